@@ -1,0 +1,228 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The graph of DataHarbour. Arrows go down only: C doors, core, wire, contract, domain, plugins, services.
+// Tests/Architecture checks that the sources import exactly what is declared here.
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+func library(_ name: String, _ dependencies: [String] = [], path: String? = nil, exclude: [String] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies.map { .byName(name: $0) }, path: path ?? "Libraries/\(name)",
+        exclude: exclude, swiftSettings: settings)
+}
+
+func plugin(_ name: String, _ dependencies: [String]) -> Target {
+    library(name, dependencies, path: "Plugins/\(name)")
+}
+
+/// A service is a library, which tests start on port 0, and an executable of one file.
+func service(
+    _ name: String, executable: String, _ dependencies: [String], main: [String] = [], exclude: [String] = []
+) -> [Target] {
+    let library = "\(name)Service"
+    return [
+        .target(
+            name: library, dependencies: dependencies.map { .byName(name: $0) }, path: "Services/\(name)",
+            exclude: ["Main"] + exclude, swiftSettings: settings),
+        .executableTarget(
+            name: executable, dependencies: ([library, "CAllocator"] + main).map { .byName(name: $0) },
+            path: "Services/\(name)/Main", swiftSettings: settings),
+    ]
+}
+
+func tests(_ name: String, _ dependencies: [String], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: (dependencies + ["TestSupport"]).map { .byName(name: $0) },
+        path: "Tests/\(name)", exclude: exclude, swiftSettings: settings)
+}
+
+/// A C library behind a shim header: macros and variadic functions made callable, nothing else.
+func shim(_ name: String, links: [String] = []) -> Target {
+    .target(name: name, path: "Libraries/\(name)", linkerSettings: links.map { .linkedLibrary($0) })
+}
+
+let doors: [Target] = [
+    shim("CPlatform"),
+    shim("CNghttp2", links: ["nghttp2"]),
+    shim("CCurl", links: ["curl"]),
+    shim("CPostgres", links: ["pq"]),
+    shim("CLZ4", links: ["lz4"]),
+    shim("COpenSSL", links: ["ssl", "crypto"]),
+    shim("CZeroMQ", links: ["zmq"]),
+    shim("CAllocator", links: ["jemalloc"]),
+]
+
+let core: [Target] = [
+    library("Core"),
+    library("EventLoop", ["Core", "CPlatform"]),
+    library("Configuration", ["Core"]),
+    library("Metrics", ["Core"]),
+    library("Lifecycle", ["Core", "EventLoop"]),
+]
+
+let wire: [Target] = [
+    library("HTTPMessage", ["Core"]),
+    library("HTTP2", ["Core", "HTTPMessage", "CNghttp2"]),
+    library("HTTP1", ["Core", "HTTPMessage"]),
+    library("WebSocket", ["Core", "HTTPMessage"]),
+    library("Cryptography", ["Core", "COpenSSL"]),
+    library("Transport", ["Core", "EventLoop", "Cryptography"]),
+    library(
+        "HTTPServer",
+        [
+            "Core", "EventLoop", "HTTPMessage", "HTTP2", "HTTP1", "WebSocket", "Cryptography", "Transport", "Metrics",
+        ]),
+    library("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTP2", "Cryptography", "Transport"]),
+    library("WebClient", ["Core", "EventLoop", "HTTPMessage", "CCurl"]),
+    library("Compression", ["Core", "CLZ4"]),
+    library("Postgres", ["Core", "EventLoop", "Metrics", "CPostgres"]),
+]
+
+let contract: [Target] = [
+    .executableTarget(
+        name: "ContractGenerator", dependencies: ["Core"], path: "Libraries/ContractGenerator",
+        swiftSettings: settings),
+    library("HarbourProtocol", ["Core", "HTTPMessage"]),
+    library("ServiceClients", ["Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol"]),
+    library(
+        "ServiceKit",
+        [
+            "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HTTPMessage", "HTTPServer", "Cryptography",
+            "Postgres", "HarbourProtocol",
+        ]),
+]
+
+let domain: [Target] = [
+    library("NotebookFormats", ["Core"]),
+    library("CronSchedule", ["Core"]),
+    library("JupyterKernel", ["Core", "EventLoop", "Cryptography", "CZeroMQ"]),
+    library("ClusterBackend", ["Core"]),
+]
+
+let testKits: [Target] = [
+    library("TestSupport", ["Core", "EventLoop"]),
+    library(
+        "ServiceTestKit",
+        [
+            "Core", "EventLoop", "Postgres", "HTTPClient", "HarbourProtocol", "ServiceClients", "ServiceKit",
+            "TestSupport",
+        ]),
+    library("ClusterBackendConformance", ["Core", "ClusterBackend", "TestSupport"]),
+]
+
+let plugins: [Target] = [
+    plugin("LocalBackend", ["Core", "EventLoop", "ClusterBackend"]),
+    plugin("SimulatedBackend", ["Core", "ClusterBackend"]),
+]
+
+let common = [
+    "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HTTPMessage", "HTTPServer", "HarbourProtocol",
+    "ServiceClients", "ServiceKit", "Postgres", "Compression", "Cryptography",
+]
+let services: [Target] =
+    service(
+        "Workspace", executable: "workspace", common + ["NotebookFormats", "HTTPClient"],
+        main: ["Core", "ServiceKit"])
+    + service(
+        "Scheduler", executable: "scheduler", common + ["CronSchedule", "NotebookFormats"],
+        main: ["Core", "ServiceKit"])
+    + service(
+        "Cluster", executable: "cluster", common + ["ClusterBackend"],
+        main: ["Core", "ServiceKit", "ClusterBackend", "LocalBackend"])
+    + service("Monitoring", executable: "monitoring", common + ["HTTPClient"], main: ["Core", "ServiceKit"])
+    + service(
+        "Driver", executable: "driver",
+        [
+            "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HTTPMessage", "HTTPServer",
+            "HarbourProtocol", "ServiceKit", "Cryptography", "JupyterKernel",
+        ], main: ["Core", "ServiceKit"])
+    + service(
+        "Harbour", executable: "harbour",
+        [
+            "Core", "EventLoop", "Configuration", "Lifecycle", "HTTPMessage", "HTTPClient", "HarbourProtocol",
+            "ServiceClients", "Cryptography",
+        ], main: ["Core"])
+
+let suites: [Target] = [
+    tests("Core", ["Core"]),
+    tests("EventLoop", ["Core", "EventLoop"]),
+    tests("Configuration", ["Core", "Configuration"]),
+    tests("Metrics", ["Core", "Metrics"]),
+    tests("Lifecycle", ["Core", "EventLoop", "Lifecycle"]),
+    tests("HTTPMessage", ["Core", "HTTPMessage"]),
+    tests("HTTP2", ["Core", "HTTPMessage", "HTTP2"]),
+    tests("HTTP1", ["Core", "HTTPMessage", "HTTP1"]),
+    tests("WebSocket", ["Core", "HTTPMessage", "WebSocket"]),
+    tests("Cryptography", ["Core", "Cryptography"]),
+    tests(
+        "HTTPServer",
+        [
+            "Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Transport", "Cryptography", "WebSocket",
+        ]),
+    tests("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Transport", "Cryptography"]),
+    tests("WebClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "WebClient"]),
+    tests("Compression", ["Core", "Compression"]),
+    tests("Postgres", ["Core", "EventLoop", "Postgres", "Metrics"]),
+    tests("HarbourProtocol", ["Core", "HTTPMessage", "HarbourProtocol"]),
+    tests(
+        "ServiceKit",
+        [
+            "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HTTPMessage", "HTTPServer", "HTTPClient",
+            "HarbourProtocol", "ServiceClients", "ServiceKit",
+        ]),
+    tests("NotebookFormats", ["Core", "NotebookFormats"]),
+    tests("CronSchedule", ["Core", "CronSchedule"]),
+    tests("JupyterKernel", ["Core", "EventLoop", "JupyterKernel"]),
+    tests(
+        "Conformance",
+        [
+            "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "LocalBackend", "SimulatedBackend",
+        ]),
+    tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats"] + common),
+    tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule"] + common),
+    tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
+    tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
+    tests(
+        "Driver",
+        [
+            "DriverService", "Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol", "ServiceClients",
+            "ServiceKit", "JupyterKernel",
+        ]),
+    tests("Harbour", ["HarbourService", "Core", "EventLoop", "HTTPMessage", "HarbourProtocol", "ServiceClients"]),
+    tests("Integration", ["ServiceTestKit"] + common),
+    tests("Architecture", ["Core", "EventLoop"]),
+]
+
+let benchmarks: [Target] = [
+    .executableTarget(
+        name: "benchmarks",
+        dependencies: [
+            "Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Postgres", "HarbourProtocol",
+            "ServiceClients", "CAllocator",
+        ], path: "Tests/Benchmarks/Runner", swiftSettings: settings)
+]
+
+var targets =
+    doors + core + wire + contract + domain + testKits + plugins + services + suites + benchmarks
+
+// `swift test` builds every test target whatever its filter says. HARBOUR_TARGETS=PostgresTests keeps only the named
+// targets and what they need, so that work on one module costs the build of one module.
+if let wanted = Context.environment["HARBOUR_TARGETS"] {
+    let byName = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
+    var kept: Set<String> = []
+    var open = wanted.split(separator: ",").map(String.init)
+    while let name = open.popLast() {
+        guard kept.insert(name).inserted, let target = byName[name] else { continue }
+        for case .byNameItem(let dependency, _) in target.dependencies { open.append(dependency) }
+    }
+    targets.removeAll { !kept.contains($0.name) }
+}
+
+let package = Package(name: "DataHarbour", targets: targets)

@@ -1,0 +1,1 @@
+// Filled together with the module it tests.
