@@ -1,0 +1,221 @@
+// How JSONReader reads strings, words and whole numbers, and what it says about fields.
+
+/// Where a string stands, without its quotes.
+struct JSONTextRange {
+    let start: Int
+    let count: Int
+    let hasEscapes: Bool
+}
+
+extension JSONReader {
+    // MARK: Values
+
+    /// Reads a string.
+    public mutating func string() throws(JSONError) -> String {
+        guard try next() == 0x22 else { throw try wrongType("a string") }
+        let text = try scanString()
+        if text.hasEscapes { return String(decoding: try unescape(text), as: UTF8.self) }
+        return String(decoding: UnsafeBufferPointer(start: base + text.start, count: text.count), as: UTF8.self)
+    }
+
+    /// Reads a string whose length, counted in Unicode scalars as JSON Schema does, is within the limits.
+    public mutating func string(length limits: ClosedRange<Int>) throws(JSONError) -> String {
+        _ = try next()
+        let start = position
+        let text = try string()
+        // Scalars are never more than bytes, so most strings need no counting.
+        let bytes = text.utf8.count
+        if bytes <= limits.upperBound, limits.lowerBound == 0 || (limits.lowerBound == 1 && bytes > 0) { return text }
+        let length = text.unicodeScalars.count
+        if limits.contains(length) { return text }
+        if length < limits.lowerBound {
+            let expected = limits.lowerBound == 1 ? "must not be empty" : "must have \(limits.lowerBound) characters"
+            throw JSONError(.invalidValue, at: start, expected)
+        }
+        throw JSONError(
+            .invalidValue, at: start, "must have at most \(limits.upperBound) characters, and has \(length)")
+    }
+
+    /// Reads a string and gives its bytes, unescaped, for the duration of the call: how words are told apart.
+    public mutating func text<Value>(
+        _ body: (JSONKey) throws(JSONError) -> Value
+    ) throws(JSONError) -> Value {
+        guard try next() == 0x22 else { throw try wrongType("a string") }
+        let text = try scanString()
+        guard text.hasEscapes else { return try body(JSONKey(base: base + text.start, count: text.count)) }
+        let nowhere = base
+        return try unescape(text).withUnsafeBufferPointer { bytes throws(JSONError) in
+            try body(JSONKey(base: bytes.baseAddress ?? nowhere, count: bytes.count))
+        }
+    }
+
+    /// Reads `true` or `false`.
+    public mutating func bool() throws(JSONError) -> Bool {
+        switch try next() {
+        case 0x74:
+            try word("true")
+            return true
+        case 0x66:
+            try word("false")
+            return false
+        default: throw try wrongType("true or false")
+        }
+    }
+
+    /// Reads over a null; false, and nothing read, when something else comes next.
+    public mutating func null() throws(JSONError) -> Bool {
+        guard try next() == 0x6e else { return false }
+        try word("null")
+        return true
+    }
+
+    /// Reads a whole number of 64 bits, written without fraction and exponent.
+    public mutating func int64() throws(JSONError) -> Int64 {
+        let first = try next()
+        guard first == 0x2d || first &- 0x30 < 10 else { throw try wrongType("a whole number") }
+        let start = position
+        if first == 0x2d { position &+= 1 }
+        let firstDigit = position
+        var magnitude: UInt64 = 0
+        while position < count {
+            let digit = base[position] &- 0x30
+            guard digit < 10, position &- firstDigit < 19 else { break }
+            magnitude = magnitude &* 10 &+ UInt64(digit)
+            position &+= 1
+        }
+        let digits = position &- firstDigit
+        let more = position < count ? base[position] : 0x2c
+        // Everything unusual is first checked as a number, so that what is no number is called that.
+        let unusual = digits == 0 || (digits > 1 && base[firstDigit] == 0x30) || more &- 0x30 < 10 || more == 0x2e
+        guard !unusual, more | 0x20 != 0x65 else { throw try notWhole(from: start) }
+        if first == 0x2d {
+            guard magnitude <= UInt64(Int64.max) + 1 else { throw try notWhole(from: start) }
+            return Int64(truncatingIfNeeded: 0 &- magnitude)
+        }
+        guard magnitude <= UInt64(Int64.max) else { throw try notWhole(from: start) }
+        return Int64(truncatingIfNeeded: magnitude)
+    }
+
+    /// Reads a whole number within the limits.
+    public mutating func int64(in limits: ClosedRange<Int64>) throws(JSONError) -> Int64 {
+        _ = try next()
+        let start = position
+        let value = try int64()
+        guard limits.contains(value) else {
+            throw JSONError(.invalidValue, at: start, JSONReader.rangeMessage(limits, value))
+        }
+        return value
+    }
+
+    /// Reads a whole number of 64 bits.
+    public mutating func int() throws(JSONError) -> Int { Int(try int64()) }
+
+    /// Reads a whole number within the limits.
+    public mutating func int(in limits: ClosedRange<Int>) throws(JSONError) -> Int {
+        Int(try int64(in: Int64(limits.lowerBound)...Int64(limits.upperBound)))
+    }
+
+    static func rangeMessage(_ limits: ClosedRange<Int64>, _ value: Int64) -> String {
+        if limits.upperBound == .max { return "must be at least \(limits.lowerBound), and is \(value)" }
+        if limits.lowerBound == .min { return "must be at most \(limits.upperBound), and is \(value)" }
+        return "must be from \(limits.lowerBound) to \(limits.upperBound), and is \(value)"
+    }
+
+    @inline(never)
+    private mutating func notWhole(from start: Int) throws(JSONError) -> JSONError {
+        position = start
+        _ = try scanNumber()
+        return JSONError(.wrongType, at: start, "must be a whole number of 64 bits, without fraction or exponent")
+    }
+
+    // MARK: Fields
+
+    /// Notes that a field has been read, by its bit.
+    /// - Throws: `duplicateKey` when it has been read before.
+    @inlinable @inline(__always)
+    public func once(_ bit: UInt64, _ seen: inout UInt64) throws(JSONError) {
+        guard seen & bit == 0 else { throw duplicateKey() }
+        seen |= bit
+    }
+
+    /// The error for a key that stands in its object a second time; call it right after `key()`.
+    @inline(never)
+    public func duplicateKey() -> JSONError {
+        JSONError(.duplicateKey, at: keyOffset, "has the key `\(keyText())` twice")
+    }
+
+    /// The error for a key that the object may not have; call it right after `key()`.
+    @inline(never)
+    public func unknownField() -> JSONError {
+        JSONError(.unknownField, at: keyOffset, "has the unknown field `\(keyText())`")
+    }
+
+    /// The error for a field that should have been in the object that has just been left.
+    @inline(never)
+    public func missingField(_ name: StaticString) -> JSONError {
+        JSONError(.missingField, at: max(position &- 1, 0), "has no `\(name)`, which is required")
+    }
+
+    /// The error for a value that is not allowed; call it right after reading a value that started at `offset`.
+    public func invalidValue(at offset: Int, _ message: String) -> JSONError {
+        JSONError(.invalidValue, at: offset, message)
+    }
+
+    private func keyText() -> String {
+        var end = keyOffset &+ 1
+        while end < position, base[end] != 0x22 { end &+= base[end] == 0x5c ? 2 : 1 }
+        let bytes = UnsafeBufferPointer(start: base + keyOffset + 1, count: min(end, count) &- keyOffset &- 1)
+        return String(String(decoding: bytes, as: UTF8.self).prefix(64))
+    }
+
+    // MARK: Inside
+
+    private mutating func word(_ text: StaticString) throws(JSONError) {
+        guard JSONKey(base: base + position, count: min(text.utf8CodeUnitCount, count &- position)).matches(text)
+        else {
+            throw unexpected("`\(text)` was expected")
+        }
+        position &+= text.utf8CodeUnitCount
+    }
+
+    /// Reads over a string, whose quote comes next, and checks all but its escapes.
+    mutating func scanString() throws(JSONError) -> JSONTextRange {
+        let start = position &+ 1
+        position = start
+        var hasEscapes = false
+        var seen: UInt64 = 0
+        while true {
+            while position &+ 8 <= count {
+                let word = UnsafeRawPointer(base + position).loadUnaligned(as: UInt64.self)
+                let special = JSONScan.special(word)
+                seen |= word
+                if special != 0 {
+                    position &+= special.trailingZeroBitCount >> 3
+                    break
+                }
+                position &+= 8
+            }
+            guard position < count else { throw ended() }
+            let byte = base[position]
+            if byte == 0x22 { break }
+            if byte < 0x20 { throw unexpected("a control character inside a string must be escaped") }
+            if byte == 0x5c {
+                hasEscapes = true
+                // The escaped character is stepped over; the end of the text is found by the next round.
+                position &+= 1
+            }
+            if position < count { seen |= UInt64(base[position]) }
+            position &+= 1
+        }
+        let text = JSONTextRange(start: start, count: position &- start, hasEscapes: hasEscapes)
+        position &+= 1
+        // Bytes after the quote were looked at as well: then the check is made for nothing, never left out.
+        if seen & JSONScan.highBits != 0 {
+            let bytes = UnsafeBufferPointer(start: base + start, count: text.count)
+            if let wrong = UTF8Check.firstInvalid(bytes) {
+                throw JSONError(.invalidText, at: start &+ wrong, "a string is not UTF-8")
+            }
+        }
+        return text
+    }
+}
