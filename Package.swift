@@ -103,7 +103,7 @@ let domain: [Target] = [
     library("NotebookFormats", ["Core"]),
     library("CronSchedule", ["Core"]),
     library("JupyterKernel", ["Core", "EventLoop", "Cryptography", "CZeroMQ"]),
-    library("ClusterBackend", ["Core"]),
+    library("ClusterBackend", ["Core"], exclude: ["README.md"]),
 ]
 
 let testKits: [Target] = [
