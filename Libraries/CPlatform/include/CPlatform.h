@@ -90,4 +90,7 @@ int platform_pidfd_reap(int pidfd, int *how, int *value);
 /// Makes sure that the kernel keeps exit statuses for us and that writing to a closed pipe is an error, not a death.
 void platform_prepare_spawning(void);
 
+/// Receives one datagram and who the kernel says has sent it. The length, or -1 with errno.
+ssize_t platform_receive_from(int socket, void *buffer, size_t capacity, pid_t *sender, uid_t *user);
+
 #endif
