@@ -74,6 +74,7 @@ struct PostgresProgram: Sendable {
         # A small private cluster; logical decoding is on for change streams.
         max_connections = 200
         shared_buffers = 64MB
+        recovery_init_sync_method = syncfs
         wal_level = logical
         max_wal_size = 512MB
         unix_socket_permissions = 0700
