@@ -27,8 +27,8 @@ import Testing
     }
 
     @Test func whatIsNotARecordIsRefused() {
-        #expect(TaskRecord(["phase": ["name": "flying"]], attempts: []) == nil)
-        #expect(AttemptRecord(["start_time": "soon"]) == nil)
-        #expect(ClusterChoice("nonsense") == nil)
+        #expect(TaskRecord(["phase": ["name": "flying"]] as JSONValue, attempts: []) == nil)
+        #expect(AttemptRecord(["start_time": "soon"] as JSONValue) == nil)
+        #expect(ClusterChoice(key: "nonsense") == nil)
     }
 }

@@ -1,0 +1,128 @@
+internal import Core
+
+// How the machine's records are written down: JSON that old rows keep their meaning in. Names and cases here are data
+// at rest: adding a member is fine, changing one needs a migration.
+
+extension TaskRecord {
+    var json: JSONValue {
+        var object: JSONObject = ["phase": phase.json]
+        object["start_time"] = startTime.map { .integer($0.milliseconds) }
+        object["end_time"] = endTime.map { .integer($0.milliseconds) }
+        return .object(object)
+    }
+
+    /// - Parameter attempts: from their own rows, first to last.
+    init?(_ json: JSONValue, attempts: [AttemptRecord]) {
+        guard let phase = json["phase"].flatMap({ TaskPhase($0) }) else { return nil }
+        self.phase = phase
+        self.attempts = attempts
+        startTime = Timestamp(member: json["start_time"])
+        endTime = Timestamp(member: json["end_time"])
+    }
+}
+
+extension TaskPhase {
+    fileprivate var json: JSONValue {
+        switch self {
+        case .blocked: ["name": "blocked"]
+        case .running: ["name": "running"]
+        case .stopping(let result): ["name": "stopping", "result": .string(result.rawValue)]
+        case .waitingForRetry(let time): ["name": "waiting_for_retry", "time": .integer(time.milliseconds)]
+        case .ended(let result): ["name": "ended", "result": .string(result.rawValue)]
+        }
+    }
+
+    fileprivate init?(_ json: JSONValue) {
+        let result = json["result"]?.string.flatMap { TaskResult(rawValue: $0) }
+        switch (json["name"]?.string, result, Timestamp(member: json["time"])) {
+        case ("blocked", _, _): self = .blocked
+        case ("running", _, _): self = .running
+        case ("stopping", let result?, _): self = .stopping(result)
+        case ("waiting_for_retry", _, let time?): self = .waitingForRetry(time)
+        case ("ended", let result?, _): self = .ended(result)
+        default: return nil
+        }
+    }
+}
+
+extension AttemptRecord {
+    var json: JSONValue {
+        var object: JSONObject = ["start_time": .integer(startTime.milliseconds)]
+        object["end_time"] = endTime.map { .integer($0.milliseconds) }
+        object["outcome"] = outcome?.json
+        return .object(object)
+    }
+
+    init?(_ json: JSONValue) {
+        guard let start = Timestamp(member: json["start_time"]) else { return nil }
+        startTime = start
+        endTime = Timestamp(member: json["end_time"])
+        outcome = json["outcome"].flatMap { AttemptOutcome($0) }
+    }
+}
+
+extension AttemptOutcome {
+    fileprivate var json: JSONValue {
+        var object: JSONObject = ["result": .string(result.rawValue), "message": .string(message)]
+        object["error_code"] = errorCode.map { .string($0) }
+        object["exit_value"] = exitValue.map { .string($0) }
+        return .object(object)
+    }
+
+    fileprivate init?(_ json: JSONValue) {
+        guard let result = json["result"]?.string.flatMap({ TaskResult(rawValue: $0) }) else { return nil }
+        self.result = result
+        message = json["message"]?.string ?? ""
+        errorCode = json["error_code"]?.string
+        exitValue = json["exit_value"]?.string
+    }
+}
+
+extension RunRecord {
+    var json: JSONValue {
+        var object: JSONObject = ["released": .array(released.map(\.key).sorted().map { .string($0) })]
+        object["start_time"] = startTime.map { .integer($0.milliseconds) }
+        object["end_time"] = endTime.map { .integer($0.milliseconds) }
+        object["ending"] = ending.map { .string($0.rawValue) }
+        object["result"] = result.map { .string($0.rawValue) }
+        return .object(object)
+    }
+
+    init(_ json: JSONValue) {
+        startTime = Timestamp(member: json["start_time"])
+        endTime = Timestamp(member: json["end_time"])
+        ending = json["ending"]?.string.flatMap { TaskResult(rawValue: $0) }
+        result = json["result"]?.string.flatMap { TaskResult(rawValue: $0) }
+        released = Set((json["released"]?.array ?? []).compactMap { $0.string.flatMap { ClusterChoice(key: $0) } })
+    }
+}
+
+extension ClusterChoice {
+    /// Names the choice within its run, also in the table of the run's clusters.
+    var key: String {
+        switch self {
+        case .existing(let id): "existing/\(id)"
+        case .shared(let key): "shared/\(key)"
+        case .own(let task): "own/\(task)"
+        }
+    }
+
+    init?(key: String) {
+        let parts = key.split(separator: "/", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { return nil }
+        switch parts[0] {
+        case "existing": self = .existing(parts[1])
+        case "shared": self = .shared(parts[1])
+        case "own": self = .own(taskKey: parts[1])
+        default: return nil
+        }
+    }
+}
+
+extension Timestamp {
+    /// The time in a member, or nil when it is absent or no integer.
+    fileprivate init?(member: JSONValue?) {
+        guard let milliseconds = member?.int64 else { return nil }
+        self.init(milliseconds: milliseconds)
+    }
+}
