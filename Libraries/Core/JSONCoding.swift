@@ -100,7 +100,7 @@ extension Timestamp: JSONCodable {
 
 extension Array: JSONEncodable where Element: JSONEncodable {
     /// Writes an array.
-    public func encode(to writer: inout JSONWriter) {
+    @inlinable public func encode(to writer: inout JSONWriter) {
         writer.beginArray()
         for element in self { element.encode(to: &writer) }
         writer.endArray()
@@ -135,12 +135,11 @@ extension Dictionary: JSONDecodable where Key == String, Value: JSONDecodable {
 
 extension JSONReader {
     /// Reads an array of at most so many elements, each by the closure.
-    public mutating func array<Element>(
+    @inlinable public mutating func array<Element>(
         count limits: ClosedRange<Int> = 0...Int.max,
         _ element: (inout JSONReader) throws(JSONError) -> Element
     ) throws(JSONError) -> [Element] {
-        _ = try next()
-        let start = position
+        let start = try valueOffset()
         var elements: [Element] = []
         if try beginArray() {
             repeat {
@@ -157,11 +156,10 @@ extension JSONReader {
     }
 
     /// Reads an object with free keys, at most so many, each value by the closure; keys must differ.
-    public mutating func map<Element>(
+    @inlinable public mutating func map<Element>(
         count limit: Int = Int.max, _ element: (inout JSONReader) throws(JSONError) -> Element
     ) throws(JSONError) -> [String: Element] {
-        _ = try next()
-        let start = position
+        let start = try valueOffset()
         var elements: [String: Element] = [:]
         if try beginObject() {
             repeat {

@@ -15,6 +15,8 @@ public struct JSONReader: ~Copyable {
     private let maximumDepth: Int
     /// Where the last key started, for the errors about keys.
     @usableFromInline var keyOffset = 0
+    /// Where the last word started, for the errors about words.
+    var wordOffset = 0
     /// The text of the last key that had escapes in it.
     private var unescapedKey: UnsafeMutableBufferPointer<UInt8>?
 
@@ -139,6 +141,12 @@ public struct JSONReader: ~Copyable {
         case 0x2d, 0x30...0x39: return .number
         default: throw unexpected("a value was expected")
         }
+    }
+
+    /// Bytes from the start of the document to the next value, which is not read.
+    public mutating func valueOffset() throws(JSONError) -> Int {
+        _ = try next()
+        return position
     }
 
     /// Reads over the next value and checks it.

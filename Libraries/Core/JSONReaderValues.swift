@@ -36,19 +36,6 @@ extension JSONReader {
             .invalidValue, at: start, "must have at most \(limits.upperBound) characters, and has \(length)")
     }
 
-    /// Reads a string and gives its bytes, unescaped, for the duration of the call: how words are told apart.
-    public mutating func text<Value>(
-        _ body: (JSONKey) throws(JSONError) -> Value
-    ) throws(JSONError) -> Value {
-        guard try next() == 0x22 else { throw try wrongType("a string") }
-        let text = try scanString()
-        guard text.hasEscapes else { return try body(JSONKey(base: base + text.start, count: text.count)) }
-        let nowhere = base
-        return try unescape(text).withUnsafeBufferPointer { bytes throws(JSONError) in
-            try body(JSONKey(base: bytes.baseAddress ?? nowhere, count: bytes.count))
-        }
-    }
-
     /// Reads `true` or `false`.
     public mutating func bool() throws(JSONError) -> Bool {
         switch try next() {

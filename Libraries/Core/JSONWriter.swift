@@ -124,6 +124,9 @@ public struct JSONWriter: ~Copyable {
     /// Writes `null`.
     @inlinable public mutating func null() { word("null") }
 
+    /// Writes text that is one JSON value already and known at compile time: `"\"RUNNING\""`.
+    @inlinable public mutating func literal(_ json: StaticString) { word(json) }
+
     /// Writes bytes that are one JSON value already, such as a cached row.
     public mutating func raw(_ json: [UInt8]) { json.withUnsafeBufferPointer { raw($0) } }
 

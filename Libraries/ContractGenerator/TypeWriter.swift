@@ -1,0 +1,219 @@
+import Core
+
+/// Writes the Swift type of a schema with its encoder and its decoder.
+struct TypeWriter {
+    let declaration: Declaration
+    /// All declarations of the contract, whose descriptions fields of their types fall back on.
+    let declarations: [String: Declaration]
+
+    func write(to file: inout SourceFile) throws {
+        switch declaration.kind {
+        case .object(let shape): writeStruct(shape, to: &file)
+        case .enumeration(let cases, isOpen: false): try writeEnum(cases, to: &file)
+        case .enumeration(let cases, isOpen: true): try writeOpenEnum(cases, to: &file)
+        case .union(let shape): UnionWriter(declaration: declaration, shape: shape).write(to: &file)
+        }
+    }
+
+    // MARK: Objects
+
+    private func writeStruct(_ shape: ObjectShape, to file: inout SourceFile) {
+        let members = shape.fields.filter { if case .constant = $0.shape { false } else { true } }
+        file.document(declaration.description, shape.refusesUnknown ? "" : "Unknown fields are ignored")
+        file.block("public struct \(declaration.name): JSONCodable, Sendable, Hashable {") { file in
+            for field in members {
+                file.document(description(of: field), field.shape.limitsInWords)
+                file.line("public var \(field.swiftName): \(type(of: field))")
+            }
+            if !members.isEmpty { file.line() }
+            writeInitialiser(members, to: &file)
+            file.line()
+            writeEncoder(shape.fields, to: &file)
+            file.line()
+            writeDecoder(shape, members, to: &file)
+        }
+    }
+
+    private func description(of field: Field) -> String {
+        guard field.description.isEmpty, case .named(let name) = field.shape else { return field.description }
+        return declarations[name]?.description ?? ""
+    }
+
+    private func type(of field: Field) -> String { field.shape.swiftType + (field.isOptional ? "?" : "") }
+
+    private func writeInitialiser(_ members: [Field], to file: inout SourceFile) {
+        file.document("Makes a value; what is left out is absent on the wire")
+        let arguments = members.map { field in
+            "\(field.swiftName): \(type(of: field))" + (field.isOptional ? " = nil" : "")
+        }
+        signature("public init", arguments, to: &file) { file in
+            for field in members { file.line("self.\(field.swiftName) = \(field.swiftName)") }
+        }
+    }
+
+    private func writeEncoder(_ fields: [Field], to file: inout SourceFile) {
+        file.document("Writes an object")
+        file.block("public func encode(to writer: inout JSONWriter) {") { file in
+            file.line("writer.beginObject()")
+            for field in fields {
+                let write = [
+                    "writer.key(\"\\\"\(field.name)\\\":\")", field.shape.encoding(field.swiftName),
+                ]
+                if !field.isOptional {
+                    for line in write { file.line(line) }
+                } else if field.isRequired {
+                    file.line(write[0])
+                    file.line("if let \(field.swiftName) { \(write[1]) } else { writer.null() }")
+                } else {
+                    file.block("if let \(field.swiftName) {") { file in for line in write { file.line(line) } }
+                }
+            }
+            file.line("writer.endObject()")
+        }
+    }
+
+    private func writeDecoder(_ shape: ObjectShape, _ members: [Field], to file: inout SourceFile) {
+        file.document("Reads an object and holds every field within its limits")
+        file.block("public init(from reader: inout JSONReader) throws(JSONError) {") { file in
+            for field in members { file.line("var \(field.swiftName): \(field.shape.swiftType)?") }
+            if !shape.fields.isEmpty { file.line("var seen: UInt64 = 0") }
+            file.block("if try reader.beginObject() {") { file in
+                file.block("repeat {", closing: "} while try reader.nextKey()") { file in
+                    writeDispatch(shape, to: &file)
+                }
+            }
+            for (index, field) in shape.fields.enumerated() where field.isRequired {
+                guard field.isNullable || !members.contains(where: { $0.name == field.name }) else {
+                    file.line(
+                        "guard let \(field.swiftName) else { throw reader.missingField(\"\(field.name)\") }")
+                    continue
+                }
+                file.line("guard seen & 1 << \(index) != 0 else { throw reader.missingField(\"\(field.name)\") }")
+            }
+            for field in members { file.line("self.\(field.swiftName) = \(field.swiftName)") }
+        }
+    }
+
+    /// Tells keys apart by their length first, so that most are compared once.
+    private func writeDispatch(_ shape: ObjectShape, to file: inout SourceFile) {
+        let unknown = shape.refusesUnknown ? "throw reader.unknownField()" : "try reader.skip()"
+        guard !shape.fields.isEmpty else {
+            file.line("_ = try reader.key()")
+            file.line(unknown)
+            return
+        }
+        file.line("let key = try reader.key()")
+        let lengths = Dictionary(grouping: shape.fields.enumerated()) { $0.element.name.utf8.count }
+        file.line("switch key.count {")
+        for length in lengths.keys.sorted() {
+            file.line("case \(length):")
+            for (index, field) in lengths[length] ?? [] {
+                file.block("    if key.matches(\"\(field.name)\") {", closing: "    }") { file in
+                    file.line("    try reader.once(1 << \(index), &seen)")
+                    for line in assignment(field) { file.line("    " + line) }
+                    file.line("    continue")
+                }
+            }
+        }
+        file.line("default: break")
+        file.line("}")
+        file.line(unknown)
+    }
+
+    private func assignment(_ field: Field) -> [String] {
+        if case .constant = field.shape { return [field.shape.decoding] }
+        let read = "\(field.swiftName) = \(field.shape.decoding)"
+        return field.isOptional ? ["if try !reader.null() { \(read) }"] : [read]
+    }
+
+    // MARK: Enumerations
+
+    private func writeEnum(_ cases: [String], to file: inout SourceFile) throws {
+        try checkCases(cases)
+        file.document(declaration.description)
+        file.block(
+            "public enum \(declaration.name): String, JSONCodable, ParameterName, Sendable, Hashable, CaseIterable {"
+        ) { file in
+            for name in cases { file.line("case \(SwiftName.member(name)) = \"\(name)\"") }
+            file.line()
+            file.document("Writes the name")
+            file.block("public func encode(to writer: inout JSONWriter) {") { file in
+                file.line("switch self {")
+                for name in cases {
+                    file.line("case .\(SwiftName.member(name)): writer.literal(\"\\\"\(name)\\\"\")")
+                }
+                file.line("}")
+            }
+            file.line()
+            file.document("Reads the name; any other is refused")
+            file.block("public init(from reader: inout JSONReader) throws(JSONError) {") { file in
+                let lengths = Dictionary(grouping: cases) { $0.utf8.count }
+                file.block(
+                    "let value = try reader.word { (word) -> \(declaration.name)? in", closing: "}"
+                ) { file in
+                    file.line("switch word.count {")
+                    for length in lengths.keys.sorted() {
+                        file.line("case \(length):")
+                        for name in lengths[length] ?? [] {
+                            file.line(
+                                "    if word.matches(\"\(name)\") { return .\(SwiftName.member(name)) }")
+                        }
+                    }
+                    file.line("default: break")
+                    file.line("}")
+                    file.line("return nil")
+                }
+                file.line("guard let value else { throw reader.unknownName(\(declaration.name).allCases) }")
+                file.line("self = value")
+            }
+        }
+    }
+
+    private func writeOpenEnum(_ cases: [String], to file: inout SourceFile) throws {
+        try checkCases(cases)
+        file.document(declaration.description, "Names that are not known here are kept")
+        file.block(
+            "public struct \(declaration.name): RawRepresentable, JSONCodable, ParameterName, Sendable, Hashable {"
+        ) { file in
+            file.document("The name on the wire")
+            file.line("public let rawValue: String")
+            file.line()
+            file.document("Takes any name")
+            file.line("public init(rawValue: String) { self.rawValue = rawValue }")
+            file.line()
+            for name in cases {
+                file.document("`\(name)`")
+                file.line(
+                    "public static let \(SwiftName.member(name)) = \(declaration.name)(rawValue: \"\(name)\")")
+            }
+            file.line()
+            file.document("Writes the name")
+            file.line("public func encode(to writer: inout JSONWriter) { writer.value(rawValue) }")
+            file.line()
+            file.document("Reads a name")
+            file.block("public init(from reader: inout JSONReader) throws(JSONError) {") { file in
+                file.line("rawValue = try reader.string(length: 1...128)")
+            }
+        }
+    }
+
+    private func checkCases(_ cases: [String]) throws {
+        guard Set(cases.map(SwiftName.member)).count == cases.count else {
+            throw ContractError("\(declaration.name) has two values that Swift would name the same")
+        }
+    }
+}
+
+/// Writes a function's head on one line, or an argument a line when it would be too long, and its body.
+func signature(
+    _ start: String, _ arguments: [String], ending: String = "", to file: inout SourceFile,
+    body: (inout SourceFile) throws -> Void
+) rethrows {
+    let line = "\(start)(\(arguments.joined(separator: ", ")))\(ending) {"
+    guard line.count > 100 else { return try file.block(line, body) }
+    file.line("\(start)(")
+    for (index, argument) in arguments.enumerated() {
+        file.line("    \(argument)\(index + 1 < arguments.count ? "," : "")")
+    }
+    try file.block(")\(ending) {", body)
+}
