@@ -45,7 +45,7 @@ public enum ProtocolTypes {
         ("scheduler", "TaskSpec", { try TaskSpec(json: $0).encodedJSON() }),
         ("scheduler", "JobCluster", { try JobCluster(json: $0).encodedJSON() }),
         ("scheduler", "PauseStatus", { try PauseStatus(json: $0).encodedJSON() }),
-        ("scheduler", "CronSchedule", { try CronSchedule(json: $0).encodedJSON() }),
+        ("scheduler", "JobSchedule", { try JobSchedule(json: $0).encodedJSON() }),
         ("scheduler", "JobParameter", { try JobParameter(json: $0).encodedJSON() }),
         ("scheduler", "JobSpec", { try JobSpec(json: $0).encodedJSON() }),
         ("scheduler", "Job", { try Job(json: $0).encodedJSON() }),

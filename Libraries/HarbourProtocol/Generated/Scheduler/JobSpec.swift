@@ -15,7 +15,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
     /// Clusters that tasks share. At most 100 elements.
     public var jobClusters: [JobCluster]?
     /// When a job runs by itself.
-    public var schedule: CronSchedule?
+    public var schedule: JobSchedule?
     /// Given to every task as widgets. At most 100 elements.
     public var parameters: [JobParameter]?
     /// More wait in a queue; 1 when absent. 1 to 1000.
@@ -31,7 +31,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         description: String? = nil,
         tasks: [TaskSpec],
         jobClusters: [JobCluster]? = nil,
-        schedule: CronSchedule? = nil,
+        schedule: JobSchedule? = nil,
         parameters: [JobParameter]? = nil,
         maxConcurrentRuns: Int? = nil,
         timeoutSeconds: Int? = nil,
@@ -92,7 +92,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         var description: String?
         var tasks: [TaskSpec]?
         var jobClusters: [JobCluster]?
-        var schedule: CronSchedule?
+        var schedule: JobSchedule?
         var parameters: [JobParameter]?
         var maxConcurrentRuns: Int?
         var timeoutSeconds: Int?
@@ -122,7 +122,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
                 case 8:
                     if key.matches("schedule") {
                         try reader.once(1 << 4, &seen)
-                        if try !reader.null() { schedule = try CronSchedule(from: &reader) }
+                        if try !reader.null() { schedule = try JobSchedule(from: &reader) }
                         continue
                     }
                 case 10:

@@ -690,7 +690,7 @@ extension SchedulerAPI {
          "PAUSED"
         ]
        },
-       "CronSchedule": {
+       "JobSchedule": {
         "type": "object",
         "description": "When a job runs by itself.",
         "required": [
@@ -775,7 +775,7 @@ extension SchedulerAPI {
           "maxItems": 100
          },
          "schedule": {
-          "$ref": "#/components/schemas/CronSchedule"
+          "$ref": "#/components/schemas/JobSchedule"
          },
          "parameters": {
           "type": "array",

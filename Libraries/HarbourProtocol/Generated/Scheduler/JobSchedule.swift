@@ -5,7 +5,7 @@
 public import Core
 
 /// When a job runs by itself.
-public struct CronSchedule: JSONCodable, Sendable, Hashable {
+public struct JobSchedule: JSONCodable, Sendable, Hashable {
     /// Quartz with 6 or 7 fields, or cron with 5. 1 to 200 characters.
     public var quartzCronExpression: String
     /// A name of the zone database, such as Europe/Berlin. 1 to 64 characters.
