@@ -56,6 +56,8 @@ public struct JSONWriter: ~Copyable {
     }
 
     /// Writes any key, quoted and escaped.
+    // Literals prefer String by themselves, and would then be quoted twice.
+    @_disfavoredOverload
     public mutating func key(_ name: String) {
         value(name)
         append(0x3a)
