@@ -170,7 +170,7 @@ let suites: [Target] = [
     tests("WebClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "WebClient"]),
     tests("Compression", ["Core", "Compression"]),
     tests("Postgres", ["Core", "EventLoop", "Postgres", "Metrics"]),
-    tests("HarbourProtocol", ["Core", "HTTPMessage", "HarbourProtocol"]),
+    tests("HarbourProtocol", ["Core", "HTTPMessage", "HarbourProtocol", "ContractGenerator"]),
     tests(
         "ServiceKit",
         [

@@ -57,7 +57,7 @@ struct TypeWriter {
             file.line("writer.beginObject()")
             for field in fields {
                 let write = [
-                    "writer.key(\"\\\"\(field.name)\\\":\")", field.shape.encoding(field.swiftName),
+                    "writer.key(quoted: \"\\\"\(field.name)\\\":\")", field.shape.encoding(field.swiftName),
                 ]
                 if !field.isOptional {
                     for line in write { file.line(line) }

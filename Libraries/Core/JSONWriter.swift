@@ -47,7 +47,7 @@ public struct JSONWriter: ~Copyable {
     @inlinable public mutating func endArray() { close(0x5d) }
 
     /// Writes a key that is known at compile time, given with its quotes and its colon: `"\"name\":"`.
-    @inlinable public mutating func key(_ literal: StaticString) {
+    @inlinable public mutating func key(quoted literal: StaticString) {
         reserve(literal.utf8CodeUnitCount &+ 1)
         separate()
         UnsafeMutableRawPointer(base + used).copyMemory(

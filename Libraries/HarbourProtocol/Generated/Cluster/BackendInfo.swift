@@ -26,16 +26,16 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"name\":")
+        writer.key(quoted: "\"name\":")
         writer.value(name)
-        writer.key("\"available\":")
+        writer.key(quoted: "\"available\":")
         writer.value(available)
         if let message {
-            writer.key("\"message\":")
+            writer.key(quoted: "\"message\":")
             writer.value(message)
         }
         if let capabilities {
-            writer.key("\"capabilities\":")
+            writer.key(quoted: "\"capabilities\":")
             capabilities.encode(to: &writer)
         }
         writer.endObject()

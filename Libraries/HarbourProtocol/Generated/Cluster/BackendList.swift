@@ -17,7 +17,7 @@ public struct BackendList: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"backends\":")
+        writer.key(quoted: "\"backends\":")
         backends.encode(to: &writer)
         writer.endObject()
     }

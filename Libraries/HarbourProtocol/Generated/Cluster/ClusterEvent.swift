@@ -39,20 +39,20 @@ public struct ClusterEvent: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"event_id\":")
+        writer.key(quoted: "\"event_id\":")
         writer.value(eventID)
-        writer.key("\"cluster_id\":")
+        writer.key(quoted: "\"cluster_id\":")
         writer.value(clusterID)
-        writer.key("\"timestamp\":")
+        writer.key(quoted: "\"timestamp\":")
         writer.value(timestamp.milliseconds)
-        writer.key("\"type\":")
+        writer.key(quoted: "\"type\":")
         writer.value(type)
         if let message {
-            writer.key("\"message\":")
+            writer.key(quoted: "\"message\":")
             writer.value(message)
         }
         if let details {
-            writer.key("\"details\":")
+            writer.key(quoted: "\"details\":")
             details.encode(to: &writer)
         }
         writer.endObject()

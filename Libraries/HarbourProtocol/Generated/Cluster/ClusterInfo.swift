@@ -83,56 +83,56 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"cluster_id\":")
+        writer.key(quoted: "\"cluster_id\":")
         writer.value(clusterID)
-        writer.key("\"spec\":")
+        writer.key(quoted: "\"spec\":")
         spec.encode(to: &writer)
-        writer.key("\"backend\":")
+        writer.key(quoted: "\"backend\":")
         writer.value(backend)
-        writer.key("\"state\":")
+        writer.key(quoted: "\"state\":")
         state.encode(to: &writer)
-        writer.key("\"state_message\":")
+        writer.key(quoted: "\"state_message\":")
         writer.value(stateMessage)
         if let terminationReason {
-            writer.key("\"termination_reason\":")
+            writer.key(quoted: "\"termination_reason\":")
             terminationReason.encode(to: &writer)
         }
-        writer.key("\"creator_user_name\":")
+        writer.key(quoted: "\"creator_user_name\":")
         writer.value(creatorUserName)
         if let owner {
-            writer.key("\"owner\":")
+            writer.key(quoted: "\"owner\":")
             writer.value(owner)
         }
-        writer.key("\"start_time\":")
+        writer.key(quoted: "\"start_time\":")
         writer.value(startTime.milliseconds)
         if let readyTime {
-            writer.key("\"ready_time\":")
+            writer.key(quoted: "\"ready_time\":")
             writer.value(readyTime.milliseconds)
         }
         if let terminatedTime {
-            writer.key("\"terminated_time\":")
+            writer.key(quoted: "\"terminated_time\":")
             writer.value(terminatedTime.milliseconds)
         }
-        writer.key("\"last_activity_time\":")
+        writer.key(quoted: "\"last_activity_time\":")
         writer.value(lastActivityTime.milliseconds)
         if let autoterminationTime {
-            writer.key("\"autotermination_time\":")
+            writer.key(quoted: "\"autotermination_time\":")
             writer.value(autoterminationTime.milliseconds)
         }
         if let phases {
-            writer.key("\"phases\":")
+            writer.key(quoted: "\"phases\":")
             phases.encode(to: &writer)
         }
         if let spark {
-            writer.key("\"spark\":")
+            writer.key(quoted: "\"spark\":")
             spark.encode(to: &writer)
         }
         if let contexts {
-            writer.key("\"contexts\":")
+            writer.key(quoted: "\"contexts\":")
             writer.value(contexts)
         }
         if let executors {
-            writer.key("\"executors\":")
+            writer.key(quoted: "\"executors\":")
             writer.value(executors)
         }
         writer.endObject()

@@ -23,14 +23,14 @@ public struct CreateCluster: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"spec\":")
+        writer.key(quoted: "\"spec\":")
         spec.encode(to: &writer)
         if let clusterID {
-            writer.key("\"cluster_id\":")
+            writer.key(quoted: "\"cluster_id\":")
             writer.value(clusterID)
         }
         if let owner {
-            writer.key("\"owner\":")
+            writer.key(quoted: "\"owner\":")
             writer.value(owner)
         }
         writer.endObject()

@@ -18,7 +18,7 @@ public struct TerminateCluster: JSONCodable, Sendable, Hashable {
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
         if let reason {
-            writer.key("\"reason\":")
+            writer.key(quoted: "\"reason\":")
             writer.value(reason)
         }
         writer.endObject()

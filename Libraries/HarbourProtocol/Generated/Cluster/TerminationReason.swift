@@ -23,12 +23,12 @@ public struct TerminationReason: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"code\":")
+        writer.key(quoted: "\"code\":")
         writer.value(code)
-        writer.key("\"type\":")
+        writer.key(quoted: "\"type\":")
         type.encode(to: &writer)
         if let parameters {
-            writer.key("\"parameters\":")
+            writer.key(quoted: "\"parameters\":")
             parameters.encode(to: &writer)
         }
         writer.endObject()

@@ -59,46 +59,46 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"cluster_name\":")
+        writer.key(quoted: "\"cluster_name\":")
         writer.value(clusterName)
         if let backend {
-            writer.key("\"backend\":")
+            writer.key(quoted: "\"backend\":")
             writer.value(backend)
         }
         if let numWorkers {
-            writer.key("\"num_workers\":")
+            writer.key(quoted: "\"num_workers\":")
             writer.value(numWorkers)
         }
         if let driverCores {
-            writer.key("\"driver_cores\":")
+            writer.key(quoted: "\"driver_cores\":")
             writer.value(driverCores)
         }
         if let driverMemoryMB {
-            writer.key("\"driver_memory_mb\":")
+            writer.key(quoted: "\"driver_memory_mb\":")
             writer.value(driverMemoryMB)
         }
         if let workerCores {
-            writer.key("\"worker_cores\":")
+            writer.key(quoted: "\"worker_cores\":")
             writer.value(workerCores)
         }
         if let workerMemoryMB {
-            writer.key("\"worker_memory_mb\":")
+            writer.key(quoted: "\"worker_memory_mb\":")
             writer.value(workerMemoryMB)
         }
         if let sparkConf {
-            writer.key("\"spark_conf\":")
+            writer.key(quoted: "\"spark_conf\":")
             sparkConf.encode(to: &writer)
         }
         if let sparkEnvVars {
-            writer.key("\"spark_env_vars\":")
+            writer.key(quoted: "\"spark_env_vars\":")
             sparkEnvVars.encode(to: &writer)
         }
         if let customTags {
-            writer.key("\"custom_tags\":")
+            writer.key(quoted: "\"custom_tags\":")
             customTags.encode(to: &writer)
         }
         if let autoterminationMinutes {
-            writer.key("\"autotermination_minutes\":")
+            writer.key(quoted: "\"autotermination_minutes\":")
             writer.value(autoterminationMinutes)
         }
         writer.endObject()

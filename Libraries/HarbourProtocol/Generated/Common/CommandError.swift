@@ -26,14 +26,14 @@ public struct CommandError: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"code\":")
+        writer.key(quoted: "\"code\":")
         writer.value(code)
-        writer.key("\"name\":")
+        writer.key(quoted: "\"name\":")
         writer.value(name)
-        writer.key("\"message\":")
+        writer.key(quoted: "\"message\":")
         writer.value(message)
         if let traceback {
-            writer.key("\"traceback\":")
+            writer.key(quoted: "\"traceback\":")
             traceback.encode(to: &writer)
         }
         writer.endObject()

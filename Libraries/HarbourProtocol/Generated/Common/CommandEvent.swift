@@ -63,46 +63,46 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"sequence\":")
+        writer.key(quoted: "\"sequence\":")
         writer.value(sequence)
-        writer.key("\"timestamp\":")
+        writer.key(quoted: "\"timestamp\":")
         writer.value(timestamp.milliseconds)
-        writer.key("\"type\":")
+        writer.key(quoted: "\"type\":")
         type.encode(to: &writer)
         if let state {
-            writer.key("\"state\":")
+            writer.key(quoted: "\"state\":")
             state.encode(to: &writer)
         }
         if let name {
-            writer.key("\"name\":")
+            writer.key(quoted: "\"name\":")
             writer.value(name)
         }
         if let text {
-            writer.key("\"text\":")
+            writer.key(quoted: "\"text\":")
             writer.value(text)
         }
         if let data {
-            writer.key("\"data\":")
+            writer.key(quoted: "\"data\":")
             data.encode(to: &writer)
         }
         if let metadata {
-            writer.key("\"metadata\":")
+            writer.key(quoted: "\"metadata\":")
             metadata.encode(to: &writer)
         }
         if let displayID {
-            writer.key("\"display_id\":")
+            writer.key(quoted: "\"display_id\":")
             writer.value(displayID)
         }
         if let wait {
-            writer.key("\"wait\":")
+            writer.key(quoted: "\"wait\":")
             writer.value(wait)
         }
         if let executionCount {
-            writer.key("\"execution_count\":")
+            writer.key(quoted: "\"execution_count\":")
             writer.value(executionCount)
         }
         if let error {
-            writer.key("\"error\":")
+            writer.key(quoted: "\"error\":")
             error.encode(to: &writer)
         }
         writer.endObject()

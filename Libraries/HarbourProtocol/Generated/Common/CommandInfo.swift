@@ -67,42 +67,42 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"command_id\":")
+        writer.key(quoted: "\"command_id\":")
         writer.value(commandID)
-        writer.key("\"context_id\":")
+        writer.key(quoted: "\"context_id\":")
         writer.value(contextID)
-        writer.key("\"cluster_id\":")
+        writer.key(quoted: "\"cluster_id\":")
         writer.value(clusterID)
-        writer.key("\"language\":")
+        writer.key(quoted: "\"language\":")
         writer.value(language)
-        writer.key("\"state\":")
+        writer.key(quoted: "\"state\":")
         state.encode(to: &writer)
-        writer.key("\"submitted_time\":")
+        writer.key(quoted: "\"submitted_time\":")
         writer.value(submittedTime.milliseconds)
         if let startTime {
-            writer.key("\"start_time\":")
+            writer.key(quoted: "\"start_time\":")
             writer.value(startTime.milliseconds)
         }
         if let endTime {
-            writer.key("\"end_time\":")
+            writer.key(quoted: "\"end_time\":")
             writer.value(endTime.milliseconds)
         }
         if let executionCount {
-            writer.key("\"execution_count\":")
+            writer.key(quoted: "\"execution_count\":")
             writer.value(executionCount)
         }
         if let error {
-            writer.key("\"error\":")
+            writer.key(quoted: "\"error\":")
             error.encode(to: &writer)
         }
         if let exitValue {
-            writer.key("\"exit_value\":")
+            writer.key(quoted: "\"exit_value\":")
             writer.value(exitValue)
         }
-        writer.key("\"last_sequence\":")
+        writer.key(quoted: "\"last_sequence\":")
         writer.value(lastSequence)
         if let truncated {
-            writer.key("\"truncated\":")
+            writer.key(quoted: "\"truncated\":")
             writer.value(truncated)
         }
         writer.endObject()

@@ -32,17 +32,17 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
         if let language {
-            writer.key("\"language\":")
+            writer.key(quoted: "\"language\":")
             writer.value(language)
         }
-        writer.key("\"source\":")
+        writer.key(quoted: "\"source\":")
         writer.value(source)
         if let timeoutSeconds {
-            writer.key("\"timeout_seconds\":")
+            writer.key(quoted: "\"timeout_seconds\":")
             writer.value(timeoutSeconds)
         }
         if let after {
-            writer.key("\"after\":")
+            writer.key(quoted: "\"after\":")
             writer.value(after)
         }
         writer.endObject()

@@ -55,32 +55,32 @@ public struct ContextInfo: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"context_id\":")
+        writer.key(quoted: "\"context_id\":")
         writer.value(contextID)
-        writer.key("\"cluster_id\":")
+        writer.key(quoted: "\"cluster_id\":")
         writer.value(clusterID)
-        writer.key("\"language\":")
+        writer.key(quoted: "\"language\":")
         writer.value(language)
-        writer.key("\"kernel\":")
+        writer.key(quoted: "\"kernel\":")
         writer.value(kernel)
-        writer.key("\"state\":")
+        writer.key(quoted: "\"state\":")
         state.encode(to: &writer)
         if let message {
-            writer.key("\"message\":")
+            writer.key(quoted: "\"message\":")
             writer.value(message)
         }
-        writer.key("\"created_time\":")
+        writer.key(quoted: "\"created_time\":")
         writer.value(createdTime.milliseconds)
         if let lastActivityTime {
-            writer.key("\"last_activity_time\":")
+            writer.key(quoted: "\"last_activity_time\":")
             writer.value(lastActivityTime.milliseconds)
         }
         if let runningCommandID {
-            writer.key("\"running_command_id\":")
+            writer.key(quoted: "\"running_command_id\":")
             writer.value(runningCommandID)
         }
         if let queuedCommands {
-            writer.key("\"queued_commands\":")
+            writer.key(quoted: "\"queued_commands\":")
             writer.value(queuedCommands)
         }
         writer.endObject()

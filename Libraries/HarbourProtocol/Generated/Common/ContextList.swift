@@ -17,7 +17,7 @@ public struct ContextList: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"contexts\":")
+        writer.key(quoted: "\"contexts\":")
         contexts.encode(to: &writer)
         writer.endObject()
     }

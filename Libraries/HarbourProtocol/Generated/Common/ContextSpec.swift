@@ -32,19 +32,19 @@ public struct ContextSpec: JSONCodable, Sendable, Hashable {
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
         if let contextID {
-            writer.key("\"context_id\":")
+            writer.key(quoted: "\"context_id\":")
             writer.value(contextID)
         }
         if let language {
-            writer.key("\"language\":")
+            writer.key(quoted: "\"language\":")
             writer.value(language)
         }
         if let kernel {
-            writer.key("\"kernel\":")
+            writer.key(quoted: "\"kernel\":")
             writer.value(kernel)
         }
         if let parameters {
-            writer.key("\"parameters\":")
+            writer.key(quoted: "\"parameters\":")
             parameters.encode(to: &writer)
         }
         writer.endObject()

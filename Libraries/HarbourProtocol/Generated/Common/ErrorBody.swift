@@ -26,14 +26,14 @@ public struct ErrorBody: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"error_code\":")
+        writer.key(quoted: "\"error_code\":")
         writer.value(errorCode)
-        writer.key("\"message\":")
+        writer.key(quoted: "\"message\":")
         writer.value(message)
-        writer.key("\"request_id\":")
+        writer.key(quoted: "\"request_id\":")
         writer.value(requestID)
         if let details {
-            writer.key("\"details\":")
+            writer.key(quoted: "\"details\":")
             details.encode(to: &writer)
         }
         writer.endObject()

@@ -26,13 +26,13 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"sequence\":")
+        writer.key(quoted: "\"sequence\":")
         writer.value(sequence)
-        writer.key("\"timestamp\":")
+        writer.key(quoted: "\"timestamp\":")
         writer.value(timestamp.milliseconds)
-        writer.key("\"source\":")
+        writer.key(quoted: "\"source\":")
         writer.value(source)
-        writer.key("\"text\":")
+        writer.key(quoted: "\"text\":")
         writer.value(text)
         writer.endObject()
     }

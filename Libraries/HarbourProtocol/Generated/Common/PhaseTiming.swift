@@ -20,9 +20,9 @@ public struct PhaseTiming: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"name\":")
+        writer.key(quoted: "\"name\":")
         writer.value(name)
-        writer.key("\"milliseconds\":")
+        writer.key(quoted: "\"milliseconds\":")
         writer.value(milliseconds)
         writer.endObject()
     }

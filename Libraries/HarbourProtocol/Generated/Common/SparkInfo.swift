@@ -26,16 +26,16 @@ public struct SparkInfo: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"version\":")
+        writer.key(quoted: "\"version\":")
         writer.value(version)
-        writer.key("\"application_id\":")
+        writer.key(quoted: "\"application_id\":")
         writer.value(applicationID)
         if let uiURL {
-            writer.key("\"ui_url\":")
+            writer.key(quoted: "\"ui_url\":")
             writer.value(uiURL)
         }
         if let master {
-            writer.key("\"master\":")
+            writer.key(quoted: "\"master\":")
             writer.value(master)
         }
         writer.endObject()

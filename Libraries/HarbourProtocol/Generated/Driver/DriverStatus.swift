@@ -63,44 +63,44 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"cluster_id\":")
+        writer.key(quoted: "\"cluster_id\":")
         writer.value(clusterID)
-        writer.key("\"phase\":")
+        writer.key(quoted: "\"phase\":")
         phase.encode(to: &writer)
-        writer.key("\"sequence\":")
+        writer.key(quoted: "\"sequence\":")
         writer.value(sequence)
         if let errorCode {
-            writer.key("\"error_code\":")
+            writer.key(quoted: "\"error_code\":")
             writer.value(errorCode)
         }
         if let message {
-            writer.key("\"message\":")
+            writer.key(quoted: "\"message\":")
             writer.value(message)
         }
-        writer.key("\"started_time\":")
+        writer.key(quoted: "\"started_time\":")
         writer.value(startedTime.milliseconds)
         if let phases {
-            writer.key("\"phases\":")
+            writer.key(quoted: "\"phases\":")
             phases.encode(to: &writer)
         }
         if let spark {
-            writer.key("\"spark\":")
+            writer.key(quoted: "\"spark\":")
             spark.encode(to: &writer)
         }
         if let contexts {
-            writer.key("\"contexts\":")
+            writer.key(quoted: "\"contexts\":")
             writer.value(contexts)
         }
         if let busyCommands {
-            writer.key("\"busy_commands\":")
+            writer.key(quoted: "\"busy_commands\":")
             writer.value(busyCommands)
         }
         if let lastActivityTime {
-            writer.key("\"last_activity_time\":")
+            writer.key(quoted: "\"last_activity_time\":")
             writer.value(lastActivityTime.milliseconds)
         }
         if let executors {
-            writer.key("\"executors\":")
+            writer.key(quoted: "\"executors\":")
             writer.value(executors)
         }
         writer.endObject()

@@ -17,7 +17,7 @@ public struct MetricNameList: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"names\":")
+        writer.key(quoted: "\"names\":")
         names.encode(to: &writer)
         writer.endObject()
     }

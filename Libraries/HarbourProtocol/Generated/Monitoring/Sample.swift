@@ -20,9 +20,9 @@ public struct Sample: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"timestamp\":")
+        writer.key(quoted: "\"timestamp\":")
         writer.value(timestamp.milliseconds)
-        writer.key("\"value\":")
+        writer.key(quoted: "\"value\":")
         writer.value(value)
         writer.endObject()
     }

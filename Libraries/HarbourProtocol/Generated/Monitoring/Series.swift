@@ -23,11 +23,11 @@ public struct Series: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"name\":")
+        writer.key(quoted: "\"name\":")
         writer.value(name)
-        writer.key("\"labels\":")
+        writer.key(quoted: "\"labels\":")
         labels.encode(to: &writer)
-        writer.key("\"samples\":")
+        writer.key(quoted: "\"samples\":")
         samples.encode(to: &writer)
         writer.endObject()
     }

@@ -20,10 +20,10 @@ public struct SeriesList: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"series\":")
+        writer.key(quoted: "\"series\":")
         series.encode(to: &writer)
         if let truncated {
-            writer.key("\"truncated\":")
+            writer.key(quoted: "\"truncated\":")
             writer.value(truncated)
         }
         writer.endObject()

@@ -51,32 +51,32 @@ public struct Target: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"name\":")
+        writer.key(quoted: "\"name\":")
         writer.value(name)
-        writer.key("\"job\":")
+        writer.key(quoted: "\"job\":")
         writer.value(job)
-        writer.key("\"url\":")
+        writer.key(quoted: "\"url\":")
         writer.value(url)
-        writer.key("\"health\":")
+        writer.key(quoted: "\"health\":")
         health.encode(to: &writer)
         if let ready {
-            writer.key("\"ready\":")
+            writer.key(quoted: "\"ready\":")
             writer.value(ready)
         }
         if let message {
-            writer.key("\"message\":")
+            writer.key(quoted: "\"message\":")
             writer.value(message)
         }
         if let lastScrapeTime {
-            writer.key("\"last_scrape_time\":")
+            writer.key(quoted: "\"last_scrape_time\":")
             writer.value(lastScrapeTime.milliseconds)
         }
         if let scrapeMilliseconds {
-            writer.key("\"scrape_milliseconds\":")
+            writer.key(quoted: "\"scrape_milliseconds\":")
             writer.value(scrapeMilliseconds)
         }
         if let samples {
-            writer.key("\"samples\":")
+            writer.key(quoted: "\"samples\":")
             writer.value(samples)
         }
         writer.endObject()

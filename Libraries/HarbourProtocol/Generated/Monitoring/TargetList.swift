@@ -17,7 +17,7 @@ public struct TargetList: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"targets\":")
+        writer.key(quoted: "\"targets\":")
         targets.encode(to: &writer)
         writer.endObject()
     }

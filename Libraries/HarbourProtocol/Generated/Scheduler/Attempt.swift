@@ -43,26 +43,26 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"attempt_number\":")
+        writer.key(quoted: "\"attempt_number\":")
         writer.value(attemptNumber)
-        writer.key("\"attempt_id\":")
+        writer.key(quoted: "\"attempt_id\":")
         writer.value(attemptID)
-        writer.key("\"state\":")
+        writer.key(quoted: "\"state\":")
         state.encode(to: &writer)
         if let clusterID {
-            writer.key("\"cluster_id\":")
+            writer.key(quoted: "\"cluster_id\":")
             writer.value(clusterID)
         }
         if let startTime {
-            writer.key("\"start_time\":")
+            writer.key(quoted: "\"start_time\":")
             writer.value(startTime.milliseconds)
         }
         if let executionTime {
-            writer.key("\"execution_time\":")
+            writer.key(quoted: "\"execution_time\":")
             writer.value(executionTime.milliseconds)
         }
         if let endTime {
-            writer.key("\"end_time\":")
+            writer.key(quoted: "\"end_time\":")
             writer.value(endTime.milliseconds)
         }
         writer.endObject()

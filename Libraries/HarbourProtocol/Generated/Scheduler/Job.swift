@@ -39,19 +39,19 @@ public struct Job: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"job_id\":")
+        writer.key(quoted: "\"job_id\":")
         writer.value(jobID)
-        writer.key("\"creator_user_name\":")
+        writer.key(quoted: "\"creator_user_name\":")
         writer.value(creatorUserName)
-        writer.key("\"created_time\":")
+        writer.key(quoted: "\"created_time\":")
         writer.value(createdTime.milliseconds)
-        writer.key("\"updated_time\":")
+        writer.key(quoted: "\"updated_time\":")
         writer.value(updatedTime.milliseconds)
         if let nextFireTime {
-            writer.key("\"next_fire_time\":")
+            writer.key(quoted: "\"next_fire_time\":")
             writer.value(nextFireTime.milliseconds)
         }
-        writer.key("\"settings\":")
+        writer.key(quoted: "\"settings\":")
         settings.encode(to: &writer)
         writer.endObject()
     }

@@ -20,9 +20,9 @@ public struct JobCluster: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"job_cluster_key\":")
+        writer.key(quoted: "\"job_cluster_key\":")
         writer.value(jobClusterKey)
-        writer.key("\"new_cluster\":")
+        writer.key(quoted: "\"new_cluster\":")
         newCluster.encode(to: &writer)
         writer.endObject()
     }

@@ -20,9 +20,9 @@ public struct JobParameter: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"name\":")
+        writer.key(quoted: "\"name\":")
         writer.value(name)
-        writer.key("\"default\":")
+        writer.key(quoted: "\"default\":")
         writer.value(`default`)
         writer.endObject()
     }

@@ -23,12 +23,12 @@ public struct JobSchedule: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"quartz_cron_expression\":")
+        writer.key(quoted: "\"quartz_cron_expression\":")
         writer.value(quartzCronExpression)
-        writer.key("\"timezone_id\":")
+        writer.key(quoted: "\"timezone_id\":")
         writer.value(timezoneID)
         if let pauseStatus {
-            writer.key("\"pause_status\":")
+            writer.key(quoted: "\"pause_status\":")
             pauseStatus.encode(to: &writer)
         }
         writer.endObject()

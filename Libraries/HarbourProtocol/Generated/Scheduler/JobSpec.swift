@@ -51,36 +51,36 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"name\":")
+        writer.key(quoted: "\"name\":")
         writer.value(name)
         if let description {
-            writer.key("\"description\":")
+            writer.key(quoted: "\"description\":")
             writer.value(description)
         }
-        writer.key("\"tasks\":")
+        writer.key(quoted: "\"tasks\":")
         tasks.encode(to: &writer)
         if let jobClusters {
-            writer.key("\"job_clusters\":")
+            writer.key(quoted: "\"job_clusters\":")
             jobClusters.encode(to: &writer)
         }
         if let schedule {
-            writer.key("\"schedule\":")
+            writer.key(quoted: "\"schedule\":")
             schedule.encode(to: &writer)
         }
         if let parameters {
-            writer.key("\"parameters\":")
+            writer.key(quoted: "\"parameters\":")
             parameters.encode(to: &writer)
         }
         if let maxConcurrentRuns {
-            writer.key("\"max_concurrent_runs\":")
+            writer.key(quoted: "\"max_concurrent_runs\":")
             writer.value(maxConcurrentRuns)
         }
         if let timeoutSeconds {
-            writer.key("\"timeout_seconds\":")
+            writer.key(quoted: "\"timeout_seconds\":")
             writer.value(timeoutSeconds)
         }
         if let tags {
-            writer.key("\"tags\":")
+            writer.key(quoted: "\"tags\":")
             tags.encode(to: &writer)
         }
         writer.endObject()

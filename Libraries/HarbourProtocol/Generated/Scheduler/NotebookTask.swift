@@ -20,10 +20,10 @@ public struct NotebookTask: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"notebook_path\":")
+        writer.key(quoted: "\"notebook_path\":")
         writer.value(notebookPath)
         if let baseParameters {
-            writer.key("\"base_parameters\":")
+            writer.key(quoted: "\"base_parameters\":")
             baseParameters.encode(to: &writer)
         }
         writer.endObject()

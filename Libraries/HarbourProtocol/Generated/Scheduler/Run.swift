@@ -71,46 +71,46 @@ public struct Run: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"run_id\":")
+        writer.key(quoted: "\"run_id\":")
         writer.value(runID)
         if let jobID {
-            writer.key("\"job_id\":")
+            writer.key(quoted: "\"job_id\":")
             writer.value(jobID)
         }
-        writer.key("\"run_name\":")
+        writer.key(quoted: "\"run_name\":")
         writer.value(runName)
-        writer.key("\"state\":")
+        writer.key(quoted: "\"state\":")
         state.encode(to: &writer)
-        writer.key("\"trigger\":")
+        writer.key(quoted: "\"trigger\":")
         trigger.encode(to: &writer)
-        writer.key("\"creator_user_name\":")
+        writer.key(quoted: "\"creator_user_name\":")
         writer.value(creatorUserName)
         if let fireTime {
-            writer.key("\"fire_time\":")
+            writer.key(quoted: "\"fire_time\":")
             writer.value(fireTime.milliseconds)
         }
-        writer.key("\"created_time\":")
+        writer.key(quoted: "\"created_time\":")
         writer.value(createdTime.milliseconds)
         if let startTime {
-            writer.key("\"start_time\":")
+            writer.key(quoted: "\"start_time\":")
             writer.value(startTime.milliseconds)
         }
         if let endTime {
-            writer.key("\"end_time\":")
+            writer.key(quoted: "\"end_time\":")
             writer.value(endTime.milliseconds)
         }
         if let parameters {
-            writer.key("\"parameters\":")
+            writer.key(quoted: "\"parameters\":")
             parameters.encode(to: &writer)
         }
-        writer.key("\"tasks\":")
+        writer.key(quoted: "\"tasks\":")
         tasks.encode(to: &writer)
         if let runPagePath {
-            writer.key("\"run_page_path\":")
+            writer.key(quoted: "\"run_page_path\":")
             writer.value(runPagePath)
         }
         if let lastSequence {
-            writer.key("\"last_sequence\":")
+            writer.key(quoted: "\"last_sequence\":")
             writer.value(lastSequence)
         }
         writer.endObject()

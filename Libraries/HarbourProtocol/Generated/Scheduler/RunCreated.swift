@@ -17,7 +17,7 @@ public struct RunCreated: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"run_id\":")
+        writer.key(quoted: "\"run_id\":")
         writer.value(runID)
         writer.endObject()
     }

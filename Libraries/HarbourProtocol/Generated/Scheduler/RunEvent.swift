@@ -47,30 +47,30 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"sequence\":")
+        writer.key(quoted: "\"sequence\":")
         writer.value(sequence)
-        writer.key("\"timestamp\":")
+        writer.key(quoted: "\"timestamp\":")
         writer.value(timestamp.milliseconds)
-        writer.key("\"type\":")
+        writer.key(quoted: "\"type\":")
         type.encode(to: &writer)
         if let taskKey {
-            writer.key("\"task_key\":")
+            writer.key(quoted: "\"task_key\":")
             writer.value(taskKey)
         }
         if let attemptNumber {
-            writer.key("\"attempt_number\":")
+            writer.key(quoted: "\"attempt_number\":")
             writer.value(attemptNumber)
         }
         if let state {
-            writer.key("\"state\":")
+            writer.key(quoted: "\"state\":")
             state.encode(to: &writer)
         }
         if let cellID {
-            writer.key("\"cell_id\":")
+            writer.key(quoted: "\"cell_id\":")
             writer.value(cellID)
         }
         if let event {
-            writer.key("\"event\":")
+            writer.key(quoted: "\"event\":")
             event.encode(to: &writer)
         }
         writer.endObject()

@@ -20,10 +20,10 @@ public struct RunList: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"runs\":")
+        writer.key(quoted: "\"runs\":")
         runs.encode(to: &writer)
         if let nextPageToken {
-            writer.key("\"next_page_token\":")
+            writer.key(quoted: "\"next_page_token\":")
             writer.value(nextPageToken)
         }
         writer.endObject()

@@ -21,11 +21,11 @@ public struct RunNow: JSONCodable, Sendable, Hashable {
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
         if let idempotencyToken {
-            writer.key("\"idempotency_token\":")
+            writer.key(quoted: "\"idempotency_token\":")
             writer.value(idempotencyToken)
         }
         if let parameters {
-            writer.key("\"parameters\":")
+            writer.key(quoted: "\"parameters\":")
             parameters.encode(to: &writer)
         }
         writer.endObject()

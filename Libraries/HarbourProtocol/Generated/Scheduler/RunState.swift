@@ -31,16 +31,16 @@ public struct RunState: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"life_cycle_state\":")
+        writer.key(quoted: "\"life_cycle_state\":")
         lifeCycleState.encode(to: &writer)
         if let resultState {
-            writer.key("\"result_state\":")
+            writer.key(quoted: "\"result_state\":")
             resultState.encode(to: &writer)
         }
-        writer.key("\"state_message\":")
+        writer.key(quoted: "\"state_message\":")
         writer.value(stateMessage)
         if let errorCode {
-            writer.key("\"error_code\":")
+            writer.key(quoted: "\"error_code\":")
             writer.value(errorCode)
         }
         writer.endObject()

@@ -51,34 +51,34 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"task_key\":")
+        writer.key(quoted: "\"task_key\":")
         writer.value(taskKey)
         if let dependsOn {
-            writer.key("\"depends_on\":")
+            writer.key(quoted: "\"depends_on\":")
             dependsOn.encode(to: &writer)
         }
         if let notebookPath {
-            writer.key("\"notebook_path\":")
+            writer.key(quoted: "\"notebook_path\":")
             writer.value(notebookPath)
         }
         if let revisionID {
-            writer.key("\"revision_id\":")
+            writer.key(quoted: "\"revision_id\":")
             writer.value(revisionID)
         }
-        writer.key("\"state\":")
+        writer.key(quoted: "\"state\":")
         state.encode(to: &writer)
-        writer.key("\"attempts\":")
+        writer.key(quoted: "\"attempts\":")
         attempts.encode(to: &writer)
         if let startTime {
-            writer.key("\"start_time\":")
+            writer.key(quoted: "\"start_time\":")
             writer.value(startTime.milliseconds)
         }
         if let endTime {
-            writer.key("\"end_time\":")
+            writer.key(quoted: "\"end_time\":")
             writer.value(endTime.milliseconds)
         }
         if let exitValue {
-            writer.key("\"exit_value\":")
+            writer.key(quoted: "\"exit_value\":")
             writer.value(exitValue)
         }
         writer.endObject()

@@ -39,24 +39,24 @@ public struct SubmitRun: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"run_name\":")
+        writer.key(quoted: "\"run_name\":")
         writer.value(runName)
-        writer.key("\"tasks\":")
+        writer.key(quoted: "\"tasks\":")
         tasks.encode(to: &writer)
         if let jobClusters {
-            writer.key("\"job_clusters\":")
+            writer.key(quoted: "\"job_clusters\":")
             jobClusters.encode(to: &writer)
         }
         if let parameters {
-            writer.key("\"parameters\":")
+            writer.key(quoted: "\"parameters\":")
             parameters.encode(to: &writer)
         }
         if let timeoutSeconds {
-            writer.key("\"timeout_seconds\":")
+            writer.key(quoted: "\"timeout_seconds\":")
             writer.value(timeoutSeconds)
         }
         if let idempotencyToken {
-            writer.key("\"idempotency_token\":")
+            writer.key(quoted: "\"idempotency_token\":")
             writer.value(idempotencyToken)
         }
         writer.endObject()

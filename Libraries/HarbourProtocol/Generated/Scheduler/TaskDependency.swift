@@ -17,7 +17,7 @@ public struct TaskDependency: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"task_key\":")
+        writer.key(quoted: "\"task_key\":")
         writer.value(taskKey)
         writer.endObject()
     }

@@ -47,27 +47,27 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"run_id\":")
+        writer.key(quoted: "\"run_id\":")
         writer.value(runID)
-        writer.key("\"task_key\":")
+        writer.key(quoted: "\"task_key\":")
         writer.value(taskKey)
-        writer.key("\"attempt_number\":")
+        writer.key(quoted: "\"attempt_number\":")
         writer.value(attemptNumber)
-        writer.key("\"state\":")
+        writer.key(quoted: "\"state\":")
         state.encode(to: &writer)
         if let exitValue {
-            writer.key("\"exit_value\":")
+            writer.key(quoted: "\"exit_value\":")
             writer.value(exitValue)
         }
         if let error {
-            writer.key("\"error\":")
+            writer.key(quoted: "\"error\":")
             error.encode(to: &writer)
         }
         if let notebook {
-            writer.key("\"notebook\":")
+            writer.key(quoted: "\"notebook\":")
             notebook.encode(to: &writer)
         }
-        writer.key("\"truncated\":")
+        writer.key(quoted: "\"truncated\":")
         writer.value(truncated)
         writer.endObject()
     }

@@ -59,44 +59,44 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"task_key\":")
+        writer.key(quoted: "\"task_key\":")
         writer.value(taskKey)
         if let description {
-            writer.key("\"description\":")
+            writer.key(quoted: "\"description\":")
             writer.value(description)
         }
         if let dependsOn {
-            writer.key("\"depends_on\":")
+            writer.key(quoted: "\"depends_on\":")
             dependsOn.encode(to: &writer)
         }
-        writer.key("\"notebook_task\":")
+        writer.key(quoted: "\"notebook_task\":")
         notebookTask.encode(to: &writer)
         if let existingClusterID {
-            writer.key("\"existing_cluster_id\":")
+            writer.key(quoted: "\"existing_cluster_id\":")
             writer.value(existingClusterID)
         }
         if let jobClusterKey {
-            writer.key("\"job_cluster_key\":")
+            writer.key(quoted: "\"job_cluster_key\":")
             writer.value(jobClusterKey)
         }
         if let newCluster {
-            writer.key("\"new_cluster\":")
+            writer.key(quoted: "\"new_cluster\":")
             newCluster.encode(to: &writer)
         }
         if let timeoutSeconds {
-            writer.key("\"timeout_seconds\":")
+            writer.key(quoted: "\"timeout_seconds\":")
             writer.value(timeoutSeconds)
         }
         if let maxRetries {
-            writer.key("\"max_retries\":")
+            writer.key(quoted: "\"max_retries\":")
             writer.value(maxRetries)
         }
         if let minRetryIntervalMillis {
-            writer.key("\"min_retry_interval_millis\":")
+            writer.key(quoted: "\"min_retry_interval_millis\":")
             writer.value(minRetryIntervalMillis)
         }
         if let retryOnTimeout {
-            writer.key("\"retry_on_timeout\":")
+            writer.key(quoted: "\"retry_on_timeout\":")
             writer.value(retryOnTimeout)
         }
         writer.endObject()

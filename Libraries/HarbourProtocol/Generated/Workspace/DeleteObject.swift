@@ -20,10 +20,10 @@ public struct DeleteObject: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"path\":")
+        writer.key(quoted: "\"path\":")
         writer.value(path)
         if let recursive {
-            writer.key("\"recursive\":")
+            writer.key(quoted: "\"recursive\":")
             writer.value(recursive)
         }
         writer.endObject()

@@ -26,13 +26,13 @@ public struct ExportedObject: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"content\":")
+        writer.key(quoted: "\"content\":")
         writer.value(content)
-        writer.key("\"file_type\":")
+        writer.key(quoted: "\"file_type\":")
         writer.value(fileType)
-        writer.key("\"path\":")
+        writer.key(quoted: "\"path\":")
         writer.value(path)
-        writer.key("\"revision_id\":")
+        writer.key(quoted: "\"revision_id\":")
         writer.value(revisionID)
         writer.endObject()
     }

@@ -39,24 +39,24 @@ public struct ImportObject: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"path\":")
+        writer.key(quoted: "\"path\":")
         writer.value(path)
-        writer.key("\"content\":")
+        writer.key(quoted: "\"content\":")
         writer.value(content)
         if let format {
-            writer.key("\"format\":")
+            writer.key(quoted: "\"format\":")
             format.encode(to: &writer)
         }
         if let language {
-            writer.key("\"language\":")
+            writer.key(quoted: "\"language\":")
             writer.value(language)
         }
         if let overwrite {
-            writer.key("\"overwrite\":")
+            writer.key(quoted: "\"overwrite\":")
             writer.value(overwrite)
         }
         if let expectedRevisionID {
-            writer.key("\"expected_revision_id\":")
+            writer.key(quoted: "\"expected_revision_id\":")
             writer.value(expectedRevisionID)
         }
         writer.endObject()

@@ -17,7 +17,7 @@ public struct MakeDirectories: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"path\":")
+        writer.key(quoted: "\"path\":")
         writer.value(path)
         writer.endObject()
     }

@@ -20,10 +20,10 @@ public struct Me: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"user_name\":")
+        writer.key(quoted: "\"user_name\":")
         writer.value(userName)
         if let tokenName {
-            writer.key("\"token_name\":")
+            writer.key(quoted: "\"token_name\":")
             writer.value(tokenName)
         }
         writer.endObject()

@@ -20,9 +20,9 @@ public struct MoveObject: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"source_path\":")
+        writer.key(quoted: "\"source_path\":")
         writer.value(sourcePath)
-        writer.key("\"destination_path\":")
+        writer.key(quoted: "\"destination_path\":")
         writer.value(destinationPath)
         writer.endObject()
     }

@@ -35,16 +35,16 @@ public struct NotebookCell: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"cell_id\":")
+        writer.key(quoted: "\"cell_id\":")
         writer.value(cellID)
-        writer.key("\"kind\":")
+        writer.key(quoted: "\"kind\":")
         kind.encode(to: &writer)
-        writer.key("\"language\":")
+        writer.key(quoted: "\"language\":")
         writer.value(language)
-        writer.key("\"source\":")
+        writer.key(quoted: "\"source\":")
         writer.value(source)
         if let title {
-            writer.key("\"title\":")
+            writer.key(quoted: "\"title\":")
             writer.value(title)
         }
         writer.endObject()

@@ -39,17 +39,17 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"notebook_id\":")
+        writer.key(quoted: "\"notebook_id\":")
         writer.value(notebookID)
-        writer.key("\"revision_id\":")
+        writer.key(quoted: "\"revision_id\":")
         writer.value(revisionID)
-        writer.key("\"path\":")
+        writer.key(quoted: "\"path\":")
         writer.value(path)
-        writer.key("\"language\":")
+        writer.key(quoted: "\"language\":")
         writer.value(language)
-        writer.key("\"cells\":")
+        writer.key(quoted: "\"cells\":")
         cells.encode(to: &writer)
-        writer.key("\"document\":")
+        writer.key(quoted: "\"document\":")
         document.encode(to: &writer)
         writer.endObject()
     }

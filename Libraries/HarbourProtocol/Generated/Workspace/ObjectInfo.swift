@@ -51,30 +51,30 @@ public struct ObjectInfo: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"object_id\":")
+        writer.key(quoted: "\"object_id\":")
         writer.value(objectID)
-        writer.key("\"path\":")
+        writer.key(quoted: "\"path\":")
         writer.value(path)
-        writer.key("\"object_type\":")
+        writer.key(quoted: "\"object_type\":")
         objectType.encode(to: &writer)
         if let language {
-            writer.key("\"language\":")
+            writer.key(quoted: "\"language\":")
             writer.value(language)
         }
         if let revisionID {
-            writer.key("\"revision_id\":")
+            writer.key(quoted: "\"revision_id\":")
             writer.value(revisionID)
         }
         if let size {
-            writer.key("\"size\":")
+            writer.key(quoted: "\"size\":")
             writer.value(size)
         }
-        writer.key("\"created_time\":")
+        writer.key(quoted: "\"created_time\":")
         writer.value(createdTime.milliseconds)
-        writer.key("\"modified_time\":")
+        writer.key(quoted: "\"modified_time\":")
         writer.value(modifiedTime.milliseconds)
         if let modifiedBy {
-            writer.key("\"modified_by\":")
+            writer.key(quoted: "\"modified_by\":")
             writer.value(modifiedBy)
         }
         writer.endObject()

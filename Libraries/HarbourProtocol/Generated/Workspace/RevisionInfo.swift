@@ -43,22 +43,22 @@ public struct RevisionInfo: JSONCodable, Sendable, Hashable {
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key("\"revision_id\":")
+        writer.key(quoted: "\"revision_id\":")
         writer.value(revisionID)
-        writer.key("\"notebook_id\":")
+        writer.key(quoted: "\"notebook_id\":")
         writer.value(notebookID)
-        writer.key("\"created_time\":")
+        writer.key(quoted: "\"created_time\":")
         writer.value(createdTime.milliseconds)
         if let createdBy {
-            writer.key("\"created_by\":")
+            writer.key(quoted: "\"created_by\":")
             writer.value(createdBy)
         }
-        writer.key("\"content_hash\":")
+        writer.key(quoted: "\"content_hash\":")
         writer.value(contentHash)
-        writer.key("\"size\":")
+        writer.key(quoted: "\"size\":")
         writer.value(size)
         if let message {
-            writer.key("\"message\":")
+            writer.key(quoted: "\"message\":")
             writer.value(message)
         }
         writer.endObject()
