@@ -29,7 +29,7 @@ extension JSONReader {
     }
 
     /// Reads a string within the limits all of whose characters are of one class.
-    /// - Parameter pattern: `^[A-Za-z0-9_-]+$`: one class of ASCII characters and ranges, anchored, and nothing else.
+    /// The pattern is one class of ASCII characters and ranges, anchored, and nothing else: `^[A-Za-z0-9_-]+$`.
     public mutating func string(length limits: ClosedRange<Int>, pattern: StaticString) throws(JSONError) -> String {
         let start = try valueOffset()
         let text = try string(length: limits)

@@ -46,7 +46,8 @@ public struct JSONWriter: ~Copyable {
     /// Closes the innermost array.
     @inlinable public mutating func endArray() { close(0x5d) }
 
-    /// Writes a key that is known at compile time, given with its quotes and its colon: `"\"name\":"`.
+    /// Writes a key that is known at compile time, given with its quotes and its colon: `"\"name\":"`. The
+    /// label is there because a literal would otherwise choose between two meanings.
     @inlinable public mutating func key(quoted literal: StaticString) {
         reserve(literal.utf8CodeUnitCount &+ 1)
         separate()
@@ -56,8 +57,6 @@ public struct JSONWriter: ~Copyable {
     }
 
     /// Writes any key, quoted and escaped.
-    // Literals prefer String by themselves, and would then be quoted twice.
-    @_disfavoredOverload
     public mutating func key(_ name: String) {
         value(name)
         append(0x3a)
