@@ -268,7 +268,7 @@ public struct TLSSession: ~Copyable, @unchecked Sendable {
         if wasHandshaking {
             return HarbourError(
                 .tlsHandshakeFailed,
-                "No TLS connection\(toPeer) could be agreed on. Check that the other side speaks TLS, and which versions.",
+                "No TLS connection\(toPeer) could be agreed on. Check that the other side speaks TLS 1.3.",
                 detail: detail)
         }
         return HarbourError(

@@ -27,6 +27,7 @@ public final class TestCertificates: Sendable {
     ///   - commonName: the subject; also the files' name, so it must be new each time.
     ///   - names: such as `DNS:localhost,IP:127.0.0.1`.
     ///   - days: how long it lasts; a negative number makes one that has ended.
+    /// - Returns: where the certificate and its key are, for as long as this object lives.
     /// - Throws: `INVALID_STATE` when the `openssl` command fails.
     public func issue(
         _ commonName: String, names: String = "DNS:localhost,IP:127.0.0.1", days: Int = 2
