@@ -1,0 +1,127 @@
+"""The one Spark application of a cluster, seen from the host: started, asked, cancelled, stopped."""
+
+import time
+
+from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
+from py4j.protocol import Py4JError, Py4JJavaError
+
+from . import jvm as jvm_module
+from .config import StartFailure, spark_settings
+
+_SESSION = "org.apache.spark.sql.classic.SparkSession"
+
+
+def _class(jvm, name):
+    return getattr(jvm, name)
+
+
+def connect(port, secret):
+    """A py4j client in which each Python thread has a Java thread of its own."""
+    return ClientServer(
+        java_parameters=JavaParameters(port=port, auth_token=secret, auto_convert=True),
+        python_parameters=PythonParameters(port=0, eager_load=False),
+    )
+
+
+class Application:
+    """Spark in a running JVM. Methods block and may be called from several threads."""
+
+    def __init__(self, config, jvm):
+        self.port, self.secret = jvm.wait_for_gateway(config.start_timeout_seconds)
+        listening = time.monotonic()
+        self._gateway = connect(self.port, self.secret)
+        self._jvm = self._gateway.jvm
+        settings = spark_settings(config, jvm.executor_options(config))
+        try:
+            conf = _class(self._jvm, "org.apache.spark.SparkConf")()
+            for name, value in settings.items():
+                conf.set(name, value)
+            context = _class(self._jvm, "org.apache.spark.SparkContext")(conf)
+            self._session = _class(self._jvm, _SESSION).builder().getOrCreate()
+            self._context = context
+        except Py4JJavaError as error:
+            raise _session_failure(config, jvm, error) from error
+        except Py4JError as error:
+            raise jvm.start_failure() from error
+        self.version = self._context.version()
+        self.application_id = self._context.applicationId()
+        address = self._context.uiWebUrl()
+        self.ui_url = address.get() if address.isDefined() else None
+        self.seconds = {
+            "jvm": round(listening - jvm.started, 3),
+            "session": round(time.monotonic() - listening, 3),
+            "total": round(time.monotonic() - jvm.started, 3),
+        }
+
+    def open_gateway(self):
+        """A py4j server for one kernel, in the same JVM: (server, port, secret)."""
+        server = _class(self._jvm, "org.apache.spark.api.python.Py4JServer")(self._context.conf())
+        server.start()
+        return server, server.getListeningPort(), server.secret()
+
+    def close_gateway(self, server, tag):
+        """Ends a kernel's server and the Spark jobs it left running."""
+        self._context.cancelJobsWithTag(tag)
+        server.shutdown()
+
+    def cancel(self, command_id):
+        """Cancels the jobs of a command, those it has not started yet included."""
+        self._context.cancelJobGroupAndFutureJobs(command_id)
+
+    def warm_up(self):
+        """Loads and compiles what the first query of a context needs."""
+        self._session.newSession().sql("SELECT sum(id) FROM range(1000)").collect()
+
+    def stats(self):
+        """What the cluster is doing now, as plain values."""
+        store = self._context.statusStore()
+        executors = []
+        listed = store.executorList(False).iterator()
+        while listed.hasNext():
+            executor = listed.next()
+            executors.append(
+                {
+                    "id": executor.id(),
+                    "host": executor.hostPort(),
+                    "cores": executor.totalCores(),
+                    "active_tasks": executor.activeTasks(),
+                    "completed_tasks": executor.completedTasks(),
+                    "failed_tasks": executor.failedTasks(),
+                    "memory_used": executor.memoryUsed(),
+                    "memory_max": executor.maxMemory(),
+                    "is_active": executor.isActive(),
+                }
+            )
+        tracker = self._context.statusTracker()
+        runtime = _class(self._jvm, "java.lang.Runtime").getRuntime()
+        return {
+            "executors": executors,
+            "active_jobs": len(tracker.getActiveJobIds()),
+            "active_stages": len(tracker.getActiveStageIds()),
+            "active_tasks": sum(each["active_tasks"] for each in executors),
+            "heap_used": runtime.totalMemory() - runtime.freeMemory(),
+            "heap_max": runtime.maxMemory(),
+        }
+
+    def stop(self):
+        """Stops Spark in order; a JVM that is gone already is no error."""
+        try:
+            self._context.stop()
+        except (Py4JError, OSError):
+            # The JVM went away meanwhile; whoever waits for its process reports that.
+            return
+
+
+def _session_failure(config, jvm, error):
+    text = str(error.java_exception)
+    detail = text + "\n" + jvm_module.tail(jvm.log)
+    short = text.split("\n")[0][:500]
+    if jvm_module.looks_out_of_memory(text) or "System memory" in text:
+        return StartFailure("OUT_OF_MEMORY", f"There is not enough memory for Spark: {short}", detail)
+    if config.master.startswith("spark://") and ("masters are unresponsive" in text or "Could not parse" in text):
+        return StartFailure(
+            "MASTER_UNREACHABLE",
+            f"The Spark master {config.master} does not answer. Check its address and that it runs.",
+            detail,
+        )
+    return StartFailure("SPARK_START_FAILED", f"Spark did not start: {short}. Look at {jvm.log}.", detail)

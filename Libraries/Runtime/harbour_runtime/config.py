@@ -1,0 +1,163 @@
+"""The configuration file of `spark_host`, checked field by field, and the Spark settings that follow from it."""
+
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+
+
+class StartFailure(Exception):
+    """Why a cluster's Spark could not be started: a stable code, a sentence for the user, detail for the log."""
+
+    def __init__(self, code, message, detail=""):
+        super().__init__(message)
+        self.code, self.message, self.detail = code, message, detail
+
+
+@dataclass
+class HostConfig:
+    scratch_dir: str
+    app_name: str = "dataharbour"
+    master: str = "local[2]"
+    spark_conf: dict = field(default_factory=dict)
+    driver_memory_mb: int = 1024
+    archive: str | None = None
+    java_home: str | None = None
+    bind_address: str = "127.0.0.1"
+    ui: bool = True
+    warm_up: bool = True
+    start_timeout_seconds: float = 120
+
+    def path(self, *parts):
+        return os.path.join(self.scratch_dir, *parts)
+
+
+_LOCAL = re.compile(r"local(?:\[(\d{1,4}|\*)(?:,\d{1,4})?\])?")
+_LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d{1,4})\s*,\s*(\d{1,4})\s*,\s*(\d{1,7})\s*\]")
+_STANDALONE = re.compile(r"spark://[^\s]+")
+_TYPES = {
+    "scratch_dir": (str,),
+    "app_name": (str,),
+    "master": (str,),
+    "spark_conf": (dict,),
+    "driver_memory_mb": (int,),
+    "archive": (str, type(None)),
+    "java_home": (str, type(None)),
+    "bind_address": (str,),
+    "ui": (bool,),
+    "warm_up": (bool,),
+    "start_timeout_seconds": (int, float),
+}
+
+
+def _invalid(sentence):
+    return StartFailure("CONFIG_INVALID", f"The cluster's configuration is not usable: {sentence}")
+
+
+def read(path):
+    """Reads and checks the file. Raises `StartFailure` with code CONFIG_INVALID."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file)
+    except OSError as error:
+        raise _invalid(f"{path} could not be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise _invalid(f"{path} is not JSON ({error}).") from error
+    return parse(values)
+
+
+def parse(values):
+    """Checks a decoded configuration. Raises `StartFailure` with code CONFIG_INVALID."""
+    if not isinstance(values, dict):
+        raise _invalid("it has to be a JSON object.")
+    for name, value in values.items():
+        if name not in _TYPES:
+            raise _invalid(f"the field {name!r} is unknown.")
+        wrong_bool = isinstance(value, bool) and bool not in _TYPES[name]
+        if wrong_bool or not isinstance(value, _TYPES[name]):
+            raise _invalid(f"the field {name!r} has the wrong type.")
+    if not values.get("scratch_dir"):
+        raise _invalid("the field 'scratch_dir' is missing.")
+    config = HostConfig(**values)
+    config.scratch_dir = os.path.abspath(config.scratch_dir)
+    config.spark_conf = {name: _setting(name, value) for name, value in config.spark_conf.items()}
+    if config.driver_memory_mb < 512:
+        raise _invalid("'driver_memory_mb' has to be 512 or more, or Spark does not start.")
+    if not 1 <= config.start_timeout_seconds <= 3600:
+        raise _invalid("'start_timeout_seconds' has to be between 1 and 3600.")
+    _check_master(config)
+    return config
+
+
+def _setting(name, value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise _invalid(f"the Spark setting {name!r} has to be a string, a number or a boolean.")
+
+
+def _check_master(config):
+    master = config.master
+    if _LOCAL.fullmatch(master) or _STANDALONE.fullmatch(master):
+        return
+    cluster = _LOCAL_CLUSTER.fullmatch(master)
+    if not cluster:
+        raise _invalid(f"the master {master!r} is none of local[N], local-cluster[N,cores,memory_mb], spark://host:port.")
+    executors, cores, memory = (int(part) for part in cluster.groups())
+    if executors < 1 or cores < 1 or memory < 512:
+        raise _invalid("a local-cluster needs at least one executor, one core and 512 MB for each.")
+    for name in ("spark.executor.memory", "spark.executor.cores"):
+        if name in config.spark_conf:
+            raise _invalid(f"with the master {master!r} the setting {name} is given by the master itself; leave it out.")
+
+
+def shape(master):
+    """(executors, cores each, memory in MB each) of a local-cluster master, or None for the other kinds."""
+    cluster = _LOCAL_CLUSTER.fullmatch(master)
+    return tuple(int(part) for part in cluster.groups()) if cluster else None
+
+
+def _cores(master):
+    cluster = shape(master)
+    if cluster:
+        return cluster[0] * cluster[1]
+    local = _LOCAL.fullmatch(master)
+    if local:
+        return os.cpu_count() if local.group(1) == "*" else int(local.group(1) or 1)
+    return 8
+
+
+def spark_settings(config, executor_options):
+    """All settings of the SparkContext: ours, then the user's over them. `executor_options` are JVM options."""
+    settings = {
+        "spark.app.name": config.app_name,
+        "spark.master": config.master,
+        "spark.driver.bindAddress": config.bind_address,
+        "spark.driver.host": config.bind_address,
+        "spark.local.dir": config.path("local"),
+        "spark.sql.warehouse.dir": config.path("warehouse"),
+        "spark.ui.enabled": "true" if config.ui else "false",
+        "spark.ui.port": "0",
+        "spark.ui.showConsoleProgress": "false",
+        # Several contexts share the application: a long job of one must not hold back the others.
+        "spark.scheduler.mode": "FAIR",
+        # Spark's 200 is for large clusters and costs seconds on a small one.
+        "spark.sql.shuffle.partitions": str(max(2, 2 * _cores(config.master))),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.serializer.objectStreamReset": "100",
+        "spark.rdd.compress": "true",
+        "spark.submit.deployMode": "client",
+        "spark.pyspark.python": sys.executable,
+        "spark.executor.logs.rolling.strategy": "size",
+        "spark.executor.logs.rolling.maxSize": "10485760",
+        "spark.executor.logs.rolling.maxRetainedFiles": "3",
+    }
+    cluster = shape(config.master)
+    if cluster:
+        settings["spark.executor.cores"] = str(cluster[1])
+        settings["spark.executor.memory"] = f"{cluster[2]}m"
+    settings.update(executor_options)
+    settings.update(config.spark_conf)
+    return settings

@@ -1,0 +1,121 @@
+"""What is left when something is killed: nothing."""
+
+import os
+import signal
+import unittest
+
+from support import Host, Kernel, alive, descendants, wait_gone, wait_until
+
+ENDLESS = ("import time\nfrom pyspark.sql.functions import udf\n"
+           "spark.range(8, numPartitions=4).select(udf(lambda v: time.sleep(1000))('id')).collect()")
+
+
+class Kills(unittest.TestCase):
+    def running(self, **config):
+        host = Host(warm_up=False, **config).start()
+        self.addCleanup(host.close)
+        kernel = Kernel(host)
+        self.addCleanup(kernel.close)
+        kernel.attach("c")
+        return host, kernel
+
+    def job_runs(self, host):
+        wait_until(lambda: host.ask(op="stats")["active_tasks"] > 0, "a Spark task runs")
+
+    def test_kernel_then_host(self):
+        host, kernel = self.running()
+        kernel.submit("import subprocess\nsubprocess.Popen(['sleep', '1000'])\n" + ENDLESS)
+        self.job_runs(host)
+        children = descendants(kernel.process.pid)
+        self.assertEqual(len(children), 1)
+        kernel.process.kill()
+        wait_gone(children)
+        wait_until(lambda: host.ask(op="stats")["active_jobs"] == 0, "the dead kernel's jobs ended")
+        self.assertEqual(host.ask(op="stats")["kernels"], 0)
+
+        other = Kernel(host)
+        self.addCleanup(other.close)
+        other.attach("d")
+        other.submit(ENDLESS)
+        self.job_runs(host)
+        everything = descendants(host.process.pid)
+        self.assertIn(host.ready["java_pid"], everything)
+        host.process.kill()
+        host.process.wait()
+        wait_gone(everything)
+        other.process.wait()
+
+    def test_jvm(self):
+        host, kernel = self.running()
+        kernel.submit(ENDLESS)
+        self.job_runs(host)
+        everything = descendants(host.process.pid)
+        os.kill(host.ready["java_pid"], signal.SIGKILL)
+        lost = host.expect("lost")
+        self.assertEqual((lost["code"], lost["exit_status"]), ("KILLED", -9))
+        self.assertEqual(host.process.wait(), 3)
+        wait_gone(everything)
+        kernel.process.wait()
+
+    def test_driver_dies_while_an_executor_was_lost(self):
+        host, kernel = self.running(master="local-cluster[2,1,512]")
+
+        def executors():
+            found = []
+            for pid in descendants(host.process.pid):
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                    if "CoarseGrainedExecutorBackend" in file.read():
+                        found.append(pid)
+            return found
+
+        wait_until(lambda: len(executors()) == 2, "both executors run")
+        code = ("import time\nfrom pyspark.sql.functions import udf\n"
+                "frame = spark.range(8, numPartitions=8).select(udf(lambda v: time.sleep(0.3) or v, 'long')('id').alias('v'))\n"
+                "frame.groupBy().sum('v').collect()[0][0]")
+        message = kernel.submit(code)
+        self.job_runs(host)
+        lost = executors()[0]
+        os.kill(lost, signal.SIGKILL)
+        self.assertEqual(kernel.collect(message).data("text/plain"), ["28"])
+        wait_until(lambda: len([pid for pid in executors() if pid != lost and alive(pid)]) == 2, "it was replaced")
+        everything = descendants(host.process.pid)
+        host.process.stdin.close()
+        self.assertEqual(host.process.wait(), 0)
+        wait_gone(everything)
+        kernel.process.wait()
+
+
+class Starts(unittest.TestCase):
+    def failure(self, **config):
+        host = Host(**config)
+        self.addCleanup(host.close)
+        event = host.expect("failed", "listening")
+        event = event if event["event"] == "failed" else host.expect("failed")
+        self.assertEqual(host.process.wait(), 1)
+        return event
+
+    def test_failures_have_codes(self):
+        self.assertEqual(self.failure(master="yarn")["code"], "CONFIG_INVALID")
+        self.assertEqual(self.failure(java_home="/nowhere")["code"], "JAVA_MISSING")
+        self.assertEqual(self.failure(scratch_dir="/proc/nowhere")["code"], "SCRATCH_UNUSABLE")
+        self.assertEqual(self.failure(driver_memory_mb=100_000_000)["code"], "OUT_OF_MEMORY")
+        self.assertEqual(self.failure(spark_conf={"spark.ui.port": "many"})["code"], "SPARK_START_FAILED")
+
+    def test_a_waiting_kernel_ends_with_a_host_that_failed(self):
+        host = Host(spark_conf={"spark.ui.port": "many"})
+        self.addCleanup(host.close)
+        host.kernel_env = host.expect("listening")["kernel_env"]
+        kernel = Kernel(host)
+        self.addCleanup(kernel.close)
+        host.expect("failed")
+        kernel.process.wait()
+
+    def test_a_kernel_without_a_cluster_is_plain_python(self):
+        kernel = Kernel()
+        self.addCleanup(kernel.close)
+        self.assertEqual(kernel.run("1 + 1").data("text/plain"), ["2"])
+        self.assertEqual(kernel.attach("c").reply["ename"], "SparkUnavailable")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,237 @@
+"""The parts that need no running Spark."""
+
+import datetime
+import decimal
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+from support import RUNTIME, environment  # noqa: F401, sets the path
+
+from harbour_runtime import config, errors, java, magics, scratch, sql, tables, values
+
+
+class Configuration(unittest.TestCase):
+    def refused(self, **fields):
+        with self.assertRaises(config.StartFailure) as caught:
+            config.parse({"scratch_dir": "/tmp/x", **fields})
+        self.assertEqual(caught.exception.code, "CONFIG_INVALID")
+        return caught.exception.message
+
+    def test_what_is_wrong_is_named(self):
+        self.assertIn("'colour'", self.refused(colour="red"))
+        self.assertIn("'driver_memory_mb'", self.refused(driver_memory_mb="1g"))
+        self.assertIn("'driver_memory_mb'", self.refused(driver_memory_mb=True))
+        self.assertIn("yarn", self.refused(master="yarn"))
+        self.assertIn("'scratch_dir'", self.refused(scratch_dir=""))
+        self.assertIn("spark.x", self.refused(spark_conf={"spark.x": []}))
+        self.assertIn("executor", self.refused(master="local-cluster[0,1,1024]"))
+        self.assertIn("spark.executor.memory", self.refused(
+            master="local-cluster[1,1,1024]", spark_conf={"spark.executor.memory": "9g"}))
+
+    def test_masters(self):
+        for master in ("local", "local[4]", "local[*]", "local[2,3]", "local-cluster[2, 1, 1024]", "spark://h:7077"):
+            self.assertEqual(config.parse({"scratch_dir": "/tmp/x", "master": master}).master, master)
+        self.assertEqual(config.shape("local-cluster[2, 1, 1024]"), (2, 1, 1024))
+        self.assertIsNone(config.shape("local[2]"))
+
+    def test_users_settings_win(self):
+        parsed = config.parse({"scratch_dir": "/tmp/x", "spark_conf": {"spark.ui.port": 4040, "spark.a": True}})
+        settings = config.spark_settings(parsed, {"spark.b": "c"})
+        self.assertEqual(settings["spark.ui.port"], "4040")
+        self.assertEqual(settings["spark.a"], "true")
+        self.assertEqual(settings["spark.b"], "c")
+
+    def test_a_long_scratch_path_still_gets_a_socket(self):
+        parsed = config.parse({"scratch_dir": "/tmp/" + "x" * 200})
+        path = scratch.socket_path(parsed)
+        os.rmdir(os.path.dirname(path))
+        self.assertLess(len(path), 100)
+
+
+class Java(unittest.TestCase):
+    def test_missing_java_is_named(self):
+        with self.assertRaises(config.StartFailure) as caught:
+            java.find("/nowhere")
+        self.assertEqual(caught.exception.code, "JAVA_MISSING")
+
+    def test_old_java_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "bin"))
+            program = os.path.join(folder, "bin", "java")
+            with open(program, "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\n")
+            os.chmod(program, 0o755)
+            with open(os.path.join(folder, "release"), "w", encoding="utf-8") as file:
+                file.write('JAVA_VERSION="1.8.0_402"\n')
+            with self.assertRaises(config.StartFailure) as caught:
+                java.find(folder)
+        self.assertEqual(caught.exception.code, "JAVA_TOO_OLD")
+
+    def test_options_are_those_of_sparks_launcher(self):
+        answer = subprocess.run(
+            [java.find(), "-cp", java.classpath(), "org.apache.spark.launcher.Main",
+             "org.apache.spark.deploy.SparkSubmit", "pyspark-shell"],
+            capture_output=True, text=True, check=True,
+            env={**os.environ, "SPARK_HOME": java.spark_home(), "SPARK_SCALA_VERSION": "2.13"})
+        words = [word for word in answer.stdout.split("\0") if word.startswith("-") and word not in ("-cp", "-Xmx1g")]
+        self.assertEqual(list(java.OPTIONS), words)
+
+    def test_imports_are_those_of_pyspark(self):
+        import inspect
+        import re
+
+        import pyspark.java_gateway
+
+        from harbour_runtime import gateway
+
+        source = inspect.getsource(pyspark.java_gateway.launch_gateway)
+        self.assertEqual(list(gateway.IMPORTS), re.findall(r'java_import\(gateway\.jvm, "([^"]+)"\)', source))
+
+    def test_an_archive_without_its_note_is_not_used(self):
+        with tempfile.NamedTemporaryFile() as file:
+            usable, why = java.usable_archive(file.name, java.find())
+            self.assertIsNone(usable)
+            self.assertIn("cannot be used", why)
+            with open(java.note_path(file.name), "w", encoding="utf-8") as note:
+                json.dump({"fingerprint": "other"}, note)
+            usable, why = java.usable_archive(file.name, java.find())
+            os.unlink(java.note_path(file.name))
+            self.assertIsNone(usable)
+            self.assertIn("another Java", why)
+
+
+class Statements(unittest.TestCase):
+    def test_split(self):
+        cases = {
+            "": [],
+            " ; ;\n-- only a comment\n;/* and /* a nested */ one */": [],
+            "select 1": ["select 1"],
+            "select 1; select 2;": ["select 1", "select 2"],
+            "select ';' ; select \"a;b\"": ["select ';'", 'select "a;b"'],
+            r"select 'it\'s;' ; select 'it''s;x'": [r"select 'it\'s;'", "select 'it''s;x'"],
+            "select `a;``b` from t": ["select `a;``b` from t"],
+            "select 1 -- one; two\n; select 2": ["select 1 -- one; two", "select 2"],
+            "select /* ; /* ; */ ; */ 1; select 2": ["select /* ; /* ; */ ; */ 1", "select 2"],
+            "select 'open; end": ["select 'open; end"],
+            "set x = 1; BEGIN select 1; select 2; END": ["set x = 1", "BEGIN select 1; select 2; END"],
+        }
+        for text, expected in cases.items():
+            self.assertEqual(sql.split(text), expected, text)
+
+    def test_first_line_magics(self):
+        def changed(text):
+            return "".join(magics.transform(text.splitlines(keepends=True)))
+
+        self.assertEqual(changed("1+1"), "1+1")
+        self.assertEqual(changed("\n%sql\nselect 1"), "get_ipython().run_cell_magic('sql', '', 'select 1')\n")
+        self.assertEqual(changed("%sql select 1"), "get_ipython().run_cell_magic('sql', '', 'select 1')\n")
+        self.assertEqual(changed("%python\n1+1"), "1+1")
+        self.assertEqual(changed("x = 5\n%sql select 1"), "x = 5\n%sql select 1")
+        self.assertEqual(changed("%sqlite x"), "%sqlite x")
+        self.assertEqual(magics.with_language("select 1", "sql"), "%sql\nselect 1")
+        self.assertEqual(magics.with_language("%sql select 1", "sql"), "%sql select 1")
+        with self.assertRaises(ValueError):
+            magics.with_language("x", "cobol")
+
+
+class Values(unittest.TestCase):
+    def test_json_safe(self):
+        zone = datetime.timezone(datetime.timedelta(hours=2))
+        deep = []
+        deep.append(deep)
+        cases = [
+            (None, None), (True, True), (7, 7), (2**53, str(2**53)), (-(2**53), str(-(2**53))),
+            (1.5, 1.5), (float("nan"), "NaN"), (float("inf"), "Infinity"), (float("-inf"), "-Infinity"),
+            (decimal.Decimal("1E+2"), "100"), (decimal.Decimal("NaN"), "NaN"), (decimal.Decimal("1.10"), "1.10"),
+            (b"\x00\xff", "AP8="), (bytearray(b"a"), "YQ=="),
+            (datetime.date(2024, 1, 2), "2024-01-02"),
+            (datetime.datetime(2024, 1, 2, 3, 4, 5, 6, zone), "2024-01-02T03:04:05.000006+02:00"),
+            ({"a": [1, float("nan")]}, {"a": [1, "NaN"]}), ({1: 2, None: 3}, {"1": 2, "null": 3}),
+            ("\ud800x", "?x"), (object, "<class 'object'>"),
+        ]
+        for value, expected in cases:
+            self.assertEqual(values.Converter().convert(value), expected)
+        json.dumps(values.Converter().convert(deep))
+
+    def test_numpy_and_pandas(self):
+        import numpy
+        import pandas
+
+        convert = values.Converter().convert
+        self.assertEqual(convert(numpy.int64(3)), 3)
+        self.assertEqual(convert(numpy.array([[1.0, float("nan")]])), [[1.0, "NaN"]])
+        self.assertIsNone(convert(pandas.NA))
+        self.assertIsNone(convert(pandas.NaT))
+        self.assertIsNone(convert(numpy.datetime64("NaT")))
+        self.assertEqual(convert(pandas.Timestamp("2024-01-01", tz="UTC")), "2024-01-01T00:00:00+00:00")
+
+    def test_long_text_is_cut(self):
+        converter = values.Converter()
+        self.assertEqual(len(converter.convert("x" * 100_000)), 65537)
+        self.assertTrue(converter.shortened)
+
+
+class Tables(unittest.TestCase):
+    def bundle(self, frame):
+        return tables.from_pandas(frame).bundle()
+
+    def test_pandas_kinds(self):
+        import pandas
+
+        frame = pandas.DataFrame({
+            "i": pandas.array([1, None], dtype="Int64"), "s": ["<b>", None], "f": [1.0, float("nan")],
+            "t": pandas.to_datetime(["2024-01-01", None]), "c": pandas.Categorical(["x", None])})
+        bundle = self.bundle(frame)
+        table = bundle[tables.MIME]
+        self.assertEqual([column["type"] for column in table["columns"]],
+                         ["bigint", "string", "double", "timestamp", "string"])
+        self.assertEqual(table["rows"], [[1, "<b>", 1.0, "2024-01-01T00:00:00", "x"], [None, None, "NaN", None, None]])
+        self.assertIn("&lt;b&gt;", bundle["text/html"])
+        self.assertNotIn("<b>", bundle["text/html"])
+        json.dumps(bundle, allow_nan=False)
+
+    def test_index_and_series(self):
+        import pandas
+
+        frame = pandas.DataFrame({"k": ["a", "b", "a"], "v": [1, 2, 3]}).groupby("k").agg({"v": ["sum", "max"]})
+        table = self.bundle(frame)[tables.MIME]
+        self.assertEqual([column["name"] for column in table["columns"]], ["k", "v_sum", "v_max"])
+        self.assertEqual(table["rows"], [["a", 4, 3], ["b", 2, 2]])
+        self.assertEqual(self.bundle(frame[("v", "sum")])[tables.MIME]["rows"], [["a", 4], ["b", 2]])
+
+    def test_caps(self):
+        import pandas
+
+        table = self.bundle(pandas.DataFrame({"x": range(5000)}))[tables.MIME]
+        self.assertEqual((len(table["rows"]), table["truncated"], table["total_rows"]), (1000, True, 5000))
+        table = self.bundle(pandas.DataFrame({"x": ["y" * 60_000] * 500}))[tables.MIME]
+        self.assertTrue(0 < len(table["rows"]) < 50 and table["truncated"])
+        self.assertEqual(self.bundle(pandas.DataFrame())[tables.MIME]["rows"], [])
+
+
+class Errors(unittest.TestCase):
+    def test_folding_keeps_the_users_frames(self):
+        try:
+            exec(compile("def f():\n    1/0\nf()", "/x/site-packages/pyspark/y.py", "exec"))
+        except ZeroDivisionError as error:
+            folded = errors.fold(error.__traceback__)
+        self.assertIsNone(folded.tb_next)
+
+    def test_spark_messages_are_cut(self):
+        class Py4JJavaError(Exception):
+            pass
+
+        Py4JJavaError.__module__ = "py4j.protocol"
+        text = ("[A_B.C] It went wrong. SQLSTATE: 42P01; line 1 pos 14;\n'Project [*]\n+- x\n\nJVM stacktrace:\n"
+                + "\tat java\n" * 200)
+        description = errors.Description(Py4JJavaError(text))
+        self.assertEqual(description.message, "[A_B.C] It went wrong. SQLSTATE: 42P01; line 1 pos 14")
+        self.assertEqual((description.error_class, description.sql_state), ("A_B.C", "42P01"))
+        self.assertEqual((description.line, description.position), (1, 14))
+
+
+if __name__ == "__main__":
+    unittest.main()
