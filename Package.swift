@@ -184,7 +184,7 @@ let suites: [Target] = [
         "Conformance",
         [
             "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "LocalBackend", "SimulatedBackend",
-        ]),
+        ], exclude: ["stand_in_driver.py"]),
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats"] + common),
     tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),

@@ -17,7 +17,7 @@ import Testing
     }
 }
 
-private struct SimulatedSubject: ConformanceSubject {
+struct SimulatedSubject: ConformanceSubject {
     let world: SimulatedWorld
 
     init(script: SimulatedScript = SimulatedScript()) {

@@ -1,0 +1,97 @@
+internal import ClusterBackend
+internal import Core
+internal import Glibc
+
+/// The few operations on files that the backend needs. They block: call them on a pool.
+enum Files {
+    /// Makes a folder and those above it, readable by this user only.
+    static func makeFolder(_ path: String) throws(HarbourError) {
+        var made = ""
+        for part in path.split(separator: "/") {
+            made += "/\(part)"
+            if mkdir(made, 0o700) == 0 || errno == EEXIST { continue }
+            throw .system("The folder \(made) could not be made", errno, code: .launchFailed)
+        }
+        var info = stat()
+        guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
+            throw HarbourError(.launchFailed, "\(path) is in the way of a cluster's folder. Remove it.")
+        }
+    }
+
+    /// Writes a file so that a reader sees all of it or the one before, readable by this user only.
+    static func write(_ bytes: [UInt8], to path: String) throws(HarbourError) {
+        let temporary = "\(path).new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw writing(path, errno) }
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.write(descriptor, $0.baseAddress! + offset, bytes.count - offset)
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else {
+                let failure = errno
+                close(descriptor)
+                unlink(temporary)
+                throw writing(path, failure)
+            }
+            offset += count
+        }
+        close(descriptor)
+        guard rename(temporary, path) == 0 else { throw writing(path, errno) }
+    }
+
+    private static func writing(_ path: String, _ number: Int32) -> HarbourError {
+        .system("A file of the cluster could not be written", number, code: .launchFailed)
+    }
+
+    /// The whole of a file of at most 1 MiB, or nil when it is not there, larger or not readable.
+    static func read(_ path: String) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16_384)
+        while bytes.count <= 1 << 20 {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            if count < 0 { return nil }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+        return nil
+    }
+
+    /// The names in a folder; none when it is not there.
+    static func names(in path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// Whether something of that name is there, a broken link included.
+    static func exists(_ path: String) -> Bool {
+        var info = stat()
+        return lstat(path, &info) == 0
+    }
+
+    /// Removes a file or a whole tree. Links are removed, never followed.
+    static func remove(_ path: String) throws(HarbourError) {
+        if unlink(path) == 0 || errno == ENOENT { return }
+        // Linux says EISDIR for a folder, POSIX EPERM.
+        guard errno == EISDIR || errno == EPERM else { throw removing(errno) }
+        for name in names(in: path) { try remove("\(path)/\(name)") }
+        if rmdir(path) != 0 && errno != ENOENT { throw removing(errno) }
+    }
+
+    private static func removing(_ number: Int32) -> HarbourError {
+        .system("A file of the cluster could not be removed", number, code: .backendUnavailable)
+    }
+}

@@ -1,0 +1,191 @@
+internal import ClusterBackend
+internal import Core
+internal import EventLoop
+internal import Glibc
+
+extension LocalBackend {
+    /// The start, which goes on with what an earlier one left.
+    func start(_ request: ProvisionRequest, _ progress: Receiver<ProvisionEvent>) async throws -> ProvisionedCluster {
+        let place = LocalPlace(root: context.folder, request.id)
+        guard place.fits else {
+            throw HarbourError(
+                .launchFailed,
+                "The data folder's path is too long for a unix socket. Choose one of at most "
+                    + "\(107 - place.socket.utf8.count + context.folder.utf8.count) characters.",
+                detail: place.socket)
+        }
+        let digest = SpecDigest.of(request.spec)
+        if let state = try await state(of: request.id) {
+            if let running = try await goOn(with: state, request, digest, place, progress) { return running }
+        }
+        try await progress(.phase(.prepare))
+        var state = LocalState(
+            cluster: request.id, installation: context.installation, digest: digest, created: .now,
+            plan: LocalPlan(request.spec, processors: machine.processors), memoryKills: ProcessTable.memoryKills)
+        let files = DriverStart.files(for: request)
+        try await BlockingPool.shared.run { [state] in
+            try Files.makeFolder(place.folder)
+            try Files.write(state.encoded(), to: place.stateFile)
+            for file in files { try Files.write(file.content, to: "\(place.folder)/\(file.name)") }
+        }
+        try await progress(.handle(handle(state, place)))
+        try await progress(.phase(.driver))
+        state.stage = .spawning
+        try await store(state, place)
+        // From here on a process may exist that only its mark tells of.
+        let process = try await spawn(request, state.plan, place)
+        state.stage = .started
+        state.process = process.identity
+        adopt(process, request.id, state)
+        try await store(state, place)
+        try Task.checkCancellation()
+        return answer(state, place)
+    }
+
+    /// What is there already of this id: running, refused, or ended and to be made anew (nil).
+    private func goOn(
+        with state: LocalState, _ request: ProvisionRequest, _ digest: String, _ place: LocalPlace,
+        _ progress: Receiver<ProvisionEvent>
+    ) async throws -> ProvisionedCluster? {
+        if let process = try await process(of: request.id, state) {
+            guard state.digest == digest else {
+                throw HarbourError(
+                    .conflict,
+                    "The cluster id is in use with another specification. End that cluster, or choose another id.")
+            }
+            var found = state
+            found.stage = .started
+            found.process = process.identity
+            if found != state { try await store(found, place) }
+            try await progress(.handle(handle(found, place)))
+            return answer(found, place)
+        }
+        // An earlier driver has ended; what it started must not meet the new one.
+        try await killMarked(request.id, session: nil)
+        ends[request.id] = nil
+        try await BlockingPool.shared.run { try Files.remove(place.socket) }
+        return nil
+    }
+
+    private func spawn(_ request: ProvisionRequest, _ plan: LocalPlan, _ place: LocalPlace) async throws
+        -> RunningProcess
+    {
+        let driverPlace = DriverStart.Place(
+            listen: place.address, scratch: place.folder, sparkMaster: plan.sparkMaster,
+            memoryMiB: plan.driverMemoryMiB)
+        var variables = machine.baseEnvironment
+        for (name, value) in request.spec.secretEnvironment { variables[name] = value.reveal() }
+        variables.merge(
+            DriverStart.environment(for: request, at: driverPlace, installation: context.installation)
+        ) { $1 }
+        var specification = ProcessSpecification(request.launch.executable, request.launch.arguments)
+        // Nothing of the service's own environment is handed on: it may hold the database's password.
+        specification.environment = .only(variables)
+        specification.directory = place.folder
+        specification.input = .null
+        specification.output = .file(place.logFile)
+        specification.errors = .sameAsOutput
+        specification.group = .session
+        specification.sweepsGroup = true
+        do {
+            return try await ChildProcess.start(specification, loop: loop)
+        } catch let error as HarbourError {
+            throw HarbourError(
+                .launchFailed, "The driver could not be started: \(error.message) Check the installation.",
+                detail: request.launch.executable, cause: error)
+        }
+    }
+
+    private func store(_ state: LocalState, _ place: LocalPlace) async throws {
+        try await BlockingPool.shared.run { try Files.write(state.encoded(), to: place.stateFile) }
+    }
+
+    // MARK: What is there
+
+    /// The state of a cluster's folder; nil when there is none, or another installation's.
+    func state(of id: ClusterIdentifier) async throws -> LocalState? {
+        let path = LocalPlace(root: context.folder, id).stateFile
+        let bytes = try await BlockingPool.shared.run { Files.read(path) }
+        guard let state = bytes.flatMap({ LocalState($0) }), state.installation == context.installation,
+            state.cluster == id
+        else { return nil }
+        return state
+    }
+
+    /// The living driver of a cluster, watched; nil when it has ended or was never made.
+    func process(of id: ClusterIdentifier, _ state: LocalState) async throws -> RunningProcess? {
+        if let process = processes[id] { return process.exit == nil ? process : nil }
+        var identity = state.process
+        if identity == nil && state.stage == .spawning {
+            // The service died between making the process and writing its number down.
+            let installation = context.installation
+            identity = try await BlockingPool.shared.run {
+                ProcessTable.entries(of: id, installation: installation, session: nil).first(where: \.leadsSession)?
+                    .identity
+            }
+        }
+        guard let identity, let process = try await AdoptedProcess.adopt(identity, loop: loop) else { return nil }
+        if let process = processes[id] { return process.exit == nil ? process : nil }
+        adopt(process, id, state)
+        return process.exit == nil ? process : nil
+    }
+
+    /// Keeps a process and remembers how it ends.
+    func adopt(_ process: RunningProcess, _ id: ClusterIdentifier, _ state: LocalState) {
+        processes[id] = process
+        ends[id] = nil
+        process.whenEnded { [weak self] exit in
+            self?.assumeIsolated { backend in
+                // Ended and started again: the new one's life is not touched.
+                guard backend.processes[id] === process else { return }
+                backend.ends[id] = LocalBackend.describe(exit, memoryKillsBefore: state.memoryKills)
+            }
+        }
+    }
+
+    /// How the cluster ended, as well as can be known.
+    func end(of id: ClusterIdentifier, _ state: LocalState) -> ClusterEnd {
+        if let end = ends[id] { return end }
+        if let process = state.process, process.bootID != machine.bootID {
+            return ClusterEnd(
+                .hostRestarted, message: "The machine was restarted, and the cluster ended with it. Start it again.")
+        }
+        return LocalBackend.describe(.unknown, memoryKillsBefore: state.memoryKills)
+    }
+
+    static func describe(_ exit: ProcessExit, memoryKillsBefore: Int64) -> ClusterEnd {
+        switch exit {
+        case .exited(let status):
+            return ClusterEnd(
+                .exited, status: status,
+                message: "The driver ended by itself with status \(status). Its log has the reason.")
+        case .signalled(SIGKILL) where ProcessTable.memoryKills > memoryKillsBefore:
+            return ClusterEnd(
+                .outOfMemory, status: SIGKILL,
+                message: "The driver was killed, most likely because the machine ran out of memory. "
+                    + "Give the cluster less memory, or the machine more.")
+        case .signalled(let signal):
+            return ClusterEnd(
+                .killed, status: signal,
+                message: "The driver was ended by signal \(signal). Start the cluster again.")
+        case .unknown:
+            return ClusterEnd(
+                .exited,
+                message: "The driver ended while the cluster service was away, so it is not known how. "
+                    + "Its log may have the reason.")
+        }
+    }
+
+    func handle(_ state: LocalState, _ place: LocalPlace) -> ClusterHandle {
+        ClusterHandle(backend: name, version: LocalState.version, cluster: state.cluster, payload: state.encoded())
+    }
+
+    func answer(_ state: LocalState, _ place: LocalPlace) -> ProvisionedCluster {
+        ProvisionedCluster(
+            handle: handle(state, place), driver: place.address,
+            driverSize: NodeSize(cores: state.plan.driverCores, memoryMiB: state.plan.driverMemoryMiB),
+            workerSize: NodeSize(cores: state.plan.workerCores, memoryMiB: state.plan.workerMemoryMiB),
+            workers: state.plan.workers,
+            notes: ["Cores and memory are kept by Spark; this backend does not enforce them."])
+    }
+}

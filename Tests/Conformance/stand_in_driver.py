@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Stands in for the driver in the exam of cluster backends: speaks the start protocol, runs no Spark.
+
+Each connection sends the token and a command, one line each, and gets one line back.
+"""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+
+
+def main():
+    with open(os.environ["HARBOUR_DRIVER_TOKEN_FILE"], encoding="utf-8") as file:
+        token = file.read()
+    for name in ("HARBOUR_DRIVER_SCRATCH", "HARBOUR_DRIVER_SPARK_MASTER", "HARBOUR_DRIVER_MEMORY_MB"):
+        assert os.environ[name], name
+    with open(os.environ["HARBOUR_DRIVER_SPARK_CONF_FILE"], encoding="utf-8") as file:
+        assert file.read().startswith("{")
+    listen = os.environ["HARBOUR_DRIVER_LISTEN"]
+    assert listen.startswith("unix:")
+    # As a kernel does: a group of its own, so that ending the driver's group does not reach it.
+    child = subprocess.Popen(["sleep", "1000"], process_group=0)
+
+    def stop(_signal, _frame):
+        child.kill()
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(listen[len("unix:"):])
+    server.listen(16)
+    process = str(uuid.uuid4())
+    print("the stand-in listens", flush=True)
+    while True:
+        connection, _ = server.accept()
+        with connection, connection.makefile("rw", encoding="utf-8") as stream:
+            if stream.readline() != token + "\n":
+                stream.write("refused\n")
+                continue
+            command, _, text = stream.readline().rstrip("\n").partition(" ")
+            if command == "who":
+                stream.write(f"{os.environ['HARBOUR_CLUSTER_ID']} {process}\n")
+            elif command == "say":
+                print(text, flush=True)
+                stream.write("said\n")
+
+
+main()
