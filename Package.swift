@@ -179,7 +179,7 @@ let suites: [Target] = [
         ]),
     tests("NotebookFormats", ["Core", "NotebookFormats"]),
     tests("CronSchedule", ["Core", "CronSchedule"]),
-    tests("JupyterKernel", ["Core", "EventLoop", "JupyterKernel"]),
+    tests("JupyterKernel", ["Core", "EventLoop", "Cryptography", "JupyterKernel"]),
     tests(
         "Conformance",
         [

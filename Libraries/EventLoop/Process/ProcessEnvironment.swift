@@ -1,6 +1,11 @@
 internal import Core
 internal import Glibc
 
+extension ProcessSpecification.Environment {
+    /// The variables of our own process.
+    public static var ours: [String: String] { ProcessEnvironment.current() }
+}
+
 /// Variables and the search for programs.
 enum ProcessEnvironment {
     /// The variables of our own process.

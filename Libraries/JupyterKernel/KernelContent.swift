@@ -1,0 +1,88 @@
+internal import Core
+
+/// Reads the contents of messages. They come from user code by way of the kernel: whatever is missing or of another
+/// type becomes empty, so that a strange output is shown strangely and never stops the cell.
+enum KernelContent {
+    /// The output an `iopub` message carries, or nil when it carries none.
+    static func output(of message: JupyterMessage) -> KernelOutput? {
+        switch message.type {
+        case "stream":
+            let content = object(message.content)
+            return .stream(name: text(content["name"], or: "stdout"), text: text(content["text"]))
+        case "display_data", "update_display_data":
+            let content = object(message.content)
+            let bundle = bundle(content)
+            let id = content["transient"]?["display_id"]?.string
+            return message.type == "display_data"
+                ? .display(bundle, displayID: id) : .updateDisplay(bundle, displayID: id)
+        case "execute_result":
+            let content = object(message.content)
+            return .result(bundle(content), executionCount: content["execution_count"]?.int64 ?? 0)
+        case "error":
+            return .error(error(object(message.content), metadata: object(message.metadata)))
+        case "clear_output":
+            return .clearOutput(wait: object(message.content)["wait"]?.bool ?? false)
+        case "comm_open", "comm_msg", "comm_close":
+            return .comm(type: message.type, content: .object(object(message.content)))
+        default:
+            return nil
+        }
+    }
+
+    /// The state in a `status` message.
+    static func state(of message: JupyterMessage) -> String {
+        text(object(message.content)["execution_state"])
+    }
+
+    /// The count in an `execute_input` message or an `execute_reply`.
+    static func executionCount(of message: JupyterMessage) -> Int64? {
+        object(message.content)["execution_count"]?.int64
+    }
+
+    static func result(of reply: JupyterMessage) -> KernelResult {
+        let content = object(reply.content)
+        let count = content["execution_count"]?.int64
+        switch content["status"]?.string {
+        case "ok": return KernelResult(.ok, executionCount: count)
+        case "error":
+            return KernelResult(.error(error(content, metadata: object(reply.metadata))), executionCount: count)
+        default: return KernelResult(.aborted, executionCount: count)
+        }
+    }
+
+    static func info(of reply: JupyterMessage) -> KernelInfo {
+        let content = object(reply.content)
+        let language = content["language_info"]
+        return KernelInfo(
+            protocolVersion: text(content["protocol_version"]), implementation: text(content["implementation"]),
+            language: text(language?["name"]), languageVersion: text(language?["version"]),
+            banner: text(content["banner"]))
+    }
+
+    /// The question in an `input_request`.
+    static func prompt(of message: JupyterMessage) -> String { text(object(message.content)["prompt"]) }
+
+    private static func error(_ content: JSONObject, metadata: JSONObject) -> KernelError {
+        KernelError(
+            name: text(content["ename"], or: "Error"), message: text(content["evalue"]),
+            traceback: (content["traceback"]?.array ?? []).compactMap(\.string), metadata: metadata)
+    }
+
+    private static func bundle(_ content: JSONObject) -> KernelBundle {
+        KernelBundle(data: content["data"]?.object ?? [:], metadata: content["metadata"]?.object ?? [:])
+    }
+
+    private static func text(_ value: JSONValue?, or other: String = "") -> String {
+        if let text = value?.string { return text }
+        // Some kernels write a list of lines where the protocol has a string, as notebook files do.
+        if let lines = value?.array { return lines.compactMap(\.string).joined() }
+        return other
+    }
+
+    /// Python's encoder lets bytes through that are not UTF-8 (surrogate escapes): repaired, as a terminal would.
+    private static func object(_ bytes: [UInt8]) -> JSONObject {
+        if let object = try? JSONObject(checkedJSON: bytes) { return object }
+        let repaired = Array(String(decoding: bytes, as: UTF8.self).utf8)
+        return (try? JSONObject(checkedJSON: repaired)) ?? [:]
+    }
+}
