@@ -71,7 +71,7 @@ let wire: [Target] = [
     library("HTTPMessage", ["Core"]),
     library("HTTP2", ["Core", "HTTPMessage", "CNghttp2"]),
     library("HTTP1", ["Core", "HTTPMessage"]),
-    library("WebSocket", ["Core", "HTTPMessage"]),
+    library("WebSocket", ["Core", "HTTPMessage", "Cryptography"]),
     library("Cryptography", ["Core", "COpenSSL"]),
     library("Transport", ["Core", "EventLoop", "Cryptography"]),
     library(

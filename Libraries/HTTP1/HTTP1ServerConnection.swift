@@ -3,13 +3,13 @@ public import HTTPMessage
 
 /// What happened on a connection, in the order in which it must be handled.
 public enum HTTP1Event {
-    /// The head of a request is complete: method, target, authority and fields are set. One answer is owed from here on.
+    /// The head of a request is complete: method, target, authority and fields are set. One answer is owed now.
     case request(HTTPRequest)
     /// The next piece of the request's body.
     case body([UInt8])
     /// The request is complete.
     case end
-    /// The request breaks the protocol or a limit. An answer with the error's status may be given, unless one has begun;
+    /// The request breaks the protocol or a limit. An answer with that status may be given, unless one has begun;
     /// the connection closes after it.
     case failed(HarbourError)
     /// Everything is said: send the output, then close.
