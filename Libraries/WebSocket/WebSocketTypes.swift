@@ -90,6 +90,6 @@ public enum WebSocketEvent: Sendable {
     case binary([UInt8])
     /// The other side answered a ping, or sent a pong of its own accord.
     case pong([UInt8])
-    /// The protocol is over, once: send the output, then close the transport. A client may wait for the server to close.
+    /// The protocol is over, once: send the output, then close the transport; a client may let the server close first.
     case closed(WebSocketClosure)
 }
