@@ -1,1 +1,1 @@
-// Filled by the module of this name.
+// Filled by the service it starts.
