@@ -49,7 +49,8 @@ def spark_home():
             "PYSPARK_MISSING",
             "PySpark is not installed in this Python environment. Run deploy/setup --only runtime to make it again.",
         )
-    home = list(found.submodule_search_locations)[0]
+    # Resolved: an archive is for one path of the jars, and the environment is reached by a link as well.
+    home = os.path.realpath(list(found.submodule_search_locations)[0])
     if not os.path.isdir(os.path.join(home, "jars")):
         raise StartFailure("PYSPARK_MISSING", f"PySpark at {home} has no jars. Run deploy/setup --only runtime again.")
     return home

@@ -1,0 +1,103 @@
+# Steps with a name, their seconds and, when one fails, one sentence. Sourced by the programs in deploy/.
+# shellcheck shell=bash
+
+HARBOUR_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+HARBOUR_DATA=${HARBOUR_DATA:-${HOME:-/root}/.harbour}
+export HARBOUR_DATA
+
+harbour_log=
+harbour_step_name=
+harbour_ticker=
+
+harbour_now() { printf '%s' "${EPOCHREALTIME/,/.}"; }
+
+harbour_since() { awk -v a="$1" -v b="$(harbour_now)" 'BEGIN { printf "%.1f", b - a }'; }
+
+# Opens the log that commands of steps write to. Argument: a name.
+harbour_open_log() {
+    local folder=$HARBOUR_DATA/logs
+    if ! mkdir -p "$folder" 2>/dev/null || ! : >>"$folder/$1.log" 2>/dev/null; then
+        harbour_fail "The folder $HARBOUR_DATA cannot be written. Mend its owner, or set HARBOUR_DATA to another one."
+    fi
+    chmod 700 "$HARBOUR_DATA"
+    harbour_log=$folder/$1.log
+    printf '\n=== %s\n' "$(date -u +%FT%TZ)" >>"$harbour_log"
+}
+
+# Ends the program with one sentence: what could not be done, and how to mend it.
+harbour_fail() {
+    harbour_stop_ticker
+    printf '\n%s\n' "$*" >&2
+    local said=
+    # Of this run only: it begins at the last line of ===.
+    if [[ -n $harbour_log ]]; then said=$(awk '/^=== /{ text = ""; next } { text = text "    " $0 "\n" } END { printf "%s", text }' \
+        "$harbour_log" | tail -n 12 | cut -c1-200); fi
+    if [[ -n $said ]]; then printf 'The log is %s; its last lines:\n%s\n' "$harbour_log" "$said" >&2; fi
+    exit 1
+}
+
+# Runs a step: harbour_step "Name" function [argument ...]
+harbour_step() {
+    local name=$1 started
+    shift
+    started=$(harbour_now)
+    harbour_step_name=$name
+    harbour_note=
+    if [[ -t 1 ]]; then printf '  %s ...' "$name"; else printf '  %s ...\n' "$name"; fi
+    "$@"
+    harbour_stop_ticker
+    if [[ -t 1 ]]; then printf '\r\033[K'; fi
+    printf '  %-28s %6s s%s\n' "$name" "$(harbour_since "$started")" "${harbour_note:+   $harbour_note}"
+}
+
+# What a step wants to say at its end.
+harbour_say() { harbour_note=$*; }
+
+# Runs a command of a step with its output in the log; shows on a terminal what it is doing.
+harbour_run() {
+    printf '$ %s\n' "$*" >>"$harbour_log"
+    harbour_start_ticker
+    local status=0
+    "$@" >>"$harbour_log" 2>&1 </dev/null || status=$?
+    harbour_stop_ticker
+    return $status
+}
+
+harbour_start_ticker() {
+    [[ -t 1 ]] || return 0
+    harbour_stop_ticker
+    (
+        trap 'exit 0' TERM
+        while sleep 1; do
+            printf '\r\033[K  %s ... %.60s' "$harbour_step_name" "$(tail -n 1 "$harbour_log" | tr -dc '[:print:]')"
+        done
+    ) &
+    harbour_ticker=$!
+}
+
+harbour_stop_ticker() {
+    [[ -n $harbour_ticker ]] || return 0
+    kill "$harbour_ticker" 2>/dev/null || true
+    wait "$harbour_ticker" 2>/dev/null || true
+    harbour_ticker=
+}
+
+# Runs a command with the rights of root. Without them: says which command to run.
+harbour_as_root() {
+    if ((EUID == 0)); then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        if [[ ${CI:-} == true || ! -t 0 ]]; then sudo -n "$@"; else sudo "$@"; fi
+    else
+        return 126
+    fi
+}
+
+# Whether harbour_as_root can work. Asks for the password now, not in the middle of a step.
+harbour_can_be_root() {
+    ((EUID == 0)) && return 0
+    command -v sudo >/dev/null || return 1
+    if [[ ${CI:-} == true || ! -t 0 ]]; then sudo -n true 2>/dev/null; else sudo -v; fi
+}
+
+trap harbour_stop_ticker EXIT
