@@ -26,7 +26,8 @@ def environment(extra=None):
 
 def archive():
     """An AppCDS archive to start faster with, where set-up made one."""
-    return os.environ.get("HARBOUR_ARCHIVE") or None
+    made = os.environ.get("HARBOUR_ARCHIVE") or os.path.join(sys.prefix, "spark.jsa")
+    return made if os.path.exists(made) else None
 
 
 class Host:
