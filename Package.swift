@@ -209,8 +209,18 @@ let benchmarks: [Target] = [
         ], path: "Tests/Benchmarks/Runner", swiftSettings: settings)
 ]
 
+/// Programs that libFuzzer drives (Tests/README.md). They have no main of their own and link with `--sanitize=fuzzer`
+/// only, so they are built only when named.
+func fuzzer(_ name: String) -> Target {
+    .executableTarget(
+        name: "\(name)Fuzzer", dependencies: ["Core", .byName(name: name)], path: "Tests/Fuzzers/\(name)Fuzzer",
+        swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
+}
+let fuzzers: [Target] =
+    Context.environment["HARBOUR_TARGETS"]?.contains("Fuzzer") == true ? ["HTTP1", "WebSocket"].map(fuzzer) : []
+
 var targets =
-    doors + core + wire + contract + domain + testKits + plugins + services + suites + benchmarks
+    doors + core + wire + contract + domain + testKits + plugins + services + suites + benchmarks + fuzzers
 
 // `swift test` builds every test target whatever its filter says. HARBOUR_TARGETS=PostgresTests keeps only the named
 // targets and what they need, so that work on one module costs the build of one module.

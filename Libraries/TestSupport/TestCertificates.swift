@@ -1,3 +1,5 @@
+internal import Core
+
 /// A certificate authority of the test's own, made with the `openssl` command, and what it signs.
 public final class TestCertificates: Sendable {
     /// A certificate and its key, as files in PEM.
@@ -42,7 +44,8 @@ public final class TestCertificates: Sendable {
             ] + TestCertificates.newKey(files.key))
         try openssl([
             "x509", "-req", "-in", request, "-CA", authorityFile, "-CAkey", directory.file("authority.key"),
-            "-CAcreateserial", "-copy_extensions", "copy", "-days", "\(days)", "-out", files.certificate,
+            "-set_serial", "0x\(Identifier.secret(bytes: 8))", "-copy_extensions", "copy", "-days", "\(days)", "-out",
+            files.certificate,
         ])
         return files
     }
