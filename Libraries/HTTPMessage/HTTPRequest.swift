@@ -50,8 +50,7 @@ public final class HTTPRequest: @unchecked Sendable {
     /// An empty request for a server to fill.
     package init(forServer: Void) { fields = HTTPFields(storage: HTTPFieldStorage()) }
 
-    /// Makes a request that came over no connection, for tests of handlers.
-    /// - Parameter target: path and query, `/a/b?c=d`.
+    /// Makes a request that came over no connection, for tests of handlers. The target is path and query: `/a/b?c=d`.
     public init(
         method: HTTPMethod = .get, target: String, authority: String = "localhost", fields: HTTPFields = HTTPFields(),
         body: HTTPBody = .empty, remote: HTTPPeer = .none, deadline: MonotonicTime? = nil, requestID: String = ""

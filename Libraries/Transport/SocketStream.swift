@@ -1,0 +1,224 @@
+public import Core
+public import EventLoop
+internal import Glibc
+
+/// Is told what happens on a `SocketStream`. Called on the loop only, and never after `streamClosed`.
+public protocol SocketStreamHandler: AnyObject {
+    /// Bytes have come; they are valid within the call.
+    func streamReceived(_ bytes: UnsafeRawBufferPointer)
+    /// The bytes of this turn have all been given: the time to answer them.
+    func streamReadingPaused()
+    /// Bytes had to wait for the peer, and now all have been handed to the system.
+    func streamDrained()
+    /// The peer sends no more. Whoever has nothing more to say closes.
+    func streamEnded()
+    /// The connection broke.
+    func streamClosed(_ error: HarbourError)
+}
+
+/// A connected, non-blocking stream socket on a loop. Bytes are collected by `append` and leave with `flush`.
+///
+/// `@unchecked Sendable`: touched on its loop only.
+public final class SocketStream: DescriptorHandler, @unchecked Sendable {
+    /// The loop it lives on.
+    public let loop: EventLoop
+    /// Where the other end is.
+    public let peer: SocketAddress
+    /// Told what happens; held until the stream is closed.
+    public var handler: (any SocketStreamHandler)?
+    /// When the peer last took or sent a byte; coarse, in turns of the loop.
+    public private(set) var lastProgress: MonotonicTime
+    private var descriptor: Int32
+    private var output = ByteQueue()
+    private var interest: ReadyEvents = [.readable, .peerClosed]
+    private var waitsForRoom = false
+    private var readsPaused = false
+    private var inputEnded = false
+    private var isFinishing = false
+    private var lingerTimer: LoopTimer?
+    private var lingerBytes = 0
+    private static let readsPerTurn = 4
+    private static let lingerLimit = 4 << 20
+
+    /// Takes over a connected, non-blocking descriptor and begins to watch it. Only on the loop.
+    /// - Throws: `TEMPORARILY_UNAVAILABLE` when it cannot be watched; the descriptor is then closed.
+    public init(
+        descriptor: Int32, peer: SocketAddress, loop: EventLoop, handler: any SocketStreamHandler
+    ) throws(HarbourError) {
+        self.descriptor = descriptor
+        self.peer = peer
+        self.loop = loop
+        self.handler = handler
+        lastProgress = loop.now
+        if peer.family != AF_UNIX {
+            var one: Int32 = 1
+            setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+        }
+        do { try loop.register(descriptor, interest, self) } catch {
+            Glibc.close(descriptor)
+            throw error
+        }
+    }
+
+    // MARK: Writing
+
+    /// Whether the stream is open.
+    public var isOpen: Bool { descriptor >= 0 }
+    /// Bytes that the system has not taken yet.
+    public var unsentBytes: Int { output.count }
+
+    /// Collects bytes for the next `flush`.
+    public func append(_ bytes: UnsafeRawBufferPointer) {
+        if descriptor >= 0 && !isFinishing { output.append(bytes) }
+    }
+
+    /// Hands over what the system takes now; the rest follows by itself, and `streamDrained` tells when.
+    public func flush() {
+        guard descriptor >= 0 else { return }
+        while !output.isEmpty {
+            let count = send(descriptor, output.bytes.baseAddress, output.count, Int32(MSG_NOSIGNAL))
+            if count > 0 {
+                output.removeFirst(count)
+                lastProgress = loop.now
+            } else if count < 0 && errno == EINTR {
+                continue
+            } else if count < 0 && errno == EAGAIN {
+                waitsForRoom = true
+                updateInterest()
+                return
+            } else {
+                fail(errno)
+                return
+            }
+        }
+        if waitsForRoom {
+            waitsForRoom = false
+            updateInterest()
+        }
+    }
+
+    // MARK: Reading
+
+    /// Stops reading, so that the system's buffers fill and the peer has to wait.
+    public func pauseReading() {
+        if readsPaused { return }
+        readsPaused = true
+        updateInterest()
+    }
+
+    /// Reads again.
+    public func resumeReading() {
+        if !readsPaused { return }
+        readsPaused = false
+        updateInterest()
+    }
+
+    // MARK: Ending
+
+    /// Closes at once; bytes not sent are lost. The handler is not told, for it is the one who asks.
+    public func close() {
+        guard descriptor >= 0 else { return }
+        lingerTimer?.cancel()
+        lingerTimer = nil
+        loop.deregister(descriptor)
+        Glibc.close(descriptor)
+        descriptor = -1
+        handler = nil
+        output = ByteQueue(capacity: 64)
+    }
+
+    /// Sends what waits, says that no more comes, and closes when the peer has understood: closing with unread input
+    /// would make the system throw away our last words. The handler is not told of anything any more.
+    public func finish(within limit: Duration = .seconds(2)) {
+        guard descriptor >= 0, !isFinishing else { return }
+        flush()
+        guard descriptor >= 0 else { return }
+        isFinishing = true
+        handler = nil
+        if inputEnded && output.isEmpty {
+            close()
+            return
+        }
+        readsPaused = false
+        lingerTimer = loop.schedule(after: limit) { [weak self] in self?.close() }
+        if output.isEmpty { shutdown(descriptor, Int32(SHUT_WR)) }
+        updateInterest()
+    }
+
+    /// What epoll saw.
+    public func descriptorReady(_ events: ReadyEvents) {
+        if events.contains(.writable) {
+            flush()
+            if descriptor >= 0 && !waitsForRoom {
+                if isFinishing { shutdown(descriptor, Int32(SHUT_WR)) } else { handler?.streamDrained() }
+            }
+        }
+        guard descriptor >= 0 else { return }
+        if !events.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) { read() }
+    }
+
+    private func read() {
+        if isFinishing {
+            swallow()
+            return
+        }
+        // Input is left in the system while reading is paused, but a broken connection must be noticed.
+        if readsPaused || inputEnded {
+            var failure: Int32 = 0
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &failure, &size)
+            fail(failure == 0 ? ECONNRESET : failure)
+            return
+        }
+        var received = false
+        reading: for _ in 0..<SocketStream.readsPerTurn {
+            let scratch = loop.scratch
+            let count = recv(descriptor, scratch.baseAddress, scratch.count, 0)
+            if count > 0 {
+                received = true
+                lastProgress = loop.now
+                handler?.streamReceived(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+                if descriptor < 0 { return }
+                if count < scratch.count || readsPaused || isFinishing { break reading }
+            } else if count == 0 {
+                inputEnded = true
+                break reading
+            } else if errno == EINTR {
+                continue
+            } else if errno == EAGAIN {
+                break reading
+            } else {
+                fail(errno)
+                return
+            }
+        }
+        if received { handler?.streamReadingPaused() }
+        if inputEnded && descriptor >= 0 {
+            updateInterest()
+            handler?.streamEnded()
+        }
+    }
+
+    /// Reads and forgets until the peer closes too.
+    private func swallow() {
+        let count = recv(descriptor, loop.scratch.baseAddress, loop.scratch.count, 0)
+        if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
+        lingerBytes += max(0, count)
+        if count <= 0 || lingerBytes > SocketStream.lingerLimit { close() }
+    }
+
+    private func updateInterest() {
+        guard descriptor >= 0 else { return }
+        var wanted: ReadyEvents = readsPaused || inputEnded ? [] : [.readable, .peerClosed]
+        if waitsForRoom { wanted.insert(.writable) }
+        if wanted == interest { return }
+        interest = wanted
+        loop.modify(descriptor, wanted)
+    }
+
+    private func fail(_ number: Int32) {
+        let told = handler
+        close()
+        told?.streamClosed(.system("The connection to \(peer) broke", number))
+    }
+}
