@@ -73,6 +73,9 @@ let bodyProvider: nghttp2_data_source_read_callback = { session, id, buffer, cap
         if stream.unsentBytes == 0 {
             if stream.outboundEnded {
                 flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+                if !stream.inboundEnded {
+                    Unmanaged<HTTP2Connection>.fromOpaque(userData)._withUnsafeGuaranteedRef { $0.sentFirst(stream) }
+                }
             } else if count == 0 {
                 stream.outboundDeferred = true
                 return Int(NGHTTP2_ERR_DEFERRED.rawValue)

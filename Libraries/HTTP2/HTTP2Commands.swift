@@ -56,7 +56,7 @@ extension HTTP2Connection {
     }
 
     private func submit(_ stream: HTTP2Stream, _ list: UnsafeMutablePointer<nghttp2_nv>?, _ count: Int) -> Bool {
-        if stream.outboundEnded && stream.outbound.isEmpty {
+        if stream.outboundEnded && stream.outbound.isEmpty && stream.inboundEnded {
             return nghttp2_submit_response(session, stream.id, list, count, nil) == 0
         }
         var provider = nghttp2_data_provider()
@@ -68,7 +68,11 @@ extension HTTP2Connection {
 
     /// Opens a stream with a request.
     /// - Parameters:
+    ///   - method: what is to be done.
+    ///   - scheme: `http` or `https`.
+    ///   - authority: host and port.
     ///   - path: the request target, `/a?b`; nil only for a plain CONNECT.
+    ///   - fields: the header fields.
     ///   - body: all of it; nil when it is to come by `write`.
     ///   - connectProtocol: makes an extended CONNECT (RFC 8441).
     /// - Returns: the stream, or nil when the connection takes no more.
@@ -84,7 +88,9 @@ extension HTTP2Connection {
         let pseudo = HTTPFieldStorage(capacity: 256)
         func add(_ name: StaticString, _ value: String) {
             var value = value
-            value.withUTF8 { pseudo.append(name: name.utf8Start, name.utf8CodeUnitCount, value: $0.baseAddress, $0.count) }
+            value.withUTF8 {
+                pseudo.append(name: name.utf8Start, name.utf8CodeUnitCount, value: $0.baseAddress, $0.count)
+            }
         }
         add(":method", method.name)
         if path != nil { add(":scheme", scheme) }

@@ -232,7 +232,9 @@ public final class HTTP2Connection {
     }
 
     func headersNotSent(_ id: Int32) {
-        guard role == .client, let stream = openStreams.first(where: { $0.id == id && !$0.headComplete }) else { return }
+        guard role == .client, let stream = openStreams.first(where: { $0.id == id && !$0.headComplete }) else {
+            return
+        }
         streamClosed(stream, .refusedStream)
     }
 
@@ -241,6 +243,8 @@ public final class HTTP2Connection {
         stream.writerWaits = false
         events.append(.writable(stream))
     }
+
+    func sentFirst(_ stream: HTTP2Stream) { events.append(.sentFirst(stream)) }
 
     private func recordData(_ stream: HTTP2Stream) {
         // A head that is still unread tells about the body too.

@@ -50,6 +50,9 @@ public struct HTTP2Failure: Error, Sendable, CustomStringConvertible {
     public let reason: Reason
     /// For the log.
     public let description: String
+
+    /// The peer keeps us waiting.
+    public static func tooSlow(_ text: String) -> HTTP2Failure { HTTP2Failure(reason: .flooded, description: text) }
 }
 
 /// Error codes of RST_STREAM and GOAWAY (RFC 9113 section 7).
@@ -81,6 +84,8 @@ public enum HTTP2Event {
     case data(HTTP2Stream)
     /// A writer that waited may go on.
     case writable(HTTP2Stream)
+    /// The last byte of our body has been produced while the peer still sends its own.
+    case sentFirst(HTTP2Stream)
     /// The stream is over; give it to `recycle` when nothing needs it any more.
     case closed(HTTP2Stream, HTTP2ErrorCode)
     /// The peer has told its settings.

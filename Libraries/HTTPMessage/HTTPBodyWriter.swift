@@ -2,7 +2,7 @@ public import Core
 
 /// Where the pieces of a streamed body go. Implemented by servers and clients.
 public protocol HTTPBodySink: AnyObject, Sendable {
-    /// Sends the bytes before the loop sleeps again; waits first while the peer is slower than the writer.
+    /// Sends the bytes before the loop sleeps again; returns when there is room for more.
     /// - Throws: `CANCELLED` when the peer wants no more, `TEMPORARILY_UNAVAILABLE` when the connection broke.
     func write(_ bytes: [UInt8]) async throws(HarbourError)
 }
@@ -15,7 +15,8 @@ public struct HTTPBodyWriter: Sendable {
     /// Makes a writer into that sink.
     public init(_ sink: any HTTPBodySink) { self.sink = sink }
 
-    /// Sends the bytes at once, or waits first until the peer has taken most of what was sent before.
+    /// Sends the bytes before the loop sleeps again, and returns at once or, when much waits for the peer already, as
+    /// soon as it has taken most of it.
     /// - Throws: `CANCELLED` when the peer wants no more, `TEMPORARILY_UNAVAILABLE` when the connection broke.
     public func write(_ bytes: [UInt8]) async throws(HarbourError) {
         if !bytes.isEmpty { try await sink.write(bytes) }

@@ -4,8 +4,8 @@ internal import Glibc
 
 /// Makes outgoing connections without blocking.
 public enum Connector {
-    /// Connects to the first of the addresses that answers, each in turn, all within the time. Only on the loop.
-    /// - Parameter completion: gets the connected descriptor, which is then the callee's, or the failure.
+    /// Connects to the first of the addresses that answers, each in turn, all within the time, and gives `completion`
+    /// the descriptor, which is then the callee's, or the failure. Only on the loop.
     public static func connect(
         _ addresses: [SocketAddress], within limit: Duration, loop: EventLoop,
         completion: @escaping (Result<(Int32, SocketAddress), ConnectFailure>) -> Void

@@ -1,0 +1,364 @@
+internal import Core
+internal import EventLoop
+internal import HTTPMessage
+
+/// What the protocol under an exchange does for it. All on the loop.
+protocol ExchangeChannel: AnyObject {
+    /// Sends the head, and all of the body when it is given; nil means that pieces follow.
+    func sendHead(_ exchange: Exchange, _ head: HTTPResponse, length: Int?, body: [UInt8]?)
+    /// Sends a piece. Returns whether there is room for more; if not, `exchange.writable()` tells when there is.
+    func sendBody(_ exchange: Exchange, _ bytes: [UInt8], end: Bool) -> Bool
+    /// Takes the received bytes, which grants the client as many new ones.
+    func takeInbound(_ exchange: Exchange) -> [UInt8]
+    /// Nobody reads the rest of the request's body.
+    func discardInbound(_ exchange: Exchange)
+    /// Breaks the exchange off so that the client sees it.
+    func abort(_ exchange: Exchange)
+}
+
+/// One request and its answer, whatever protocol carries them. Used again for the next request; tasks of an earlier
+/// use are told by the generation.
+///
+/// `@unchecked Sendable`: handlers' tasks carry it, but its state is touched on the loop only.
+final class Exchange: @unchecked Sendable {
+    enum Phase {
+        /// No request.
+        case idle
+        /// A synchronous action waits for the body: to `running` or `finished`.
+        case collecting
+        /// The action works: to `streaming` or `finished`.
+        case running
+        /// The head is sent, the body follows: to `finished`.
+        case streaming
+        /// The answer is complete or broken off; the protocol may still be sending it.
+        case finished
+    }
+
+    let context: ServerContext
+    unowned(unsafe) let channel: any ExchangeChannel
+    private(set) var phase = Phase.idle
+    private(set) var generation: UInt32 = 0
+    private(set) var request: HTTPRequest
+    private var route: HTTPRoute?
+    private var task: Task<Void, Never>?
+    private var deadlineTimer: LoopTimer?
+    private var startTime = MonotonicTime(nanoseconds: 0)
+    private(set) var status: Int?
+    private var file: FileCursor?
+
+    // Inbound
+    private(set) var inboundEnded = false
+    private(set) var receivedBytes = 0
+    private var bodyLimit = 0
+    /// What has been taken of a body that is collected for a synchronous action.
+    private var collected: [UInt8] = []
+    var inboundFailure: HarbourError?
+    var reader: InboundReader?
+    // Outbound
+    var writer: OutboundWriter?
+    // For the protocol's slow-peer check.
+    var stall = StallMark()
+    // For the protocol: the object on its side, which outlives every use of the exchange.
+    unowned(unsafe) var counterpart: AnyObject?
+
+    init(context: ServerContext, channel: any ExchangeChannel) {
+        self.context = context
+        self.channel = channel
+        request = HTTPRequest(forServer: ())
+    }
+
+    // MARK: From the protocol
+
+    /// A head has come. `ended` means that it has no body.
+    func begin(_ request: HTTPRequest, remote: HTTPPeer, contentLength: Int?, ended: Bool, inboundHere: Int) {
+        self.request = request
+        request.remote = remote
+        startTime = context.loop.now
+        status = nil
+        inboundEnded = ended
+        receivedBytes = inboundHere
+        phase = .running
+        context.prepare(request, now: startTime)
+        do throws(HarbourError) {
+            let route = try context.handler.route(for: request)
+            bodyLimit = route.maxBodySize ?? context.limits.maxBodySize
+            if let contentLength, contentLength > bodyLimit { throw HTTPBody.tooLarge(bodyLimit) }
+            if let deadline = request.deadline, deadline <= startTime { throw Exchange.deadlinePassed }
+            start(route, contentLength)
+        } catch {
+            respond(with: error)
+        }
+    }
+
+    /// Answers a head that is not to be routed, such as one that is too large.
+    func refuse(_ request: HTTPRequest, remote: HTTPPeer, _ error: HarbourError) {
+        self.request = request
+        request.remote = remote
+        startTime = context.loop.now
+        status = nil
+        phase = .running
+        context.prepare(request, now: startTime)
+        respond(with: error)
+    }
+
+    private func start(_ route: HTTPRoute, _ contentLength: Int?) {
+        switch route.action {
+        case .sync:
+            self.route = route
+            phase = .collecting
+            if inboundEnded { runSync() } else { armDeadline() }
+        case .async(let action):
+            request.body =
+                inboundEnded
+                ? HTTPBody(channel.takeInbound(self))
+                : HTTPBody(source: InboundSource(self, generation), length: contentLength)
+            runAsync(action)
+        }
+    }
+
+    /// More of the body is here: `received` bytes in all.
+    func inboundChanged(received: Int, ended: Bool) {
+        receivedBytes = received
+        inboundEnded = ended
+        if receivedBytes > bodyLimit && inboundFailure == nil && phase != .finished {
+            inboundFailure = HTTPBody.tooLarge(bodyLimit)
+            channel.discardInbound(self)
+            if phase == .collecting { respond(with: HTTPBody.tooLarge(bodyLimit)) }
+        }
+        if phase == .collecting {
+            collect()
+            if ended { runSync() }
+        }
+        wakeReader()
+    }
+
+    /// The client took what was waiting.
+    func writable() {
+        if file != nil { sendFile() }
+        writer?.resume(nil)
+        writer = nil
+    }
+
+    /// The client gave up, or the connection broke, or all is done: nothing of this exchange is used any more.
+    func close(_ error: HarbourError?, sentBytes: Int) {
+        guard phase != .idle else { return }
+        let cancelled = phase != .finished
+        let outcome = HTTPOutcome(
+            status: status, duration: context.loop.now - startTime, wasCancelled: cancelled || error != nil,
+            receivedBytes: receivedBytes, sentBytes: sentBytes)
+        generation &+= 1
+        phase = .idle
+        deadlineTimer?.cancel()
+        deadlineTimer = nil
+        file = nil
+        route = nil
+        stall = StallMark()
+        let failure = error ?? HarbourError(.cancelled, "The client gave the request up.")
+        reader?.resume(.failure(failure))
+        reader = nil
+        writer?.resume(failure)
+        writer = nil
+        inboundFailure = nil
+        collected = []
+        task?.cancel()
+        task = nil
+        context.observer?(request, outcome)
+        // Lets go of the request, so that the protocol can use the object again.
+        request = context.placeholder
+    }
+
+    // MARK: Running the action
+
+    /// Takes what is here, so that the client may send on.
+    private func collect() {
+        let bytes = channel.takeInbound(self)
+        if collected.isEmpty { collected = bytes } else { collected += bytes }
+    }
+
+    private func runSync() {
+        guard case .sync(let action)? = route?.action else { return }
+        route = nil
+        phase = .running
+        collect()
+        request.body = HTTPBody(collected)
+        collected = []
+        do { respond(try action(request)) } catch { respond(with: HarbourError.wrap(error)) }
+    }
+
+    private func runAsync(_ action: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse) {
+        let generation = generation
+        let request = request
+        let task = Task.immediate(executorPreference: context.loop) { [self] in
+            do {
+                let response = try await action(request)
+                await finish(response, generation)
+            } catch {
+                fail(error, generation)
+            }
+        }
+        keep(task, generation)
+    }
+
+    /// A task that is done already needs no cancelling; one that goes on needs a deadline.
+    private func keep(_ task: Task<Void, Never>, _ generation: UInt32) {
+        guard self.generation == generation, phase == .running || phase == .streaming else { return }
+        self.task = task
+        armDeadline()
+    }
+
+    private func finish(_ response: HTTPResponse, _ generation: UInt32) async {
+        guard self.generation == generation, phase == .running else { return }
+        guard case .stream(let write) = response.body, request.method != .head else {
+            respond(response)
+            return
+        }
+        beginStream(response)
+        await stream(write, generation)
+    }
+
+    private func stream(
+        _ write: @Sendable (HTTPBodyWriter) async throws -> Void, _ generation: UInt32
+    ) async {
+        do {
+            try await write(HTTPBodyWriter(OutboundSink(self, generation)))
+            guard self.generation == generation, phase == .streaming else { return }
+            complete()
+            _ = channel.sendBody(self, [], end: true)
+        } catch {
+            fail(error, generation)
+        }
+    }
+
+    private func fail(_ error: any Error, _ generation: UInt32) {
+        guard self.generation == generation, phase == .running || phase == .streaming else { return }
+        respond(with: HarbourError.wrap(error))
+    }
+
+    // MARK: Answering
+
+    func respond(_ response: HTTPResponse) {
+        guard phase == .running || phase == .collecting else { return }
+        let length = response.body.length
+        let bodyless = request.method == .head || response.status == 204 || response.status == 304
+        switch response.body {
+        case .empty:
+            answer(response, response.status == 204 || response.status == 304 ? nil : 0, [])
+        case .bytes(let bytes):
+            answer(response, length, bodyless ? [] : bytes)
+        case .file(let file):
+            if bodyless || file.length == 0 {
+                answer(response, length, [])
+            } else {
+                status = response.status
+                phase = .streaming
+                channel.sendHead(self, response, length: length, body: nil)
+                self.file = FileCursor(file: file)
+                sendFile()
+            }
+        case .stream(let write):
+            if bodyless {
+                answer(response, nil, [])
+            } else {
+                beginStream(response)
+                let generation = generation
+                let task = Task.immediate(executorPreference: context.loop) { [self] in
+                    await stream(write, generation)
+                }
+                keep(task, generation)
+            }
+        }
+    }
+
+    private func answer(_ response: HTTPResponse, _ length: Int?, _ body: [UInt8]) {
+        status = response.status
+        complete()
+        channel.sendHead(self, response, length: length, body: body)
+    }
+
+    private func beginStream(_ response: HTTPResponse) {
+        status = response.status
+        phase = .streaming
+        channel.sendHead(self, response, length: nil, body: nil)
+    }
+
+    /// The answer has all been handed to the protocol.
+    private func complete() {
+        phase = .finished
+        deadlineTimer?.cancel()
+        deadlineTimer = nil
+    }
+
+    /// Answers with the error; when the head has been sent already, breaks off.
+    func respond(with error: HarbourError) {
+        if error.code.status >= 500 || phase == .streaming { context.log(error, request) }
+        guard phase != .streaming else {
+            complete()
+            channel.abort(self)
+            return
+        }
+        respond(HTTPResponse.error(error, requestID: request.requestID))
+    }
+
+    private func sendFile() {
+        guard var cursor = file else { return }
+        do {
+            var room = true
+            while room && cursor.rest > 0 {
+                let bytes = try cursor.next()
+                let end = cursor.rest == 0
+                if end {
+                    file = nil
+                    complete()
+                } else {
+                    file = cursor
+                }
+                room = channel.sendBody(self, bytes, end: end)
+            }
+        } catch {
+            file = nil
+            respond(with: error)
+        }
+    }
+
+    // MARK: Deadline
+
+    static let deadlinePassed = HarbourError(
+        .deadlineExceeded, "The deadline of the request passed before the answer was ready. Allow more time.")
+
+    private func armDeadline() {
+        guard let deadline = request.deadline, deadlineTimer == nil else { return }
+        deadlineTimer = context.loop.schedule(at: deadline) { [weak self] in
+            guard let self else { return }
+            deadlineTimer = nil
+            let task = task
+            self.task = nil
+            respond(with: Exchange.deadlinePassed)
+            // Parked readers and writers end with the cancellation.
+            task?.cancel()
+        }
+    }
+}
+
+/// How far a file has been sent.
+struct FileCursor {
+    let file: HTTPFile
+    var position = 0
+    static let pieceSize = 65_536
+
+    init(file: HTTPFile) { self.file = file }
+
+    var rest: Int { file.length - position }
+
+    mutating func next() throws(HarbourError) -> [UInt8] {
+        let bytes = try file.read(at: position, upTo: FileCursor.pieceSize)
+        position += bytes.count
+        return bytes
+    }
+}
+
+/// Since when a peer has made no progress.
+struct StallMark {
+    var since: MonotonicTime?
+    var sentBytes = 0
+    var receivedBytes = 0
+}

@@ -1,0 +1,122 @@
+internal import Core
+internal import EventLoop
+internal import Glibc
+internal import HTTPMessage
+
+/// What all connections of a server share. On its loop only.
+///
+/// `@unchecked Sendable`: see above; exchanges carry it into tasks of the same loop.
+final class ServerContext: @unchecked Sendable {
+    let loop: EventLoop
+    let handler: any HTTPHandler
+    let limits: HTTPServerLimits
+    let observer: (@Sendable (HTTPRequest, HTTPOutcome) -> Void)?
+    /// What an exchange holds while it has no request.
+    let placeholder = HTTPRequest(forServer: ())
+    private let logger = Logger("http.server")
+    private var date: [UInt8] = []
+    private var dateSecond: Int64 = -1
+    private var identifiers: RequestIdentifiers
+
+    init(loop: EventLoop, handler: any HTTPHandler, configuration: HTTPServerConfiguration) {
+        self.loop = loop
+        self.handler = handler
+        limits = configuration.limits
+        observer = configuration.observer
+        identifiers = RequestIdentifiers()
+    }
+
+    /// The value of `date`, made once a second.
+    var dateBytes: [UInt8] {
+        var time = timespec()
+        // A few nanoseconds, and no system call.
+        clock_gettime(CLOCK_REALTIME_COARSE, &time)
+        if Int64(time.tv_sec) != dateSecond {
+            dateSecond = Int64(time.tv_sec)
+            date = Array(HTTPDate.format(Timestamp(milliseconds: dateSecond * 1000)).utf8)
+        }
+        return date
+    }
+
+    /// Reads what every request may carry: its id and its deadline.
+    func prepare(_ request: HTTPRequest, now: MonotonicTime) {
+        let storage = request.fields.storage
+        for entry in storage.entries {
+            let name = storage.bytes(entry.name)
+            if name.count == 12, ("x-request-id" as StaticString).matches(name) {
+                let value = storage.bytes(entry.value)
+                if RequestIdentifiers.isValid(value) { request.requestIDRange = entry.value }
+            } else if name.count == 21, ("x-harbour-deadline-ms" as StaticString).matches(name) {
+                request.deadline = ServerContext.deadline(storage.bytes(entry.value), now)
+            } else if name.count == 4, request.authorityRange.isEmpty, ("host" as StaticString).matches(name) {
+                request.authorityRange = entry.value
+            }
+        }
+        if request.requestIDRange.isEmpty {
+            request.requestIDRange = identifiers.store(in: storage)
+        }
+    }
+
+    /// Up to 10 digits of milliseconds; anything else is no deadline.
+    private static func deadline(_ digits: UnsafeBufferPointer<UInt8>, _ now: MonotonicTime) -> MonotonicTime? {
+        guard (1...10).contains(digits.count) else { return nil }
+        var value: Int64 = 0
+        for digit in digits {
+            guard (0x30...0x39).contains(digit) else { return nil }
+            value = value * 10 + Int64(digit - 0x30)
+        }
+        return now + .milliseconds(value)
+    }
+
+    func log(_ error: HarbourError, _ request: HTTPRequest) {
+        if error.code == .cancelled { return }
+        logger.with("request_id", request.requestID).with("route", request.routeTemplate).error(
+            "A request failed.", ["error": error.describeChain()])
+    }
+
+    /// A body is being waited for: the connection looks after clients that send nothing.
+    func needsPeerCheck(_ channel: any ExchangeChannel) {
+        (channel as? any PeerWatching)?.watchPeers()
+    }
+}
+
+/// A connection that looks after slow peers.
+protocol PeerWatching: AnyObject {
+    func watchPeers()
+}
+
+/// Makes ids for requests that bring none: 9 letters of time, 13 random ones, as `Identifier` does, but from a
+/// generator of this loop's, because the system's costs a call to the kernel for each number.
+struct RequestIdentifiers {
+    private var generator: SeededGenerator
+    private static let alphabet: StaticString = "0123456789abcdefghjkmnpqrstvwxyz"
+
+    init() {
+        var system = SystemRandomNumberGenerator()
+        generator = SeededGenerator(seed: system.next())
+    }
+
+    /// 1 to 128 visible ASCII characters.
+    static func isValid(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
+        (1...128).contains(value.count) && value.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+    }
+
+    mutating func store(in storage: HTTPFieldStorage) -> ByteRange {
+        let letters = RequestIdentifiers.alphabet.utf8Start
+        var high = UInt64(bitPattern: Timestamp.now.milliseconds)
+        var low = generator.next()
+        let extra = generator.next()
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 22) { text in
+            for index in stride(from: 8, through: 0, by: -1) {
+                text[index] = letters[Int(high & 31)]
+                high >>= 5
+            }
+            for index in 9..<21 {
+                text[index] = letters[Int(low & 31)]
+                low >>= 5
+            }
+            text[21] = letters[Int(extra & 31)]
+            return storage.store(text.baseAddress, 22)
+        }
+    }
+}
