@@ -1,5 +1,6 @@
 internal import Core
 internal import EventLoop
+internal import HTTP1
 internal import HTTP2
 internal import HTTPMessage
 internal import Transport
@@ -172,7 +173,7 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
     }
 
     static let headersTooLarge = HarbourError(
-        ErrorCode("REQUEST_HEADERS_TOO_LARGE", status: 431),
+        .fieldsTooLarge,
         "The header fields of the request are larger than is accepted here. Send fewer or shorter ones.")
 
     private func closed(_ stream: HTTP2Stream, _ code: HTTP2ErrorCode) {

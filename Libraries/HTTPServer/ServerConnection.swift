@@ -32,7 +32,6 @@ final class ServerConnection: SocketStreamHandler {
     private var timer: LoopTimer?
     private var timerTime: MonotonicTime?
     private let openedAt: MonotonicTime
-    private var isDraining = false
     private var onClose: ((ServerConnection) -> Void)?
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
@@ -73,18 +72,14 @@ final class ServerConnection: SocketStreamHandler {
     /// HTTP/2 by prior knowledge begins with 24 bytes that no HTTP/1.1 request can begin with (RFC 9113 section 3.4).
     private func chooseProtocol() {
         let preface = ServerConnection.preface
-        guard firstBytes.starts(with: preface.prefix(firstBytes.count)) else {
-            close()
-            return
-        }
-        guard firstBytes.count >= preface.count else { return }
+        let isHTTP2 = firstBytes.starts(with: preface.prefix(firstBytes.count))
+        if isHTTP2 && firstBytes.count < preface.count { return }
         do {
-            let wire = try HTTP2Server(self)
+            let wire: any ServerProtocol = isHTTP2 ? try HTTP2Server(self) : HTTP1Server(self)
             self.wire = wire
             let first = firstBytes
             firstBytes = []
             first.withUnsafeBytes { wire.received($0) }
-            if isDraining { wire.drain() }
         } catch {
             close()
         }
@@ -129,7 +124,6 @@ final class ServerConnection: SocketStreamHandler {
 
     /// Finishes what is open and closes.
     func drain() {
-        isDraining = true
         if let wire { wire.drain() } else { close() }
     }
 

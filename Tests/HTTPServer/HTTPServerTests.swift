@@ -105,7 +105,7 @@ import Testing
         } _: { server in
             let response = try await server.get("/", fields: ["x-large": String(repeating: "a", count: 3000)])
             #expect(response.status == 431)
-            #expect(response.text.contains("REQUEST_HEADERS_TOO_LARGE"))
+            #expect(response.text.contains("REQUEST_HEADER_FIELDS_TOO_LARGE"))
             #expect(try await server.get("/").status == 204)
         }
     }
