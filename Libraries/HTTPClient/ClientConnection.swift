@@ -19,11 +19,14 @@ final class ClientConnection: SocketStreamHandler {
     private var idleSince: MonotonicTime
     private var pingSentAt: MonotonicTime?
     private var isClosing = false
+    /// Told once whether the connection can be used.
+    private var ready: ((Result<ClientConnection, HarbourError>) -> Void)?
     private static let socketHighWater = 262_144
 
     init(
-        descriptor: Int32, peer: SocketAddress, loop: EventLoop, configuration: HTTPClientConfiguration,
-        pool: OriginPool
+        descriptor: Int32, peer: SocketAddress, secure: SecureLayer?, loop: EventLoop,
+        configuration: HTTPClientConfiguration, pool: OriginPool,
+        ready: @escaping (Result<ClientConnection, HarbourError>) -> Void
     ) throws(HarbourError) {
         self.loop = loop
         self.configuration = configuration
@@ -35,10 +38,11 @@ final class ClientConnection: SocketStreamHandler {
         do { session = try HTTP2Connection(role: .client, settings: settings) } catch {
             throw HarbourError(.internalError, "A connection could not be prepared.", detail: error.description)
         }
-        stream = try SocketStream(descriptor: descriptor, peer: peer, loop: loop, handler: Unconnected())
+        stream = try SocketStream(
+            descriptor: descriptor, peer: peer, loop: loop, secure: secure, handler: Unconnected())
         stream?.handler = self
-        markDirty()
-        inspectBy(loop.now + configuration.idleTimeout)
+        self.ready = ready
+        if secure == nil { becomeReady() } else { inspectBy(loop.now + configuration.connectTimeout) }
     }
 
     /// Stands in until the connection exists.
@@ -67,7 +71,24 @@ final class ClientConnection: SocketStreamHandler {
         return true
     }
 
+    private func becomeReady() {
+        let told = ready
+        ready = nil
+        idleSince = loop.now
+        told?(.success(self))
+        markDirty()
+        inspectBy(loop.now + configuration.idleTimeout)
+    }
+
     // MARK: Socket
+
+    func streamSecured(_ details: SecureDetails) {
+        guard details.applicationProtocol == "h2" else {
+            fail(HarbourError(.badGateway, "It does not speak HTTP/2 over TLS."))
+            return
+        }
+        becomeReady()
+    }
 
     func streamReceived(_ bytes: UnsafeRawBufferPointer) {
         lastHeard = loop.now
@@ -159,6 +180,9 @@ final class ClientConnection: SocketStreamHandler {
         timer?.cancel()
         timer = nil
         pool?.forget(self)
+        let told = ready
+        ready = nil
+        told?(.failure(error))
         for open in session.streams {
             let call = open.context as? ClientCall
             open.context = nil
@@ -199,6 +223,10 @@ final class ClientConnection: SocketStreamHandler {
         timer = nil
         guard stream != nil else { return }
         let now = MonotonicTime.now
+        if ready != nil {
+            fail(HarbourError(.unavailable, "the TLS handshake was not completed in time"))
+            return
+        }
         guard session.openStreamCount > 0 else {
             let end = idleSince + configuration.idleTimeout
             if now >= end { finish() } else { inspectBy(end) }

@@ -1,4 +1,5 @@
 public import Core
+public import Cryptography
 public import HTTPMessage
 
 /// A request to be sent.
@@ -67,6 +68,8 @@ public struct HTTPClientResponse: Sendable {
 
 /// How a client connects and what it allows.
 public struct HTTPClientConfiguration: Sendable {
+    /// Whom `https` origins are trusted by, and the client's own certificate; nil for the system's authorities.
+    public var tls: TLSClientConfiguration?
     /// For the name, the connection and the TLS handshake together.
     public var connectTimeout = Duration.seconds(5)
     /// Connections to one origin; a second is opened when the first has as many streams as its peer allows.

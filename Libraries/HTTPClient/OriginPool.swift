@@ -1,4 +1,5 @@
 internal import Core
+internal import Cryptography
 internal import EventLoop
 internal import Transport
 
@@ -10,6 +11,7 @@ final class OriginPool {
     private var connections: [ClientConnection] = []
     private var waiting = WaitingCalls()
     private var isConnecting = false
+    private var tls: TLSContext?
     private var isClosed = false
 
     init(_ origin: HTTPOrigin, loop: EventLoop, configuration: HTTPClientConfiguration) {
@@ -84,11 +86,10 @@ final class OriginPool {
             switch result {
             case .success(let (descriptor, peer)):
                 do throws(HarbourError) {
-                    connected(
-                        .success(
-                            try ClientConnection(
-                                descriptor: descriptor, peer: peer, loop: loop, configuration: configuration,
-                                pool: self)))
+                    _ = try ClientConnection(
+                        descriptor: descriptor, peer: peer, secure: try makeSecureLayer(), loop: loop,
+                        configuration: configuration, pool: self
+                    ) { [self] in connected($0) }
                 } catch {
                     connected(.failure(error))
                 }
@@ -96,6 +97,14 @@ final class OriginPool {
                 connected(.failure(HarbourError(.unavailable, failure.reason)))
             }
         }
+    }
+
+    private func makeSecureLayer() throws(HarbourError) -> SecureLayer? {
+        guard case .https(let host, _) = origin else { return nil }
+        if let tls { return try SecureLayer(client: tls, serverName: host) }
+        let made = try TLSContext(client: configuration.tls ?? TLSClientConfiguration())
+        tls = made
+        return try SecureLayer(client: made, serverName: host)
     }
 
     private func connected(_ result: Result<ClientConnection, HarbourError>) {
@@ -118,10 +127,15 @@ final class OriginPool {
     }
 
     private static func unreachable(_ request: HTTPClientRequest, _ error: HarbourError) -> HarbourError {
-        HarbourError(
+        guard error.code == .unavailable else {
+            return HarbourError(
+                error.code, "\(request.serviceName) at \(request.origin) cannot be used: \(error.message)", cause: error
+            )
+        }
+        return HarbourError(
             .unavailable,
-            "\(request.serviceName) at \(request.origin) does not answer: \(error.message). Check that it is running and that the address is right.",
-            cause: error)
+            "\(request.serviceName) at \(request.origin) does not answer: \(error.message). "
+                + "Check that it is running and that the address is right.", cause: error)
     }
 
     /// Ends all connections; `budget` for open calls is the caller's business.

@@ -1,9 +1,11 @@
 public import Core
+internal import Cryptography
 public import EventLoop
 internal import HTTPMessage
 internal import Transport
 
-/// An HTTP server on one event loop and one address. HTTP/2 by prior knowledge is recognised by its first bytes.
+/// An HTTP server on one event loop and one address. One listener speaks HTTP/2 and HTTP/1.1: over TLS as ALPN says,
+/// otherwise by the first bytes of a connection.
 ///
 ///     let server = HTTPServer(configuration: .init(), handler: router, loop: loop)
 ///     let port = try await server.start()
@@ -17,6 +19,7 @@ public final class HTTPServer: @unchecked Sendable {
     private var listener: Listener?
     private var connections: [ObjectIdentifier: ServerConnection] = [:]
     private var drainWaiters: [CheckedContinuation<Void, Never>] = []
+    private var tls: TLSContext?
     private var isDraining = false
     private var budgetTimer: LoopTimer?
 
@@ -29,9 +32,11 @@ public final class HTTPServer: @unchecked Sendable {
 
     /// Listens and serves.
     /// - Returns: the port, which the system chose when the configuration said 0; 0 for a unix socket.
-    /// - Throws: `TEMPORARILY_UNAVAILABLE` when the address is taken or not ours.
+    /// - Throws: `TEMPORARILY_UNAVAILABLE` when the address is taken or not ours, `TLS_CONFIGURATION_INVALID` for
+    ///   certificates that cannot be used.
     @discardableResult
     public func start() async throws(HarbourError) -> Int {
+        if let tls = configuration.tls { self.tls = try TLSContext(server: tls) }
         let address: SocketAddress
         switch configuration.address {
         case .unix(let path): address = try SocketAddress.unix(path)
@@ -60,9 +65,9 @@ public final class HTTPServer: @unchecked Sendable {
 
     private func accept(_ descriptor: Int32, _ peer: SocketAddress) {
         do throws(HarbourError) {
-            let connection = try ServerConnection(descriptor: descriptor, peer: peer, context: context) {
-                [weak self] in self?.forget($0)
-            }
+            let connection = try ServerConnection(
+                descriptor: descriptor, peer: peer, tls: tls, context: context
+            ) { [weak self] in self?.forget($0) }
             connections[ObjectIdentifier(connection)] = connection
             if connections.count >= configuration.limits.maxConnections { listener?.pause() }
         } catch {
@@ -83,6 +88,10 @@ public final class HTTPServer: @unchecked Sendable {
         drainWaiters = []
         for waiter in waiters { waiter.resume() }
     }
+
+    /// Reads the certificate files again, for new connections; on failure the old ones stay.
+    /// - Throws: `TLS_CONFIGURATION_INVALID`.
+    public func reloadCertificates() throws(HarbourError) { try tls?.reload() }
 
     /// How many clients are connected. Only on the loop.
     public var connectionCount: Int { connections.count }

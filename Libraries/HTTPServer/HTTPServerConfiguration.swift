@@ -1,4 +1,5 @@
 internal import Core
+public import Cryptography
 public import HTTPMessage
 
 /// Where a server listens and what it allows.
@@ -13,6 +14,8 @@ public struct HTTPServerConfiguration: Sendable {
 
     /// Where it listens.
     public var address: Address
+    /// The certificate and what is asked of clients; nil for plain connections.
+    public var tls: TLSServerConfiguration?
     /// What it allows its clients.
     public var limits: HTTPServerLimits
     /// Is told of every finished request, on the loop; must be quick.
@@ -20,10 +23,12 @@ public struct HTTPServerConfiguration: Sendable {
 
     /// Makes a configuration; by default any free port of the loopback interface.
     public init(
-        address: Address = .tcp(host: "127.0.0.1", port: 0), limits: HTTPServerLimits = HTTPServerLimits(),
+        address: Address = .tcp(host: "127.0.0.1", port: 0), tls: TLSServerConfiguration? = nil,
+        limits: HTTPServerLimits = HTTPServerLimits(),
         observer: (@Sendable (HTTPRequest, HTTPOutcome) -> Void)? = nil
     ) {
         self.address = address
+        self.tls = tls
         self.limits = limits
         self.observer = observer
     }

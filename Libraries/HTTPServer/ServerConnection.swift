@@ -1,4 +1,5 @@
 internal import Core
+internal import Cryptography
 internal import EventLoop
 internal import HTTP2
 internal import HTTPMessage
@@ -25,7 +26,7 @@ protocol ServerProtocol: AnyObject {
 /// One client: the socket, the choice of the protocol by its first bytes, and the one timer.
 final class ServerConnection: SocketStreamHandler {
     let context: ServerContext
-    let remote: HTTPPeer
+    private(set) var remote: HTTPPeer
     private(set) var stream: SocketStream?
     private var wire: (any ServerProtocol)?
     private var firstBytes: [UInt8] = []
@@ -36,13 +37,15 @@ final class ServerConnection: SocketStreamHandler {
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
 
     init(
-        descriptor: Int32, peer: SocketAddress, context: ServerContext, onClose: @escaping (ServerConnection) -> Void
+        descriptor: Int32, peer: SocketAddress, tls: TLSContext?, context: ServerContext,
+        onClose: @escaping (ServerConnection) -> Void
     ) throws(HarbourError) {
         self.context = context
         remote = HTTPPeer(description: peer.description)
         openedAt = context.loop.now
+        let secure = try tls.map { (tls) throws(HarbourError) in try SecureLayer(server: tls) }
         stream = try SocketStream(
-            descriptor: descriptor, peer: peer, loop: context.loop, handler: ServerConnection.Relay())
+            descriptor: descriptor, peer: peer, loop: context.loop, secure: secure, handler: ServerConnection.Relay())
         // From here on a failure can be told to the server.
         self.onClose = onClose
         stream?.handler = self
@@ -59,6 +62,11 @@ final class ServerConnection: SocketStreamHandler {
     }
 
     // MARK: Socket
+
+    func streamSecured(_ details: SecureDetails) {
+        remote = HTTPPeer(
+            description: remote.description, isSecure: true, certificateSubject: details.peerCertificate?.subject)
+    }
 
     func streamReceived(_ bytes: UnsafeRawBufferPointer) {
         if let wire {

@@ -1,9 +1,12 @@
 public import Core
+internal import Cryptography
 public import EventLoop
 internal import Glibc
 
 /// Is told what happens on a `SocketStream`. Called on the loop only, and never after `streamClosed`.
 public protocol SocketStreamHandler: AnyObject {
+    /// The TLS handshake is done; not called for plain connections.
+    func streamSecured(_ details: SecureDetails)
     /// Bytes have come; they are valid within the call.
     func streamReceived(_ bytes: UnsafeRawBufferPointer)
     /// The bytes of this turn have all been given: the time to answer them.
@@ -16,7 +19,13 @@ public protocol SocketStreamHandler: AnyObject {
     func streamClosed(_ error: HarbourError)
 }
 
-/// A connected, non-blocking stream socket on a loop. Bytes are collected by `append` and leave with `flush`.
+extension SocketStreamHandler {
+    /// Plain connections need not care.
+    public func streamSecured(_ details: SecureDetails) {}
+}
+
+/// A connected, non-blocking stream socket on a loop, plain or encrypted. Bytes are collected by `append` and leave
+/// with `flush`.
 ///
 /// `@unchecked Sendable`: touched on its loop only.
 public final class SocketStream: DescriptorHandler, @unchecked Sendable {
@@ -27,14 +36,18 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
     /// Told what happens; held until the stream is closed.
     public var handler: (any SocketStreamHandler)?
     /// When the peer last took or sent a byte; coarse, in turns of the loop.
-    public private(set) var lastProgress: MonotonicTime
-    private var descriptor: Int32
-    private var output = ByteQueue()
+    public internal(set) var lastProgress: MonotonicTime
+    var descriptor: Int32
+    let secure: SecureLayer?
+    /// What the owner has written.
+    var output = ByteQueue()
+    /// The same encrypted; used with TLS only.
+    var ciphertext = ByteQueue(capacity: 64)
     private var interest: ReadyEvents = [.readable, .peerClosed]
     private var waitsForRoom = false
-    private var readsPaused = false
-    private var inputEnded = false
-    private var isFinishing = false
+    var readsPaused = false
+    var inputEnded = false
+    var isFinishing = false
     private var lingerTimer: LoopTimer?
     private var lingerBytes = 0
     private static let readsPerTurn = 4
@@ -43,11 +56,13 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
     /// Takes over a connected, non-blocking descriptor and begins to watch it. Only on the loop.
     /// - Throws: `TEMPORARILY_UNAVAILABLE` when it cannot be watched; the descriptor is then closed.
     public init(
-        descriptor: Int32, peer: SocketAddress, loop: EventLoop, handler: any SocketStreamHandler
+        descriptor: Int32, peer: SocketAddress, loop: EventLoop, secure: SecureLayer? = nil,
+        handler: any SocketStreamHandler
     ) throws(HarbourError) {
         self.descriptor = descriptor
         self.peer = peer
         self.loop = loop
+        self.secure = secure
         self.handler = handler
         lastProgress = loop.now
         if peer.family != AF_UNIX {
@@ -58,6 +73,8 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
             Glibc.close(descriptor)
             throw error
         }
+        // A client's first message is in there already.
+        if secure != nil { flush() }
     }
 
     // MARK: Writing
@@ -65,7 +82,7 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
     /// Whether the stream is open.
     public var isOpen: Bool { descriptor >= 0 }
     /// Bytes that the system has not taken yet.
-    public var unsentBytes: Int { output.count }
+    public var unsentBytes: Int { output.count + ciphertext.count }
 
     /// Collects bytes for the next `flush`.
     public func append(_ bytes: UnsafeRawBufferPointer) {
@@ -75,26 +92,38 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
     /// Hands over what the system takes now; the rest follows by itself, and `streamDrained` tells when.
     public func flush() {
         guard descriptor >= 0 else { return }
-        while !output.isEmpty {
-            let count = send(descriptor, output.bytes.baseAddress, output.count, Int32(MSG_NOSIGNAL))
+        let isDone: Bool
+        if secure == nil {
+            isDone = send(&output)
+        } else {
+            repeat {
+                encrypt()
+                guard send(&ciphertext) else { break }
+            } while !output.isEmpty && secure?.isEstablished == true
+            isDone = ciphertext.isEmpty
+        }
+        guard descriptor >= 0, isDone == waitsForRoom else { return }
+        waitsForRoom = !isDone
+        updateInterest()
+    }
+
+    /// True when all is sent.
+    private func send(_ queue: inout ByteQueue) -> Bool {
+        while !queue.isEmpty {
+            let count = Glibc.send(descriptor, queue.bytes.baseAddress, queue.count, Int32(MSG_NOSIGNAL))
             if count > 0 {
-                output.removeFirst(count)
+                queue.removeFirst(count)
                 lastProgress = loop.now
             } else if count < 0 && errno == EINTR {
                 continue
             } else if count < 0 && errno == EAGAIN {
-                waitsForRoom = true
-                updateInterest()
-                return
+                return false
             } else {
-                fail(errno)
-                return
+                failLater(errno)
+                return false
             }
         }
-        if waitsForRoom {
-            waitsForRoom = false
-            updateInterest()
-        }
+        return true
     }
 
     // MARK: Reading
@@ -111,6 +140,8 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
         if !readsPaused { return }
         readsPaused = false
         updateInterest()
+        // Decrypted bytes may wait where epoll cannot see them.
+        if secure?.isEstablished == true { loop.later { [self] in readDecrypted() } }
     }
 
     // MARK: Ending
@@ -124,24 +155,27 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
         Glibc.close(descriptor)
         descriptor = -1
         handler = nil
-        output = ByteQueue(capacity: 64)
     }
 
     /// Sends what waits, says that no more comes, and closes when the peer has understood: closing with unread input
     /// would make the system throw away our last words. The handler is not told of anything any more.
     public func finish(within limit: Duration = .seconds(2)) {
         guard descriptor >= 0, !isFinishing else { return }
-        flush()
-        guard descriptor >= 0 else { return }
         isFinishing = true
         handler = nil
-        if inputEnded && output.isEmpty {
+        flush()
+        if let secure, output.isEmpty {
+            secure.session.close()
+            flush()
+        }
+        guard descriptor >= 0 else { return }
+        if inputEnded && unsentBytes == 0 {
             close()
             return
         }
         readsPaused = false
         lingerTimer = loop.schedule(after: limit) { [weak self] in self?.close() }
-        if output.isEmpty { shutdown(descriptor, Int32(SHUT_WR)) }
+        if unsentBytes == 0 { shutdown(descriptor, Int32(SHUT_WR)) }
         updateInterest()
     }
 
@@ -177,9 +211,9 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
             if count > 0 {
                 received = true
                 lastProgress = loop.now
-                handler?.streamReceived(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+                take(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
                 if descriptor < 0 { return }
-                if count < scratch.count || readsPaused || isFinishing { break reading }
+                if count < scratch.count || readsPaused || isFinishing || inputEnded { break reading }
             } else if count == 0 {
                 inputEnded = true
                 break reading
@@ -197,6 +231,10 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
             updateInterest()
             handler?.streamEnded()
         }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) {
+        if secure == nil { handler?.streamReceived(bytes) } else { decrypt(bytes) }
     }
 
     /// Reads and forgets until the peer closes too.
@@ -217,8 +255,18 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
     }
 
     private func fail(_ number: Int32) {
+        fail(.system("The connection to \(peer) broke", number))
+    }
+
+    func fail(_ error: HarbourError) {
         let told = handler
         close()
-        told?.streamClosed(.system("The connection to \(peer) broke", number))
+        told?.streamClosed(error)
+    }
+
+    /// Writing fails in the middle of the owner's work, who must not be told inside it.
+    private func failLater(_ number: Int32) {
+        let error = HarbourError.system("The connection to \(peer) broke", number)
+        loop.later { [self] in if isOpen { fail(error) } }
     }
 }
