@@ -9,7 +9,8 @@ extension ErrorCode {
 /// LZ4 frames (LZ4 Frame Format Description 1.6): what the platform stores compressed, readable by the `lz4` tool.
 public enum LZ4Frame {
     /// Compresses into one frame that carries the content's size and its checksum.
-    /// - Parameter level: 0 is fast; 3 to 12 trade time for size.
+    ///
+    /// Level 0 is fast; 3 to 12 trade time for size.
     public static func compress(_ bytes: [UInt8], level: Int = 0) -> [UInt8] {
         var preferences = LZ4F_preferences_t()
         preferences.frameInfo.contentSize = UInt64(bytes.count)
@@ -28,8 +29,8 @@ public enum LZ4Frame {
     }
 
     /// Takes one or more whole frames and gives back what was compressed.
-    /// - Parameter limit: the most bytes that may come out; a small input can hold gigabytes.
-    /// - Throws: `DATA_CORRUPTED` when the input is not a whole, undamaged frame; `REQUEST_TOO_LARGE` past the limit.
+    ///
+    /// No more than `limit` bytes may come out, because a small input can hold gigabytes. Throws `DATA_CORRUPTED` when the input is not a whole, undamaged frame; `REQUEST_TOO_LARGE` past the limit.
     public static func decompress(_ bytes: [UInt8], limit: Int) throws(HarbourError) -> [UInt8] {
         var decompressor = try FrameDecompressor(limit: limit)
         return try decompressor.run(bytes)

@@ -85,10 +85,9 @@ public struct Configuration: Sendable {
     }
 
     /// Reads flags, environment and file by the schema.
-    /// - Parameters:
-    ///   - arguments: the command line without the program's name.
-    ///   - environment: the process's environment unless a test brings its own.
-    /// - Throws: `INVALID_CONFIGURATION` with every problem on a line of its own.
+    ///
+    /// `arguments` is the command line without the program's name; the environment is the process's own unless a test
+    /// brings another. Throws `INVALID_CONFIGURATION` with every problem on a line of its own.
     public static func load(
         _ schema: ConfigurationSchema, arguments: [String], environment: [String: String] = ProcessEnvironment.current
     ) throws(HarbourError) -> ConfigurationOutcome {

@@ -93,7 +93,7 @@ struct EnvironmentFile {
 /// Small text files: settings and secrets.
 enum TextFile {
     /// Reads a whole file of at most `limit` bytes.
-    /// - Throws: `INVALID_CONFIGURATION` when it is not there, too large or not UTF-8.
+    /// Throws `INVALID_CONFIGURATION` when it is not there, too large or not UTF-8.
     static func read(_ path: String, limit: Int) throws(HarbourError) -> String {
         guard let text = String(validating: try bytes(of: path, limit: limit), as: UTF8.self) else {
             throw HarbourError(.invalidConfiguration, "\(path) is not UTF-8 text.")

@@ -60,10 +60,9 @@ public struct Option<Value: Sendable>: AnyOption {
     private let absent: Value?
 
     /// Makes an option of any type; prefer the factories.
-    /// - Parameters:
-    ///   - name: the flag without dashes; the environment name is derived from it unless given: `HARBOUR_` and the name
-    ///     in capitals.
-    ///   - fallback: the value when none is given, in the form a user would write; nil makes the option required.
+    ///
+    /// The name is the flag without dashes; the environment name is derived from it unless given: `HARBOUR_` and the
+    /// name in capitals. The default is in the form a user would write; without one the option is required.
     public init(
         _ name: String, environment: String? = nil, aliases: [String] = [], default fallback: String? = nil,
         secret: Bool = false, placeholder: String, isSwitch: Bool = false, isList: Bool = false, help: String,

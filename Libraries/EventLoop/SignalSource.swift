@@ -17,7 +17,7 @@ public final class SignalSource: DescriptorHandler {
     }
 
     /// Reads blocked signals on the loop, those that came before it was made too. Only on the loop.
-    /// - Throws: `TEMPORARILY_UNAVAILABLE` when the process is out of descriptors.
+    /// Throws `TEMPORARILY_UNAVAILABLE` when the process is out of descriptors.
     public init(_ signals: [Int32], loop: EventLoop, _ handler: @escaping (Int32) -> Void) throws(HarbourError) {
         var set = SignalSource.mask(signals)
         descriptor = signalfd(-1, &set, Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC))

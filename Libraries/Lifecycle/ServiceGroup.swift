@@ -11,11 +11,11 @@ public struct LifecycleComponent: Sendable {
     let drain: @Sendable (Duration) async -> Void
 
     /// Makes a component.
-    /// - Parameters:
-    ///   - start: brings it up; the next component starts when this has returned. Cancelled when a stop comes first.
-    ///   - run: goes on as long as the component lives; returning or throwing before the drain ends the process. It is
-    ///     cancelled after the drain. Leave it out for what has no task of its own.
-    ///   - drain: finishes the work at hand within the budget and lets go of everything.
+    ///
+    /// `start` brings it up; the next component starts when this has returned. It is cancelled when a stop comes first.
+    /// `run` goes on as long as the component lives; returning or throwing before the drain ends the process. It is
+    /// cancelled after the drain. Leave it out for what has no task of its own. `drain` finishes the work at hand within
+    /// the budget and lets go of everything.
     public init(
         _ name: String, start: @escaping @Sendable () async throws -> Void = {},
         run: (@Sendable () async throws -> Void)? = nil,
@@ -63,11 +63,9 @@ public final class ServiceGroup: @unchecked Sendable {
     private var completion: CheckedContinuation<LifecycleMachine.Outcome, Never>?
 
     /// Makes a group; nothing starts before `run()`.
-    /// - Parameters:
-    ///   - budget: how long the whole drain may take.
-    ///   - shortBudget: how long it may still take after a second signal.
-    ///   - reload: called on SIGHUP.
-    ///   - ready: called on the loop once everything has started.
+    ///
+    /// The whole drain takes no longer than `budget`, and after a second signal no longer than `shortBudget`. `reload` is
+    /// called on SIGHUP, `ready` on the loop once everything has started.
     public init(
         _ components: [LifecycleComponent], loop: EventLoop, budget: Duration = .seconds(30),
         shortBudget: Duration = .seconds(1), reload: @escaping @Sendable () async -> Void = {},
@@ -91,7 +89,7 @@ public final class ServiceGroup: @unchecked Sendable {
     }
 
     /// Runs the group to its end.
-    /// - Throws: the error of the component that failed first, its name in the message.
+    /// Throws the error of the component that failed first, its name in the message.
     @discardableResult
     public func run() async throws(HarbourError) -> LifecycleSummary {
         let outcome = await withCheckedContinuation { continuation in

@@ -2,7 +2,8 @@ internal import Glibc
 
 extension MetricsRegistry {
     /// Registers what every process tells about itself, under the names Prometheus' own clients use.
-    /// - Parameter wakeUps: how often the event loop came back from waiting, such as `{ loop.wakeUps }`.
+    ///
+    /// `wakeUps` tells how often the event loop came back from waiting, such as `{ loop.wakeUps }`.
     public func registerProcessMetrics(wakeUps: (@Sendable () -> Int)? = nil) {
         func gauge(_ name: String, _ help: String, _ read: @escaping @Sendable () -> Double?) {
             computedGauge(name, help: help) { read().map { [MetricSample(value: $0)] } ?? [] }

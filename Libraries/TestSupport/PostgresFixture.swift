@@ -30,6 +30,10 @@ public final class PostgresFixture: Sendable {
     private let templates = Mutex<[String: Task<String, any Error>]>([:])
     private let count = Atomic<Int>(0)
 
+    /// Threads of its own: a test that waits for its database must not hold up what the tested code does elsewhere.
+    private let queries = BlockingPool(threads: 1)
+    private let commands = BlockingPool(threads: 1)
+
     private static let common = Mutex<Task<PostgresFixture, any Error>?>(nil)
 
     /// The cluster that all tests of this process share; started by the first that asks.
@@ -45,7 +49,7 @@ public final class PostgresFixture: Sendable {
 
     /// A cluster of the caller's own, for tests that kill it. It stops when the fixture is let go.
     public static func start() async throws -> PostgresFixture {
-        try await BlockingPool.shared.run { try PostgresFixture() }
+        try await BlockingPool(threads: 1).run { try PostgresFixture() }
     }
 
     private init() throws {
@@ -107,7 +111,7 @@ public final class PostgresFixture: Sendable {
     @discardableResult
     public func execute(_ statement: String) async throws -> [String] {
         let psql = try session()
-        return try await BlockingPool.shared.run {
+        return try await queries.run {
             // psql answers on the same pipe, so the mark follows whatever the statement printed.
             let lines = try psql.ask("\(statement);\n\\echo :SQLSTATE", until: { $0.utf8.count == 5 })
             guard lines.last == "00000" else { throw FixtureError("\(statement): SQLSTATE \(lines.last ?? "none")") }
@@ -128,7 +132,7 @@ public final class PostgresFixture: Sendable {
 
     private func command(_ word: String) async throws {
         psql.withLock { $0 = nil }
-        try await BlockingPool.shared.run { [shell] in _ = try shell.ask(word, until: { $0 == "ready" }) }
+        try await commands.run { [shell] in _ = try shell.ask(word, until: { $0 == "ready" }) }
     }
 
     // MARK: The supervisor
