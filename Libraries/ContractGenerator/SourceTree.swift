@@ -72,6 +72,11 @@ public struct SourceTree {
         return found.sorted()
     }
 
+    /// The paths of all golden files of the contract's types, sorted; the folder holds others beside them.
+    public func goldenFiles() -> [String] {
+        Contract.serviceNames.flatMap { files(below: "schemas/golden/\($0)") }.sorted()
+    }
+
     /// Reads the contract's documents.
     public func contract() throws -> Contract {
         try Contract(

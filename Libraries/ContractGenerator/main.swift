@@ -24,8 +24,7 @@ func run(_ arguments: ArraySlice<String>) throws {
     guard arguments.contains("--golden") else { return }
     let golden = try tree.contract().goldenFiles()
     for (path, bytes) in golden { try tree.write("schemas/golden/\(path)", bytes) }
-    for path in tree.files(below: "schemas/golden") where golden[String(path.dropFirst("schemas/golden/".count))] == nil
-    {
+    for path in tree.goldenFiles() where golden[String(path.dropFirst("schemas/golden/".count))] == nil {
         tree.remove(path)
     }
 }

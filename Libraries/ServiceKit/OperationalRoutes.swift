@@ -1,0 +1,36 @@
+internal import Core
+internal import Cryptography
+internal import HTTPMessage
+internal import HTTPServer
+internal import Metrics
+
+/// What every service answers besides its contract. None of it needs a token, because what asks for it (supervisors,
+/// load balancers, scrapers) has none; metrics may be given one of their own.
+struct OperationalRoutes {
+    let readiness: Readiness
+    let metrics: MetricsRegistry
+    let metricsToken: String?
+    let document: StaticString?
+
+    func register(on router: HTTPRouter) {
+        let healthy = HTTPResponse.json(Array(#"{"status":"ok"}"#.utf8))
+        router.get("/healthz") { (_, _) throws -> HTTPResponse in healthy }
+        router.get("/readyz") { [readiness] (_, _) throws -> HTTPResponse in
+            .json(readiness.encodedJSON(), status: readiness.isReady ? 200 : 503)
+        }
+        router.get("/metrics") { [metrics, metricsToken] (request, _) throws -> HTTPResponse in
+            if let metricsToken {
+                guard let shown = BearerToken.bytes(of: request) else { throw BearerToken.missing }
+                guard constantTimeEquals(shown, Array(metricsToken.utf8)) else { throw BearerToken.refused }
+            }
+            let format = MetricsFormat(accept: request.fields.combined("accept"))
+            let fields: HTTPFields = ["content-type": format.contentType, "vary": "accept"]
+            return HTTPResponse(fields: fields, body: .bytes(metrics.exposition(format)))
+        }
+        if let document {
+            let bytes = [UInt8](UnsafeBufferPointer(start: document.utf8Start, count: document.utf8CodeUnitCount))
+            let response = HTTPResponse.json(bytes)
+            router.get("/openapi.json") { (_, _) throws -> HTTPResponse in response }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+public import Configuration
+public import Core
+public import EventLoop
+public import Lifecycle
+public import Metrics
+
+/// What makes one service different from the others: its name, its settings, and how its parts are put together.
+public struct ServiceDefinition: Sendable {
+    /// The name of the executable and of the service in logs, tokens and addresses.
+    public let name: String
+    /// What it is, in one sentence, for `--help`.
+    public let summary: String
+    /// The settings it shares with the others.
+    public let options: ServiceOptions
+    /// Its own settings.
+    public let ownOptions: [any AnyOption]
+    /// Its contract, served at `/openapi.json`.
+    public let document: StaticString?
+    /// Who may call it; services only when nil.
+    public let authenticator: (@Sendable (ServiceEnvironment) async throws -> any Authenticator)?
+    /// Registers the routes, and makes the parts that have a life of their own, in the order of their start. The server
+    /// starts after them and drains before them.
+    public let build: @Sendable (ServiceEnvironment, ServiceRouter) async throws -> [LifecycleComponent]
+
+    /// Defines a service.
+    public init(
+        name: String, summary: String, defaultPort: Int, hasDatabase: Bool = true, ownOptions: [any AnyOption] = [],
+        document: StaticString? = nil,
+        authenticator: (@Sendable (ServiceEnvironment) async throws -> any Authenticator)? = nil,
+        build: @escaping @Sendable (ServiceEnvironment, ServiceRouter) async throws -> [LifecycleComponent]
+    ) {
+        self.name = name
+        self.summary = summary
+        options = ServiceOptions(service: name, defaultPort: defaultPort, hasDatabase: hasDatabase)
+        self.ownOptions = ownOptions
+        self.document = document
+        self.authenticator = authenticator
+        self.build = build
+    }
+
+    /// All settings. Those of the other services are let through, because one file may serve all of them.
+    public var schema: ConfigurationSchema {
+        let others = ["workspace", "scheduler", "cluster", "monitoring", "driver"].filter { $0 != name }
+        let known = ["HARBOUR_DATABASE_URL", "HARBOUR_DATA", "HARBOUR_METRICS_TOKEN"]
+        let mine = Set((options.all + ownOptions).map(\.declaration.environment))
+        return ConfigurationSchema(
+            program: name, summary: summary, options: options.all + ownOptions,
+            foreignPrefixes: others.map { "HARBOUR_\($0.uppercased())_" } + known.filter { !mine.contains($0) })
+    }
+}
+
+/// What the parts of a service are built from.
+public struct ServiceEnvironment: Sendable {
+    /// The service's name.
+    public let name: String
+    /// The settings, those of `options` and the service's own.
+    public let configuration: Configuration
+    /// The shared settings, to look them up with.
+    public let options: ServiceOptions
+    /// The loop that everything runs on.
+    public let loop: EventLoop
+    /// Where metrics are registered.
+    public let metrics: MetricsRegistry
+    /// What `/readyz` answers.
+    public let readiness: Readiness
+
+    /// The token between services.
+    public var serviceToken: String { configuration[options.serviceToken] }
+    /// The database's address.
+    public var databaseURL: String { configuration[options.databaseURL] }
+    /// Lets only the other services in.
+    public var serviceAuthenticator: ServiceTokenAuthenticator { ServiceTokenAuthenticator(token: serviceToken) }
+    /// A logger of the service's.
+    public var logger: Logger { Logger(name) }
+}

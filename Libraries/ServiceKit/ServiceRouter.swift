@@ -1,0 +1,155 @@
+public import Core
+public import EventLoop
+public import HTTPMessage
+public import HTTPServer
+public import HarbourProtocol
+
+/// Serves the endpoints of the contract: authenticates, reads the input, calls the handler, and writes the output or
+/// the error. What the contract does not cover is registered with `http`.
+///
+/// `@unchecked Sendable`: the counter of requests in flight is touched on the server's loop only.
+public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
+    /// The router below, for pages and gateways. Its routes are not authenticated.
+    public let http = HTTPRouter()
+    /// The loop that handlers run on.
+    public let loop: EventLoop
+    private let authenticator: any Authenticator
+    private let immediate: (any ImmediateAuthenticator)?
+    /// Requests that were routed and have not ended.
+    private(set) var inFlight = 0
+    /// The operations by method and template, for metrics.
+    private(set) var operations: [OperationKey: EndpointRoute] = [:]
+
+    struct OperationKey: Hashable {
+        let method: HTTPMethod
+        let template: String
+    }
+
+    /// Makes a router without routes.
+    public init(loop: EventLoop, authenticator: any Authenticator) {
+        self.loop = loop
+        self.authenticator = authenticator
+        immediate = authenticator as? any ImmediateAuthenticator
+    }
+
+    // MARK: Registering
+
+    /// Serves an endpoint in a task on the loop.
+    public func on<Input, Output>(
+        _ endpoint: Endpoint<Input, Output>,
+        _ handler: @escaping @Sendable (Input, RequestContext) async throws -> Output
+    ) {
+        onEncoded(endpoint) { input, context in try await handler(input, context).encodedJSON() }
+    }
+
+    /// Serves an endpoint without a task, which is quicker: for handlers that never wait. They must not block.
+    public func onSync<Input, Output>(
+        _ endpoint: Endpoint<Input, Output>, _ handler: @escaping @Sendable (Input, RequestContext) throws -> Output
+    ) {
+        guard let immediate else {
+            return on(endpoint) { input, context async throws -> Output in try handler(input, context) }
+        }
+        let route = register(endpoint.route)
+        http.on(route.method, route.path, maxBodySize: route.maximumBodyBytes) {
+            [loop] (request, _) throws -> HTTPResponse in
+            let context = try ServiceRouter.context(try immediate.authenticateNow(request), request, route, loop)
+            let body = request.body.completeBytes ?? []
+            let output = try handler(try ServiceRouter.input(request, body), context)
+            return .json(output.encodedJSON(), status: route.successStatus)
+        }
+    }
+
+    /// Serves an endpoint whose output has been encoded already, as hot lists of cached rows have it.
+    public func onEncoded<Input, Output>(
+        _ endpoint: Endpoint<Input, Output>,
+        _ handler: @escaping @Sendable (Input, RequestContext) async throws -> [UInt8]
+    ) {
+        let route = register(endpoint.route)
+        http.on(route.method, route.path, maxBodySize: route.maximumBodyBytes) {
+            [loop, self] (request, _) async throws -> HTTPResponse in
+            let context = try ServiceRouter.context(try await authenticate(request), request, route, loop)
+            let body = try await ServiceRouter.body(request, route)
+            return .json(
+                try await handler(try ServiceRouter.input(request, body), context), status: route.successStatus)
+        }
+    }
+
+    /// Serves a stream. The handler sends elements until it returns; the client sees the stream end there. What it
+    /// throws before the first element, and not too late, is answered with its status; afterwards it is the last line
+    /// of the stream, and the client throws it.
+    public func on<Input, Element>(
+        _ endpoint: StreamEndpoint<Input, Element>,
+        _ handler: @escaping @Sendable (Input, RequestContext, StreamSender<Element>) async throws -> Void
+    ) {
+        let route = register(endpoint.route)
+        http.on(route.method, route.path, maxBodySize: route.maximumBodyBytes) {
+            [loop, self] (request, _) async throws -> HTTPResponse in
+            let context = try ServiceRouter.context(try await authenticate(request), request, route, loop)
+            let input: Input = try ServiceRouter.input(request, try await ServiceRouter.body(request, route))
+            let stream = ResponseStream(loop: loop, requestID: request.requestID)
+            return try await stream.response { try await handler(input, context, StreamSender(stream)) }
+        }
+    }
+
+    private func register(_ route: EndpointRoute) -> EndpointRoute {
+        operations[OperationKey(method: route.method, template: route.path)] = route
+        return route
+    }
+
+    // MARK: Routing
+
+    /// Finds the route of a request; called by the server.
+    public func route(for request: HTTPRequest) throws(HarbourError) -> HTTPRoute {
+        // The server reports the end of each request that has a template, also when it is refused from here on.
+        defer { if !request.routeTemplate.isEmpty { inFlight += 1 } }
+        return try http.route(for: request)
+    }
+
+    func ended(_ request: HTTPRequest) {
+        if !request.routeTemplate.isEmpty { inFlight -= 1 }
+    }
+
+    // MARK: Steps of a request
+
+    private func authenticate(_ request: HTTPRequest) async throws(HarbourError) -> Caller {
+        if let immediate { return try immediate.authenticateNow(request) }
+        return try await authenticator.authenticate(request)
+    }
+
+    private static func context(
+        _ caller: Caller, _ request: HTTPRequest, _ route: EndpointRoute, _ loop: EventLoop
+    ) throws(HarbourError) -> RequestContext {
+        if route.isInternal && !caller.isService {
+            throw HarbourError(.permissionDenied, "Only the services of the platform may call this.")
+        }
+        return RequestContext(caller: caller, loop: loop, request: request)
+    }
+
+    private static func body(_ request: HTTPRequest, _ route: EndpointRoute) async throws(HarbourError) -> [UInt8] {
+        if let bytes = request.body.completeBytes { return bytes }
+        return try await request.body.collect(limit: route.maximumBodyBytes)
+    }
+
+    private static func input<Input: EndpointInput>(
+        _ request: HTTPRequest, _ body: [UInt8]
+    ) throws(HarbourError) -> Input {
+        if !body.isEmpty { try checkContentType(request) }
+        return try Input(from: RequestParts(request, body: body))
+    }
+
+    /// A body must say that it is JSON: a page of another origin cannot make a browser send that without asking.
+    private static func checkContentType(_ request: HTTPRequest) throws(HarbourError) {
+        let isJSON = request.fields.withValue("content-type") { value in
+            let wanted = "application/json".utf8
+            guard value.count >= wanted.count,
+                zip(value, wanted).allSatisfy({ ($0 < 0x41 || $0 > 0x5a ? $0 : $0 | 0x20) == $1 })
+            else { return false }
+            let next = value.dropFirst(wanted.count).first
+            return next == nil || next == UInt8(ascii: ";") || next == 0x20
+        }
+        guard isJSON == true else {
+            throw HarbourError(
+                .unsupportedMediaType, "The body must be JSON. Send it with `content-type: application/json`.")
+        }
+    }
+}
