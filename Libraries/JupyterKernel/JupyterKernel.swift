@@ -54,7 +54,7 @@ public final class JupyterKernel: @unchecked Sendable {
     public private(set) var info: KernelInfo?
     /// Told about outputs that belong to no running request, such as those of threads left behind.
     public var onStrayOutput: (KernelOutput) -> Void = { _ in }
-    /// Told when the process has ended without having been asked to.
+    /// Told when the process has ended, whoever ended it, and after the requests that ended with it.
     public var onDeath: (ProcessExit) -> Void = { _ in }
 
     /// The loop it lives on.
@@ -145,7 +145,7 @@ public final class JupyterKernel: @unchecked Sendable {
         deadline.cancel()
     }
 
-    /// Ends the kernel at once with its whole group. The request it works on ends as died; `onDeath` is not told.
+    /// Ends the kernel at once with its whole group. The request it works on ends as died.
     public func kill() {
         isLeaving = true
         process?.kill()
@@ -213,7 +213,7 @@ public final class JupyterKernel: @unchecked Sendable {
         readiness.end(.failure(startError(exit.description)))
         let reason = wasAsked ? "The kernel was ended." : "The kernel \(exit)."
         perform(session.handle(.ended(reason, willRestart: isRestarting)))
-        if !wasAsked { onDeath(exit) }
+        onDeath(exit)
     }
 
     private func startError(_ what: String) -> HarbourError {

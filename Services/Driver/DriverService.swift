@@ -1,1 +1,1 @@
-// Filled by the module of this name.
+// The service's definition joins the driver to ServiceKit.

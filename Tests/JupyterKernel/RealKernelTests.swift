@@ -11,7 +11,7 @@ enum TestPython {
     static let path: String? = {
         let variables = ProcessSpecification.Environment.ours
         let data = variables["HARBOUR_DATA"] ?? variables["HOME"].map { "\($0)/.harbour" } ?? ""
-        return [variables["HARBOUR_PYTHON"], "\(data)/runtime/bin/python"].compactMap { $0 }
+        return [variables["HARBOUR_PYTHON"], "\(data)/runtime/current/bin/python"].compactMap { $0 }
             .first { access($0, X_OK) == 0 }
     }()
 }

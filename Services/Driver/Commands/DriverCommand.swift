@@ -1,0 +1,162 @@
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import JupyterKernel
+
+/// One command: what it is asked, what became of it, and who follows it. Used on the driver's loop only.
+final class DriverCommand: @unchecked Sendable {
+    let journal: CommandJournal
+    /// Empty for a command of a driver that came before this one.
+    let source: String
+    let timeoutSeconds: Int
+    let changed: LoopSignal
+    private(set) var state = CommandState.queued
+    private(set) var started: Timestamp?
+    private(set) var ended: Timestamp?
+    private(set) var executionCount: Int64?
+    private(set) var error: CommandError?
+    private(set) var exitValue: String?
+    private(set) var isTruncated = false
+    private var limiter: OutputLimiter
+    private let clusterID: String
+
+    /// A new command, queued.
+    init(
+        journal: CommandJournal, source: String, timeoutSeconds: Int, limiter: OutputLimiter, clusterID: String,
+        loop: EventLoop
+    ) {
+        self.journal = journal
+        self.source = source
+        self.timeoutSeconds = timeoutSeconds
+        self.limiter = limiter
+        self.clusterID = clusterID
+        changed = LoopSignal(loop)
+        append(changesState: true) { $0.state = .queued }
+    }
+
+    /// A command of a driver that came before this one. If that died in the middle of it, it ends here.
+    init?(recovering path: String, limiter: OutputLimiter, clusterID: String, loop: EventLoop) throws(HarbourError) {
+        var events: [CommandEvent] = []
+        guard let journal = try CommandJournal(opening: path, restore: { events.append($0) }) else { return nil }
+        self.journal = journal
+        source = ""
+        timeoutSeconds = 0
+        self.limiter = limiter
+        self.clusterID = clusterID
+        changed = LoopSignal(loop)
+        for event in events { apply(event) }
+        if !state.isFinal {
+            end(
+                .error,
+                CommandError(
+                    code: "DRIVER_LOST", name: "DriverLost",
+                    message: "The cluster's driver ended while the command was running or waiting. Run it again."))
+        }
+        journal.seal()
+    }
+
+    var id: String { journal.header.commandID }
+
+    var info: CommandInfo {
+        CommandInfo(
+            commandID: id, contextID: journal.header.contextID, clusterID: clusterID,
+            language: journal.header.language, state: state, submittedTime: journal.header.submitted,
+            startTime: started, endTime: ended, executionCount: executionCount, error: error, exitValue: exitValue,
+            lastSequence: journal.lastSequence, truncated: isTruncated ? true : nil)
+    }
+
+    // MARK: What happens to it
+
+    func begin() { append(changesState: true) { $0.state = .running } }
+
+    func beginCancelling() { append(changesState: true) { $0.state = .cancelling } }
+
+    func counted(_ count: Int64) { executionCount = count }
+
+    func output(_ output: KernelOutput) {
+        guard !state.isFinal else { return }
+        for draft in limiter.drafts(of: output) {
+            append(changesState: draft.type == .exit || draft.type == .truncated) { event in
+                event.type = draft.type
+                event.name = draft.name
+                event.text = draft.text
+                event.data = draft.data
+                event.metadata = draft.metadata
+                event.displayID = draft.displayID
+                event.wait = draft.wait
+                event.executionCount = draft.executionCount
+                event.error = draft.error
+            }
+        }
+    }
+
+    /// The last event: followers end after it.
+    func end(_ state: CommandState, _ error: CommandError? = nil) {
+        guard !self.state.isFinal else { return }
+        let count = executionCount
+        append(changesState: true) { event in
+            event.state = state
+            event.executionCount = count
+            // The traceback has been an output of its own.
+            event.error = error.map { CommandError(code: $0.code, name: $0.name, message: $0.message) }
+        }
+        journal.seal()
+    }
+
+    private func append(changesState: Bool, _ fill: (inout CommandEvent) -> Void) {
+        var event = CommandEvent(sequence: 0, timestamp: .now, type: .state)
+        fill(&event)
+        journal.append(changesState: changesState) { sequence in
+            event.sequence = sequence
+            return event
+        }
+        apply(event)
+        changed.notify()
+    }
+
+    private func apply(_ event: CommandEvent) {
+        switch event.type {
+        case .exit: exitValue = event.text
+        case .truncated: isTruncated = true
+        case .state:
+            guard let state = event.state else { return }
+            self.state = state
+            if state == .running { started = event.timestamp }
+            if state.isFinal {
+                ended = event.timestamp
+                error = event.error
+                executionCount = event.executionCount ?? executionCount
+            }
+        default: break
+        }
+    }
+
+    // MARK: Following
+
+    /// Gives every event after that number, as JSON and in batches, until the last one. Any number may follow.
+    /// - Throws: `CancellationError`, and what `body` throws.
+    func follow(after sequence: Int64, _ body: (_ events: [[UInt8]]) async throws -> Void) async throws {
+        var seen = max(0, sequence)
+        while true {
+            let events = try journal.events(after: seen, bytes: 262_144)
+            if !events.isEmpty {
+                seen += Int64(events.count)
+                try await body(events)
+            } else if state.isFinal {
+                return
+            } else {
+                try await changed.wait()
+            }
+        }
+    }
+}
+
+extension CommandState {
+    /// Whether nothing more happens to the command.
+    var isFinal: Bool {
+        switch self {
+        case .queued, .running, .cancelling: false
+        case .finished, .error, .cancelled: true
+        }
+    }
+}

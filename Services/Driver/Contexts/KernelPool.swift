@@ -1,0 +1,121 @@
+internal import Core
+internal import EventLoop
+internal import Glibc
+internal import JupyterKernel
+
+/// Finds kernels for contexts. Python kernels of ours are started ahead, so that a context gets a warm one at once.
+///
+/// Used on the driver's loop only.
+final class KernelPool: @unchecked Sendable {
+    /// The name of our own Python kernel among the kernelspecs.
+    static let ownName = "dataharbour"
+
+    private let configuration: DriverConfiguration
+    private let scratch: ScratchFolder
+    private let loop: EventLoop
+    private let changed: LoopSignal
+    private var environment: [String: String]?
+    private var failure: SparkFailure?
+    private var spares: [JupyterKernel] = []
+    private var starting = 0
+    private var isClosed = false
+    private let logger = Logger("driver.kernels")
+
+    init(_ configuration: DriverConfiguration, _ scratch: ScratchFolder, loop: EventLoop) {
+        self.configuration = configuration
+        self.scratch = scratch
+        self.loop = loop
+        changed = LoopSignal(loop)
+    }
+
+    /// Warm kernels that wait.
+    var spareCount: Int { spares.count }
+
+    /// Spark's host takes kernels: the spares are started, and get ready while Spark starts.
+    func open(_ environment: [String: String]) {
+        self.environment = environment
+        changed.notify()
+        refill()
+    }
+
+    /// There is no Spark and there will be none.
+    func fail(_ failure: SparkFailure) {
+        self.failure = failure
+        changed.notify()
+        for spare in spares { spare.kill() }
+        spares = []
+    }
+
+    /// Ends the spares; nothing is started any more.
+    func close() async {
+        isClosed = true
+        changed.notify()
+        let spares = spares
+        self.spares = []
+        for spare in spares { await spare.shutdown(grace: .zero) }
+    }
+
+    /// All kernels that can be asked for, by name.
+    func installed() -> [String: KernelSpec] {
+        let finder = KernelSpecFinder(
+            python: configuration.python, environment: ProcessSpecification.Environment.ours)
+        var specs = finder.all { [logger] problem in
+            logger.warning("A kernel cannot be used.", ["error": problem.describeChain()])
+        }
+        specs[KernelPool.ownName] = ownSpec
+        return specs
+    }
+
+    private var ownSpec: KernelSpec {
+        KernelSpec(
+            name: KernelPool.ownName, displayName: "Python", language: "python",
+            arguments: [configuration.python, "-m", "harbour_runtime.kernel", "-f", "{connection_file}"])
+    }
+
+    /// A kernel of ours that belongs to nobody yet: a warm one if there is one.
+    /// - Throws: `SPARK_UNAVAILABLE`, and as `JupyterKernel.launch`.
+    func takeOwn() async throws -> JupyterKernel {
+        while environment == nil, failure == nil, !isClosed { try await changed.wait() }
+        if let failure { throw HarbourError(.sparkUnavailable, failure.message, detail: failure.detail) }
+        if let index = spares.firstIndex(where: \.isAlive) { return spares.remove(at: index) }
+        return try await launch(ownSpec)
+    }
+
+    /// A new kernel of an installed specification.
+    /// - Throws: as `JupyterKernel.launch`.
+    func launch(_ spec: KernelSpec) async throws -> JupyterKernel {
+        guard !isClosed else { throw HarbourError(.unavailable, "The cluster is ending.") }
+        var kernel = JupyterKernel.Configuration(spec: spec, runtimeFolder: scratch.runtime)
+        kernel.python = configuration.python
+        kernel.environment = .only(
+            ChildEnvironment.base(configuration).merging(environment ?? [:]) { $1 })
+        kernel.directory = scratch.path
+        kernel.log = "\(scratch.logs)/kernel-\(Identifier.make()).log"
+        kernel.startTimeout = configuration.kernelStartTimeout
+        return try await JupyterKernel.launch(kernel, loop: loop)
+    }
+
+    /// Starts as many spares as there should be.
+    func refill() {
+        guard environment != nil, failure == nil, !isClosed else { return }
+        while spares.count + starting < configuration.spareKernels {
+            starting += 1
+            loop.spawn { [self] in
+                defer { starting -= 1 }
+                do {
+                    let spare = try await launch(ownSpec)
+                    guard !isClosed, failure == nil else { return spare.kill() }
+                    spares.append(spare)
+                    spare.onDeath = { [weak self, weak spare] _ in self?.spares.removeAll { $0 === spare } }
+                } catch {
+                    logger.error("A spare kernel could not be started.", ["error": HarbourError.describe(error)])
+                }
+            }
+        }
+    }
+}
+
+extension ErrorCode {
+    /// The cluster has no Spark: it did not start, or it has died.
+    static let sparkUnavailable = ErrorCode("SPARK_UNAVAILABLE", status: 503)
+}

@@ -1,0 +1,245 @@
+public import Core
+public import EventLoop
+internal import Glibc
+public import HarbourProtocol
+internal import JupyterKernel
+
+/// The data plane of one cluster: Spark, the contexts and their commands.
+///
+/// All members are used on the loop.
+public final class Driver: @unchecked Sendable {
+    /// What it was told at its start.
+    public let configuration: DriverConfiguration
+    let loop: EventLoop
+    let scratch: ScratchFolder
+    let logs: LogBook
+    let pool: KernelPool
+    let counts = DriverCounts()
+    private let statusChanged: LoopSignal
+    private var host: SparkHost?
+    private var machine = DriverPhaseMachine()
+    private var contexts: [String: DriverContext] = [:]
+    /// Names of contexts in the order of their making; those that have ended are dropped from the front.
+    private var order: [String] = []
+    private var sequence: Int64 = 1
+    private var lastActivity: Timestamp?
+    private let started = Timestamp.now
+    private let begin = MonotonicTime.now
+    private var statsTime: MonotonicTime?
+    /// What Spark said last.
+    private(set) var stats = SparkStats()
+    /// The process of Spark's host, while it runs.
+    public var sparkHostPID: Int32? { host?.pid }
+    private let logger = Logger("driver")
+
+    /// Makes a driver and reads what one before it has left in the folder; nothing is started.
+    /// - Throws: `TEMPORARILY_UNAVAILABLE` when the scratch folder cannot be used.
+    public init(_ configuration: DriverConfiguration, loop: EventLoop) throws(HarbourError) {
+        self.configuration = configuration
+        self.loop = loop
+        scratch = try ScratchFolder(configuration.scratch)
+        logs = LogBook(loop)
+        statusChanged = LoopSignal(loop)
+        pool = KernelPool(configuration, scratch, loop: loop)
+        for context in try Recovery(configuration, scratch, loop).contexts() {
+            contexts[context.id] = context
+            order.append(context.id)
+        }
+    }
+
+    // MARK: Life
+
+    /// Starts Spark's host; the rest follows by itself and is told by the status.
+    public func start() async {
+        let host = SparkHost(configuration, scratch, logs: logs, loop: loop) { [self] event in
+            received(event)
+        } ended: { [self] exit in
+            hostEnded(exit)
+        }
+        self.host = host
+        do { try await host.start() } catch {
+            let error = HarbourError.wrap(error)
+            logger.error("Spark's host could not be started.", ["error": error.describeChain()])
+            fail(SparkFailure(code: "PYTHON_MISSING", message: error.message, detail: error.detail ?? ""))
+        }
+    }
+
+    /// Ends all contexts, all kernels and Spark.
+    public func stop(grace: Duration) async {
+        machine.stop()
+        bump()
+        for context in contexts.values where !context.isTerminated { context.close(reason: "The cluster was ended.") }
+        await pool.close()
+        await host?.stop(grace: grace)
+        bump()
+    }
+
+    private func received(_ event: SparkHostEvent) {
+        switch event {
+        case .listening(let environment): pool.open(environment)
+        case .ready(let ready):
+            machine.ready(ready, after: MonotonicTime.now - begin)
+            logger.info("Spark is ready.", ["version": ready.info.version, "ui": ready.info.uiURL ?? "-"])
+            bump()
+        case .failed(let failure), .lost(let failure): fail(failure)
+        case .stats, .other: break
+        }
+    }
+
+    private func hostEnded(_ exit: ProcessExit) {
+        guard !machine.isStopping else { return }
+        fail(
+            SparkFailure(
+                code: machine.spark == nil ? "SPARK_START_FAILED" : "SPARK_LOST",
+                message: "The process that keeps Spark \(exit). Start the cluster again."))
+    }
+
+    private func fail(_ failure: SparkFailure) {
+        guard machine.fail(failure) else { return }
+        logger.error(
+            "Spark does not run.", ["code": failure.code, "message": failure.message, "detail": failure.detail])
+        for line in failure.detail.split(separator: "\n") { logs.add(source: "spark", String(line)) }
+        pool.fail(failure)
+        bump()
+    }
+
+    // MARK: Status
+
+    /// The state of the driver, with numbers from Spark as they were last.
+    public var status: DriverStatus {
+        let alive = contexts.values.filter { !$0.isTerminated }
+        return DriverStatus(
+            clusterID: configuration.clusterID, phase: machine.phase, sequence: sequence,
+            errorCode: machine.failure?.code, message: machine.message, startedTime: started,
+            phases: machine.timings,
+            spark: machine.spark.map { info in
+                var info = info
+                info.master = configuration.sparkMaster
+                return info
+            }, contexts: alive.count, busyCommands: alive.reduce(0) { $0 + $1.busyCommands },
+            lastActivityTime: lastActivity, executors: machine.spark == nil ? nil : stats.executors)
+    }
+
+    /// The same with Spark asked for its numbers first, when it answers quickly.
+    public func freshStatus() async -> DriverStatus {
+        await refreshStats()
+        return status
+    }
+
+    /// The present state, then each change, until the driver is stopping.
+    /// - Throws: `CancellationError`, and what `body` throws.
+    public func followStatus(_ body: (DriverStatus) async throws -> Void) async throws {
+        var seen: Int64 = 0
+        while true {
+            let status = status
+            if status.sequence > seen {
+                seen = status.sequence
+                try await body(status)
+            } else if machine.isStopping {
+                return
+            } else {
+                try await statusChanged.wait()
+            }
+        }
+    }
+
+    /// Asks Spark for its numbers, at most once a second.
+    func refreshStats() async {
+        guard machine.phase == .running, let host else { return }
+        let now = MonotonicTime.now
+        if let statsTime, now - statsTime < .seconds(1) { return }
+        statsTime = now
+        if let fresh = await host.stats(within: .seconds(1)) { stats = fresh }
+    }
+
+    private func bump() {
+        sequence += 1
+        statusChanged.notify()
+    }
+
+    // MARK: Contexts
+
+    /// Makes a context, or finds the one of that id.
+    /// - Throws: `INVALID_PARAMETER_VALUE`, `RESOURCE_DOES_NOT_EXIST` for a kernel that is not installed,
+    ///   `RESOURCE_CONFLICT` for an id in use with another language, `RESOURCE_EXHAUSTED`.
+    public func createContext(_ spec: ContextSpec) throws(HarbourError) -> ContextInfo {
+        let id = spec.contextID ?? Identifier.make()
+        guard ScratchFolder.isName(id) else { throw Driver.invalidName("context_id") }
+        let (language, kernel) = try KernelChoice.choose(spec, pool)
+        if let known = contexts[id], !known.isTerminated {
+            guard known.language == language, known.kernelName == kernel else {
+                throw HarbourError(.conflict, "The context \(id) exists with another language. Choose another id.")
+            }
+            return known.info
+        }
+        guard !machine.isStopping else { throw HarbourError(.invalidState, "The cluster is ending.") }
+        guard contexts.values.count(where: { !$0.isTerminated }) < configuration.contextLimit else {
+            throw HarbourError(
+                .resourceExhausted,
+                "The cluster has \(configuration.contextLimit) contexts, which is its limit. End one first.")
+        }
+        let record = ContextRecord(
+            id: id, language: language, kernel: kernel, parameters: spec.parameters ?? [:], created: .now)
+        try ScratchFolder.make("\(scratch.journals)/\(id)")
+        try ScratchFolder.write(record.encodedJSON(), to: "\(scratch.journals)/\(id)/\(ContextRecord.fileName)")
+        let context = DriverContext(
+            record, configuration: configuration, scratch: scratch, pool: pool, loop: loop
+        ) { [weak self] context, command in self?.ended(context, command) }
+        for command in (contexts[id]?.commands ?? [:]).values { context.restore(command) }
+        order.removeAll { $0 == id }
+        order.append(id)
+        contexts[id] = context
+        context.start()
+        bump()
+        return context.info
+    }
+
+    /// All contexts that have not ended, oldest first.
+    public func listContexts() -> [ContextInfo] {
+        order.compactMap { contexts[$0] }.filter { !$0.isTerminated }.map(\.info)
+    }
+
+    /// - Throws: `RESOURCE_DOES_NOT_EXIST`.
+    public func context(_ id: String) throws(HarbourError) -> ContextInfo { try find(id).info }
+
+    /// Ends a context and what runs in it.
+    /// - Throws: `RESOURCE_DOES_NOT_EXIST`.
+    public func deleteContext(_ id: String) throws(HarbourError) { try find(id).close() }
+
+    func find(_ id: String) throws(HarbourError) -> DriverContext {
+        guard let context = contexts[id] else {
+            throw HarbourError(.notFound, "The cluster has no context \(id). It may have been ended; make a new one.")
+        }
+        return context
+    }
+
+    private func ended(_ context: DriverContext, _ command: DriverCommand?) {
+        if let command {
+            counts.ended(command)
+            lastActivity = .now
+        } else {
+            dropOldest()
+        }
+        bump()
+    }
+
+    /// Forgets the contexts that ended first, with what their commands put out.
+    private func dropOldest() {
+        let terminated = order.filter { contexts[$0]?.isTerminated ?? true }
+        for id in terminated.dropLast(configuration.endedContexts) {
+            contexts[id] = nil
+            order.removeAll { $0 == id }
+            ScratchFolder.remove("\(scratch.journals)/\(id)")
+            ScratchFolder.remove("\(scratch.overflow)/\(id)")
+        }
+    }
+
+    func changed() { bump() }
+
+    static func invalidName(_ field: String) -> HarbourError {
+        HarbourError(
+            .invalidParameter,
+            "\(field) must have 1 to 128 letters, digits, dots, dashes, underscores or colons, and not begin with a dot."
+        )
+    }
+}

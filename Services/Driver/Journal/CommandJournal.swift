@@ -1,0 +1,153 @@
+internal import Core
+internal import Glibc
+internal import HarbourProtocol
+
+/// What is written at the head of a command's journal, so that a driver that comes after this one knows the command.
+struct CommandHeader: JSONCodable, Sendable, Hashable {
+    var contextID: String
+    var commandID: String
+    var language: String
+    /// SHA-256 of the source: tells a repeated request from another one of that name.
+    var digest: String
+    var submitted: Timestamp
+
+    func encode(to writer: inout JSONWriter) {
+        let object: JSONObject = [
+            "context_id": .string(contextID), "command_id": .string(commandID), "language": .string(language),
+            "digest": .string(digest), "submitted": .integer(submitted.milliseconds),
+        ]
+        object.encode(to: &writer)
+    }
+
+    init(contextID: String, commandID: String, language: String, digest: String, submitted: Timestamp) {
+        self.contextID = contextID
+        self.commandID = commandID
+        self.language = language
+        self.digest = digest
+        self.submitted = submitted
+    }
+
+    init(from reader: inout JSONReader) throws(JSONError) {
+        let object = try JSONObject(from: &reader)
+        contextID = object["context_id"]?.string ?? ""
+        commandID = object["command_id"]?.string ?? ""
+        language = object["language"]?.string ?? ""
+        digest = object["digest"]?.string ?? ""
+        submitted = Timestamp(milliseconds: object["submitted"]?.int64 ?? 0)
+    }
+}
+
+/// The events of one command on disk, numbered from 1. Whatever a reader gets was in the file before.
+///
+/// Used on the driver's loop only.
+final class CommandJournal {
+    private enum Kind: UInt8 {
+        case header = 0x48
+        /// An event that changes what the command is; read back by a driver that comes after this one.
+        case state = 0x53
+        case output = 0x4f
+    }
+
+    let header: CommandHeader
+    private let path: String
+    /// Open while the command lives.
+    private var file: RecordFile?
+    private var positions: [RecordFile.Position] = []
+    /// Events that the disk did not take. They are there for readers as long as this process lives.
+    private var inMemory: [Int: [UInt8]] = [:]
+    /// The bytes of all events.
+    private(set) var byteCount = 0
+    private let logger = Logger("driver.journal")
+
+    /// Starts a journal.
+    /// - Throws: `TEMPORARILY_UNAVAILABLE` when it cannot be written.
+    init(folder: String, header: CommandHeader) throws(HarbourError) {
+        self.header = header
+        path = "\(folder)/\(header.commandID).log"
+        var file = try RecordFile(creating: path)
+        _ = try file.append([Kind.header.rawValue] + header.encodedJSON())
+        self.file = consume file
+    }
+
+    /// Opens the journal of a driver that came before this one; `restore` is given the events that change the command.
+    /// Nil when it has no readable header.
+    init?(opening path: String, restore: (CommandEvent) -> Void) throws(HarbourError) {
+        var found: CommandHeader?
+        var positions: [RecordFile.Position] = []
+        var byteCount = 0
+        file = try RecordFile(opening: path) { position, record in
+            let payload = Array(record.dropFirst())
+            switch record.first.flatMap(Kind.init) {
+            case .header: found = try? CommandHeader(checkedJSON: payload)
+            case .state:
+                if let event = try? CommandEvent(checkedJSON: payload) { restore(event) }
+                positions.append(position)
+                byteCount += payload.count
+            case .output:
+                positions.append(position)
+                byteCount += payload.count
+            case nil: break
+            }
+        }
+        guard let found else { return nil }
+        self.path = path
+        header = found
+        self.positions = positions
+        self.byteCount = byteCount
+    }
+
+    /// The number of the newest event; 0 before the first.
+    var lastSequence: Int64 { Int64(positions.count) }
+
+    /// Adds the next event; `make` is given its number.
+    func append(changesState: Bool, _ make: (Int64) -> CommandEvent) {
+        let json = make(lastSequence + 1).encodedJSON()
+        byteCount += json.count
+        do throws(HarbourError) {
+            guard let position = try file?.append([(changesState ? Kind.state : .output).rawValue] + json) else {
+                throw HarbourError(.internalError, "The journal of a command was closed before its last event.")
+            }
+            positions.append(position)
+        } catch {
+            if inMemory.isEmpty {
+                logger.error(
+                    "The journal cannot be written; events are kept in memory.",
+                    ["command_id": header.commandID, "error": error.describeChain()])
+            }
+            inMemory[positions.count] = json
+            positions.append(RecordFile.Position(offset: -1, count: 0))
+        }
+    }
+
+    /// Events after that number, as JSON, until about so many bytes are together; empty when there is none.
+    /// - Throws: `INTERNAL_ERROR` when an event cannot be read back.
+    func events(after sequence: Int64, bytes limit: Int) throws(HarbourError) -> [[UInt8]] {
+        if file == nil {
+            // Sealed: a descriptor for each command that ever ran would use them up.
+            file = try RecordFile(reading: path)
+            defer { file = nil }
+            return try read(after: sequence, bytes: limit)
+        }
+        return try read(after: sequence, bytes: limit)
+    }
+
+    /// No event will follow.
+    func seal() { file = nil }
+
+    private func read(after sequence: Int64, bytes limit: Int) throws(HarbourError) -> [[UInt8]] {
+        var events: [[UInt8]] = []
+        var total = 0
+        var index = Int(max(0, min(sequence, lastSequence)))
+        while index < positions.count, total < limit {
+            guard let json = inMemory[index] ?? file?.read(positions[index])?.dropFirst().map({ $0 }) else {
+                throw HarbourError(
+                    .internalError, "An output of the command cannot be read back from the driver's disk.",
+                    detail: "\(header.contextID)/\(header.commandID) event \(index + 1)")
+            }
+            events.append(json)
+            total += json.count
+            index += 1
+        }
+        return events
+    }
+}

@@ -1,0 +1,125 @@
+import Core
+import EventLoop
+import Glibc
+import HarbourProtocol
+import TestSupport
+import Testing
+
+@testable import DriverService
+
+@Suite struct JournalTests {
+    @Test func theChecksumIsTheStandardOne() {
+        // The check value of CRC-32C, and those of RFC 3720 appendix B.4.
+        #expect(CRC32C.checksum("123456789".utf8) == 0xe306_9283)
+        #expect(CRC32C.checksum([UInt8](repeating: 0, count: 32)) == 0x8a91_36aa)
+        #expect(CRC32C.checksum([UInt8](repeating: 0xff, count: 32)) == 0x62a8_ab43)
+    }
+
+    @Test func aFileCutAnywhereKeepsItsWholeRecords() async throws {
+        try await withScratch { folder in
+            let records = [[1], [], [UInt8](repeating: 7, count: 300), Array("last".utf8)]
+            let path = "\(folder)/whole"
+            do {
+                var file = try RecordFile(creating: path)
+                for record in records { _ = try file.append(record) }
+            }
+            let bytes = try #require(ScratchFolder.contents(of: path))
+            for length in 0...bytes.count {
+                let cut = "\(folder)/cut"
+                try ScratchFolder.write(Array(bytes[..<length]), to: cut)
+                var found: [[UInt8]] = []
+                do {
+                    var file = try RecordFile(opening: cut) { _, record in found.append(record) }
+                    #expect(found == Array(records[..<found.count]))
+                    let position = try file.append([42])
+                    #expect(file.read(position) == [42])
+                }
+                var again: [[UInt8]] = []
+                _ = try RecordFile(opening: cut) { _, record in again.append(record) }
+                #expect(again == found + [[42]])
+            }
+        }
+    }
+
+    @Test func aChangedByteIsNoticed() async throws {
+        try await withScratch { folder in
+            let path = "\(folder)/file"
+            do {
+                var file = try RecordFile(creating: path)
+                for record in [Array("first".utf8), Array("second".utf8)] { _ = try file.append(record) }
+            }
+            let bytes = try #require(ScratchFolder.contents(of: path))
+            for index in bytes.indices {
+                var changed = bytes
+                changed[index] ^= 0x10
+                try ScratchFolder.write(changed, to: path)
+                var found: [[UInt8]] = []
+                _ = try RecordFile(opening: path) { _, record in found.append(record) }
+                #expect(found.count == (index < 13 ? 0 : 1))
+            }
+        }
+    }
+
+    @Test func anEventThatTheFileDoesNotTakeIsThereForThoseWhoRead() async throws {
+        try await withScratch { folder in
+            let header = CommandHeader(
+                contextID: "c", commandID: "1", language: "python", digest: "", submitted: .now)
+            let journal = try CommandJournal(folder: folder, header: header)
+            func append(_ text: String) {
+                journal.append(changesState: false) {
+                    CommandEvent(sequence: $0, timestamp: .now, type: .stream, name: "stdout", text: text)
+                }
+            }
+            append("on disk")
+            // A closed file fails as a full disk does.
+            journal.seal()
+            append("in memory")
+            let texts = try journal.events(after: 0, bytes: 1 << 20).map { try CommandEvent(json: $0).text }
+            #expect(texts == ["on disk", "in memory"])
+            #expect(try journal.events(after: 1, bytes: 1 << 20).count == 1)
+        }
+    }
+
+    @Test func batchesHaveALimit() async throws {
+        try await withScratch { folder in
+            let header = CommandHeader(contextID: "c", commandID: "1", language: "sql", digest: "", submitted: .now)
+            let journal = try CommandJournal(folder: folder, header: header)
+            for _ in 0..<100 {
+                journal.append(changesState: false) {
+                    CommandEvent(
+                        sequence: $0, timestamp: .now, type: .stream, text: String(repeating: "x", count: 1000))
+                }
+            }
+            #expect(try journal.events(after: 0, bytes: 5000).count == 5)
+            #expect(try journal.events(after: 98, bytes: 5000).count == 2)
+            #expect(try journal.events(after: 100, bytes: 5000).isEmpty)
+            #expect(try journal.events(after: 1000, bytes: 5000).isEmpty)
+        }
+    }
+
+    @Test func piecesOfTextAreWholeCharacters() {
+        let text = String(repeating: "aä€😀", count: 50)
+        for size in 4..<40 {
+            let pieces = OutputLimiter.pieces(text, size)
+            #expect(pieces.joined() == text)
+            #expect(pieces.allSatisfy { $0.utf8.count <= size })
+        }
+    }
+
+    @Test func newLogLinesPushOutTheOldest() async throws {
+        try await withEventLoop { loop in
+            let book = LogBook(loop)
+            for number in 1...5010 { book.add(source: "spark", "\(number)") }
+            let seen = Seen()
+            try await book.read(after: 0, follow: false) { seen.numbers += $0.map(\.sequence) }
+            #expect(seen.numbers == Array(11...5010))
+            seen.numbers = []
+            try await book.read(after: 5008, follow: false) { seen.numbers += $0.map(\.sequence) }
+            #expect(seen.numbers == [5009, 5010])
+        }
+    }
+}
+
+private final class Seen: @unchecked Sendable {
+    var numbers: [Int64] = []
+}
