@@ -22,7 +22,9 @@ int platform_pidfd_reap(int pidfd, int *how, int *value) {
     siginfo_t info;
     info.si_pid = 0;
     int status;
-    do { status = waitid((idtype_t)WAIT_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG); } while (status != 0 && errno == EINTR);
+    do {
+        status = waitid((idtype_t)WAIT_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+    } while (status != 0 && errno == EINTR);
     if (status != 0) return -1;
     if (info.si_pid == 0) return 0;
     *how = info.si_code;

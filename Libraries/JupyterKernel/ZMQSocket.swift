@@ -81,8 +81,8 @@ final class ZMQSocket {
         try set(handle, ZMQ_LINGER, Int32(0))
         // The kernel binds its addresses some time after we connect. Later reconnections mean that it is dead.
         try set(handle, ZMQ_RECONNECT_IVL, Int32(20))
-        // A publisher that is not read fast enough throws messages away, the end of the cell too: rather keep them here,
-        // where the loop takes them out as fast as they come.
+        // A publisher that is not read fast enough throws messages away, the end of the cell too: rather keep them
+        // here, where the loop takes them out as fast as they come.
         try set(handle, ZMQ_RCVHWM, Int32(0))
         try set(handle, ZMQ_SNDHWM, Int32(0))
         // libzmq answers a larger frame by a disconnection, so it is only the last line.

@@ -239,7 +239,7 @@ public final class Driver: @unchecked Sendable {
     static func invalidName(_ field: String) -> HarbourError {
         HarbourError(
             .invalidParameter,
-            "\(field) must have 1 to 128 letters, digits, dots, dashes, underscores or colons, and not begin with a dot."
+            "\(field) must have 1 to 128 letters, digits, dots, dashes, underscores or colons, and no dot in front."
         )
     }
 }

@@ -4,8 +4,8 @@ public import HarbourProtocol
 
 extension Driver {
     /// Queues a command, or finds the one of that id: it never runs twice.
-    /// - Throws: `RESOURCE_DOES_NOT_EXIST` for the context, `INVALID_STATE` when that has ended, `RESOURCE_CONFLICT` for
-    ///   an id in use with another source, `NOT_SUPPORTED` for a language the context does not have,
+    /// - Throws: `RESOURCE_DOES_NOT_EXIST` for the context, `INVALID_STATE` when that has ended, `RESOURCE_CONFLICT`
+    ///   for an id in use with another source, `NOT_SUPPORTED` for a language the context does not have,
     ///   `INVALID_PARAMETER_VALUE`, `RESOURCE_EXHAUSTED`.
     public func execute(_ spec: CommandSpec, in contextID: String) throws(HarbourError) -> CommandInfo {
         try submit(spec, in: contextID).info

@@ -26,8 +26,8 @@ public final class ChildProcess: RunningProcess, @unchecked Sendable {
     /// Starts a process and watches it on the loop.
     ///
     /// Ignores SIGPIPE in our process from the first call on: a closed pipe is an error of `PipeWriter.write`.
-    /// - Throws: `RESOURCE_DOES_NOT_EXIST` when the program or its directory does not exist, `PERMISSION_DENIED` when it
-    ///   may not be run, `INVALID_PARAMETER_VALUE` for a specification that no process can have,
+    /// - Throws: `RESOURCE_DOES_NOT_EXIST` when the program or its directory does not exist, `PERMISSION_DENIED` when
+    ///   it may not be run, `INVALID_PARAMETER_VALUE` for a specification that no process can have,
     ///   `TEMPORARILY_UNAVAILABLE` when the system is out of processes, memory or descriptors.
     public static func start(_ specification: ProcessSpecification, loop: EventLoop) async throws -> ChildProcess {
         let spawned = try await spawner.run { try SpawnedProcess.spawn(specification) }

@@ -1,8 +1,8 @@
 internal import Core
 internal import HarbourProtocol
 
-/// Decides about one context: the order of its commands, cancelling, time limits, and what a dead kernel means. Pure: it
-/// knows neither clock nor kernel.
+/// Decides about one context: the order of its commands, cancelling, time limits, and what a dead kernel means. Pure:
+/// it knows neither clock nor kernel.
 struct ContextMachine {
     enum Timer: Hashable {
         /// A cancelled command goes on.
@@ -218,7 +218,8 @@ struct ContextMachine {
             return .state(command.id, .error, ContextMachine.timedOut(command.limit, restarted: true))
         }
         let message =
-            "It did not react to the interrupt in time, so its kernel was restarted. All variables of the context were lost."
+            "It did not react to the interrupt in time, so its kernel was restarted. "
+            + "All variables of the context were lost."
         return .state(
             command.id, .cancelled, CommandError(code: "KERNEL_RESTARTED", name: "KernelRestarted", message: message))
     }

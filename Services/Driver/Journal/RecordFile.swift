@@ -1,7 +1,7 @@
 internal import Core
 internal import Glibc
 
-/// A file of records that is only ever appended to: length, checksum, bytes. A record is in the hands of the kernel when
+/// A file of records that is only ever appended to: length, checksum, bytes. A record is in the kernel's hands when
 /// `append` returns, so it survives the death of this process; one that was cut short by it is recognised and dropped.
 struct RecordFile: ~Copyable {
     struct Position: Sendable {

@@ -1,0 +1,147 @@
+import Core
+import EventLoop
+import Glibc
+import HarbourProtocol
+import TestSupport
+import Testing
+
+@testable import DriverService
+
+/// Whether the test Python has Spark.
+private let hasSpark: Bool = {
+    guard let python = TestRuntime.python else { return false }
+    let parts = python.split(separator: "/").dropLast(2).map { "/\($0)" }.joined()
+    return ScratchFolder.names(in: "\(parts)/lib").contains { name in
+        access("\(parts)/lib/\(name)/site-packages/pyspark", R_OK) == 0
+    }
+}()
+
+/// A driver with Spark, started, and ended in order.
+private func withSparkDriver(_ body: @escaping @Sendable (Driver) async throws -> Void) async throws {
+    try await withScratch { scratch in
+        try await withEventLoop { loop in
+            let driver = try Driver(try configuration(scratch), loop: loop)
+            await driver.start()
+            do { try await body(driver) } catch {
+                await driver.stop(grace: .zero)
+                throw error
+            }
+            await driver.stop(grace: .seconds(20))
+            #expect(driver.sparkHostPID == nil)
+        }
+    }
+}
+
+extension Driver {
+    /// Waits for a phase, and says how long it took.
+    fileprivate func reach(_ phase: DriverPhase) async throws -> DriverStatus {
+        let found = Found()
+        do {
+            try await followStatus { status in
+                if status.phase == phase { found.status = status }
+                if status.phase == phase || status.phase == .failed { throw CancellationError() }
+            }
+        } catch is CancellationError {
+            // Found, or failed instead.
+        }
+        return try #require(found.status, "\(status.errorCode ?? "") \(status.message ?? "")")
+    }
+}
+
+private final class Found: @unchecked Sendable {
+    var status: DriverStatus?
+}
+
+@Suite(.enabled(if: hasSpark), .serialized, .timeLimit(.minutes(10))) struct SparkDriverTests {
+    @Test func notebooksRunOnOneSpark() async throws {
+        try await withSparkDriver { driver in
+            // Asked before Spark is up: they wait for it.
+            _ = try driver.createContext(ContextSpec(contextID: "a", parameters: ["day": "monday"]))
+            let early = try await driver.transcript("spark.range(10).count()", in: "a")
+            #expect(early.value == "10")
+            let status = try await driver.reach(.running)
+            #expect(status.spark?.version.hasPrefix("4.") == true)
+            #expect(status.phases?.contains { $0.name == "total" } == true)
+            #expect(try await driver.transcript("dbutils.widgets.get('day')", in: "a").value == "'monday'")
+
+            try await attachIsQuick(driver)
+            let table = try await driver.transcript("SELECT 1 AS one, 'x' AS letter", in: "b", language: "sql")
+            let type = "application/vnd.dataharbour.table+json"
+            let data = table.events.compactMap { $0.data?[type] }.first
+            #expect(data?["columns"]?[0]?["name"] == "one")
+            #expect(data?["rows"]?[0]?[1] == "x")
+            #expect(try await driver.transcript("echo $((6 * 7))", in: "b", language: "sh").text.contains("42"))
+            let wrong = try await driver.transcript("SELECT nonsense", in: "b", language: "sql")
+            #expect(wrong.last?.state == .error)
+            #expect(wrong.events.first { $0.type == .error }?.metadata?["error_class"] != nil)
+            let exit = try await driver.transcript("dbutils.notebook.exit('done')", id: "exit", in: "b")
+            #expect(exit.count(.exit) == 1)
+            #expect(try driver.command("exit", in: "b").exitValue == "done")
+            #expect(await driver.freshStatus().contexts == 2)
+            try await cancelReachesSpark(driver)
+        }
+    }
+
+    /// A context gets the warm kernel and a session of its own in well under a second.
+    private func attachIsQuick(_ driver: Driver) async throws {
+        while driver.pool.spareCount == 0 { try await driver.loop.sleep(for: .milliseconds(20)) }
+        let before = MonotonicTime.now
+        _ = try driver.createContext(ContextSpec(contextID: "b", language: "python"))
+        #expect(try await driver.transcript("spark.range(3).count()", in: "b").value == "3")
+        let taken = MonotonicTime.now - before
+        #expect(taken < .seconds(5))
+        try await driver.transcript("spark.range(1).createTempView('mine')", in: "b")
+        let other = try await driver.transcript("spark.table('mine')", in: "a")
+        #expect(other.last?.state == .error)
+    }
+
+    private func cancelReachesSpark(_ driver: Driver) async throws {
+        let source = """
+            import time
+            print('go', flush=True)
+            spark.range(0, 4, 1, 4).rdd.map(lambda n: time.sleep(1000)).collect()
+            """
+        let stopped = try await driver.transcript(source, id: "slow", in: "a") { event in
+            if event.type == .stream { _ = try driver.cancel("slow", in: "a") }
+        }
+        #expect(stopped.last?.state == .cancelled)
+        #expect(stopped.last?.error == nil)
+        #expect(try await driver.transcript("spark.range(5).count()", in: "a").value == "5")
+    }
+
+    @Test func aDeadSparkIsSaidAndNothingIsLeft() async throws {
+        try await withSparkDriver { driver in
+            _ = try await driver.reach(.running)
+            _ = try driver.createContext(ContextSpec(contextID: "a"))
+            try await driver.transcript("1", in: "a")
+            let host = try #require(driver.sparkHostPID)
+            let running = try await driver.transcript("print('go', flush=True)\nimport time; time.sleep(1000)", in: "a")
+            {
+                if $0.type == .stream { Glibc.kill(host, SIGKILL) }
+            }
+            #expect(running.last?.error?.code == "KERNEL_DIED")
+            while driver.status.phase == .running { try await driver.loop.sleep(for: .milliseconds(5)) }
+            #expect(driver.status.phase == .failed)
+            #expect(driver.status.errorCode == "SPARK_LOST")
+            let after = try await driver.transcript("1", in: "a")
+            #expect(after.last?.error?.code == "SPARK_UNAVAILABLE")
+        }
+    }
+
+    @Test func aSparkThatCannotStartSaysWhy() async throws {
+        try await withScratch { scratch in
+            try await withEventLoop { loop in
+                var settings = try configuration(scratch)
+                settings.javaHome = "/no/such/folder"
+                let driver = try Driver(settings, loop: loop)
+                await driver.start()
+                _ = try driver.createContext(ContextSpec(contextID: "a"))
+                let answer = try await driver.transcript("1", in: "a")
+                #expect(answer.last?.error?.code == "SPARK_UNAVAILABLE")
+                #expect(driver.status.phase == .failed)
+                #expect(driver.status.errorCode == "JAVA_MISSING")
+                await driver.stop(grace: .zero)
+            }
+        }
+    }
+}
