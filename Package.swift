@@ -164,7 +164,8 @@ let suites: [Target] = [
     tests(
         "HTTPServer",
         [
-            "Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Transport", "Cryptography", "WebSocket",
+            "Core", "EventLoop", "HTTPMessage", "HTTP2", "HTTPServer", "HTTPClient", "Transport", "Cryptography",
+            "WebSocket",
         ]),
     tests("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Transport", "Cryptography"]),
     tests("WebClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "WebClient"]),

@@ -14,6 +14,12 @@ protocol ExchangeChannel: AnyObject {
     func discardInbound(_ exchange: Exchange)
     /// Breaks the exchange off so that the client sees it.
     func abort(_ exchange: Exchange)
+    /// Whether each exchange is a stream of its own (HTTP/2).
+    var carriesStreams: Bool { get }
+    /// Whether the request asks to change the protocol to WebSocket (HTTP/1.1).
+    func asksForWebSocket(_ exchange: Exchange) -> Bool
+    /// Answers so that from here on bytes flow both ways through `sendBody` and `takeInbound`.
+    func openTunnel(_ exchange: Exchange, _ head: HTTPResponse) throws(HarbourError)
 }
 
 /// One request and its answer, whatever protocol carries them. Used again for the next request; tasks of an earlier
@@ -55,7 +61,11 @@ final class Exchange: @unchecked Sendable {
     var inboundFailure: HarbourError?
     var reader: InboundReader?
     // Outbound
-    var writer: OutboundWriter?
+    var writers: [OutboundWriter] = []
+    /// Bytes flow both ways without an end of their own; slow ones are the handler's business.
+    private(set) var isTunnel = false
+    /// Told when the server wants to end.
+    var onDrain: (() -> Void)?
     // For the protocol's slow-peer check.
     var stall = StallMark()
     // For the protocol: the object on its side, which outlives every use of the exchange.
@@ -84,7 +94,7 @@ final class Exchange: @unchecked Sendable {
             bodyLimit = route.maxBodySize ?? context.limits.maxBodySize
             if let contentLength, contentLength > bodyLimit { throw HTTPBody.tooLarge(bodyLimit) }
             if let deadline = request.deadline, deadline <= startTime { throw Exchange.deadlinePassed }
-            start(route, contentLength)
+            try start(route, contentLength)
         } catch {
             respond(with: error)
         }
@@ -101,7 +111,7 @@ final class Exchange: @unchecked Sendable {
         respond(with: error)
     }
 
-    private func start(_ route: HTTPRoute, _ contentLength: Int?) {
+    private func start(_ route: HTTPRoute, _ contentLength: Int?) throws(HarbourError) {
         switch route.action {
         case .sync:
             self.route = route
@@ -113,6 +123,8 @@ final class Exchange: @unchecked Sendable {
                 ? HTTPBody(channel.takeInbound(self))
                 : HTTPBody(source: InboundSource(self, generation), length: contentLength)
             runAsync(action)
+        case .webSocket(let options, let action):
+            try openWebSocket(options, action)
         }
     }
 
@@ -135,8 +147,9 @@ final class Exchange: @unchecked Sendable {
     /// The client took what was waiting.
     func writable() {
         if file != nil { sendFile() }
-        writer?.resume(nil)
-        writer = nil
+        let woken = writers
+        writers.removeAll(keepingCapacity: true)
+        for writer in woken { writer.resume(nil) }
     }
 
     /// The client gave up, or the connection broke, or all is done: nothing of this exchange is used any more.
@@ -156,8 +169,10 @@ final class Exchange: @unchecked Sendable {
         let failure = error ?? HarbourError(.cancelled, "The client gave the request up.")
         reader?.resume(.failure(failure))
         reader = nil
-        writer?.resume(failure)
-        writer = nil
+        for writer in writers { writer.resume(failure) }
+        writers.removeAll(keepingCapacity: true)
+        isTunnel = false
+        onDrain = nil
         inboundFailure = nil
         collected = []
         task?.cancel()
@@ -200,7 +215,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     /// A task that is done already needs no cancelling; one that goes on needs a deadline.
-    private func keep(_ task: Task<Void, Never>, _ generation: UInt32) {
+    func keep(_ task: Task<Void, Never>, _ generation: UInt32) {
         guard self.generation == generation, phase == .running || phase == .streaming else { return }
         self.task = task
         armDeadline()
@@ -281,6 +296,21 @@ final class Exchange: @unchecked Sendable {
         channel.sendHead(self, response, length: nil, body: nil)
     }
 
+    func beginTunnel(status: Int) {
+        self.status = status
+        bodyLimit = .max
+        // The request had its end; the tunnel has not.
+        inboundEnded = false
+        isTunnel = true
+        phase = .streaming
+    }
+
+    func endTunnel(_ generation: UInt32) {
+        guard self.generation == generation, phase == .streaming else { return }
+        complete()
+        _ = channel.sendBody(self, [], end: true)
+    }
+
     /// The answer has all been handed to the protocol.
     private func complete() {
         phase = .finished
@@ -296,7 +326,7 @@ final class Exchange: @unchecked Sendable {
             channel.abort(self)
             return
         }
-        respond(HTTPResponse.error(error, requestID: request.requestID))
+        respond(context.response(to: error, request))
     }
 
     private func sendFile() {

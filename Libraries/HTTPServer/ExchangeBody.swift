@@ -72,14 +72,12 @@ extension Exchange {
             writer.resume(HarbourError(.cancelled, "The client wants no more of the answer."))
             return
         }
-        self.writer?.resume(HarbourError(.internalError, "A body has one writer at a time."))
-        self.writer = writer
+        writers.append(writer)
     }
 
-    fileprivate func cancelWriter(_ generation: UInt32) {
-        guard self.generation == generation, let writer else { return }
-        self.writer = nil
-        writer.resume(HarbourError(.cancelled, "Writing the answer's body was cancelled."))
+    fileprivate func cancel(_ writer: OutboundWriter, _ generation: UInt32) {
+        guard self.generation == generation, let index = writers.firstIndex(where: { $0 === writer }) else { return }
+        writers.remove(at: index).resume(HarbourError(.cancelled, "Writing the answer's body was cancelled."))
     }
 
     private func channelWatchesPeers() { context.needsPeerCheck(channel) }
@@ -139,6 +137,7 @@ final class OutboundSink: HTTPBodySink {
 
     /// Sends the bytes, when they have not been sent yet, and waits for room.
     private func wait(_ loop: EventLoop, bytes: [UInt8]?) async throws(HarbourError) {
+        let ticket = WriteTicket()
         let failure = await withTaskCancellationHandler {
             await withCheckedContinuation { (continuation: CheckedContinuation<HarbourError?, Never>) in
                 let writer = OutboundWriter(continuation)
@@ -155,11 +154,17 @@ final class OutboundSink: HTTPBodySink {
                         }
                     }
                     exchange.park(writer, generation)
+                    ticket.writer = writer
                 }
             }
         } onCancel: { [exchange, generation] in
-            loop.submit { exchange.cancelWriter(generation) }
+            loop.submit { if let writer = ticket.writer { exchange.cancel(writer, generation) } }
         }
         if let failure { throw failure }
     }
+}
+
+/// Which of the waiting writers a cancelled task is; touched on the loop only.
+private final class WriteTicket: @unchecked Sendable {
+    var writer: OutboundWriter?
 }

@@ -18,6 +18,8 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
     private var isPumping = false
     private var isDirty = false
     private var isOver = false
+    /// HTTP is over, and another protocol has the connection.
+    private var isTunnel = false
     private var lastActivity: MonotonicTime
     private var headSince: MonotonicTime?
     /// Received and unread bytes from which on the socket is not read.
@@ -40,6 +42,13 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
 
     func received(_ bytes: UnsafeRawBufferPointer) {
         lastActivity = context.loop.now
+        if isTunnel {
+            receivedBytes += bytes.count
+            inbound.append(contentsOf: bytes)
+            exchange.inboundChanged(received: receivedBytes, ended: false)
+            updateReading()
+            return
+        }
         session.receive(bytes)
         pump()
     }
@@ -51,6 +60,10 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
     /// Whoever closes while an answer is awaited has given up: telling that from a half-closed connection would take
     /// writing to it.
     func inputEnded() {
+        if isTunnel {
+            exchange.inboundChanged(received: receivedBytes, ended: true)
+            return
+        }
         session.receiveEnd()
         if exchange.phase == .running || exchange.phase == .streaming || exchange.phase == .collecting {
             connection.close()
@@ -140,8 +153,12 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
 
     private func sendOutput() {
         guard let stream = connection.stream else { return }
-        if session.outputCount > 0 { session.takeOutput().withUnsafeBytes { stream.append($0) } }
+        sendOutputOfSession()
         stream.flush()
+    }
+
+    private func sendOutputOfSession() {
+        if session.outputCount > 0 { session.takeOutput().withUnsafeBytes { connection.stream?.append($0) } }
     }
 
     private func markDirty() {
@@ -153,7 +170,7 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
     /// A client may send no further ahead than somebody reads.
     private func updateReading() {
         guard !isOver, let stream = connection.stream else { return }
-        if session.wantsInput && inbound.count < HTTP1Server.inboundHighWater {
+        if (isTunnel || session.wantsInput) && inbound.count < HTTP1Server.inboundHighWater {
             stream.resumeReading()
         } else {
             stream.pauseReading()
@@ -182,6 +199,7 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
     }
 
     func sendBody(_ exchange: Exchange, _ bytes: [UInt8], end: Bool) -> Bool {
+        if isTunnel { return sendThroughTunnel(bytes, end: end) }
         do throws(HarbourError) {
             try session.write(bytes)
             sentBytes += bytes.count
@@ -197,6 +215,42 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
         if end || waiting < HTTP1Server.outboundHighWater { return true }
         waitsForRoom = true
         return false
+    }
+
+    var carriesStreams: Bool { false }
+
+    func asksForWebSocket(_ exchange: Exchange) -> Bool { session.asksToUpgrade(to: "websocket") }
+
+    func openTunnel(_ exchange: Exchange, _ head: HTTPResponse) throws(HarbourError) {
+        var fields = head.fields
+        fields.append("x-request-id", exchange.request.requestID)
+        try session.switchProtocols(fields)
+        isTunnel = true
+        inbound = session.takeRemainder()
+        receivedBytes = inbound.count
+        markDirty()
+    }
+
+    private func sendThroughTunnel(_ bytes: [UInt8], end: Bool) -> Bool {
+        // What HTTP still had to say goes first.
+        sendOutputOfSession()
+        bytes.withUnsafeBytes { connection.stream?.append($0) }
+        sentBytes += bytes.count
+        if end {
+            context.loop.later { [self] in endTunnel() }
+            return true
+        }
+        markDirty()
+        if (connection.stream?.unsentBytes ?? 0) < HTTP1Server.outboundHighWater { return true }
+        waitsForRoom = true
+        return false
+    }
+
+    private func endTunnel() {
+        guard !isOver else { return }
+        isOver = true
+        exchange.close(nil, sentBytes: sentBytes)
+        connection.finish()
     }
 
     private func broken(_ error: HarbourError) {
@@ -226,6 +280,10 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
     }
 
     func abort(_ exchange: Exchange) {
+        if isTunnel {
+            connection.close()
+            return
+        }
         session.abort()
         responseDone = true
         markDirty()
@@ -234,6 +292,7 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
     // MARK: End
 
     func drain() {
+        exchange.onDrain?()
         session.drain()
         markDirty()
     }

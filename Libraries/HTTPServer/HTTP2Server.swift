@@ -223,11 +223,23 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
         markDirty()
     }
 
+    var carriesStreams: Bool { true }
+
+    func asksForWebSocket(_ exchange: Exchange) -> Bool { false }
+
+    func openTunnel(_ exchange: Exchange, _ head: HTTPResponse) throws(HarbourError) {
+        guard stream(exchange)?.connectProtocol == "websocket" else {
+            throw HarbourError(.unsupported, "The only protocol that is spoken inside HTTP/2 is WebSocket.")
+        }
+        sendHead(exchange, head, length: nil, body: nil)
+    }
+
     // MARK: Drain
 
     func drain() {
         guard drainState == .open, !isOver else { return }
         drainState = .announced
+        for stream in session.streams { (stream.context as? Exchange)?.onDrain?() }
         session.announceShutdown()
         session.ping(HTTP2Server.drainPing)
         markDirty()
@@ -284,7 +296,7 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
     private func inspect(_ stream: HTTP2Stream, _ now: MonotonicTime) -> MonotonicTime? {
         guard let exchange = stream.context as? Exchange else { return nil }
         let waitsForRoom = stream.unsentBytes > 0
-        let waitsForBody = exchange.reader != nil || exchange.phase == .collecting
+        let waitsForBody = exchange.phase == .collecting || (exchange.reader != nil && !exchange.isTunnel)
         guard waitsForRoom || waitsForBody else {
             exchange.stall.since = nil
             return nil

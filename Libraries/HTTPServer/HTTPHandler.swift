@@ -9,6 +9,8 @@ public enum HTTPAction: Sendable {
     /// Answers in a task on the connection's loop; starts at once and reads the body as it comes. The task is cancelled
     /// when the client goes away or the request's deadline passes.
     case async(@Sendable (HTTPRequest) async throws -> HTTPResponse)
+    /// Opens a WebSocket connection and runs on it in a task, as above.
+    case webSocket(HTTPWebSocketOptions, @Sendable (HTTPRequest, HTTPWebSocket) async throws -> Void)
 }
 
 /// An action and what is particular about it.

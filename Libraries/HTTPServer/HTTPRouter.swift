@@ -78,6 +78,19 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
         add(method, template, maxBodySize, .async(chain))
     }
 
+    /// Registers a WebSocket route: GET with an upgrade over HTTP/1.1, extended CONNECT over HTTP/2 (RFC 8441). Checks
+    /// apply, middlewares do not.
+    public func webSocket(
+        _ template: String, options: HTTPWebSocketOptions = HTTPWebSocketOptions(),
+        _ handler: @escaping @Sendable (HTTPRequest, HTTPParameters, HTTPWebSocket) async throws -> Void
+    ) {
+        let action = HTTPAction.webSocket(options) { request, socket in
+            try await handler(request, request.parameters, socket)
+        }
+        add(.get, template, nil, action)
+        add(.connect, template, nil, action)
+    }
+
     private func add(_ method: HTTPMethod, _ template: String, _ maxBodySize: Int?, _ action: HTTPAction) {
         beforeServing()
         let route = HTTPRoute(template: template, maxBodySize: maxBodySize, checks: checks, action: action)
@@ -130,7 +143,8 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
         let allowed = node.routes.map { $0.method.name }.joined(separator: ", ")
         return HarbourError(
             .methodNotAllowed,
-            "\(shown(request.method.name)) is not allowed for \(shown(request.path)). Use \(allowed).")
+            "\(shown(request.method.name)) is not allowed for \(shown(request.path)). Use \(allowed).",
+            detail: allowed)
     }
 
     /// Text of the client's in a message: not more than a line of it.

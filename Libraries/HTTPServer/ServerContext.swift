@@ -2,6 +2,7 @@ internal import Core
 internal import EventLoop
 internal import Glibc
 internal import HTTPMessage
+internal import WebSocket
 
 /// What all connections of a server share. On its loop only.
 ///
@@ -72,6 +73,18 @@ final class ServerContext: @unchecked Sendable {
         if error.code == .cancelled { return }
         logger.with("request_id", request.requestID).with("route", request.routeTemplate).error(
             "A request failed.", ["error": error.describeChain()])
+    }
+
+    /// The error grammar, with the fields that some statuses must have (RFC 9110 section 15.5).
+    func response(to error: HarbourError, _ request: HTTPRequest) -> HTTPResponse {
+        var response = HTTPResponse.error(error, requestID: request.requestID)
+        switch error.code {
+        case .methodNotAllowed: if let methods = error.detail { response.fields.append("allow", methods) }
+        case .unauthenticated: response.fields.append("www-authenticate", "Bearer")
+        case .upgradeRequired: response.fields.append("sec-websocket-version", WebSocketHandshake.version)
+        default: break
+        }
+        return response
     }
 
     /// A body is being waited for: the connection looks after clients that send nothing.

@@ -66,6 +66,15 @@ final class RawConnection: SocketStreamHandler, @unchecked Sendable {
         }
     }
 
+    /// Waits for bytes and takes them; nil at the connection's end.
+    func readBytes() async throws -> [UInt8]? {
+        while received.isEmpty && !isEnded {
+            await withCheckedContinuation { continuation in waiters.append { continuation.resume() } }
+        }
+        defer { received = [] }
+        return received.isEmpty ? nil : received
+    }
+
     private func wake() {
         let woken = waiters
         waiters = []
