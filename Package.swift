@@ -178,7 +178,7 @@ let suites: [Target] = [
             "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HTTPMessage", "HTTPServer", "HTTPClient",
             "HarbourProtocol", "ServiceClients", "ServiceKit",
         ]),
-    tests("NotebookFormats", ["Core", "NotebookFormats"]),
+    tests("NotebookFormats", ["Core", "NotebookFormats"], exclude: ["Corpus"]),
     tests("CronSchedule", ["Core", "CronSchedule"]),
     tests("JupyterKernel", ["Core", "EventLoop", "Cryptography", "JupyterKernel"]),
     tests(
