@@ -1,1 +1,71 @@
-// Filled by the service it starts.
+internal import ClusterBackend
+internal import Configuration
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import Lifecycle
+internal import Postgres
+public import ServiceKit
+
+/// The service that owns clusters, their contexts and commands.
+public enum ClusterService {
+    private static let driver = Option<String>.path(
+        "driver", environment: "HARBOUR_CLUSTER_DRIVER", default: "driver",
+        help: "The program that runs inside each cluster.")
+    private static let folder = Option<String>.path(
+        "folder", environment: "HARBOUR_CLUSTER_FOLDER",
+        help: "Where backends keep the files of their clusters; a short path, because sockets live below it.")
+    private static let startTimeout = Option<Duration>.duration(
+        "start-timeout", environment: "HARBOUR_CLUSTER_START_TIMEOUT", default: "5m",
+        help: "How long a cluster may take from being asked for until it is RUNNING.")
+    private static let idleMinutes = Option<Int>.integer(
+        "idle-minutes", in: 0...10_000, environment: "HARBOUR_CLUSTER_IDLE_MINUTES", default: "60",
+        help: "Minutes without use after which a cluster ends that does not say otherwise; 0 for never.")
+
+    /// What the executable and the tests start, with the backends it shall have. The first one is the default.
+    public static func definition(backends: [BackendFactory]) -> ServiceDefinition {
+        definition(backends: backends, limits: EngineLimits())
+    }
+
+    static func definition(backends: [BackendFactory], limits: EngineLimits) -> ServiceDefinition {
+        ServiceDefinition(
+            name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
+            defaultPort: 8002, ownOptions: [driver, folder, startTimeout, idleMinutes],
+            document: ClusterAPI.document
+        ) { environment, router in
+            build(environment, router, backends, limits)
+        }
+    }
+
+    private static func build(
+        _ environment: ServiceEnvironment, _ router: ServiceRouter, _ backends: [BackendFactory],
+        _ limits: EngineLimits
+    ) -> [LifecycleComponent] {
+        let settings = environment.configuration
+        let pool = PostgresPool(
+            configuration: PostgresConfiguration(
+                url: environment.databaseURL, schema: "cluster", applicationName: "dataharbour cluster"),
+            loop: environment.loop)
+        pool.registerMetrics(environment.metrics)
+        var limits = limits
+        limits.start = settings[startTimeout]
+        limits.idleMinutes = settings[idleMinutes]
+        let engine = ClusterEngine(
+            context: EngineContext(
+                loop: environment.loop, clusters: ClusterStore(pool: pool), commands: CommandStore(pool: pool),
+                launch: DriverLaunchSettings(executable: settings[driver], environment: [:]), limits: limits,
+                metrics: ClusterMetrics(environment.metrics)),
+            factories: backends
+        ) { [root = settings[folder]] name, installation in
+            BackendContext(installation: installation, folder: "\(root)/\(name)")
+        }
+        ClusterHandlers(engine: engine).register(on: router)
+        return [
+            LifecycleComponent(
+                "database",
+                start: { try await PostgresMigrator(directory: "schemas/sql/cluster", schema: "cluster").run(pool) },
+                drain: { budget in await pool.drain(budget: budget) }),
+            LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),
+        ]
+    }
+}

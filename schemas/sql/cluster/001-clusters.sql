@@ -1,5 +1,5 @@
--- Clusters, what happened to them, and the contexts and commands that ran on them. The cluster service alone reads and
--- writes this schema.
+-- Clusters, what happened to them, and the commands that ran on them. Contexts live in the driver alone. The
+-- cluster service alone reads and writes this schema.
 
 -- One row: what tells our clusters from those of other installations on the same machine or engine.
 CREATE TABLE installation (
@@ -31,23 +31,13 @@ CREATE INDEX clusters_newest ON clusters (created_at DESC, cluster_id DESC);
 CREATE INDEX clusters_by_state ON clusters (state, created_at DESC, cluster_id DESC);
 
 CREATE TABLE cluster_events (
-    cluster_id text NOT NULL REFERENCES clusters (cluster_id) ON DELETE CASCADE,
-    event_id   bigint NOT NULL,
+    cluster_id  text NOT NULL REFERENCES clusters (cluster_id) ON DELETE CASCADE,
+    event_id    bigint NOT NULL,
     happened_at timestamptz NOT NULL,
-    type       text NOT NULL,
-    message    text NOT NULL,
-    details    jsonb NOT NULL,
+    type        text NOT NULL,
+    message     text NOT NULL,
+    details     jsonb NOT NULL,
     PRIMARY KEY (cluster_id, event_id)
-);
-
--- The driver has the contexts; these rows say which ids were used in which start of the cluster.
-CREATE TABLE contexts (
-    cluster_id text NOT NULL REFERENCES clusters (cluster_id) ON DELETE CASCADE,
-    context_id text NOT NULL,
-    generation bigint NOT NULL,
-    info       jsonb NOT NULL,
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (cluster_id, context_id)
 );
 
 -- A command is written down before the driver is asked, and is asked of one start of the cluster only: a command that

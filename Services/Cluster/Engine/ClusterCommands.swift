@@ -1,0 +1,243 @@
+internal import ClusterBackend
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import ServiceClients
+
+/// Names a command within its cluster.
+struct CommandKey: Sendable, Hashable {
+    var context: String
+    var command: String
+
+    init(_ info: CommandInfo) {
+        context = info.contextID
+        command = info.commandID
+    }
+}
+
+// Contexts and commands: passed on to the driver, with a record of each command that outlives the driver.
+extension ClusterController {
+    // MARK: Contexts
+
+    /// Makes a context, or finds the one of that id.
+    func createContext(_ spec: ContextSpec, _ call: CallContext) async throws -> ContextInfo {
+        let link = try runningLink()
+        var spec = spec
+        spec.contextID = spec.contextID ?? Identifier.make()
+        let info = try await link.client.call(DriverAPI.createContext, .init(body: spec), context: call)
+        idle?.touch(at: .now)
+        armIdleTimer()
+        try await context.clusters.touch(id, at: .now)
+        return info
+    }
+
+    /// The driver's contexts; none when the cluster does not run.
+    func listContexts(_ call: CallContext) async throws -> ContextList {
+        guard record.step == .running, let link else { return ContextList(contexts: []) }
+        return try await link.client.call(DriverAPI.listContexts, .init(), context: call)
+    }
+
+    func getContext(_ name: String, _ call: CallContext) async throws -> ContextInfo {
+        try await runningLink().client.call(DriverAPI.getContext, .init(contextID: name), context: call)
+    }
+
+    /// Ends a context. On a cluster that does not run there is none, so it has ended.
+    func deleteContext(_ name: String, _ call: CallContext) async throws {
+        guard record.step == .running, let link else { return }
+        do throws(HarbourError) {
+            _ = try await link.client.call(DriverAPI.deleteContext, .init(contextID: name), context: call)
+        } catch {
+            if error.code.status != 404 { throw error }
+        }
+    }
+
+    /// The driver's connection.
+    /// - Throws: `INVALID_STATE` when the cluster does not run.
+    func runningLink() throws(HarbourError) -> DriverLink {
+        if record.step == .running {
+            if let link { return link }
+            throw HarbourError(
+                .unavailable, "Cluster \(id) is being found again after a restart. Try again in a few seconds.")
+        }
+        let advice =
+            switch record.state {
+            case .pending, .restarting, .resizing: "Wait until it is RUNNING."
+            default: "Start it first."
+            }
+        throw HarbourError(.invalidState, "Cluster \(id) is \(record.state.rawValue). \(advice)")
+    }
+
+    // MARK: Commands
+
+    /// Queues a command, or finds the one of that id.
+    func execute(_ contextID: String, _ spec: CommandSpec, _ call: CallContext) async throws -> CommandInfo {
+        let (begun, link) = try await begin(contextID, spec.commandID ?? Identifier.make(), spec.language)
+        guard let link else { return begun.info }
+        var spec = spec
+        spec.commandID = begun.info.commandID
+        return try await deliver(begun.info, link) { [spec] () throws(HarbourError) in
+            try await link.client.call(
+                DriverAPI.executeCommand, .init(contextID: contextID, body: spec), context: call)
+        }
+    }
+
+    /// Writes a command down, or finds it. Without a link there is no driver left that could have it.
+    func begin(
+        _ contextID: String, _ commandID: String, _ language: String?
+    ) async throws -> (row: CommandRow, link: DriverLink?) {
+        if record.step != .running || link == nil,
+            let known = try await context.commands.get(id.text, contextID, commandID), known.ended
+        {
+            // What was asked for before the cluster ended can still be asked after.
+            return (known, nil)
+        }
+        let link = try runningLink()
+        let info = CommandInfo(
+            commandID: commandID, contextID: contextID, clusterID: id.text, language: language ?? "",
+            state: .queued, submittedTime: .now, lastSequence: 0)
+        // Busy from here on: it must not be ended for idleness while the row is being written.
+        idle?.commandBegan(at: .now)
+        defer { idle?.commandEnded(at: .now) }
+        let (row, isNew) = try await context.commands.begin(info, generation: link.generation)
+        if row.ended || row.generation != link.generation { return (row, row.ended ? usable(link, row) : nil) }
+        guard self.link?.generation == link.generation else {
+            // The cluster ended in between. If its end did not take this command with it, nobody will run it.
+            if isNew { try await context.commands.drop(info) }
+            _ = try runningLink()
+            throw HarbourError(.unavailable, "Cluster \(id) is being connected to. Try again.")
+        }
+        follow(row.info, link)
+        return (row, link)
+    }
+
+    /// The link, when the driver that had the command still has its journal.
+    private func usable(_ link: DriverLink, _ row: CommandRow) -> DriverLink? {
+        row.generation == link.generation ? link : nil
+    }
+
+    /// Hands a command to the driver. One that the driver refuses was never there.
+    private func deliver(
+        _ info: CommandInfo, _ link: DriverLink, _ call: () async throws(HarbourError) -> CommandInfo
+    ) async throws -> CommandInfo {
+        do throws(HarbourError) {
+            return try await call()
+        } catch {
+            if (400..<500).contains(error.code.status) && error.code != .cancelled { await refused(info) }
+            throw error
+        }
+    }
+
+    /// Forgets a command that the driver does not have and will not take.
+    func refused(_ info: CommandInfo) async {
+        guard let follower = followers.removeValue(forKey: CommandKey(info)) else { return }
+        follower.cancel()
+        context.metrics.commandLeft()
+        leave()
+        do {
+            try await context.uncancelled { [context] in try await context.commands.drop(info) }
+        } catch {
+            logger.warning(
+                "a refused command is still written down", ["error": HarbourError.describe(error)])
+        }
+    }
+
+    /// The newest that is known of a command.
+    func command(_ contextID: String, _ commandID: String, _ call: CallContext) async throws -> CommandInfo {
+        guard let row = try await context.commands.get(id.text, contextID, commandID) else {
+            throw ClusterController.missing(commandID)
+        }
+        guard !row.ended, let link, link.generation == row.generation else { return row.info }
+        do throws(HarbourError) {
+            return try await link.client.call(
+                DriverAPI.getCommand, .init(contextID: contextID, commandID: commandID), context: call)
+        } catch {
+            // What is written down is old news, but true.
+            if error.code.status == 503 || error.code.status == 404 { return row.info }
+            throw error
+        }
+    }
+
+    /// Interrupts a command; one that has ended stays as it is.
+    func cancel(_ contextID: String, _ commandID: String, _ call: CallContext) async throws -> CommandInfo {
+        guard let row = try await context.commands.get(id.text, contextID, commandID) else {
+            throw ClusterController.missing(commandID)
+        }
+        if row.ended { return row.info }
+        let link = try runningLink()
+        return try await link.client.call(
+            DriverAPI.cancelCommand, .init(contextID: contextID, commandID: commandID), context: call)
+    }
+
+    nonisolated static func missing(_ commandID: String) -> HarbourError {
+        HarbourError(.notFound, "Command \(commandID) does not exist in this context.")
+    }
+
+    // MARK: To the end
+
+    /// Follows a command until it has ended, and keeps how.
+    func follow(_ info: CommandInfo, _ link: DriverLink) {
+        let key = CommandKey(info)
+        guard followers[key] == nil else { return }
+        idle?.commandBegan(at: .now)
+        armIdleTimer()
+        context.metrics.commandBegan()
+        followers[key] = context.loop.spawn { [self] in await followToEnd(info, link) }
+        publish()
+    }
+
+    private func followToEnd(_ info: CommandInfo, _ link: DriverLink) async {
+        var pause = Pause()
+        while !Task.isCancelled {
+            do throws(HarbourError) {
+                // Beyond all numbers, so that nothing comes but the end of the stream, which is the end of the command.
+                let end = try await link.client.stream(
+                    DriverAPI.streamCommandEvents,
+                    .init(contextID: info.contextID, commandID: info.commandID, after: 1 << 52),
+                    context: CallContext(), patience: .zero)
+                for try await _ in end {}
+                let now = try await link.client.call(
+                    DriverAPI.getCommand, .init(contextID: info.contextID, commandID: info.commandID))
+                if now.state.isEnd { return await ended(now) }
+            } catch {
+                if Task.isCancelled { return }
+                // Not delivered yet, or never: it is known soon, for delivering comes right after writing down.
+                if error.code.status == 404 && Timestamp.now - info.submittedTime > .seconds(30) {
+                    return await refused(info)
+                }
+            }
+            guard (try? await pause.wait(on: context.loop)) != nil else { return }
+        }
+    }
+
+    private func ended(_ info: CommandInfo) async {
+        guard followers.removeValue(forKey: CommandKey(info)) != nil else { return }
+        context.metrics.commandEnded(info.state)
+        var pause = Pause(from: .milliseconds(100), to: .seconds(5))
+        while true {
+            do {
+                try await context.uncancelled { [context] in try await context.commands.end(info, now: .now) }
+                break
+            } catch {
+                logger.warning(
+                    "the end of a command could not be stored yet", ["error": HarbourError.describe(error)])
+                guard (try? await pause.wait(on: context.loop)) != nil else { return }
+            }
+        }
+        leave()
+    }
+
+    private func leave() {
+        idle?.commandEnded(at: .now)
+        armIdleTimer()
+        publish()
+    }
+
+    /// The cluster's end was stored together with the end of all its commands.
+    func commandsFailed() {
+        for follower in followers.values {
+            follower.cancel()
+            context.metrics.commandEnded(.error)
+        }
+        followers = [:]
+    }
+}

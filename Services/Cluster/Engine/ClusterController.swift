@@ -1,0 +1,276 @@
+internal import ClusterBackend
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+
+/// The shell around one cluster's state machine: takes one input at a time, stores what came of it, then does it.
+///
+/// An actor on the service's loop.
+actor ClusterController {
+    nonisolated let context: EngineContext
+    nonisolated let id: ClusterIdentifier
+    nonisolated let backend: any ClusterBackend
+    nonisolated let logger: Logger
+    /// Called when nothing is left of the cluster and nobody shall find it any more.
+    private let whenForgotten: @Sendable (ClusterIdentifier) -> Void
+
+    /// The cluster as it is stored.
+    private(set) var row: ClusterRow
+    private var machine: ClusterMachine
+    private var gate = AsyncGate()
+    private var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
+    private var nextWatcher = 0
+    private var startTimer: LoopTimer?
+    private(set) var isForgotten = false
+    private var isStopped = false
+
+    /// What is going on with the backend: a start or a removal.
+    private var work: Task<Void, Never>?
+    /// What follows the driver and its process.
+    var following: [Task<Void, Never>] = []
+    /// The connection to the driver, while there is one to talk to.
+    var link: DriverLink?
+    /// The newest that the driver has said about itself.
+    var driverStatus: DriverStatus?
+    /// Counts down while it runs.
+    var idle: IdleClock?
+    var idleTimer: LoopTimer?
+    /// Commands that were open when the service came back, until they are followed.
+    var restored: [CommandRow] = []
+    /// The open commands, each followed to its end.
+    var followers: [CommandKey: Task<Void, Never>] = [:]
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+
+    /// A controller of a stored cluster. Nothing happens before `begin` or `recover`.
+    init(
+        _ row: ClusterRow, backend: any ClusterBackend, context: EngineContext,
+        whenForgotten: @escaping @Sendable (ClusterIdentifier) -> Void
+    ) {
+        self.row = row
+        id = row.id
+        machine = ClusterMachine(row.record)
+        self.backend = backend
+        self.context = context
+        self.whenForgotten = whenForgotten
+        logger = context.logger.with("cluster_id", row.id)
+        context.metrics.cluster(row.id.text, is: row.record.state)
+    }
+
+    var record: ClusterRecord { machine.record }
+
+    // MARK: Inputs
+
+    /// A user's wish. What could not be stored has not happened.
+    func request(_ input: ClusterInput) async throws -> ClusterInfo {
+        try await context.uncancelled { [self] in
+            try await apply(input, patiently: false)
+            return await info
+        }
+    }
+
+    /// News from the backend, the driver or the clock. They cannot be refused, so they wait for the database.
+    nonisolated func post(_ input: ClusterInput) {
+        context.loop.spawn { [self] in await take(input) }
+    }
+
+    /// The same, returning when the news have been stored and acted upon.
+    func take(_ input: ClusterInput, unless isMoot: (@Sendable (isolated ClusterController) -> Bool)? = nil) async {
+        do {
+            try await context.uncancelled { [self] in try await apply(input, patiently: true, unless: isMoot) }
+        } catch {
+            logger.error("news of a cluster could not be taken", ["error": HarbourError.describe(error)])
+        }
+    }
+
+    /// Does the actions that a new cluster's first step asks for; its record is stored already.
+    func begin(_ actions: [ClusterAction]) {
+        perform(actions)
+        publish()
+    }
+
+    /// Goes on with a cluster after a restart of the service.
+    func recover(_ found: RecoveredCluster) async throws {
+        restored = try await context.commands.open(id.text)
+        await take(.recovered(found))
+    }
+
+    private func apply(
+        _ input: ClusterInput, patiently: Bool, unless isMoot: (@Sendable (isolated ClusterController) -> Bool)? = nil
+    ) async throws {
+        if !gate.tryEnter() { await withCheckedContinuation { gate.wait($0) } }
+        defer { gate.leave() }
+        if isForgotten { throw ClusterEngine.missing(id.text) }
+        if isStopped || isMoot?(self) == true { return }
+        var next = machine
+        let now = Timestamp.now
+        let outcome = try next.handle(input, at: now)
+        guard outcome.changed || !outcome.actions.isEmpty || !outcome.notes.isEmpty else { return }
+        var stored = row
+        stored.record = next.record
+        if next.record.generation != machine.record.generation { stored.driverToken = Secret(Identifier.secret()) }
+        try await store(stored, outcome, now, patiently: patiently)
+        let before = machine.record.step
+        machine = next
+        row = stored
+        for note in outcome.notes { logger.info(note.message, ["event": note.type]) }
+        if before != next.record.step { context.metrics.moved(row, from: before) }
+        perform(outcome.actions)
+        moved(from: before)
+        publish()
+    }
+
+    private func store(
+        _ row: ClusterRow, _ outcome: ClusterMachine.Outcome, _ now: Timestamp, patiently: Bool
+    ) async throws {
+        var pause = Pause(from: .milliseconds(100), to: .seconds(5))
+        var ending: CommandError?
+        for case .failCommands(let code, let message) in outcome.actions {
+            ending = CommandError(code: code, name: code, message: message)
+        }
+        while true {
+            do {
+                if outcome.actions.contains(.forget) { return try await context.clusters.delete(id) }
+                return try await context.clusters.save(row, notes: outcome.notes, endingCommands: ending, now: now)
+            } catch {
+                guard patiently, !isStopped else { throw error }
+                logger.warning(
+                    "a step of a cluster could not be stored yet", ["error": HarbourError.describe(error)])
+                try await pause.wait(on: context.loop)
+            }
+        }
+    }
+
+    // MARK: Actions
+
+    private func perform(_ actions: [ClusterAction]) {
+        for action in actions {
+            switch action {
+            case .provision:
+                armStartTimer()
+                startWork { await $0.runProvision() }
+            case .follow:
+                armStartTimer()
+                startFollowing()
+            case .remove(let delay):
+                startTimer?.cancel()
+                stopFollowing()
+                startWork { await $0.runRemoval(after: delay) }
+            case .failCommands: commandsFailed()
+            case .forget:
+                isForgotten = true
+                stopFollowing()
+                context.metrics.cluster(id.text, is: nil)
+                whenForgotten(id)
+            }
+        }
+    }
+
+    /// What follows from being in another step.
+    private func moved(from before: ClusterStep) {
+        let step = machine.record.step
+        if step == .running && before != .running {
+            startTimer?.cancel()
+            beginIdleness(since: machine.record.readyTime ?? .now)
+        }
+        if step != .running { endIdleness() }
+    }
+
+    /// A start or a removal, one at a time: the one before is cancelled and waited for.
+    private func startWork(_ body: @escaping @Sendable (ClusterController) async -> Void) {
+        let previous = work
+        previous?.cancel()
+        work = context.loop.spawn { [self] in
+            await previous?.value
+            if !Task.isCancelled { await body(self) }
+        }
+    }
+
+    private func runProvision() async {
+        let row = row
+        let request = ProvisionRequest(
+            id: id, spec: BackendSpec(row.spec), launch: context.launch.launch(token: row.driverToken))
+        do throws(HarbourError) {
+            let cluster = try await backend.provision(request) { [self] event in
+                switch event {
+                case .phase(let phase): await take(.phase(phase.name))
+                case .handle(let handle): await take(.handle(handle))
+                case .progress: break
+                }
+            }
+            for note in cluster.notes { logger.debug(note) }
+            if !Task.isCancelled { await take(.provisioned(cluster)) }
+        } catch {
+            // Cancelled by a removal that waits for this to end, or by the end of the service.
+            if Task.isCancelled { return }
+            logger.warning("a cluster could not be started", ["error": error.describeChain()])
+            await take(.provisionFailed(error))
+        }
+    }
+
+    private func runRemoval(after delay: Duration) async {
+        do {
+            if delay > .zero { try await context.loop.sleep(for: delay) }
+        } catch {
+            return
+        }
+        do throws(HarbourError) {
+            try await backend.terminate(id, handle: machine.record.handle, grace: context.limits.grace)
+            await take(.removed)
+        } catch {
+            if Task.isCancelled { return }
+            logger.warning("a cluster could not be ended", ["error": error.describeChain()])
+            await take(.removeFailed(error))
+        }
+    }
+
+    private func armStartTimer() {
+        startTimer?.cancel()
+        guard machine.record.step != .running else { return }
+        let limit = context.limits.start
+        let rest = max(.zero, machine.record.startTime + limit - Timestamp.now)
+        startTimer = context.loop.schedule(after: rest) { [self] in post(.startTimedOut(limit)) }
+    }
+
+    // MARK: Watching
+
+    /// Tells watchers that something has changed.
+    func publish() { for watcher in watchers.values { watcher.yield() } }
+
+    /// Elements come whenever the cluster has changed, the first one at once.
+    func changes() -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        nextWatcher += 1
+        let key = nextWatcher
+        watchers[key] = continuation
+        continuation.onTermination = { [weak self, loop = context.loop] _ in
+            loop.submit { [weak self] in self?.assumeIsolated { $0.watchers[key] = nil } }
+        }
+        continuation.yield()
+        if isForgotten { continuation.finish() }
+        return stream
+    }
+
+    /// The service ends: nothing is decided any more, and the cluster goes on without us.
+    func stop() async {
+        isStopped = true
+        startTimer?.cancel()
+        idleTimer?.cancel()
+        stopFollowing()
+        for watcher in watchers.values { watcher.finish() }
+        work?.cancel()
+        await work?.value
+    }
+
+    /// As users see it.
+    var info: ClusterInfo {
+        let record = machine.record
+        return ClusterInfo(
+            clusterID: id.text, spec: row.spec, backend: row.backend, state: record.state,
+            stateMessage: record.message, terminationReason: record.reason, creatorUserName: row.creator,
+            owner: row.owner, startTime: record.startTime, readyTime: record.readyTime,
+            terminatedTime: record.endTime, lastActivityTime: idle?.lastActivity ?? row.lastActivityAt,
+            autoterminationTime: idle?.deadline, phases: record.phases, spark: record.spark,
+            contexts: driverStatus?.contexts, executors: driverStatus?.executors)
+    }
+}

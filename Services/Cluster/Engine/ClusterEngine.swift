@@ -1,0 +1,228 @@
+public import ClusterBackend
+internal import Core
+public import EventLoop
+internal import HarbourProtocol
+internal import Synchronization
+
+/// Makes a backend when the service starts, once it is known which installation it serves.
+public struct BackendFactory: Sendable {
+    /// The backend's name.
+    public let name: String
+    let make: @Sendable (BackendContext, EventLoop) throws -> any ClusterBackend
+
+    /// Names a backend and says how it is made.
+    public init(_ name: String, make: @escaping @Sendable (BackendContext, EventLoop) throws -> any ClusterBackend) {
+        self.name = name
+        self.make = make
+    }
+}
+
+/// All clusters of the service: finds them, makes them, and takes them up again after a restart.
+actor ClusterEngine {
+    nonisolated let context: EngineContext
+    private let factories: [BackendFactory]
+    private let backendContext: @Sendable (_ name: String, _ installation: String) -> BackendContext
+    private var backends: [any ClusterBackend] = []
+    private var controllers: [ClusterIdentifier: ClusterController] = [:]
+    private var recoveries: [Task<Void, Never>] = []
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+
+    init(
+        context: EngineContext, factories: [BackendFactory],
+        backendContext: @escaping @Sendable (_ name: String, _ installation: String) -> BackendContext
+    ) {
+        self.context = context
+        self.factories = factories
+        self.backendContext = backendContext
+    }
+
+    // MARK: Life
+
+    /// Makes the backends and takes up all clusters again. A backend that cannot be reached is tried again later; its
+    /// clusters stay as they were.
+    func start() async throws {
+        let installation = try await context.clusters.installation()
+        backends = try factories.map { try $0.make(backendContext($0.name, installation), context.loop) }
+        // Whatever is made after this moment is in no list of ours, and no orphan either.
+        let now = Timestamp.now
+        let rows = try await context.clusters.alive()
+        for row in rows {
+            guard let backend = backends.first(where: { $0.name == row.backend }) else {
+                context.logger.error(
+                    "a cluster's backend is not configured any more",
+                    ["cluster_id": row.id, "backend": row.backend])
+                continue
+            }
+            add(row, backend)
+        }
+        for backend in backends {
+            let mine = rows.filter { $0.backend == backend.name }
+            if await recover(backend, mine, now) { continue }
+            recoveries.append(
+                context.loop.spawn { [self] in
+                    var pause = Pause(from: .seconds(1), to: .seconds(30))
+                    while (try? await pause.wait(on: context.loop)) != nil {
+                        if await recover(backend, mine, now) { return }
+                    }
+                })
+        }
+    }
+
+    private func recover(_ backend: any ClusterBackend, _ rows: [ClusterRow], _ time: Timestamp) async -> Bool {
+        let entries = rows.map { RecoveryEntry(id: $0.id, handle: $0.record.handle) }
+        do {
+            let report = try await backend.recover(entries, asOf: time)
+            for id in report.swept {
+                context.logger.warning(
+                    "an orphan was ended", ["backend": backend.name, "cluster_id": id])
+            }
+            for row in rows {
+                try await controllers[row.id]?.recover(report.clusters[row.id] ?? .absent)
+            }
+            return true
+        } catch {
+            context.logger.warning(
+                "a backend's clusters cannot be taken up yet",
+                ["backend": backend.name, "error": HarbourError.describe(error)])
+            return false
+        }
+    }
+
+    /// Lets go of everything; the clusters go on without us.
+    func stop() async {
+        for recovery in recoveries { recovery.cancel() }
+        for controller in controllers.values { await controller.stop() }
+        for backend in backends { await backend.close() }
+    }
+
+    @discardableResult
+    private func add(_ row: ClusterRow, _ backend: any ClusterBackend) -> ClusterController {
+        let controller = ClusterController(row, backend: backend, context: context) { [weak self, context] id in
+            context.loop.onLoop { [weak self] in self?.assumeIsolated { $0.controllers[id] = nil } }
+        }
+        controllers[row.id] = controller
+        return controller
+    }
+
+    // MARK: Finding
+
+    nonisolated static func missing(_ id: String) -> HarbourError {
+        HarbourError(.notFound, "Cluster \(id.prefix(64)) does not exist.")
+    }
+
+    /// The cluster of that name.
+    /// - Throws: `RESOURCE_DOES_NOT_EXIST`.
+    func controller(_ name: String) async throws -> ClusterController {
+        guard let id = ClusterIdentifier(name) else { throw ClusterEngine.missing(name) }
+        if let known = controllers[id] { return known }
+        guard let row = try await context.clusters.get(id) else { throw ClusterEngine.missing(name) }
+        return try await controller(of: row)
+    }
+
+    /// The controller of a row that was just read.
+    private func controller(of row: ClusterRow) async throws -> ClusterController {
+        if let known = controllers[row.id] { return known }
+        guard let backend = backends.first(where: { $0.name == row.backend }) else {
+            throw HarbourError(
+                .unavailable,
+                "The backend \(row.backend) of cluster \(row.id) is not configured. Add it, or delete the cluster.")
+        }
+        let controller = add(row, backend)
+        // Written down by a request that broke off right then: nobody has acted on it yet.
+        if row.record.mayExist { try await controller.recover(.incomplete) }
+        return controller
+    }
+
+    /// A page of clusters, newest first.
+    func list(
+        before place: (time: Timestamp, id: String)?, state: ClusterState?, limit: Int
+    ) async throws -> (clusters: [ClusterInfo], last: ClusterRow?) {
+        let rows = try await context.clusters.list(before: place, state: state, limit: limit)
+        var infos: [ClusterInfo] = []
+        for row in rows {
+            if let controller = controllers[row.id] {
+                infos.append(await controller.info)
+            } else {
+                infos.append(row.info)
+            }
+        }
+        return (infos, rows.count == limit ? rows.last : nil)
+    }
+
+    // MARK: Making
+
+    /// Makes a cluster and starts it, or finds the one of that id.
+    func create(_ wish: CreateCluster, creator: String) async throws -> ClusterInfo {
+        let backend = try backend(wish.spec.backend)
+        guard let id = ClusterIdentifier(wish.clusterID ?? Identifier.make()) else {
+            throw HarbourError(
+                .invalidParameter,
+                "cluster_id must have 1 to 64 letters, digits, dashes and underscores, and no dash in front.")
+        }
+        if let known = try await context.clusters.get(id) { return try await same(known, wish) }
+        try backend.validate(BackendSpec(wish.spec)).throwIfAny()
+        return try await context.uncancelled { [self] in
+            let now = Timestamp.now
+            let (machine, outcome) = ClusterMachine.created(at: now)
+            let row = ClusterRow(
+                id: id, backend: backend.name, creator: creator, owner: wish.owner, spec: wish.spec,
+                record: machine.record, driverToken: Secret(Identifier.secret()), createdAt: now, lastActivityAt: now)
+            guard try await context.clusters.insert(row, notes: outcome.notes, now: now) else {
+                guard let known = try await context.clusters.get(id) else { throw ClusterEngine.missing(id.text) }
+                return try await same(known, wish)
+            }
+            let controller = await add(row, backend)
+            await controller.begin(outcome.actions)
+            return await controller.info
+        }
+    }
+
+    /// Asking twice makes one; asking for something else under the same id is a mistake.
+    private func same(_ row: ClusterRow, _ wish: CreateCluster) async throws -> ClusterInfo {
+        guard row.spec == wish.spec, row.owner == wish.owner else {
+            throw HarbourError(
+                .alreadyExists,
+                "Cluster \(row.id) exists with another specification or owner. Choose another cluster_id.")
+        }
+        return await (try controller(of: row)).info
+    }
+
+    private func backend(_ name: String?) throws(HarbourError) -> any ClusterBackend {
+        guard let name else {
+            guard let first = backends.first else {
+                throw HarbourError(.unavailable, "No backend is configured for clusters.")
+            }
+            return first
+        }
+        guard let backend = backends.first(where: { $0.name == name }) else {
+            let known = backends.map(\.name).joined(separator: ", ")
+            throw HarbourError(.invalidParameter, "There is no backend \(name.prefix(64)). There are: \(known).")
+        }
+        return backend
+    }
+
+    /// All backends and whether they could take a cluster now.
+    func listBackends() async -> BackendList {
+        var infos: [BackendInfo] = []
+        for backend in backends {
+            let report = await backend.preflight()
+            infos.append(
+                BackendInfo(
+                    name: backend.name, available: report.passed, message: report.passed ? nil : report.advice,
+                    capabilities: backend.capabilities.features.map(\.rawValue).sorted()))
+        }
+        return BackendList(backends: infos)
+    }
+}
+
+extension ClusterRow {
+    /// As users see it when nothing is going on.
+    var info: ClusterInfo {
+        ClusterInfo(
+            clusterID: id.text, spec: spec, backend: backend, state: record.state, stateMessage: record.message,
+            terminationReason: record.reason, creatorUserName: creator, owner: owner, startTime: record.startTime,
+            readyTime: record.readyTime, terminatedTime: record.endTime, lastActivityTime: lastActivityAt,
+            phases: record.phases, spark: record.spark)
+    }
+}

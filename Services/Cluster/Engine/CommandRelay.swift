@@ -1,0 +1,109 @@
+internal import ClusterBackend
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import ServiceClients
+
+/// Passes the numbered events of one command on to one reader, whatever breaks in between, and always ends with the
+/// event of the command's end.
+struct CommandRelay: Sendable {
+    /// Takes an event; throws when the reader has gone.
+    typealias Send = @Sendable (CommandEvent) async throws(HarbourError) -> Void
+
+    let controller: ClusterController
+    let contextID: String
+    let commandID: String
+
+    /// Runs the command, or goes on listening to it.
+    func run(_ body: CommandRun, _ call: CallContext, send: Send) async throws {
+        let (row, link) = try await controller.begin(contextID, commandID, body.language)
+        guard let link else { return try await finish(row.info, after: body.after ?? 0, send) }
+        var last = body.after ?? 0
+        var stream: ElementStream<CommandEvent>?
+        do throws(HarbourError) {
+            stream = try await link.client.stream(
+                DriverAPI.runCommand, .init(contextID: contextID, commandID: commandID, body: body),
+                context: call.withoutDeadline, patience: .zero)
+        } catch {
+            if (400..<500).contains(error.code.status) && error.code != .cancelled {
+                if !row.ended { await controller.refused(row.info) }
+                throw error
+            }
+        }
+        if let stream, try await pass(stream, &last, send) { return }
+        try await listen(after: last, call, send)
+    }
+
+    /// Listens to a command that was given before.
+    func listen(after sequence: Int64, _ call: CallContext, _ send: Send) async throws {
+        var last = sequence
+        var pause = Pause()
+        while true {
+            try Task.checkCancellation()
+            guard let row = try await controller.context.commands.get(controller.id.text, contextID, commandID) else {
+                throw ClusterController.missing(commandID)
+            }
+            guard let link = await controller.link, link.generation == row.generation else {
+                if row.ended { return try await finish(row.info, after: last, send) }
+                // Its cluster is just ending, and the row with it; or the service has just come back.
+                try await pause.wait(on: controller.context.loop)
+                continue
+            }
+            do throws(HarbourError) {
+                let stream = try await link.client.stream(
+                    DriverAPI.streamCommandEvents,
+                    .init(contextID: contextID, commandID: commandID, after: last), context: call.withoutDeadline,
+                    patience: .zero)
+                if try await pass(stream, &last, send) { return }
+            } catch {
+                if error.code.status == 404 && row.ended { return try await finish(row.info, after: last, send) }
+                guard error.code.status == 503 || error.code.status == 502 || error.code.status == 404 else {
+                    throw error
+                }
+            }
+            try await pause.wait(on: controller.context.loop)
+        }
+    }
+
+    /// Passes events on; true when the last of them was the command's end, false when the stream broke before.
+    private func pass(
+        _ stream: ElementStream<CommandEvent>, _ last: inout Int64, _ send: Send
+    ) async throws(HarbourError) -> Bool {
+        var events = stream.makeAsyncIterator()
+        while true {
+            let event: CommandEvent?
+            do throws(HarbourError) {
+                event = try await events.next()
+            } catch {
+                if Task.isCancelled { throw HarbourError(.cancelled, "The request was cancelled.") }
+                return false
+            }
+            guard let event else { return false }
+            try await send(event)
+            last = event.sequence
+            if event.type == .state, event.state?.isEnd == true { return true }
+        }
+    }
+
+    /// Says how a command ended whose journal is gone.
+    private func finish(_ info: CommandInfo, after sequence: Int64, _ send: Send) async throws {
+        let number = max(sequence, info.lastSequence) + 1
+        let time = info.endTime ?? .now
+        if let error = info.error {
+            try await send(CommandEvent(sequence: number, timestamp: time, type: .error, error: error))
+        }
+        try await send(
+            CommandEvent(
+                sequence: number + 1, timestamp: time, type: .state, state: info.state,
+                executionCount: info.executionCount, error: info.error))
+    }
+}
+
+extension CallContext {
+    /// The same for a stream, which lasts as long as what it tells of.
+    var withoutDeadline: CallContext {
+        var context = self
+        context.deadline = nil
+        return context
+    }
+}

@@ -1,0 +1,62 @@
+internal import ClusterBackend
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+
+/// What all controllers of clusters share.
+struct EngineContext: Sendable {
+    let loop: EventLoop
+    let clusters: ClusterStore
+    let commands: CommandStore
+    let launch: DriverLaunchSettings
+    let limits: EngineLimits
+    let metrics: ClusterMetrics
+    let logger = Logger("cluster")
+
+    /// Runs the body to its end even when the calling task is cancelled: a client that hangs up does not leave a step
+    /// half done.
+    func uncancelled<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        let task = Task.immediate(executorPreference: loop) { try await body() }
+        return try await task.value
+    }
+}
+
+/// How long things may take.
+struct EngineLimits: Sendable {
+    /// From being asked for to RUNNING.
+    var start = Duration.seconds(300)
+    /// How long a driver may take to end in order.
+    var grace = Duration.seconds(10)
+    /// How long a driver may be silent before its cluster is given up.
+    var silence = Duration.seconds(10)
+    /// How often a driver that has commands is asked whether it lives.
+    var heartbeat = Duration.seconds(4)
+    /// What a user's minute of idleness is; tests make it shorter.
+    var minute = Duration.seconds(60)
+    /// Minutes of idleness after which a cluster ends that does not say.
+    var idleMinutes = 60
+}
+
+/// What a driver is started with.
+struct DriverLaunchSettings: Sendable {
+    /// The driver's program.
+    var executable: String
+    /// The platform's variables for it.
+    var environment: [String: String]
+
+    func launch(token: Secret) -> DriverLaunch {
+        DriverLaunch(executable: executable, environment: environment, token: token)
+    }
+}
+
+extension BackendSpec {
+    /// A user's specification in the terms of the backends.
+    init(_ spec: ClusterSpec) {
+        self.init(
+            displayName: spec.clusterName,
+            driver: NodeSize(cores: spec.driverCores, memoryMiB: spec.driverMemoryMB),
+            worker: NodeSize(cores: spec.workerCores, memoryMiB: spec.workerMemoryMB),
+            workers: spec.numWorkers ?? 0, sparkConf: spec.sparkConf ?? [:], environment: spec.sparkEnvVars ?? [:],
+            tags: spec.customTags ?? [:])
+    }
+}

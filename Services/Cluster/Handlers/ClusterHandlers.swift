@@ -1,0 +1,94 @@
+internal import ClusterBackend
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import ServiceKit
+
+/// The routes of clusters: decodes, asks the engine, encodes.
+struct ClusterHandlers: Sendable {
+    let engine: ClusterEngine
+
+    func register(on router: ServiceRouter) {
+        registerClusters(router)
+        registerHistory(router)
+        ContextHandlers(engine: engine).register(on: router)
+    }
+
+    private func registerClusters(_ router: ServiceRouter) {
+        router.on(ClusterAPI.createCluster) { [engine] input, context in
+            try await engine.create(input.body, creator: context.userName)
+        }
+        router.on(ClusterAPI.listClusters) { [engine] input, _ in
+            let place = try input.pageToken.map { text throws(HarbourError) in
+                let token = try PageToken(text, count: 2)
+                return (time: Timestamp(milliseconds: try token.int64(0)), id: try token.string(1))
+            }
+            let state = try input.state.map { name throws(HarbourError) in
+                guard let state = ClusterState(rawValue: name) else {
+                    let known = ClusterState.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw HarbourError(.invalidParameter, "`state` must be one of \(known).")
+                }
+                return state
+            }
+            let (clusters, last) = try await engine.list(before: place, state: state, limit: input.pageSize ?? 50)
+            let next = last.map { PageToken(.integer($0.createdAt.milliseconds), .string($0.id.text)).text }
+            return ClusterList(clusters: clusters, nextPageToken: next)
+        }
+        router.on(ClusterAPI.getCluster) { [engine] input, _ in
+            await (try engine.controller(input.clusterID)).info
+        }
+        router.on(ClusterAPI.startCluster) { [engine] input, _ in
+            try await engine.controller(input.clusterID).request(.start)
+        }
+        router.on(ClusterAPI.terminateCluster) { [engine] input, _ in
+            let reason = try ClusterHandlers.reason(input.body.reason)
+            return try await engine.controller(input.clusterID).request(.terminate(reason))
+        }
+        router.on(ClusterAPI.deleteCluster) { [engine] input, _ in
+            _ = try await engine.controller(input.clusterID).request(.delete)
+            return Empty()
+        }
+        router.on(ClusterAPI.listBackends) { [engine] _, _ in await engine.listBackends() }
+    }
+
+    private func registerHistory(_ router: ServiceRouter) {
+        router.on(ClusterAPI.watchCluster) { [engine] input, _, send in
+            let controller = try await engine.controller(input.clusterID)
+            var last: ClusterInfo?
+            for await _ in await controller.changes() {
+                let now = await controller.info
+                if now == last { continue }
+                last = now
+                try await send(now)
+            }
+        }
+        router.on(ClusterAPI.listClusterEvents) { [engine] input, _ in
+            let id = try await engine.controller(input.clusterID).id
+            let before = try input.pageToken.map { text throws(HarbourError) in
+                try PageToken(text, count: 1).int64(0)
+            }
+            let limit = input.pageSize ?? 50
+            let events = try await engine.context.clusters.events(of: id, before: before ?? .max, limit: limit)
+            let next = events.count == limit ? events.last.map { PageToken(.integer($0.eventID)).text } : nil
+            return ClusterEventList(events: events, nextPageToken: next)
+        }
+        router.on(ClusterAPI.streamClusterLogs) { [engine] input, context, send in
+            let controller = try await engine.controller(input.clusterID)
+            try await controller.streamLogs(
+                after: input.after ?? 0, follow: input.follow ?? false, context.call()
+            ) { line in try await send(line) }
+        }
+    }
+
+    /// A reason of the caller's, as programs write one.
+    private static func reason(_ code: String?) throws(HarbourError) -> TerminationReason {
+        guard let code else { return .userRequest }
+        let isName = code.utf8.allSatisfy { byte in
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || byte == UInt8(ascii: "_")
+        }
+        guard isName, !code.isEmpty else {
+            throw HarbourError(.invalidParameter, "`reason` must be capitals and underscores, such as JOB_FINISHED.")
+        }
+        return .asked(code)
+    }
+}

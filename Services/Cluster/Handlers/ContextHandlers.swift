@@ -1,0 +1,57 @@
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import ServiceKit
+
+/// The routes of contexts and commands.
+struct ContextHandlers: Sendable {
+    let engine: ClusterEngine
+
+    func register(on router: ServiceRouter) {
+        registerContexts(router)
+        registerCommands(router)
+    }
+
+    private func registerContexts(_ router: ServiceRouter) {
+        router.on(ClusterAPI.createContext) { [engine] input, context in
+            try await engine.controller(input.clusterID).createContext(input.body, context.call())
+        }
+        router.on(ClusterAPI.listContexts) { [engine] input, context in
+            try await engine.controller(input.clusterID).listContexts(context.call())
+        }
+        router.on(ClusterAPI.getContext) { [engine] input, context in
+            try await engine.controller(input.clusterID).getContext(input.contextID, context.call())
+        }
+        router.on(ClusterAPI.deleteContext) { [engine] input, context in
+            try await engine.controller(input.clusterID).deleteContext(input.contextID, context.call())
+            return Empty()
+        }
+    }
+
+    private func registerCommands(_ router: ServiceRouter) {
+        router.on(ClusterAPI.executeCommand) { [engine] input, context in
+            try await engine.controller(input.clusterID).execute(input.contextID, input.body, context.call())
+        }
+        router.on(ClusterAPI.getCommand) { [engine] input, context in
+            try await engine.controller(input.clusterID).command(
+                input.contextID, input.commandID, context.call(within: .seconds(5)))
+        }
+        router.on(ClusterAPI.cancelCommand) { [engine] input, context in
+            try await engine.controller(input.clusterID).cancel(input.contextID, input.commandID, context.call())
+        }
+        router.on(ClusterAPI.streamCommandEvents) { [engine] input, context, send in
+            let relay = CommandRelay(
+                controller: try await engine.controller(input.clusterID), contextID: input.contextID,
+                commandID: input.commandID)
+            try await relay.listen(after: input.after ?? 0, context.call()) { event throws(HarbourError) in
+                try await send(event)
+            }
+        }
+        router.on(ClusterAPI.runCommand) { [engine] input, context, send in
+            let relay = CommandRelay(
+                controller: try await engine.controller(input.clusterID), contextID: input.contextID,
+                commandID: input.commandID)
+            try await relay.run(input.body, context.call()) { event throws(HarbourError) in try await send(event) }
+        }
+    }
+}

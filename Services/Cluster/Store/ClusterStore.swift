@@ -1,0 +1,183 @@
+internal import ClusterBackend
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// A cluster, as its row has it.
+struct ClusterRow: Sendable, Hashable {
+    var id: ClusterIdentifier
+    var backend: String
+    var creator: String
+    var owner: String?
+    var spec: ClusterSpec
+    var record: ClusterRecord
+    /// What callers of the driver must show.
+    var driverToken: Secret
+    var createdAt: Timestamp
+    var lastActivityAt: Timestamp
+}
+
+/// The tables of clusters and their events. The only place with their SQL.
+struct ClusterStore: Sendable {
+    let pool: PostgresPool
+
+    private static let columns: SQL = """
+        cluster_id, backend, creator, owner, spec, record, driver_token, created_at, last_activity_at
+        """
+
+    /// The name of this installation, made at the first start ever.
+    func installation() async throws -> String {
+        try await pool.query("INSERT INTO installation (id) VALUES (\(Identifier.make())) ON CONFLICT DO NOTHING")
+        let rows = try await pool.query("SELECT id FROM installation")
+        guard let row = rows.first else { throw HarbourError(.internalError, "The installation has no name.") }
+        return try row.decode(String.self)
+    }
+
+    /// Writes a new cluster; false when the id is taken.
+    func insert(_ row: ClusterRow, notes: [ClusterNote], now: Timestamp) async throws -> Bool {
+        try await pool.transaction { transaction in
+            let inserted = try await transaction.query(
+                """
+                INSERT INTO clusters (cluster_id, backend, creator, owner, spec, state, record, driver_token,
+                    created_at, changed_at, last_activity_at)
+                VALUES (\(row.id.text), \(row.backend), \(row.creator), \(row.owner),
+                    \(PostgresJSON(row.spec.encodedJSON())), \(row.record.state.rawValue),
+                    \(PostgresJSON(row.record.json.encodedJSON())), \(row.driverToken.reveal()), \(row.createdAt),
+                    \(now), \(row.lastActivityAt))
+                ON CONFLICT DO NOTHING
+                """)
+            guard inserted.affected == 1 else { return false }
+            try await append(notes, to: row.id, now, transaction)
+            return true
+        }
+    }
+
+    /// Writes a step of a cluster's life in one transaction: its record, what happened, and the end of its commands.
+    func save(
+        _ row: ClusterRow, notes: [ClusterNote], endingCommands error: CommandError?, now: Timestamp
+    ) async throws {
+        try await pool.transaction { transaction in
+            try await transaction.query(
+                """
+                UPDATE clusters SET state = \(row.record.state.rawValue),
+                    record = \(PostgresJSON(row.record.json.encodedJSON())),
+                    driver_token = \(row.driverToken.reveal()), changed_at = \(now)
+                WHERE cluster_id = \(row.id.text)
+                """)
+            try await append(notes, to: row.id, now, transaction)
+            if let error {
+                try await CommandStore.endAll(of: row.id.text, error, now: now, transaction)
+            }
+        }
+    }
+
+    private func append(
+        _ notes: [ClusterNote], to id: ClusterIdentifier, _ now: Timestamp, _ transaction: PostgresTransaction
+    ) async throws {
+        for note in notes {
+            try await transaction.query(
+                """
+                WITH number AS (
+                    UPDATE clusters SET last_event = last_event + 1 WHERE cluster_id = \(id.text)
+                    RETURNING last_event)
+                INSERT INTO cluster_events (cluster_id, event_id, happened_at, type, message, details)
+                SELECT \(id.text), last_event, \(now), \(note.type), \(note.message),
+                    \(PostgresJSON(note.details.encodedJSON()))
+                FROM number
+                """)
+        }
+    }
+
+    /// Forgets a cluster with all that belongs to it.
+    func delete(_ id: ClusterIdentifier) async throws {
+        try await pool.query("DELETE FROM clusters WHERE cluster_id = \(id.text)")
+    }
+
+    /// When it was last used, for the countdown after a restart.
+    func touch(_ id: ClusterIdentifier, at time: Timestamp) async throws {
+        try await pool.query(
+            """
+            UPDATE clusters SET last_activity_at = greatest(last_activity_at, \(time)) WHERE cluster_id = \(id.text)
+            """)
+    }
+
+    /// A cluster, or nil.
+    func get(_ id: ClusterIdentifier) async throws -> ClusterRow? {
+        let rows = try await pool.read("SELECT \(Self.columns) FROM clusters WHERE cluster_id = \(id.text)")
+        return try rows.first.map { try ClusterRow($0) }
+    }
+
+    /// All clusters of which a backend may have something.
+    func alive() async throws -> [ClusterRow] {
+        let rows = try await pool.query(
+            """
+            SELECT \(Self.columns) FROM clusters WHERE state <> \(ClusterState.terminated.rawValue)
+            ORDER BY created_at, cluster_id
+            """)
+        return try rows.map { try ClusterRow($0) }
+    }
+
+    /// Clusters older than a place in the list, newest first.
+    func list(
+        before place: (time: Timestamp, id: String)?, state: ClusterState?, limit: Int
+    ) async throws -> [ClusterRow] {
+        var conditions: [SQL] = ["true"]
+        if let place { conditions.append("(created_at, cluster_id) < (\(place.time), \(place.id))") }
+        if let state { conditions.append("state = \(state.rawValue)") }
+        let rows = try await pool.query(
+            """
+            SELECT \(Self.columns) FROM clusters WHERE \(SQL.joined(conditions, separator: " AND "))
+            ORDER BY created_at DESC, cluster_id DESC LIMIT \(Int64(limit))
+            """)
+        return try rows.map { try ClusterRow($0) }
+    }
+
+    /// Events of a cluster older than one, newest first.
+    func events(of id: ClusterIdentifier, before event: Int64, limit: Int) async throws -> [ClusterEvent] {
+        let rows = try await pool.query(
+            """
+            SELECT event_id, happened_at, type, message, details FROM cluster_events
+            WHERE cluster_id = \(id.text) AND event_id < \(event) ORDER BY event_id DESC LIMIT \(Int64(limit))
+            """)
+        return try rows.map { row in
+            let (number, time, type, message, details) = try row.decode(
+                (Int64.self, Timestamp.self, String.self, String.self, PostgresJSON.self))
+            return ClusterEvent(
+                eventID: number, clusterID: id.text, timestamp: time, type: type, message: message,
+                details: try [String: String](json: details.bytes, subject: "event"))
+        }
+    }
+
+    /// How many clusters are in each state.
+    func counts() async throws -> [String: Int] {
+        var counts: [String: Int] = [:]
+        for row in try await pool.query("SELECT state, count(*) FROM clusters GROUP BY state") {
+            let (state, count) = try row.decode((String.self, Int64.self))
+            counts[state] = Int(count)
+        }
+        return counts
+    }
+}
+
+extension ClusterRow {
+    fileprivate init(_ row: PostgresRow) throws {
+        let (id, backend, creator, owner, spec, record, token, created, activity) = try row.decode(
+            (
+                String.self, String.self, String.self, String?.self, PostgresJSON.self, PostgresJSON.self,
+                String.self, Timestamp.self, Timestamp.self
+            ))
+        guard let identifier = ClusterIdentifier(id), let record = ClusterRecord(try JSONValue(json: record.bytes))
+        else {
+            throw HarbourError(.internalError, "The record of cluster \(id) cannot be read.")
+        }
+        self.id = identifier
+        self.backend = backend
+        self.creator = creator
+        self.owner = owner
+        self.spec = try ClusterSpec(json: spec.bytes, subject: "stored specification", code: .internalError)
+        self.record = record
+        driverToken = Secret(token)
+        createdAt = created
+        lastActivityAt = activity
+    }
+}

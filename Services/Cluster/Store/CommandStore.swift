@@ -1,0 +1,107 @@
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// A command, as its row has it.
+struct CommandRow: Sendable, Hashable {
+    /// The newest that is known of it.
+    var info: CommandInfo
+    /// The start of the cluster that it was given to.
+    var generation: Int64
+    /// Whether it has come to its end.
+    var ended: Bool
+}
+
+/// The table of commands. The only place with its SQL.
+struct CommandStore: Sendable {
+    let pool: PostgresPool
+
+    /// Writes a command down before the driver is asked, or returns the one that has the id already.
+    ///
+    /// The commit does not wait for the disk. Should PostgreSQL itself crash within that blink, the driver still has the
+    /// command under its id and does not run it twice.
+    func begin(_ info: CommandInfo, generation: Int64) async throws -> (row: CommandRow, isNew: Bool) {
+        let rows = try await pool.query(
+            """
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value)
+            INSERT INTO commands (cluster_id, context_id, command_id, generation, info, submitted_at)
+            SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(generation),
+                \(PostgresJSON(info.encodedJSON())), \(info.submittedTime)
+            FROM quick WHERE quick.value = 'off'
+            ON CONFLICT DO NOTHING
+            """)
+        if rows.affected == 1 { return (CommandRow(info: info, generation: generation, ended: false), true) }
+        if let row = try await get(info.clusterID, info.contextID, info.commandID) { return (row, false) }
+        throw HarbourError(
+            .unavailable, "The command could not be written down, because its cluster is being removed.")
+    }
+
+    /// A command, or nil.
+    func get(_ cluster: String, _ context: String, _ command: String) async throws -> CommandRow? {
+        let rows = try await pool.read(
+            """
+            SELECT info, generation, ended FROM commands
+            WHERE cluster_id = \(cluster) AND context_id = \(context) AND command_id = \(command)
+            """)
+        return try rows.first.map { try CommandRow($0) }
+    }
+
+    /// The commands of a cluster that have not ended.
+    func open(_ cluster: String) async throws -> [CommandRow] {
+        let rows = try await pool.query(
+            "SELECT info, generation, ended FROM commands WHERE cluster_id = \(cluster) AND NOT ended")
+        return try rows.map { try CommandRow($0) }
+    }
+
+    /// Keeps the end of a command, and that the cluster was used until then. An end that is known already stays.
+    func end(_ info: CommandInfo, now: Timestamp) async throws {
+        try await pool.query(
+            """
+            WITH ended AS (
+                UPDATE commands SET ended = true, info = \(PostgresJSON(info.encodedJSON()))
+                WHERE cluster_id = \(info.clusterID) AND context_id = \(info.contextID)
+                    AND command_id = \(info.commandID) AND NOT ended
+                RETURNING cluster_id)
+            UPDATE clusters SET last_activity_at = greatest(last_activity_at, \(now))
+            WHERE cluster_id IN (SELECT cluster_id FROM ended)
+            """)
+    }
+
+    /// Forgets a command that the driver has refused, so that its id can be used again.
+    func drop(_ info: CommandInfo) async throws {
+        try await pool.query(
+            """
+            DELETE FROM commands WHERE cluster_id = \(info.clusterID) AND context_id = \(info.contextID)
+                AND command_id = \(info.commandID) AND NOT ended
+            """)
+    }
+
+    /// Ends all open commands of a cluster with an error, inside the transaction that ends the cluster.
+    static func endAll(
+        of cluster: String, _ error: CommandError, now: Timestamp, _ transaction: PostgresTransaction
+    ) async throws {
+        let patch: JSONObject = [
+            "state": .string(CommandState.error.rawValue), "end_time": .integer(now.milliseconds),
+            "error": try JSONValue(json: error.encodedJSON()),
+        ]
+        try await transaction.query(
+            """
+            UPDATE commands SET ended = true, info = info || \(PostgresJSON(JSONValue.object(patch).encodedJSON()))
+            WHERE cluster_id = \(cluster) AND NOT ended
+            """)
+    }
+}
+
+extension CommandRow {
+    fileprivate init(_ row: PostgresRow) throws {
+        let (info, generation, ended) = try row.decode((PostgresJSON.self, Int64.self, Bool.self))
+        self.info = try CommandInfo(json: info.bytes, subject: "stored command", code: .internalError)
+        self.generation = generation
+        self.ended = ended
+    }
+}
+
+extension CommandState {
+    /// Whether nothing follows it.
+    var isEnd: Bool { self == .finished || self == .error || self == .cancelled }
+}
