@@ -20,10 +20,7 @@ extension PostgresConnection {
     ) async throws -> Int {
         try await plain(deadline) {
             try await self.sendPlain(text)
-            guard try await self.nextResult()?.status == .copyOut else {
-                _ = try await self.lastResult()
-                throw HarbourError.notCopy("TO STDOUT")
-            }
+            try await self.begin(.copyOut)
             var chunk: [UInt8] = []
             while true {
                 var buffer: UnsafeMutablePointer<CChar>?
@@ -57,10 +54,7 @@ extension PostgresConnection {
     ) async throws -> Int {
         try await plain(deadline) {
             try await self.sendPlain(text)
-            guard try await self.nextResult()?.status == .copyIn else {
-                _ = try await self.lastResult()
-                throw HarbourError.notCopy("FROM STDIN")
-            }
+            try await self.begin(.copyIn)
             let writer = PostgresCopyWriter(connection: self)
             var failure: (any Error)?
             do { try await body(writer) } catch { failure = error }
@@ -136,6 +130,16 @@ extension PostgresConnection {
         try await flushPlain()
     }
 
+    /// Waits for the server's word that the COPY has begun.
+    private func begin(_ direction: ResultOwner.Status) async throws(HarbourError) {
+        guard let first = try await nextResult(), first.status != direction else { return }
+        _ = try await lastResult()
+        if first.status == .failed { throw first.error.wrapped() }
+        throw HarbourError(
+            .internalError, "Something went wrong on our side. The log of the service has the details.",
+            detail: "the statement is no COPY, or one in the other direction")
+    }
+
     private func flushPlain() async throws(HarbourError) {
         while let handle, phase == .plain {
             switch PQflush(handle) {
@@ -196,14 +200,6 @@ extension PostgresConnection {
         let error = HarbourError.connectionLost(errorMessage)
         close(error)
         return error
-    }
-}
-
-extension HarbourError {
-    static func notCopy(_ direction: String) -> HarbourError {
-        HarbourError(
-            .internalError, "Something went wrong on our side. The log of the service has the details.",
-            detail: "the statement is no COPY \(direction)")
     }
 }
 

@@ -154,6 +154,8 @@ extension PostgresConnection {
             return retry(request)
         }
         request.complete(.failure(error.wrapped()))
+        // The server hangs up next; before anybody is given this connection, it is closed.
+        if error.isFatal { return close(.connectionLost(error.debugDescription)) }
         done(request)
     }
 

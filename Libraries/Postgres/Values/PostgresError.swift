@@ -13,6 +13,8 @@ public struct PostgresError: Error, Sendable, Hashable, CustomDebugStringConvert
     public var constraint: String?
     /// The table it is about, where it is about one.
     public var table: String?
+    /// Whether the server ends the connection with it.
+    var isFatal = false
     /// The routine of the server that raised it.
     var routine: String?
 

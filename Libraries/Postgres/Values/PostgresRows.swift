@@ -136,6 +136,8 @@ final class ResultOwner: @unchecked Sendable {
             detail: more.isEmpty ? nil : more.joined(separator: " "), constraint: field("n"))
         error.table = field("t")
         error.routine = field("R")
+        // The severity in English whatever the server's language.
+        error.isFatal = ["FATAL", "PANIC"].contains(field("V"))
         return error
     }
 }
