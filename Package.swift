@@ -176,7 +176,7 @@ let suites: [Target] = [
         "ServiceKit",
         [
             "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HTTPMessage", "HTTPServer", "HTTPClient",
-            "HarbourProtocol", "ServiceClients", "ServiceKit",
+            "HarbourProtocol", "ServiceClients", "ServiceKit", "Postgres", "Cryptography",
         ]),
     tests("NotebookFormats", ["Core", "NotebookFormats"], exclude: ["Corpus"]),
     tests("CronSchedule", ["Core", "CronSchedule"]),

@@ -15,8 +15,9 @@ struct OperationalRoutes {
     func register(on router: HTTPRouter) {
         let healthy = HTTPResponse.json(Array(#"{"status":"ok"}"#.utf8))
         router.get("/healthz") { (_, _) throws -> HTTPResponse in healthy }
-        router.get("/readyz") { [readiness] (_, _) throws -> HTTPResponse in
-            .json(readiness.encodedJSON(), status: readiness.isReady ? 200 : 503)
+        router.get("/readyz") { [readiness] (_, _) async throws -> HTTPResponse in
+            let report = await readiness.report()
+            return .json(report.json, status: report.isReady ? 200 : 503)
         }
         router.get("/metrics") { [metrics, metricsToken] (request, _) throws -> HTTPResponse in
             if let metricsToken {

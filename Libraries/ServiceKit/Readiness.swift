@@ -1,11 +1,15 @@
-internal import Core
+public import Core
 internal import Synchronization
 
-/// Whether the parts of a service can do their work: what `/readyz` answers.
+/// Whether the parts of a service can do their work: what `/readyz` answers. Nothing is probed until somebody asks.
 public final class Readiness: Sendable {
+    /// Returns when the part works, and throws why not otherwise.
+    public typealias Probe = @Sendable () async throws(HarbourError) -> Void
+
     private struct Part {
         let name: String
         var reason: String?
+        var probe: Probe?
     }
 
     private let parts = Mutex<[Part]>([])
@@ -24,18 +28,28 @@ public final class Readiness: Sendable {
         }
     }
 
-    /// Whether every part is ready.
-    public var isReady: Bool { parts.withLock { $0.allSatisfy { $0.reason == nil } } }
+    /// Adds a part that is asked each time; the probe must end within a second or two.
+    public func add(_ name: String, _ probe: @escaping Probe) {
+        parts.withLock { $0.append(Part(name: name, probe: probe)) }
+    }
 
-    /// `{"ready": false, "components": [{"name", "ready", "reason"}]}`.
-    func encodedJSON() -> [UInt8] {
-        let parts = parts.withLock { $0 }
-        let components = parts.map { part -> JSONValue in
-            var component: JSONValue = ["name": .string(part.name), "ready": .bool(part.reason == nil)]
-            if let reason = part.reason { component["reason"] = .string(reason) }
-            return component
+    /// Whether every part is ready, and `{"ready": false, "components": [{"name", "ready", "reason"}]}`.
+    func report() async -> (isReady: Bool, json: [UInt8]) {
+        var components: [JSONValue] = []
+        var isReady = true
+        for part in parts.withLock({ $0 }) {
+            var reason = part.reason
+            if let probe = part.probe {
+                do throws(HarbourError) { try await probe() } catch { reason = error.message }
+            }
+            var component: JSONValue = ["name": .string(part.name), "ready": .bool(reason == nil)]
+            if let reason {
+                component["reason"] = .string(reason)
+                isReady = false
+            }
+            components.append(component)
         }
-        let isReady = parts.allSatisfy { $0.reason == nil }
-        return JSONValue.object(["ready": .bool(isReady), "components": .array(components)]).encodedJSON()
+        let value: JSONValue = ["ready": .bool(isReady), "components": .array(components)]
+        return (isReady, value.encodedJSON())
     }
 }

@@ -41,7 +41,7 @@ public struct ServiceDefinition: Sendable {
     /// All settings. Those of the other services are let through, because one file may serve all of them.
     public var schema: ConfigurationSchema {
         let others = ["workspace", "scheduler", "cluster", "monitoring", "driver"].filter { $0 != name }
-        let known = ["HARBOUR_DATABASE_URL", "HARBOUR_DATA", "HARBOUR_METRICS_TOKEN"]
+        let known = ["HARBOUR_DATABASE_URL", "HARBOUR_DATA", "HARBOUR_SCHEMA_FOLDER", "HARBOUR_METRICS_TOKEN"]
         let mine = Set((options.all + ownOptions).map(\.declaration.environment))
         return ConfigurationSchema(
             program: name, summary: summary, options: options.all + ownOptions,
@@ -66,7 +66,7 @@ public struct ServiceEnvironment: Sendable {
 
     /// The token between services.
     public var serviceToken: String { configuration[options.serviceToken] }
-    /// The database's address.
+    /// The database's address; only for services that have one.
     public var databaseURL: String { configuration[options.databaseURL] }
     /// Lets only the other services in.
     public var serviceAuthenticator: ServiceTokenAuthenticator { ServiceTokenAuthenticator(token: serviceToken) }

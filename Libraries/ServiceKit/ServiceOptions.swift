@@ -11,6 +11,8 @@ public struct ServiceOptions: Sendable {
     public let serviceToken: Option<String>
     /// The database; only for services that have one.
     public let databaseURL: Option<String>
+    /// The folder `schemas/sql`, where the program cannot find it; only for services that have a database.
+    public let schemaFolder: Option<String?>
     /// How log lines look.
     public let logFormat: Option<String>
     /// Which log lines are written.
@@ -49,6 +51,9 @@ public struct ServiceOptions: Sendable {
         databaseURL = .string(
             "database-url", environment: "HARBOUR_DATABASE_URL", aliases: ["DATABASE_URL"], secret: true,
             help: "The PostgreSQL database, as postgresql://user:password@host:port/name or host=/socket/folder.")
+        schemaFolder = Option<String>.path(
+            "schema-folder", help: "The folder schemas/sql of this version, where the program does not find it itself."
+        ).optional()
         logFormat = .choice(
             "log-format", of: ["human", "json"], default: "human", help: "How log lines look.")
         logLevel = .choice(
@@ -80,7 +85,7 @@ public struct ServiceOptions: Sendable {
 
     /// The declarations in the order of the help text.
     public var all: [any AnyOption] {
-        let database: [any AnyOption] = hasDatabase ? [databaseURL] : []
+        let database: [any AnyOption] = hasDatabase ? [databaseURL, schemaFolder] : []
         return [listen, listenSocket, serviceToken] + database + [
             logFormat, logLevel, requestLog, tlsCertificate, tlsKey, tlsClientAuthority, drainBudget, metricsToken,
             addressFile,

@@ -148,8 +148,26 @@ public enum ServiceRuntime {
         var configuration = HTTPServerConfiguration(
             address: settings[options.listenSocket].map { .unix(path: $0) }
                 ?? .tcp(host: listen.host, port: listen.port))
+        configuration.tls = try tlsConfiguration(settings, options)
         configuration.observer = { request, outcome in observer.ended(request, outcome) }
         return configuration
+    }
+
+    private static func tlsConfiguration(
+        _ settings: Configuration, _ options: ServiceOptions
+    ) throws(HarbourError) -> TLSServerConfiguration? {
+        let authority = settings[options.tlsClientAuthority]
+        switch (settings[options.tlsCertificate], settings[options.tlsKey]) {
+        case (let certificate?, let key?):
+            return TLSServerConfiguration(
+                certificate: TLSCertificateFiles(chainFile: certificate, privateKeyFile: key),
+                clientCertificates: authority.map { .required(authorityFile: $0) } ?? .none)
+        case (nil, nil) where authority == nil: return nil
+        default:
+            throw HarbourError(
+                .invalidConfiguration,
+                "TLS needs both --tls-certificate and --tls-key; --tls-client-ca can be added to them.")
+        }
     }
 }
 

@@ -1,0 +1,63 @@
+internal import Configuration
+public import Core
+internal import EventLoop
+internal import Glibc
+public import Lifecycle
+internal import Metrics
+public import Postgres
+
+/// A service's part of the database: its pool, its schema, and their life.
+public struct ServiceDatabase: Sendable {
+    /// The pool, with the service's schema first in the search path.
+    public let pool: PostgresPool
+    /// Waits for the database and brings the schema up to date; drains the pool. Put it first.
+    public let component: LifecycleComponent
+}
+
+extension ServiceEnvironment {
+    /// Makes the pool for the schema of the service's name, counts it in the metrics, and adds it to the readiness.
+    /// - Throws: `INVALID_PARAMETER_VALUE` when the address is not one.
+    public func makeDatabase(maxConnections: Int = 10) throws(HarbourError) -> ServiceDatabase {
+        let settings = PostgresConfiguration(
+            url: databaseURL, schema: name, applicationName: "dataharbour \(name)", maxConnections: maxConnections)
+        try settings.validate()
+        let folder = try SchemaFiles.folder(of: name, configured: configuration[options.schemaFolder])
+        let pool = PostgresPool(configuration: settings, loop: loop)
+        pool.registerMetrics(metrics)
+        readiness.add("database") { () throws(HarbourError) in try await pool.waitUntilReady(timeout: .seconds(1)) }
+        let component = LifecycleComponent(
+            "database",
+            start: { [name] in
+                try await pool.waitUntilReady(timeout: .seconds(60))
+                try await PostgresMigrator(directory: folder, schema: name).run(pool)
+            },
+            drain: { budget in await pool.drain(budget: budget) })
+        return ServiceDatabase(pool: pool, component: component)
+    }
+}
+
+/// Finds the SQL files that belong to the program.
+enum SchemaFiles {
+    /// The configured folder, or the nearest `schemas/sql` above the executable: a checkout has it at its root, and an
+    /// installation beside `bin`.
+    static func folder(of service: String, configured: String?) throws(HarbourError) -> String {
+        if let configured { return "\(configured)/\(service)" }
+        var folder = executableFolder()
+        while true {
+            let candidate = "\(folder)/schemas/sql/\(service)"
+            if access(candidate, R_OK | X_OK) == 0 { return candidate }
+            guard let slash = folder.lastIndex(of: "/") else { break }
+            folder = String(folder[..<slash])
+        }
+        throw HarbourError(
+            .invalidConfiguration,
+            "The folder schemas/sql/\(service) was not found above the program. Name schemas/sql with --schema-folder.")
+    }
+
+    private static func executableFolder() -> String {
+        guard let resolved = realpath("/proc/self/exe", nil) else { return "" }
+        defer { free(resolved) }
+        let path = String(cString: resolved)
+        return String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    }
+}

@@ -1,0 +1,59 @@
+import Core
+import EventLoop
+import HTTPMessage
+import HarbourProtocol
+import Postgres
+import ServiceClients
+import ServiceKit
+import TestSupport
+import Testing
+
+/// A service with a database: migrations at start, readiness while it is away.
+@Suite struct DatabaseTests {
+    private static let definition = ServiceDefinition(
+        name: "scheduler", summary: "A sample.", defaultPort: 0, document: SchedulerAPI.document
+    ) { environment, router in
+        let database = try environment.makeDatabase(maxConnections: 2)
+        router.on(SchedulerAPI.getJob) { input, _ async throws -> Job in
+            let rows = try await database.pool.query("SELECT \(input.jobID) + 1")
+            guard let row = rows.first else { throw HarbourError(.notFound, "There is no row.") }
+            return SampleService.job(try row.decode(Int64.self))
+        }
+        return [database.component]
+    }
+
+    @Test func migratesAndServes() async throws {
+        try await withDatabase { database in
+            for _ in 0..<2 {
+                try await SampleService.with(DatabaseTests.definition, arguments: ["--database-url", database.url]) {
+                    clients in
+                    #expect(try await clients.client.call(SchedulerAPI.getJob, .init(jobID: 41)).jobID == 42)
+                    let ready = try await clients.send(.get, "/readyz", token: nil)
+                    #expect(ready.json["components"]?.array?.map { $0["name"]?.string } == ["server", "database"])
+                    let metrics = try await clients.send(.get, "/metrics", token: nil)
+                    #expect(metrics.text.contains("harbour_postgres_connections"))
+                }
+            }
+        }
+    }
+
+    @Test func saysWhenTheDatabaseIsAwayAndRecovers() async throws {
+        let fixture = try await PostgresFixture.start()
+        let database = try await fixture.makeDatabase()
+        try await SampleService.with(DatabaseTests.definition, arguments: ["--database-url", database.url]) { clients in
+            #expect(try await clients.client.call(SchedulerAPI.getJob, .init(jobID: 1)).jobID == 2)
+            try await fixture.kill()
+            let ready = try await clients.send(.get, "/readyz", token: nil)
+            #expect(ready.status == 503)
+            #expect(ready.json["components"]?[1]?["name"] == "database")
+            #expect(ready.json["components"]?[1]?["reason"]?.string?.isEmpty == false)
+            #expect(try await clients.send(.get, "/healthz", token: nil).status == 200)
+            try await fixture.restart()
+            let context = CallContext.within(.seconds(20))
+            #expect(
+                try await clients.client.callPatiently(SchedulerAPI.getJob, .init(jobID: 2), context: context).jobID
+                    == 3)
+        }
+        try await fixture.stop()
+    }
+}
