@@ -67,10 +67,10 @@ public struct ServiceClient: Sendable {
         }
     }
 
+    // It must give way to the one that resumes, over which its lack of a default argument would win.
     /// Opens a stream and waits until the service has accepted it. The elements come as they are read; letting go of
     /// the stream ends it at the service too. The context's deadline is for the whole stream.
     /// - Throws: like `call`.
-    // Otherwise its lack of a default argument would win over the one that resumes.
     @_disfavoredOverload
     public func stream<Input, Element>(
         _ endpoint: StreamEndpoint<Input, Element>, _ input: Input, context: CallContext = CallContext()

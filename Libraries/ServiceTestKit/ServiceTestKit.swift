@@ -35,6 +35,7 @@ public struct ServiceUnderTest: Sendable {
 ///   - arguments: more settings, as flags.
 ///   - hasDatabase: whether it gets a new, empty database.
 ///   - body: asks the service.
+/// - Throws: what the service throws when it starts or ends, and what the body throws.
 public func withService(
     _ definition: ServiceDefinition, arguments: [String] = [], hasDatabase: Bool = true,
     _ body: @escaping @Sendable (ServiceUnderTest) async throws -> Void
