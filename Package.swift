@@ -80,7 +80,7 @@ let wire: [Target] = [
             "Core", "EventLoop", "HTTPMessage", "HTTP2", "HTTP1", "WebSocket", "Cryptography", "Transport", "Metrics",
         ]),
     library("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTP2", "Cryptography", "Transport"]),
-    library("WebClient", ["Core", "EventLoop", "HTTPMessage", "CCurl"]),
+    library("WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "CCurl"]),
     library("Compression", ["Core", "CLZ4"]),
     library("Postgres", ["Core", "EventLoop", "Metrics", "CPostgres"]),
 ]
@@ -168,7 +168,8 @@ let suites: [Target] = [
             "WebSocket",
         ]),
     tests("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Transport", "Cryptography"]),
-    tests("WebClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "WebClient"]),
+    tests(
+        "WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient"], exclude: ["peer.py"]),
     tests("Compression", ["Core", "Compression"]),
     tests("Postgres", ["Core", "EventLoop", "Postgres", "Metrics"]),
     tests("HarbourProtocol", ["Core", "HTTPMessage", "HarbourProtocol", "ContractGenerator"]),
