@@ -4,7 +4,6 @@ internal import Core
 internal import EventLoop
 internal import HarbourProtocol
 internal import Lifecycle
-internal import Postgres
 public import ServiceKit
 
 /// The service that owns clusters, their contexts and commands.
@@ -22,6 +21,8 @@ public enum ClusterService {
         "idle-minutes", in: 0...10_000, environment: "HARBOUR_CLUSTER_IDLE_MINUTES", default: "60",
         help: "Minutes without use after which a cluster ends that does not say otherwise; 0 for never.")
 
+    private static let driverOptions = DriverOptions()
+
     /// What the executable and the tests start, with the backends it shall have. The first one is the default.
     public static func definition(backends: [BackendFactory]) -> ServiceDefinition {
         definition(backends: backends, limits: EngineLimits())
@@ -30,41 +31,36 @@ public enum ClusterService {
     static func definition(backends: [BackendFactory], limits: EngineLimits) -> ServiceDefinition {
         ServiceDefinition(
             name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
-            defaultPort: 8002, ownOptions: [driver, folder, startTimeout, idleMinutes],
+            defaultPort: 8002, ownOptions: [driver, folder, startTimeout, idleMinutes] + driverOptions.all,
             document: ClusterAPI.document
         ) { environment, router in
-            build(environment, router, backends, limits)
+            try build(environment, router, backends, limits)
         }
     }
 
     private static func build(
         _ environment: ServiceEnvironment, _ router: ServiceRouter, _ backends: [BackendFactory],
         _ limits: EngineLimits
-    ) -> [LifecycleComponent] {
+    ) throws -> [LifecycleComponent] {
         let settings = environment.configuration
-        let pool = PostgresPool(
-            configuration: PostgresConfiguration(
-                url: environment.databaseURL, schema: "cluster", applicationName: "dataharbour cluster"),
-            loop: environment.loop)
-        pool.registerMetrics(environment.metrics)
+        let database = try environment.makeDatabase()
         var limits = limits
         limits.start = settings[startTimeout]
         limits.idleMinutes = settings[idleMinutes]
         let engine = ClusterEngine(
             context: EngineContext(
-                loop: environment.loop, clusters: ClusterStore(pool: pool), commands: CommandStore(pool: pool),
-                launch: DriverLaunchSettings(executable: settings[driver], environment: [:]), limits: limits,
-                metrics: ClusterMetrics(environment.metrics)),
+                loop: environment.loop, clusters: ClusterStore(pool: database.pool),
+                commands: CommandStore(pool: database.pool),
+                launch: DriverLaunchSettings(
+                    executable: settings[driver], environment: driverOptions.environment(settings)),
+                limits: limits, metrics: ClusterMetrics(environment.metrics)),
             factories: backends
-        ) { [root = settings[folder]] name, installation in
-            BackendContext(installation: installation, folder: "\(root)/\(name)")
+        ) { [root = settings[folder], forBackends = driverOptions.forBackends(settings)] name, installation in
+            BackendContext(installation: installation, folder: "\(root)/\(name)", settings: forBackends)
         }
         ClusterHandlers(engine: engine).register(on: router)
         return [
-            LifecycleComponent(
-                "database",
-                start: { try await PostgresMigrator(directory: "schemas/sql/cluster", schema: "cluster").run(pool) },
-                drain: { budget in await pool.drain(budget: budget) }),
+            database.component,
             LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),
         ]
     }

@@ -15,6 +15,21 @@ struct CommandKey: Sendable, Hashable {
     }
 }
 
+/// A command that has been written down, or was before.
+struct BegunCommand: Sendable {
+    /// As it is written down.
+    var row: CommandRow
+    /// Whether nobody has asked for it before.
+    var isNew: Bool
+    /// The driver to ask; nil when the one that had it is gone.
+    var link: DriverLink?
+
+    /// Whether the driver's answer means that there is no such command. One that was there before stays.
+    func isRefused(by error: HarbourError) -> Bool {
+        isNew && (400..<500).contains(error.code.status) && error.code != .cancelled
+    }
+}
+
 // Contexts and commands: passed on to the driver, with a record of each command that outlives the driver.
 extension ClusterController {
     // MARK: Contexts
@@ -71,25 +86,26 @@ extension ClusterController {
 
     /// Queues a command, or finds the one of that id.
     func execute(_ contextID: String, _ spec: CommandSpec, _ call: CallContext) async throws -> CommandInfo {
-        let (begun, link) = try await begin(contextID, spec.commandID ?? Identifier.make(), spec.language)
-        guard let link else { return begun.info }
+        let begun = try await begin(contextID, spec.commandID ?? Identifier.make(), spec.language)
+        guard let link = begun.link else { return begun.row.info }
         var spec = spec
-        spec.commandID = begun.info.commandID
-        return try await deliver(begun.info, link) { [spec] () throws(HarbourError) in
-            try await link.client.call(
+        spec.commandID = begun.row.info.commandID
+        do throws(HarbourError) {
+            return try await link.client.call(
                 DriverAPI.executeCommand, .init(contextID: contextID, body: spec), context: call)
+        } catch {
+            if begun.isRefused(by: error) { await refused(begun.row.info) }
+            throw error
         }
     }
 
-    /// Writes a command down, or finds it. Without a link there is no driver left that could have it.
-    func begin(
-        _ contextID: String, _ commandID: String, _ language: String?
-    ) async throws -> (row: CommandRow, link: DriverLink?) {
+    /// Writes a command down, or finds it.
+    func begin(_ contextID: String, _ commandID: String, _ language: String?) async throws -> BegunCommand {
         if record.step != .running || link == nil,
             let known = try await context.commands.get(id.text, contextID, commandID), known.ended
         {
             // What was asked for before the cluster ended can still be asked after.
-            return (known, nil)
+            return BegunCommand(row: known, isNew: false, link: nil)
         }
         let link = try runningLink()
         let info = CommandInfo(
@@ -99,7 +115,10 @@ extension ClusterController {
         idle?.commandBegan(at: .now)
         defer { idle?.commandEnded(at: .now) }
         let (row, isNew) = try await context.commands.begin(info, generation: link.generation)
-        if row.ended || row.generation != link.generation { return (row, row.ended ? usable(link, row) : nil) }
+        if !isNew && (row.ended || row.generation != link.generation) {
+            // The driver that had the command still has its journal; that of an earlier start does not.
+            return BegunCommand(row: row, isNew: false, link: row.generation == link.generation ? link : nil)
+        }
         guard self.link?.generation == link.generation else {
             // The cluster ended in between. If its end did not take this command with it, nobody will run it.
             if isNew { try await context.commands.drop(info) }
@@ -107,24 +126,7 @@ extension ClusterController {
             throw HarbourError(.unavailable, "Cluster \(id) is being connected to. Try again.")
         }
         follow(row.info, link)
-        return (row, link)
-    }
-
-    /// The link, when the driver that had the command still has its journal.
-    private func usable(_ link: DriverLink, _ row: CommandRow) -> DriverLink? {
-        row.generation == link.generation ? link : nil
-    }
-
-    /// Hands a command to the driver. One that the driver refuses was never there.
-    private func deliver(
-        _ info: CommandInfo, _ link: DriverLink, _ call: () async throws(HarbourError) -> CommandInfo
-    ) async throws -> CommandInfo {
-        do throws(HarbourError) {
-            return try await call()
-        } catch {
-            if (400..<500).contains(error.code.status) && error.code != .cancelled { await refused(info) }
-            throw error
-        }
+        return BegunCommand(row: row, isNew: isNew, link: link)
     }
 
     /// Forgets a command that the driver does not have and will not take.

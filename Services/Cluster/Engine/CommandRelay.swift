@@ -16,8 +16,8 @@ struct CommandRelay: Sendable {
 
     /// Runs the command, or goes on listening to it.
     func run(_ body: CommandRun, _ call: CallContext, send: Send) async throws {
-        let (row, link) = try await controller.begin(contextID, commandID, body.language)
-        guard let link else { return try await finish(row.info, after: body.after ?? 0, send) }
+        let begun = try await controller.begin(contextID, commandID, body.language)
+        guard let link = begun.link else { return try await finish(begun.row.info, after: body.after ?? 0, send) }
         var last = body.after ?? 0
         var stream: ElementStream<CommandEvent>?
         do throws(HarbourError) {
@@ -25,10 +25,8 @@ struct CommandRelay: Sendable {
                 DriverAPI.runCommand, .init(contextID: contextID, commandID: commandID, body: body),
                 context: call.withoutDeadline, patience: .zero)
         } catch {
-            if (400..<500).contains(error.code.status) && error.code != .cancelled {
-                if !row.ended { await controller.refused(row.info) }
-                throw error
-            }
+            if begun.isRefused(by: error) { await controller.refused(begun.row.info) }
+            if (400..<500).contains(error.code.status) { throw error }
         }
         if let stream, try await pass(stream, &last, send) { return }
         try await listen(after: last, call, send)

@@ -1,0 +1,47 @@
+internal import Configuration
+internal import Core
+
+/// Settings of the drivers, which this service hands on to each of them. Their variables are the driver's own.
+struct DriverOptions: Sendable {
+    private let data = Option<String>.path(
+        "data", environment: "HARBOUR_DATA",
+        help: "The platform's folder; its Python environment is used when it has one."
+    ).optional()
+    private let python = Option<String>.string(
+        "driver-python", environment: "HARBOUR_DRIVER_PYTHON",
+        help: "The interpreter of Spark and of Python notebooks; runtime/current/bin/python of the platform's folder."
+    ).optional()
+    private let runtimeFolder = Option<String>.path(
+        "driver-runtime-folder", environment: "HARBOUR_DRIVER_RUNTIME_FOLDER",
+        help: "The folder that has the package harbour_runtime, where the interpreter does not find it by itself."
+    ).optional()
+    private let archive = Option<String>.path(
+        "driver-spark-archive", environment: "HARBOUR_DRIVER_SPARK_ARCHIVE",
+        help: "Spark's AppCDS archive; spark.jsa of the interpreter's environment when absent."
+    ).optional()
+    private let javaHome = Option<String>.path(
+        "driver-java-home", environment: "HARBOUR_DRIVER_JAVA_HOME", help: "Where Java is; looked for when absent."
+    ).optional()
+    var all: [any AnyOption] { [data, python, runtimeFolder, archive, javaHome] }
+
+    /// The interpreter that clusters use.
+    private func interpreter(_ settings: Configuration) -> String {
+        settings[python] ?? settings[data].map { "\($0)/runtime/current/bin/python" } ?? "python3"
+    }
+
+    /// What each driver finds in its environment.
+    func environment(_ settings: Configuration) -> [String: String] {
+        var variables = ["HARBOUR_DRIVER_PYTHON": interpreter(settings)]
+        variables["HARBOUR_DRIVER_RUNTIME_FOLDER"] = settings[runtimeFolder]
+        variables["HARBOUR_DRIVER_SPARK_ARCHIVE"] = settings[archive]
+        variables["HARBOUR_DRIVER_JAVA_HOME"] = settings[javaHome]
+        return variables
+    }
+
+    /// What backends look at before a start.
+    func forBackends(_ settings: Configuration) -> [String: String] {
+        var values = ["python": interpreter(settings)]
+        values["java_home"] = settings[javaHome]
+        return values
+    }
+}
