@@ -135,6 +135,8 @@ public enum ServiceRuntime {
                 environment.logger.info(
                     "ready", ["address": address.text, "milliseconds": (MonotonicTime.now - begin).milliseconds])
                 ready.resolve(.success(address))
+                // systemd and `harbour up` wait for it.
+                ReadinessSocket.notifyReady()
             })
         return AssembledService(group: group, ready: ready, environment: environment)
     }
