@@ -1,1 +1,4 @@
-// Filled by the service it starts.
+import SchedulerService
+import ServiceKit
+
+ServiceRuntime.main(SchedulerService.definition)

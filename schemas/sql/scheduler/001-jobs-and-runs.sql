@@ -96,7 +96,7 @@ CREATE TABLE run_clusters (
 CREATE TABLE run_events (
     run_id       bigint NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
     sequence     bigint NOT NULL,
-    payload      bytea NOT NULL,
+    payload      text NOT NULL,
     command_id   text,
     command_sequence bigint,
     PRIMARY KEY (run_id, sequence)

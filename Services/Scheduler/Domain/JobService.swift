@@ -1,0 +1,38 @@
+internal import Core
+internal import HarbourProtocol
+
+/// Decides about jobs: what may be made, when it fires.
+struct JobService: Sendable {
+    let store: JobStore
+
+    func create(_ spec: JobSpec, user: String) async throws -> Job {
+        let next = try validate(spec)
+        return try await store.create(spec, creator: user, nextFireAt: next, now: .now).job
+    }
+
+    func get(_ jobID: Int64) async throws -> Job { try await store.get(jobID).job }
+
+    func list(pageSize: Int?, pageToken: String?, name: String?) async throws -> JobList {
+        let limit = pageSize ?? 50
+        let before = try pageToken.map { token throws(HarbourError) in try PageToken(token, count: 1).int64(0) }
+        let rows = try await store.list(before: before, name: name, limit: limit + 1)
+        let page = rows.prefix(limit)
+        return JobList(
+            jobs: page.map(\.job),
+            nextPageToken: rows.count > limit ? page.last.map { PageToken(.integer($0.jobID)).text } : nil)
+    }
+
+    func update(_ jobID: Int64, _ spec: JobSpec) async throws -> Job {
+        let next = try validate(spec)
+        return try await store.update(jobID, spec, nextFireAt: next, now: .now).job
+    }
+
+    func delete(_ jobID: Int64) async throws { try await store.delete(jobID, now: .now) }
+
+    /// - Returns: when the schedule fires next.
+    private func validate(_ spec: JobSpec) throws(HarbourError) -> Timestamp? {
+        _ = try RunPlan(
+            tasks: spec.tasks, jobClusters: spec.jobClusters ?? [], timeoutSeconds: spec.timeoutSeconds)
+        return try spec.nextFireTime(after: .now)
+    }
+}

@@ -1,0 +1,100 @@
+internal import Core
+internal import HarbourProtocol
+
+/// Decides about runs: making them, cancelling them, showing them.
+struct RunService: Sendable {
+    let jobs: JobStore
+    let runs: RunStore
+    let events: RunEventStore
+    let signals: RunSignals
+
+    func runNow(_ jobID: Int64, _ request: RunNow, user: String) async throws -> RunCreated {
+        let job = try await jobs.get(jobID)
+        let defaults = job.settings.defaultParameters
+        let unknown = (request.parameters ?? [:]).keys.filter { defaults[$0] == nil }.sorted()
+        guard unknown.isEmpty else {
+            throw HarbourError(
+                .invalidParameter,
+                "The job has no parameter \(unknown.joined(separator: ", ")). It has "
+                    + (defaults.isEmpty ? "none." : "\(defaults.keys.sorted().joined(separator: ", "))."))
+        }
+        let run = NewRun(
+            jobID: jobID, runName: job.settings.name, trigger: .oneTime, creator: user,
+            idempotencyToken: request.idempotencyToken, settings: job.settings,
+            parameters: defaults.merging(request.parameters ?? [:]) { $1 })
+        return RunCreated(runID: try await runs.insert(run, now: .now).runID)
+    }
+
+    func submit(_ request: SubmitRun, user: String) async throws -> RunCreated {
+        let settings = JobSpec(
+            name: request.runName, tasks: request.tasks, jobClusters: request.jobClusters,
+            timeoutSeconds: request.timeoutSeconds)
+        _ = try RunPlan(
+            tasks: settings.tasks, jobClusters: settings.jobClusters ?? [], timeoutSeconds: settings.timeoutSeconds)
+        let run = NewRun(
+            jobID: nil, runName: request.runName, trigger: .runSubmit, creator: user,
+            idempotencyToken: request.idempotencyToken, settings: settings, parameters: request.parameters ?? [:])
+        return RunCreated(runID: try await runs.insert(run, now: .now).runID)
+    }
+
+    func get(_ runID: Int64) async throws -> Run {
+        let row = try await runs.get(runID)
+        return row.run(tasks: try await runs.tasks(of: [runID])[runID] ?? [])
+    }
+
+    func list(pageSize: Int?, pageToken: String?, jobID: Int64?, activeOnly: Bool) async throws -> RunList {
+        let limit = pageSize ?? 50
+        let before = try pageToken.map { token throws(HarbourError) in try PageToken(token, count: 1).int64(0) }
+        let rows = try await runs.list(before: before, jobID: jobID, activeOnly: activeOnly, limit: limit + 1)
+        let page = Array(rows.prefix(limit))
+        let tasks = try await runs.tasks(of: page.map(\.runID))
+        return RunList(
+            runs: page.map { $0.run(tasks: tasks[$0.runID] ?? []) },
+            nextPageToken: rows.count > limit ? page.last.map { PageToken(.integer($0.runID)).text } : nil)
+    }
+
+    func cancel(_ runID: Int64) async throws -> Run {
+        try await runs.requestCancel(runID)
+        return try await get(runID)
+    }
+
+    func output(_ runID: Int64, taskKey: String, attempt: Int?) async throws -> TaskOutput {
+        let run = try await get(runID)
+        guard let ordinal = run.tasks.firstIndex(where: { $0.taskKey == taskKey }) else {
+            throw HarbourError(
+                .notFound,
+                "Run \(runID) has no task \(taskKey). It has \(run.tasks.map(\.taskKey).joined(separator: ", ")).")
+        }
+        let attempts = run.tasks[ordinal].attempts
+        guard let shown = attempt.map({ number in attempts.first { $0.attemptNumber == number } }) ?? attempts.last
+        else {
+            throw HarbourError(
+                .notFound, "The task \(taskKey) of run \(runID) has no such attempt: it has had \(attempts.count).")
+        }
+        let row = try await runs.tasks(of: [runID])[runID]?[ordinal].attempts.first { $0.number == shown.attemptNumber }
+        return TaskOutput(
+            runID: runID, taskKey: taskKey, attemptNumber: shown.attemptNumber, state: shown.state,
+            exitValue: row?.record.outcome?.exitValue, error: row?.error,
+            notebook: try await events.notebook(of: runID, ordinal: ordinal, attempt: shown.attemptNumber),
+            truncated: row?.truncated ?? false)
+    }
+
+    /// Sends the events after a number, and those that come, until the run has ended and everything is sent.
+    func follow(_ runID: Int64, after sequence: Int64, _ send: (RunEvent) async throws -> Void) async throws {
+        _ = try await runs.get(runID)
+        var last = sequence
+        try await signals.follow(runID) {
+            // Read the state first: what is written before the end is then certain to be read below.
+            let isOver = try await runs.get(runID).phase == .terminated
+            while true {
+                let batch = try await events.events(of: runID, after: last, limit: 500)
+                for event in batch {
+                    try await send(event)
+                    last = event.sequence
+                }
+                if batch.count < 500 { break }
+            }
+            return isOver
+        }
+    }
+}

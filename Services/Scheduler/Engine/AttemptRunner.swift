@@ -1,0 +1,183 @@
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import NotebookFormats
+internal import ServiceClients
+
+/// What one attempt is to run.
+struct AttemptOrder: Sendable {
+    var attemptID: String
+    var number: Int
+    var task: TaskSpec
+    var choice: ClusterChoice
+    var notebookID: Int64
+    var revisionID: Int64
+    /// Values for the notebook's widgets.
+    var parameters: [String: String]
+    var user: String
+}
+
+/// Makes one attempt happen: a cluster, a context, and the notebook's cells one after the other.
+///
+/// The attempt's id names its context and its commands, so every step may be done twice: a scheduler that takes the
+/// attempt over finds the command of the cell under way and goes on listening, and nothing is run a second time.
+actor AttemptRunner {
+    private let context: EngineContext
+    private let order: AttemptOrder
+    private let progress: RunProgress
+    private let keeper: ClusterKeeper
+    private let log: RunEventLog
+    private var work: Task<AttemptOutcome, Never>?
+    /// The command that runs now, so that it can be interrupted.
+    private var current: (clusterID: String, commandID: String)?
+    private var isStopping = false
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+
+    /// How long an interrupted command may take to end before its context is ended with it.
+    static let stopGrace = Duration.seconds(20)
+
+    init(
+        context: EngineContext, order: AttemptOrder, progress: RunProgress, keeper: ClusterKeeper, log: RunEventLog
+    ) {
+        self.context = context
+        self.order = order
+        self.progress = progress
+        self.keeper = keeper
+        self.log = log
+    }
+
+    /// Runs the attempt to its end. It never throws: whatever happens is an outcome.
+    /// - Returns: nil when the attempt was left alone, because another scheduler goes on with it.
+    func run() async -> AttemptOutcome? {
+        let task = Task.immediate(executorPreference: context.loop) { await perform() }
+        work = task
+        let outcome = await task.value
+        return isAbandoned ? nil : outcome
+    }
+
+    /// Interrupts the attempt; `run` returns soon after.
+    func stop() {
+        guard !isStopping else { return }
+        isStopping = true
+        guard let (clusterID, commandID) = current else {
+            work?.cancel()
+            return
+        }
+        context.loop.spawn { [self] in await interrupt(clusterID, commandID) }
+    }
+
+    /// Stops working on the attempt without touching what it runs.
+    func abandon() {
+        isAbandoned = true
+        work?.cancel()
+    }
+    private var isAbandoned = false
+
+    private func interrupt(_ clusterID: String, _ commandID: String) async {
+        do {
+            _ = try await context.clusters.call(
+                ClusterAPI.cancelCommand,
+                .init(clusterID: clusterID, contextID: order.attemptID, commandID: commandID),
+                context: .within(.seconds(10), user: order.user))
+            try await context.loop.sleep(for: Self.stopGrace)
+        } catch {
+            Logger("scheduler").warning(
+                "a command could not be interrupted and is given up",
+                ["command": commandID, "error": HarbourError.describe(error)])
+        }
+        work?.cancel()
+    }
+
+    // MARK: The attempt
+
+    private func perform() async -> AttemptOutcome {
+        var place: String?
+        let outcome: AttemptOutcome
+        do {
+            let content = try await readNotebook()
+            let clusterID = try await keeper.acquire(order.choice)
+            place = clusterID
+            try await progress.place(attempt: order.attemptID, clusterID: clusterID, executedAt: nil)
+            try await makeContext(clusterID, content)
+            try await progress.place(attempt: order.attemptID, clusterID: clusterID, executedAt: .now)
+            outcome = try await runCells(of: content, on: clusterID)
+        } catch {
+            outcome = failure(HarbourError.wrap(error))
+        }
+        if let place, !isAbandoned { await endContext(place) }
+        return outcome
+    }
+
+    private func failure(_ error: HarbourError) -> AttemptOutcome {
+        if isStopping || error.code == .cancelled {
+            return AttemptOutcome(
+                result: .canceled, errorCode: ErrorCode.cancelled.name, message: "It was interrupted.")
+        }
+        Logger("scheduler").warning(
+            "an attempt failed", ["attempt": order.attemptID, "error": error.describeChain()])
+        return .failure(error.code.name, error.message)
+    }
+
+    private func readNotebook() async throws -> NotebookContent {
+        try await context.persistently("reading a notebook") { [context, order] in
+            try await context.workspace.call(
+                WorkspaceAPI.readRevision, .init(revisionID: order.revisionID),
+                context: .within(.seconds(30), user: order.user))
+        }
+    }
+
+    private func makeContext(_ clusterID: String, _ content: NotebookContent) async throws {
+        let spec = ContextSpec(
+            contextID: order.attemptID, language: content.language, parameters: order.parameters)
+        _ = try await context.persistently("making a context") { [context, order] in
+            try await context.clusters.call(
+                ClusterAPI.createContext, .init(clusterID: clusterID, body: spec),
+                context: .within(.seconds(60), user: order.user))
+        }
+    }
+
+    /// Gives back what the attempt held on the cluster. It has its outcome already, so a failure is only logged.
+    private func endContext(_ clusterID: String) async {
+        let (context, order) = (context, order)
+        // A task of its own: this one may have been cancelled, and the context has to end all the same.
+        await Task.immediate(executorPreference: context.loop) {
+            do {
+                _ = try await context.clusters.call(
+                    ClusterAPI.deleteContext, .init(clusterID: clusterID, contextID: order.attemptID),
+                    context: .within(.seconds(10), user: order.user))
+            } catch {
+                Logger("scheduler").debug(
+                    "a context could not be ended", ["context": order.attemptID, "error": HarbourError.describe(error)])
+            }
+        }.value
+    }
+
+    private func runCells(of content: NotebookContent, on clusterID: String) async throws -> AttemptOutcome {
+        var executed = ExecutedNotebook(content)
+        let finished = try await progress.finishedCells(attempt: order.attemptID)
+        var ending = CellEnding.finished
+        for (index, cell) in content.cells.enumerated() where cell.kind == .code && !cell.source.isEmpty {
+            if let outputs = finished[index] {
+                executed.restore(outputs, cell: index)
+            } else {
+                let run = CellRun(
+                    context: context, order: order, clusterID: clusterID, cell: cell, index: index, log: log)
+                current = (clusterID, run.commandID)
+                let result = try await run.perform()
+                current = nil
+                try await log.flush()
+                executed.set(result, cell: index)
+                if let outputs = executed.outputs(cell: index) {
+                    try await progress.finishCell(attempt: order.attemptID, cell: index, outputs: outputs)
+                }
+            }
+            ending = executed.ending(cell: index)
+            guard case .finished = ending else { break }
+            if isStopping { ending = .interrupted }
+        }
+        try await progress.finishAttempt(
+            order.attemptID, notebook: executed.document, error: ending.error, truncated: executed.isTruncated)
+        return ending.outcome
+    }
+}

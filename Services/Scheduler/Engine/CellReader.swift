@@ -1,0 +1,62 @@
+internal import Core
+internal import HarbourProtocol
+internal import NotebookFormats
+
+/// Makes a cell's outputs and its ending out of the events of its command.
+struct CellReader: Sendable {
+    private var assembler = OutputAssembler()
+    private var failure: CommandError?
+    private var exitValue: String?
+    private var isTruncated = false
+    /// The number of the last event that was taken in.
+    private(set) var last: Int64 = 0
+
+    /// Takes an event in.
+    /// - Returns: what the cell left behind, once the command has ended.
+    mutating func read(_ event: CommandEvent) -> CellResult? {
+        last = max(last, event.sequence)
+        let (data, metadata) = (event.data ?? [:], event.metadata ?? [:])
+        switch event.type {
+        case .stream: assembler.handle(.stream(name: event.name ?? "stdout", text: event.text ?? ""))
+        case .display: assembler.handle(.display(data: data, metadata: metadata, displayID: event.displayID))
+        case .updateDisplay:
+            assembler.handle(.updateDisplay(data: data, metadata: metadata, displayID: event.displayID ?? ""))
+        case .result:
+            assembler.handle(
+                .result(count: event.executionCount, data: data, metadata: metadata, displayID: event.displayID))
+        case .error:
+            failure = event.error
+            if let error = event.error {
+                assembler.handle(
+                    .error(name: error.name, value: error.message, traceback: error.traceback ?? []))
+            }
+        case .clearOutput: assembler.handle(.clear(wait: event.wait ?? false))
+        case .exit: exitValue = event.text ?? ""
+        case .truncated:
+            isTruncated = true
+            assembler.handle(.stream(name: "stderr", text: (event.text ?? "Output was cut.") + "\n"))
+        case .state:
+            if let count = event.executionCount { assembler.handle(.executionCount(count)) }
+            return ending(event).map(result)
+        default: break
+        }
+        return nil
+    }
+
+    private func ending(_ event: CommandEvent) -> CellEnding? {
+        switch event.state {
+        case .finished: return exitValue.map { .exited($0) } ?? .finished
+        case .cancelled: return .interrupted
+        case .error:
+            let unknown = CommandError(code: "COMMAND_FAILED", name: "Error", message: "The command failed.")
+            return .failed(event.error ?? failure ?? unknown)
+        case .queued, .running, .cancelling, nil: return nil
+        }
+    }
+
+    private func result(_ ending: CellEnding) -> CellResult {
+        CellResult(
+            ending: ending, outputs: assembler.outputs.map { .object($0.json) },
+            executionCount: assembler.executionCount, isTruncated: isTruncated || assembler.isTruncated)
+    }
+}

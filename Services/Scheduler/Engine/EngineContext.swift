@@ -1,0 +1,37 @@
+internal import Core
+internal import EventLoop
+internal import Postgres
+internal import ServiceClients
+
+/// What the parts of the engine share.
+struct EngineContext: Sendable {
+    let loop: EventLoop
+    let pool: PostgresPool
+    let clusters: ServiceClient
+    let workspace: ServiceClient
+
+    /// Repeats what failed because something was away for a moment, until it works or the task is cancelled.
+    ///
+    /// Pauses grow from a tenth of a second to five. What is final, such as a refusal, is thrown at once.
+    func persistently<Value: Sendable>(
+        _ what: String, _ work: @Sendable () async throws -> Value
+    ) async throws -> Value {
+        var pause = Duration.milliseconds(100)
+        while true {
+            do {
+                return try await work()
+            } catch {
+                let failure = HarbourError.wrap(error)
+                guard EngineContext.isPassing(failure), !Task.isCancelled else { throw failure }
+                Logger("scheduler").debug("waiting to try again", ["what": what, "error": failure.describeChain()])
+                try await loop.sleep(for: pause)
+                pause = min(pause * 2, .seconds(5))
+            }
+        }
+    }
+
+    /// Whether trying again can help.
+    static func isPassing(_ error: HarbourError) -> Bool {
+        [.unavailable, .deadlineExceeded, .badGateway, .resourceExhausted].contains(error.code)
+    }
+}

@@ -1,0 +1,208 @@
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import ServiceClients
+
+/// Decides for one run that this scheduler owns: the shell around `RunMachine`.
+///
+/// Events are taken one batch at a time; the machine's new state is written down, with the fence of the claim, before
+/// its actions are performed.
+actor RunCoordinator {
+    private let context: EngineContext
+    private let row: RunRow
+    private let progress: RunProgress
+    private let log: RunEventLog
+    private let keeper: ClusterKeeper
+    private let onEnd: @Sendable (Int64) -> Void
+
+    private var machine: RunMachine
+    private var saved: RunMachine
+    private var taskRows: [TaskRow]
+    private var events: [RunMachine.Event] = []
+    private var isResumed = false
+    private var isBusy = false
+    private var isGone = false
+    private var attempts: [Int: (number: Int, runner: AttemptRunner)] = [:]
+    private var timer: LoopTimer?
+
+    nonisolated let runID: Int64
+    nonisolated let fence: Int64
+    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+
+    /// - Parameter onEnd: called when nothing is left to do here, whether the run has ended or was taken from us.
+    init(
+        context: EngineContext, row: RunRow, tasks: [TaskRow], onEnd: @escaping @Sendable (Int64) -> Void
+    ) throws(HarbourError) {
+        self.context = context
+        self.row = row
+        self.onEnd = onEnd
+        runID = row.runID
+        fence = row.fence
+        taskRows = tasks
+        progress = RunProgress(pool: context.pool, runID: row.runID, fence: row.fence)
+        log = RunEventLog(context: context, progress: progress)
+        keeper = ClusterKeeper(context: context, run: row)
+        let plan = try RunPlan(
+            tasks: row.settings.tasks, jobClusters: row.settings.jobClusters ?? [],
+            timeoutSeconds: row.settings.timeoutSeconds)
+        machine = RunMachine(plan: plan, run: row.record, tasks: tasks.map(\.record))
+        saved = machine
+        if row.cancelRequested { events.append(.cancel) }
+    }
+
+    func start() { process() }
+
+    func cancel() {
+        events.append(.cancel)
+        process()
+    }
+
+    /// Another scheduler has the run, or this one ends: what runs is left alone.
+    func abandon() async {
+        guard !isGone else { return }
+        isGone = true
+        timer?.cancel()
+        for (_, runner) in attempts.values { await runner.abandon() }
+        onEnd(runID)
+    }
+
+    private func process() {
+        guard !isBusy && !isGone else { return }
+        isBusy = true
+        context.loop.spawn { [self] in await processAll() }
+    }
+
+    private func processAll() async {
+        do {
+            if !isResumed { try await freezeNotebooks() }
+            while !isGone && (!events.isEmpty || !isResumed) {
+                let actions = decide()
+                try await save()
+                for action in actions { perform(action) }
+            }
+        } catch {
+            let failure = HarbourError.wrap(error)
+            Logger("scheduler").error(
+                "a run is given up by this scheduler", ["run": Int(runID), "error": failure.describeChain()])
+            await abandon()
+        }
+        isBusy = false
+        if !events.isEmpty { process() } else { armTimer() }
+    }
+
+    private func decide() -> [RunMachine.Action] {
+        var actions: [RunMachine.Action] = []
+        let now = Timestamp.now
+        if !isResumed {
+            isResumed = true
+            actions += machine.resume(at: now)
+        }
+        let batch = events
+        events = []
+        for event in batch { actions += machine.handle(event, at: now) }
+        return actions
+    }
+
+    private func save() async throws {
+        let change = RunProgress.Change(from: saved, to: machine)
+        let told = RunEventWriter(plan: machine.plan).events(from: saved, to: machine, at: .now)
+        try await context.persistently("writing a run down") { [progress] in
+            try await progress.save(change, events: told)
+        }
+        saved = machine
+    }
+
+    private func armTimer() {
+        timer?.cancel()
+        timer = nil
+        guard !isGone, let wake = machine.nextWake else { return }
+        let delay = max(.zero, wake - .now) + .milliseconds(1)
+        timer = context.loop.schedule(after: delay) { [self] in
+            assumeIsolated { coordinator in
+                coordinator.events.append(.wake)
+                coordinator.process()
+            }
+        }
+    }
+
+    // MARK: Notebooks
+
+    /// Freezes the newest revision of every notebook once, so that all attempts run the same text.
+    private func freezeNotebooks() async throws {
+        for index in taskRows.indices where taskRows[index].revisionID == nil {
+            let path = row.settings.tasks[index].notebookTask.notebookPath
+            do {
+                let user = row.creator
+                let content = try await context.persistently("freezing a notebook") { [context] in
+                    try await context.workspace.call(
+                        WorkspaceAPI.readContent, .init(path: path), context: .within(.seconds(30), user: user))
+                }
+                taskRows[index].notebookID = content.notebookID
+                taskRows[index].revisionID = content.revisionID
+                try await progress.freeze(
+                    ordinal: index, notebookID: content.notebookID, revisionID: content.revisionID)
+            } catch let error as HarbourError where error.code == .notFound || error.code == .invalidParameter {
+                // The attempt fails with this reason when its turn comes; other tasks are not touched.
+                missing[index] = AttemptOutcome.failure("NOTEBOOK_NOT_FOUND", error.message)
+            }
+        }
+    }
+    private var missing: [Int: AttemptOutcome] = [:]
+
+    // MARK: Actions
+
+    private func perform(_ action: RunMachine.Action) {
+        switch action {
+        case .runAttempt(let task, let attempt): runAttempt(task, attempt)
+        case .stopAttempt(let task, let attempt):
+            guard let (number, runner) = attempts[task], number == attempt else { return }
+            context.loop.spawn { await runner.stop() }
+        case .releaseCluster(let choice):
+            context.loop.spawn { [keeper, runID] in
+                do { try await keeper.release(choice) } catch {
+                    Logger("scheduler").warning(
+                        "a cluster could not be given back",
+                        ["run": Int(runID), "error": HarbourError.describe(error)])
+                }
+            }
+        case .finish: finish()
+        }
+    }
+
+    private func runAttempt(_ task: Int, _ attempt: Int) {
+        if attempts[task]?.number == attempt { return }
+        if let outcome = missing[task] {
+            events.append(.attemptEnded(task: task, attempt: attempt, outcome))
+            return
+        }
+        guard let order = order(task, attempt) else { return }
+        let runner = AttemptRunner(context: context, order: order, progress: progress, keeper: keeper, log: log)
+        attempts[task] = (attempt, runner)
+        context.loop.spawn { [self] in
+            guard let outcome = await runner.run() else { return }
+            await ended(task, attempt, outcome)
+        }
+    }
+
+    private func order(_ task: Int, _ attempt: Int) -> AttemptOrder? {
+        guard let notebookID = taskRows[task].notebookID, let revisionID = taskRows[task].revisionID else { return nil }
+        let spec = row.settings.tasks[task]
+        let parameters = (spec.notebookTask.baseParameters ?? [:]).merging(row.parameters) { $1 }
+        return AttemptOrder(
+            attemptID: progress.attemptID(task, attempt), number: attempt, task: spec,
+            choice: machine.plan.tasks[task].cluster, notebookID: notebookID, revisionID: revisionID,
+            parameters: parameters, user: row.creator)
+    }
+
+    private func ended(_ task: Int, _ attempt: Int, _ outcome: AttemptOutcome) {
+        if attempts[task]?.number == attempt { attempts[task] = nil }
+        events.append(.attemptEnded(task: task, attempt: attempt, outcome))
+        process()
+    }
+
+    private func finish() {
+        isGone = true
+        timer?.cancel()
+        onEnd(runID)
+    }
+}

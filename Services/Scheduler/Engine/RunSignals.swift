@@ -1,0 +1,69 @@
+internal import Core
+internal import EventLoop
+
+/// Wakes those who follow runs when there is something new to read.
+///
+/// `@unchecked Sendable`: touched on the loop only.
+final class RunSignals: @unchecked Sendable {
+    private let loop: EventLoop
+    private var waiters: [Int64: [UInt64: CheckedContinuation<Void, Never>]] = [:]
+    private var versions: [Int64: UInt64] = [:]
+    private var next: UInt64 = 0
+
+    init(loop: EventLoop) { self.loop = loop }
+
+    /// Says that the run has something new.
+    func signal(_ runID: Int64) {
+        loop.onLoop { [self] in
+            // Only runs that somebody follows are remembered.
+            guard let waiting = waiters[runID] else { return }
+            versions[runID, default: 0] += 1
+            waiters[runID] = [:]
+            for continuation in waiting.values { continuation.resume() }
+        }
+    }
+
+    func signalAll() {
+        loop.onLoop { [self] in for runID in Array(waiters.keys) { signal(runID) } }
+    }
+
+    /// Follows a run: `body` is called at once and after each signal, until it returns true or the task is cancelled.
+    func follow(_ runID: Int64, _ body: () async throws -> Bool) async throws {
+        loop.preconditionCurrent()
+        if waiters[runID] == nil { waiters[runID] = [:] }
+        followers[runID, default: 0] += 1
+        defer { leave(runID) }
+        while true {
+            let seen = versions[runID, default: 0]
+            if try await body() { return }
+            try Task.checkCancellation()
+            if versions[runID, default: 0] == seen { await wait(runID) }
+            try Task.checkCancellation()
+        }
+    }
+    private var followers: [Int64: Int] = [:]
+
+    private func wait(_ runID: Int64) async {
+        next += 1
+        let ticket = next
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled {
+                    continuation.resume()
+                } else {
+                    waiters[runID, default: [:]][ticket] = continuation
+                }
+            }
+        } onCancel: {
+            loop.onLoop { [self] in waiters[runID]?.removeValue(forKey: ticket)?.resume() }
+        }
+    }
+
+    private func leave(_ runID: Int64) {
+        followers[runID, default: 1] -= 1
+        guard followers[runID] == 0 else { return }
+        followers[runID] = nil
+        versions[runID] = nil
+        if waiters[runID]?.isEmpty == true { waiters[runID] = nil }
+    }
+}

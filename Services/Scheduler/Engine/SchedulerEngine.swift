@@ -1,0 +1,204 @@
+internal import Core
+internal import EventLoop
+internal import Postgres
+
+/// The part of the scheduler that acts: it claims runs, decides for them, renews its leases and fires schedules.
+///
+/// Everything is woken by something: a notification of the database, a timer that is set for a known moment, or the
+/// end of a run. With nothing to do it does not wake at all.
+actor SchedulerEngine {
+    /// How much one scheduler takes on.
+    struct Limits: Sendable {
+        var activeRuns = 500
+        /// How long a claim holds without being renewed; it is renewed at a third of that.
+        var lease = Duration.seconds(12)
+    }
+
+    private let context: EngineContext
+    private let limits: Limits
+    private let claims: RunClaims
+    private let runs: RunStore
+    private let firer: ScheduleFirer
+    private var coordinators: [Int64: RunCoordinator] = [:]
+    private var listening: [Task<Void, Never>] = []
+    private var isClaiming = false
+    private var isAskedAgain = false
+    private var isStopped = false
+    private var renewal: LoopTimer?
+    private var takeover: LoopTimer?
+    nonisolated let signals: RunSignals
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+
+    /// - Parameter owner: the name of this scheduler, the same after a restart, such as the address it listens on.
+    init(context: EngineContext, owner: String, limits: Limits = Limits()) {
+        self.context = context
+        self.limits = limits
+        claims = RunClaims(pool: context.pool, owner: owner, lease: limits.lease)
+        runs = RunStore(pool: context.pool)
+        firer = ScheduleFirer(context: context)
+        signals = RunSignals(loop: context.loop)
+    }
+
+    /// Takes up what an earlier process of this name has left, and begins.
+    func start() async throws {
+        try await claims.releaseLeftovers()
+        for channel in ["scheduler_runs", "scheduler_jobs", "scheduler_cancel", "scheduler_events"] {
+            listening.append(context.loop.spawn { [self] in await listen(channel) })
+        }
+        context.loop.spawn { [self] in await releaseForgottenClusters() }
+        await firer.look()
+        claim()
+    }
+
+    /// Leaves everything that runs to whoever comes next, at once.
+    func stop() async {
+        isStopped = true
+        for task in listening { task.cancel() }
+        renewal?.cancel()
+        takeover?.cancel()
+        await firer.stop()
+        for coordinator in coordinators.values { await coordinator.abandon() }
+        do { try await claims.releaseLeftovers() } catch {
+            // The leases run out by themselves.
+            Logger("scheduler").warning("the leases could not be released", ["error": HarbourError.describe(error)])
+        }
+    }
+
+    /// How many runs this scheduler decides for.
+    var activeRuns: Int { coordinators.count }
+
+    // MARK: Being woken
+
+    private func listen(_ channel: String) async {
+        for await notification in context.pool.listen(channel) {
+            switch (channel, notification) {
+            case ("scheduler_runs", _): claim()
+            case ("scheduler_jobs", _): await firer.look()
+            case ("scheduler_cancel", .message(_, let payload)): await cancel(Int64(payload) ?? 0)
+            // What was said while the connection was away was not heard.
+            case ("scheduler_cancel", .reconnected): await cancelRequested()
+            case (_, .message(_, let payload)): signals.signal(Int64(payload) ?? 0)
+            case (_, .reconnected): signals.signalAll()
+            }
+        }
+    }
+
+    private func cancel(_ runID: Int64) async {
+        if let coordinator = coordinators[runID] { await coordinator.cancel() } else { claim() }
+    }
+
+    private func cancelRequested() async {
+        for (runID, coordinator) in coordinators {
+            if let row = try? await runs.get(runID), row.cancelRequested { await coordinator.cancel() }
+        }
+    }
+
+    // MARK: Claims
+
+    private func claim() {
+        guard !isStopped else { return }
+        isAskedAgain = true
+        guard !isClaiming else { return }
+        isClaiming = true
+        context.loop.spawn { [self] in await claimAll() }
+    }
+
+    private func claimAll() async {
+        while isAskedAgain && !isStopped {
+            isAskedAgain = false
+            do {
+                let free = limits.activeRuns - coordinators.count
+                let claimed = try await context.persistently("claiming runs") { [claims] in
+                    try await claims.claim(limit: min(free, 100), now: .now)
+                }
+                try await begin(claimed)
+                if claimed.count == 100 { isAskedAgain = true }
+                armTakeover(try await claims.nextForeignExpiry())
+            } catch {
+                Logger("scheduler").error("runs could not be claimed", ["error": HarbourError.describe(error)])
+            }
+        }
+        isClaiming = false
+    }
+
+    private func begin(_ claimed: [RunRow]) async throws {
+        guard !claimed.isEmpty else { return }
+        let tasks = try await context.persistently("reading tasks") { [runs] in
+            try await runs.tasks(of: claimed.map(\.runID))
+        }
+        for row in claimed where !isStopped {
+            if let stale = coordinators.removeValue(forKey: row.runID) { await stale.abandon() }
+            let coordinator = try RunCoordinator(context: context, row: row, tasks: tasks[row.runID] ?? []) {
+                [weak self] runID in self?.ended(runID)
+            }
+            coordinators[row.runID] = coordinator
+            await coordinator.start()
+        }
+        armRenewal()
+    }
+
+    private nonisolated func ended(_ runID: Int64) {
+        context.loop.onLoop { [self] in
+            assumeIsolated { engine in
+                engine.coordinators[runID] = nil
+                engine.claim()
+            }
+        }
+    }
+
+    private func armRenewal() {
+        guard renewal == nil, !isStopped, !coordinators.isEmpty else { return }
+        renewal = context.loop.schedule(after: limits.lease / 3) { [self] in
+            assumeIsolated { engine in
+                engine.renewal = nil
+                engine.context.loop.spawn { await engine.renew() }
+            }
+        }
+    }
+
+    private func renew() async {
+        do {
+            let fences = try await claims.renew(now: .now)
+            for (runID, coordinator) in coordinators where fences[runID] != coordinator.fence {
+                // A run that has just ended is not renewed any more; its coordinator leaves by itself.
+                if let row = try? await runs.get(runID), row.phase != .terminated {
+                    Logger("scheduler").warning("a run was taken over by another scheduler", ["run": Int(runID)])
+                    await coordinator.abandon()
+                }
+            }
+        } catch {
+            Logger("scheduler").warning("leases could not be renewed", ["error": HarbourError.describe(error)])
+        }
+        armRenewal()
+    }
+
+    private func armTakeover(_ expiry: Timestamp?) {
+        takeover?.cancel()
+        takeover = nil
+        guard let expiry, !isStopped else { return }
+        takeover = context.loop.schedule(after: max(.zero, expiry - .now) + .milliseconds(50)) { [self] in
+            assumeIsolated { $0.claim() }
+        }
+    }
+
+    /// Clusters of runs that ended just before a crash, between writing the end down and giving the clusters back.
+    private func releaseForgottenClusters() async {
+        do {
+            let rows = try await context.pool.query(
+                """
+                SELECT run_id, cluster_id FROM run_clusters JOIN runs USING (run_id)
+                WHERE NOT released AND phase = 'TERMINATED'
+                """)
+            for row in rows {
+                let clusterID = try row["cluster_id", as: String.self]
+                try await ClusterKeeper.end(clusterID, context: context)
+                let store = RunClusterStore(pool: context.pool, runID: try row["run_id", as: Int64.self])
+                try await store.markReleased(clusterID)
+            }
+        } catch {
+            Logger("scheduler").warning(
+                "clusters of ended runs could not be given back", ["error": HarbourError.describe(error)])
+        }
+    }
+}

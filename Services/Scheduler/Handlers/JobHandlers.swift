@@ -1,0 +1,24 @@
+internal import Core
+internal import HarbourProtocol
+internal import ServiceKit
+
+/// The routes of jobs.
+struct JobHandlers: Sendable {
+    let service: JobService
+
+    func register(on router: ServiceRouter) {
+        let service = service
+        router.on(SchedulerAPI.createJob) { input, context in
+            try await service.create(input.body, user: context.userName)
+        }
+        router.on(SchedulerAPI.listJobs) { input, _ in
+            try await service.list(pageSize: input.pageSize, pageToken: input.pageToken, name: input.name)
+        }
+        router.on(SchedulerAPI.getJob) { input, _ in try await service.get(input.jobID) }
+        router.on(SchedulerAPI.updateJob) { input, _ in try await service.update(input.jobID, input.body) }
+        router.on(SchedulerAPI.deleteJob) { input, _ in
+            try await service.delete(input.jobID)
+            return Empty()
+        }
+    }
+}

@@ -1,0 +1,61 @@
+internal import Configuration
+internal import Core
+internal import EventLoop
+internal import HTTPClient
+internal import HarbourProtocol
+internal import Lifecycle
+internal import Postgres
+internal import ServiceClients
+public import ServiceKit
+
+/// The service that owns jobs, their schedules and their runs.
+public enum SchedulerService {
+    private static let clusterURL = Option<String>.string(
+        "cluster-url", environment: "HARBOUR_SCHEDULER_CLUSTER_URL", default: "http://127.0.0.1:8002",
+        help: "Where the cluster service is.")
+    private static let workspaceURL = Option<String>.string(
+        "workspace-url", environment: "HARBOUR_SCHEDULER_WORKSPACE_URL", default: "http://127.0.0.1:8000",
+        help: "Where the workspace service is.")
+    private static let activeRuns = Option<Int>.integer(
+        "max-active-runs", in: 1...100_000, environment: "HARBOUR_SCHEDULER_MAX_ACTIVE_RUNS", default: "500",
+        help: "How many runs this scheduler decides for at a time; more wait.")
+    private static let instance = Option<String>.string(
+        "instance", environment: "HARBOUR_SCHEDULER_INSTANCE",
+        help: "A name that no other scheduler of the platform has; the address it listens on when absent."
+    ).optional()
+
+    /// What its executable and its tests start.
+    public static let definition = ServiceDefinition(
+        name: "scheduler", summary: "Keeps jobs and their schedules, and runs them on clusters.", defaultPort: 8001,
+        ownOptions: [clusterURL, workspaceURL, activeRuns, instance], document: SchedulerAPI.document, build: build)
+
+    private static func build(
+        _ environment: ServiceEnvironment, _ router: ServiceRouter
+    ) async throws -> [LifecycleComponent] {
+        let loop = environment.loop
+        let database = try environment.makeDatabase(maxConnections: 20)
+        let pool = database.pool
+        let http = HTTPClient(loop: loop)
+        func client(_ url: Option<String>, _ service: String) throws(HarbourError) -> ServiceClient {
+            try ServiceClient(
+                http: http, baseURL: environment.configuration[url], token: environment.serviceToken, service: service)
+        }
+        let context = EngineContext(
+            loop: loop, pool: pool, clusters: try client(clusterURL, "cluster"),
+            workspace: try client(workspaceURL, "workspace"))
+        let configuration = environment.configuration
+        let owner = configuration[instance] ?? configuration[environment.options.listen].description
+        let engine = SchedulerEngine(
+            context: context, owner: owner, limits: .init(activeRuns: configuration[activeRuns]))
+        JobHandlers(service: JobService(store: JobStore(pool: pool))).register(on: router)
+        RunHandlers(
+            service: RunService(
+                jobs: JobStore(pool: pool), runs: RunStore(pool: pool), events: RunEventStore(pool: pool),
+                signals: engine.signals)
+        ).register(on: router)
+        return [
+            database.component,
+            LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),
+        ]
+    }
+}

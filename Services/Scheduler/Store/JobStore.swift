@@ -1,0 +1,101 @@
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// A job, as its row has it.
+struct JobRow: Sendable {
+    var jobID: Int64
+    var creator: String
+    var createdAt: Timestamp
+    var updatedAt: Timestamp
+    var nextFireAt: Timestamp?
+    var settings: JobSpec
+}
+
+/// The table of jobs. Writes name what they expect, so that two schedulers never undo each other's work.
+struct JobStore: Sendable {
+    let pool: PostgresPool
+
+    static let columns = "job_id, creator, created_at, updated_at, next_fire_at, settings::text AS settings"
+
+    func create(_ spec: JobSpec, creator: String, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
+        let rows = try await pool.query(
+            """
+            INSERT INTO jobs (name, creator, created_at, updated_at, settings, max_active, next_fire_at)
+            VALUES (\(spec.name), \(creator), \(now), \(now), \(spec.jsonText())::text::jsonb,
+                    \(Int64(spec.maxConcurrentRuns ?? 1))::bigint::integer, \(nextFireAt))
+            RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
+            """)
+        return try Self.one(rows, jobID: 0)
+    }
+
+    func get(_ jobID: Int64) async throws -> JobRow {
+        let rows = try await pool.query(
+            "SELECT \(unescaped: Self.columns) FROM jobs WHERE job_id = \(jobID) AND deleted_at IS NULL")
+        return try Self.one(rows, jobID: jobID)
+    }
+
+    /// Jobs below an id, newest first.
+    func list(before jobID: Int64?, name: String?, limit: Int) async throws -> [JobRow] {
+        let rows = try await pool.query(
+            """
+            SELECT \(unescaped: Self.columns) FROM jobs
+            WHERE deleted_at IS NULL AND job_id < \(jobID ?? .max) AND (\(name)::text IS NULL OR name = \(name)::text)
+            ORDER BY job_id DESC LIMIT \(Int64(limit))
+            """)
+        return try rows.map { try JobRow($0) }
+    }
+
+    func update(_ jobID: Int64, _ spec: JobSpec, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
+        let rows = try await pool.query(
+            """
+            UPDATE jobs SET name = \(spec.name), updated_at = \(now), settings = \(spec.jsonText())::text::jsonb,
+                max_active = \(Int64(spec.maxConcurrentRuns ?? 1))::bigint::integer, next_fire_at = \(nextFireAt)
+            WHERE job_id = \(jobID) AND deleted_at IS NULL
+            RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
+            """)
+        return try Self.one(rows, jobID: jobID)
+    }
+
+    func delete(_ jobID: Int64, now: Timestamp) async throws {
+        let rows = try await pool.query(
+            """
+            UPDATE jobs SET deleted_at = \(now), next_fire_at = NULL
+            WHERE job_id = \(jobID) AND deleted_at IS NULL RETURNING job_id
+            """)
+        if rows.isEmpty { throw Self.missing(jobID) }
+    }
+
+    /// When the next schedule is due; nil when none is.
+    func nextFireTime() async throws -> Timestamp? {
+        let rows = try await pool.query("SELECT min(next_fire_at) AS next FROM jobs WHERE next_fire_at IS NOT NULL")
+        return try rows.first?["next", as: Timestamp?.self] ?? nil
+    }
+
+    private static func one(_ rows: PostgresRows, jobID: Int64) throws -> JobRow {
+        guard let row = rows.first else { throw missing(jobID) }
+        return try JobRow(row)
+    }
+
+    static func missing(_ jobID: Int64) -> HarbourError {
+        HarbourError(.notFound, "Job \(jobID) does not exist. List the jobs to find the one you mean.")
+    }
+}
+
+extension JobRow {
+    init(_ row: PostgresRow) throws {
+        jobID = try row["job_id", as: Int64.self]
+        creator = try row["creator", as: String.self]
+        createdAt = try row["created_at", as: Timestamp.self]
+        updatedAt = try row["updated_at", as: Timestamp.self]
+        nextFireAt = try row["next_fire_at", as: Timestamp?.self]
+        settings = try JobSpec(json: Array(try row["settings", as: String.self].utf8))
+    }
+
+    /// As the API shows it.
+    var job: Job {
+        Job(
+            jobID: jobID, creatorUserName: creator, createdTime: createdAt, updatedTime: updatedAt,
+            nextFireTime: nextFireAt, settings: settings)
+    }
+}

@@ -1,0 +1,82 @@
+internal import Compression
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// What happened in runs, for readers that follow or come later.
+struct RunEventStore: Sendable {
+    let pool: PostgresPool
+
+    /// The next events after a number, in order.
+    func events(of runID: Int64, after sequence: Int64, limit: Int) async throws -> [RunEvent] {
+        let rows = try await pool.query(
+            """
+            SELECT sequence, payload FROM run_events WHERE run_id = \(runID) AND sequence > \(sequence)
+            ORDER BY sequence LIMIT \(Int64(limit))
+            """)
+        return try rows.map { row in
+            var event = try RunEvent(json: Array(try row["payload", as: String.self].utf8))
+            event.sequence = try row["sequence", as: Int64.self]
+            return event
+        }
+    }
+
+    /// The executed notebook of an attempt; nil while it runs, and when it never got that far.
+    func notebook(of runID: Int64, ordinal: Int, attempt: Int) async throws -> JSONValue? {
+        let rows = try await pool.query(
+            """
+            SELECT notebook FROM attempts WHERE run_id = \(runID) AND task_ordinal = \(Int64(ordinal))::bigint::integer
+              AND attempt_number = \(Int64(attempt))::bigint::integer
+            """)
+        guard let frame = try rows.first?["notebook", as: [UInt8]?.self] else { return nil }
+        return try JSONValue(json: try LZ4Frame.decompress(frame, limit: RunProgress.notebookLimit))
+    }
+}
+
+/// The clusters that were made for a run.
+struct RunClusterStore: Sendable {
+    let pool: PostgresPool
+    let runID: Int64
+
+    /// The cluster of a choice that has not been given back: its generation and id.
+    func current(_ choice: ClusterChoice) async throws -> (generation: Int, clusterID: String)? {
+        let rows = try await pool.query(
+            """
+            SELECT generation::bigint AS generation, cluster_id FROM run_clusters
+            WHERE run_id = \(runID) AND cluster_key = \(choice.key) AND NOT released ORDER BY generation DESC LIMIT 1
+            """)
+        guard let row = rows.first else { return nil }
+        return (Int(try row["generation", as: Int64.self]), try row["cluster_id", as: String.self])
+    }
+
+    /// How many clusters the choice has had.
+    func generations(_ choice: ClusterChoice) async throws -> Int {
+        let rows = try await pool.query(
+            "SELECT count(*) AS count FROM run_clusters WHERE run_id = \(runID) AND cluster_key = \(choice.key)")
+        return Int(try rows.first?["count", as: Int64.self] ?? 0)
+    }
+
+    /// Writes the wish for a cluster down before it is asked for.
+    func add(_ choice: ClusterChoice, generation: Int, clusterID: String) async throws {
+        try await pool.query(
+            """
+            INSERT INTO run_clusters (run_id, cluster_key, generation, cluster_id)
+            VALUES (\(runID), \(choice.key), \(Int64(generation))::bigint::integer, \(clusterID)) ON CONFLICT DO NOTHING
+            """)
+    }
+
+    /// The clusters of a choice that have not been given back.
+    func unreleased(_ choice: ClusterChoice) async throws -> [String] {
+        let rows = try await pool.query(
+            """
+            SELECT cluster_id FROM run_clusters
+            WHERE run_id = \(runID) AND cluster_key = \(choice.key) AND NOT released
+            """)
+        return try rows.map { try $0["cluster_id", as: String.self] }
+    }
+
+    func markReleased(_ clusterID: String) async throws {
+        try await pool.query(
+            "UPDATE run_clusters SET released = true WHERE run_id = \(runID) AND cluster_id = \(clusterID)")
+    }
+}

@@ -1,0 +1,174 @@
+internal import Compression
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+extension ErrorCode {
+    /// Another scheduler has taken the run; whoever sees this stops working on it.
+    static let leaseLost = ErrorCode("LEASE_LOST", status: 409)
+}
+
+/// What the owner of one run writes. Every write carries the fence of the claim and is refused when it is an old one.
+struct RunProgress: Sendable {
+    let pool: PostgresPool
+    let runID: Int64
+    let fence: Int64
+
+    /// The part of a machine that has changed.
+    struct Change: Sendable {
+        var run: RunRecord
+        var tasks: [(ordinal: Int, record: TaskRecord)] = []
+        var attempts: [(ordinal: Int, number: Int, record: AttemptRecord)] = []
+    }
+
+    /// Writes the change and the events that tell of it, all or nothing.
+    func save(_ change: Change, events: [RunEvent]) async throws {
+        let result = change.run.result
+        try await pool.transaction { transaction in
+            try await hold(transaction)
+            try await transaction.query(
+                """
+                UPDATE runs SET record = \(change.run.json.jsonText())::text::jsonb, result = \(result?.rawValue),
+                    phase = \(result == nil ? "RUNNING" : "TERMINATED"), started_at = \(change.run.startTime),
+                    ended_at = \(change.run.endTime)
+                WHERE run_id = \(runID)
+                """)
+            for (ordinal, record) in change.tasks {
+                try await transaction.query(
+                    """
+                    UPDATE tasks SET record = \(record.json.jsonText())::text::jsonb
+                    WHERE run_id = \(runID) AND ordinal = \(Int64(ordinal))::bigint::integer
+                    """)
+            }
+            for (ordinal, number, record) in change.attempts {
+                try await transaction.query(
+                    """
+                    INSERT INTO attempts (attempt_id, run_id, task_ordinal, attempt_number, record)
+                    VALUES (\(attemptID(ordinal, number)), \(runID), \(Int64(ordinal))::bigint::integer,
+                            \(Int64(number))::bigint::integer, \(record.json.jsonText())::text::jsonb)
+                    ON CONFLICT (attempt_id) DO UPDATE SET record = excluded.record
+                    """)
+            }
+            try await append(events.map { ($0, nil) }, in: transaction)
+            // A run that has ended may let the next one of its job begin.
+            if result != nil { try await transaction.query("SELECT pg_notify('scheduler_runs', '')") }
+        }
+    }
+
+    /// The name of an attempt, of its context, and the beginning of the names of its commands.
+    func attemptID(_ ordinal: Int, _ number: Int) -> String { "run-\(runID)-\(ordinal)-\(number)" }
+
+    /// Freezes the notebook of a task at a revision, unless that has been done.
+    func freeze(ordinal: Int, notebookID: Int64, revisionID: Int64) async throws {
+        try await pool.transaction { transaction in
+            try await hold(transaction)
+            try await transaction.query(
+                """
+                UPDATE tasks SET notebook_id = \(notebookID), revision_id = \(revisionID)
+                WHERE run_id = \(runID) AND ordinal = \(Int64(ordinal))::bigint::integer AND revision_id IS NULL
+                """)
+        }
+    }
+
+    /// Says where an attempt runs, and when its first cell began.
+    func place(attempt: String, clusterID: String, executedAt: Timestamp?) async throws {
+        try await pool.transaction { transaction in
+            try await hold(transaction)
+            try await transaction.query(
+                """
+                UPDATE attempts SET cluster_id = \(clusterID), executed_at = coalesce(executed_at, \(executedAt))
+                WHERE attempt_id = \(attempt)
+                """)
+        }
+    }
+
+    /// Keeps the outputs of a cell that has ended, with the events not written yet.
+    func finishCell(attempt: String, cell: Int, outputs: JSONValue) async throws {
+        let frame = LZ4Frame.compress(outputs.encodedJSON())
+        try await pool.transaction { transaction in
+            try await hold(transaction)
+            try await transaction.query(
+                """
+                INSERT INTO cells (attempt_id, ordinal, outputs)
+                VALUES (\(attempt), \(Int64(cell))::bigint::integer, \(frame)) ON CONFLICT DO NOTHING
+                """)
+        }
+    }
+
+    /// The outputs of the cells that have ended, by cell.
+    func finishedCells(attempt: String) async throws -> [Int: JSONValue] {
+        let rows = try await pool.query(
+            "SELECT ordinal::bigint AS ordinal, outputs FROM cells WHERE attempt_id = \(attempt)")
+        var cells: [Int: JSONValue] = [:]
+        for row in rows {
+            let bytes = try LZ4Frame.decompress(try row["outputs", as: [UInt8].self], limit: Self.notebookLimit)
+            cells[Int(try row["ordinal", as: Int64.self])] = try JSONValue(json: bytes)
+        }
+        return cells
+    }
+
+    /// Keeps the executed notebook of an attempt and drops its cells, which the notebook contains.
+    func finishAttempt(_ attempt: String, notebook: JSONValue, error: CommandError?, truncated: Bool) async throws {
+        let frame = LZ4Frame.compress(notebook.encodedJSON())
+        try await pool.transaction { transaction in
+            try await hold(transaction)
+            try await transaction.query(
+                """
+                UPDATE attempts SET notebook = \(frame), error = \(error?.jsonText())::text::jsonb,
+                    truncated = \(truncated)
+                WHERE attempt_id = \(attempt)
+                """)
+            try await transaction.query("DELETE FROM cells WHERE attempt_id = \(attempt)")
+        }
+    }
+
+    /// The largest executed notebook that is read back, in bytes.
+    static let notebookLimit = 256 << 20
+
+    /// Numbers the events and writes them. Those of a command that are there already are left out, so that a command
+    /// can be listened to again from its beginning.
+    func append(_ events: [(event: RunEvent, command: CommandPosition?)]) async throws {
+        try await pool.transaction { transaction in
+            try await hold(transaction)
+            try await append(events, in: transaction)
+        }
+    }
+
+    /// The number of an event within its command.
+    struct CommandPosition: Sendable, Hashable {
+        var commandID: String
+        var sequence: Int64
+    }
+
+    private func append(
+        _ events: [(event: RunEvent, command: CommandPosition?)], in transaction: PostgresTransaction
+    ) async throws {
+        guard !events.isEmpty else { return }
+        try await transaction.query(
+            """
+            WITH new AS (
+                SELECT payload, nullif(command_id, '') AS command_id, command_sequence,
+                       row_number() OVER (ORDER BY place) AS number
+                FROM unnest(\(events.map { $0.event.jsonText() })::text[], \(events.map { $0.command?.commandID ?? "" })::text[],
+                            \(events.map { $0.command?.sequence ?? 0 })::bigint[])
+                     WITH ORDINALITY AS t (payload, command_id, command_sequence, place)
+                WHERE command_id = '' OR NOT EXISTS (
+                    SELECT 1 FROM run_events e
+                    WHERE e.command_id = t.command_id AND e.command_sequence = t.command_sequence)
+            ), numbered AS (
+                UPDATE runs SET last_sequence = last_sequence + (SELECT count(*) FROM new) WHERE run_id = \(runID)
+                RETURNING last_sequence - (SELECT count(*) FROM new) AS base
+            )
+            INSERT INTO run_events (run_id, sequence, payload, command_id, command_sequence)
+            SELECT \(runID), base + number, payload, command_id, nullif(command_sequence, 0) FROM new, numbered
+            """)
+        try await transaction.query("SELECT pg_notify('scheduler_events', \(String(runID)))")
+    }
+
+    /// Locks the run's row for this transaction and makes sure that it is ours.
+    private func hold(_ transaction: PostgresTransaction) async throws {
+        let rows = try await transaction.query(
+            "SELECT 1 FROM runs WHERE run_id = \(runID) AND fence = \(fence) FOR UPDATE")
+        if rows.isEmpty { throw HarbourError(.leaseLost, "Another scheduler has taken over run \(runID).") }
+    }
+}

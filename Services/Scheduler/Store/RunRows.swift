@@ -1,0 +1,83 @@
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// A run, as its row has it, with the definition that was frozen when it was made.
+struct RunRow: Sendable {
+    enum Phase: String, Sendable {
+        /// Nobody has begun it.
+        case queued = "QUEUED"
+        /// A scheduler owns it, or has to take it over.
+        case running = "RUNNING"
+        case terminated = "TERMINATED"
+    }
+
+    var runID: Int64
+    var jobID: Int64?
+    var runName: String
+    var trigger: TriggerType
+    var creator: String
+    var fireAt: Timestamp?
+    var createdAt: Timestamp
+    var settings: JobSpec
+    var parameters: [String: String]
+    var phase: Phase
+    var cancelRequested: Bool
+    var record: RunRecord
+    var fence: Int64
+    var lastSequence: Int64
+
+    static let columns = """
+        run_id, job_id, run_name, trigger, creator, fire_at, created_at, settings::text AS settings,
+        parameters::text AS parameters, phase, cancel_requested, record::text AS record, fence, last_sequence
+        """
+
+    init(_ row: PostgresRow) throws {
+        runID = try row["run_id", as: Int64.self]
+        jobID = try row["job_id", as: Int64?.self]
+        runName = try row["run_name", as: String.self]
+        trigger = TriggerType(rawValue: try row["trigger", as: String.self]) ?? .oneTime
+        creator = try row["creator", as: String.self]
+        fireAt = try row["fire_at", as: Timestamp?.self]
+        createdAt = try row["created_at", as: Timestamp.self]
+        settings = try JobSpec(json: Array(try row["settings", as: String.self].utf8))
+        parameters = try [String: String](json: Array(try row["parameters", as: String.self].utf8))
+        phase = Phase(rawValue: try row["phase", as: String.self]) ?? .queued
+        cancelRequested = try row["cancel_requested", as: Bool.self]
+        record = RunRecord(try JSONValue(json: Array(try row["record", as: String.self].utf8)))
+        fence = try row["fence", as: Int64.self]
+        lastSequence = try row["last_sequence", as: Int64.self]
+    }
+}
+
+/// A task of a run with its attempts, as their rows have them.
+struct TaskRow: Sendable {
+    var ordinal: Int
+    var key: String
+    var record: TaskRecord
+    var notebookID: Int64?
+    var revisionID: Int64?
+    var attempts: [AttemptRow] = []
+}
+
+/// What an attempt left behind besides the machine's record.
+struct AttemptRow: Sendable {
+    var number: Int
+    var record: AttemptRecord
+    var clusterID: String?
+    var executedAt: Timestamp?
+    var error: CommandError?
+    var truncated: Bool
+}
+
+/// A new run.
+struct NewRun: Sendable {
+    var jobID: Int64?
+    var runName: String
+    var trigger: TriggerType
+    var creator: String
+    var fireAt: Timestamp?
+    var idempotencyToken: String?
+    var settings: JobSpec
+    var parameters: [String: String]
+}

@@ -1,0 +1,143 @@
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// The tables of runs, as the API and the engine read them. What an owner writes is in `RunProgress`.
+struct RunStore: Sendable {
+    let pool: PostgresPool
+
+    /// Makes a run with its tasks, or finds the one that the token or the fire time has made already.
+    ///
+    /// - Returns: the run's id, and whether it is new.
+    func insert(_ run: NewRun, now: Timestamp) async throws -> (runID: Int64, isNew: Bool) {
+        try await pool.transaction { transaction in try await insert(run, now: now, in: transaction) }
+    }
+
+    /// The same as part of a larger transaction.
+    func insert(
+        _ run: NewRun, now: Timestamp, in transaction: PostgresTransaction
+    ) async throws -> (runID: Int64, isNew: Bool) {
+        let inserted = try await transaction.query(
+            """
+            INSERT INTO runs (job_id, run_name, trigger, creator, fire_at, idempotency_token, created_at, settings,
+                              parameters, phase, record)
+            VALUES (\(run.jobID), \(run.runName), \(run.trigger.rawValue), \(run.creator), \(run.fireAt),
+                    \(run.idempotencyToken), \(now), \(run.settings.jsonText())::text::jsonb,
+                    \(run.parameters.jsonText())::text::jsonb, 'QUEUED', \(RunRecord().json.jsonText())::text::jsonb)
+            ON CONFLICT DO NOTHING RETURNING run_id
+            """)
+        guard let runID = try inserted.first?["run_id", as: Int64.self] else {
+            return (try await existing(run, in: transaction), false)
+        }
+        try await transaction.query(
+            """
+            INSERT INTO tasks (run_id, task_key, ordinal, record)
+            SELECT \(runID), key, ordinal::integer - 1, \(TaskRecord().json.jsonText())::text::jsonb
+            FROM unnest(\(run.settings.tasks.map(\.taskKey))::text[]) WITH ORDINALITY AS t (key, ordinal)
+            """)
+        try await transaction.query("SELECT pg_notify('scheduler_runs', \(String(runID)))")
+        return (runID, true)
+    }
+
+    private func existing(_ run: NewRun, in transaction: PostgresTransaction) async throws -> Int64 {
+        let rows = try await transaction.query(
+            """
+            SELECT run_id, job_id FROM runs
+            WHERE (creator = \(run.creator) AND idempotency_token = \(run.idempotencyToken)::text)
+               OR (job_id = \(run.jobID)::bigint AND fire_at = \(run.fireAt)::timestamptz)
+            """)
+        guard let row = rows.first else {
+            throw HarbourError(.conflict, "The run was made by somebody else at the same moment. Ask again.")
+        }
+        guard try row["job_id", as: Int64?.self] == run.jobID else {
+            throw HarbourError(
+                .alreadyExists,
+                "The idempotency_token has made a run of another job already. Use a new token for each run.")
+        }
+        return try row["run_id", as: Int64.self]
+    }
+
+    func get(_ runID: Int64) async throws -> RunRow {
+        let rows = try await pool.query("SELECT \(unescaped: RunRow.columns) FROM runs WHERE run_id = \(runID)")
+        guard let row = rows.first else { throw Self.missing(runID) }
+        return try RunRow(row)
+    }
+
+    /// Runs below an id, newest first.
+    func list(before runID: Int64?, jobID: Int64?, activeOnly: Bool, limit: Int) async throws -> [RunRow] {
+        let rows = try await pool.query(
+            """
+            SELECT \(unescaped: RunRow.columns) FROM runs
+            WHERE run_id < \(runID ?? .max) AND (\(jobID)::bigint IS NULL OR job_id = \(jobID)::bigint)
+              AND (NOT \(activeOnly) OR phase <> 'TERMINATED')
+            ORDER BY run_id DESC LIMIT \(Int64(limit))
+            """)
+        return try rows.map { try RunRow($0) }
+    }
+
+    /// The tasks of several runs at once, by run, in the order of the graph.
+    func tasks(of runIDs: [Int64]) async throws -> [Int64: [TaskRow]] {
+        let attempts = try await self.attempts(of: runIDs)
+        let rows = try await pool.query(
+            """
+            SELECT run_id, ordinal::bigint AS ordinal, task_key, record::text AS record, notebook_id, revision_id
+            FROM tasks WHERE run_id = ANY(\(runIDs)::bigint[]) ORDER BY run_id, ordinal
+            """)
+        var tasks: [Int64: [TaskRow]] = [:]
+        for row in rows {
+            let runID = try row["run_id", as: Int64.self]
+            let ordinal = Int(try row["ordinal", as: Int64.self])
+            let mine = attempts[runID]?[ordinal] ?? []
+            let json = try JSONValue(json: Array(try row["record", as: String.self].utf8))
+            guard let record = TaskRecord(json, attempts: mine.map(\.record)) else {
+                throw HarbourError(.internalError, "The record of a task cannot be read.", detail: "run \(runID)")
+            }
+            tasks[runID, default: []].append(
+                TaskRow(
+                    ordinal: ordinal, key: try row["task_key", as: String.self], record: record,
+                    notebookID: try row["notebook_id", as: Int64?.self],
+                    revisionID: try row["revision_id", as: Int64?.self], attempts: mine))
+        }
+        return tasks
+    }
+
+    private func attempts(of runIDs: [Int64]) async throws -> [Int64: [Int: [AttemptRow]]] {
+        let rows = try await pool.query(
+            """
+            SELECT run_id, task_ordinal::bigint AS task_ordinal, attempt_number::bigint AS attempt_number,
+                   record::text AS record, cluster_id, executed_at, error::text AS error, truncated
+            FROM attempts WHERE run_id = ANY(\(runIDs)::bigint[]) ORDER BY run_id, task_ordinal, attempt_number
+            """)
+        var attempts: [Int64: [Int: [AttemptRow]]] = [:]
+        for row in rows {
+            let runID = try row["run_id", as: Int64.self]
+            let json = try JSONValue(json: Array(try row["record", as: String.self].utf8))
+            guard let record = AttemptRecord(json) else {
+                throw HarbourError(.internalError, "The record of an attempt cannot be read.", detail: "run \(runID)")
+            }
+            let error = try row["error", as: String?.self]
+            let attempt = AttemptRow(
+                number: Int(try row["attempt_number", as: Int64.self]), record: record,
+                clusterID: try row["cluster_id", as: String?.self],
+                executedAt: try row["executed_at", as: Timestamp?.self],
+                error: try error.map { try CommandError(json: Array($0.utf8)) },
+                truncated: try row["truncated", as: Bool.self])
+            attempts[runID, default: [:]][Int(try row["task_ordinal", as: Int64.self]), default: []].append(attempt)
+        }
+        return attempts
+    }
+
+    /// Asks the owner of the run to cancel it; a run that has ended stays as it is.
+    func requestCancel(_ runID: Int64) async throws {
+        let rows = try await pool.query(
+            """
+            UPDATE runs SET cancel_requested = cancel_requested OR phase <> 'TERMINATED' WHERE run_id = \(runID)
+            RETURNING pg_notify('scheduler_cancel', \(String(runID)))
+            """)
+        if rows.isEmpty { throw Self.missing(runID) }
+    }
+
+    static func missing(_ runID: Int64) -> HarbourError {
+        HarbourError(.notFound, "Run \(runID) does not exist. List the runs to find the one you mean.")
+    }
+}

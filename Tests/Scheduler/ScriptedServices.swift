@@ -1,0 +1,194 @@
+import Core
+import EventLoop
+import HarbourProtocol
+import Lifecycle
+import ServiceKit
+import Synchronization
+
+/// The workspace and cluster services as the scheduler sees them, with cells that do what their source says:
+/// `print x`, `fail x`, `exit x`, `wait`, `lost`. Commands run once a name and keep their events, as the driver does.
+final class ScriptedServices: Sendable {
+    private struct Command {
+        var events: [CommandEvent] = []
+        var readers: [CheckedContinuation<Void, Never>] = []
+    }
+    private struct State {
+        var commands: [String: Command] = [:]
+        var started: [String: Int] = [:]
+        var clusters: [String: ClusterState] = [:]
+        var notebooks: [String: [String]] = [:]
+        var contexts: Set<String> = []
+    }
+    private let state = Mutex(State())
+
+    /// How often each command was begun; more than once is a defect.
+    var started: [String: Int] { state.withLock { $0.started } }
+    /// The clusters that were made, and their states.
+    var clusters: [String: ClusterState] { state.withLock { $0.clusters } }
+    /// The contexts that have not been ended.
+    var contexts: Set<String> { state.withLock { $0.contexts } }
+
+    /// Puts a notebook into the workspace: a cell a line.
+    func put(_ path: String, _ cells: [String]) { state.withLock { $0.notebooks[path] = cells } }
+
+    /// Lets the command that waits finish.
+    func finish(_ commandID: String) { emit(commandID, [terminal(.finished)]) }
+
+    var definition: ServiceDefinition {
+        ServiceDefinition(name: "scripted", summary: "Stands for others.", defaultPort: 0, hasDatabase: false) {
+            [self] _, router in
+            registerWorkspace(router)
+            registerClusters(router)
+            registerCommands(router)
+            return []
+        }
+    }
+
+    private func registerWorkspace(_ router: ServiceRouter) {
+        router.on(WorkspaceAPI.readContent) { [self] input, _ in try content(input.path) }
+        router.on(WorkspaceAPI.readRevision) { [self] input, _ in
+            let path = state.withLock { $0.notebooks.keys.sorted()[Int(input.revisionID) - 1] }
+            return try content(path)
+        }
+    }
+
+    private func content(_ path: String) throws -> NotebookContent {
+        let (cells, number) = state.withLock {
+            ($0.notebooks[path], ($0.notebooks.keys.sorted().firstIndex(of: path) ?? 0) + 1)
+        }
+        guard let cells else { throw HarbourError(.notFound, "Path (\(path)) doesn't exist.") }
+        let document: JSONValue = [
+            "nbformat": 4, "nbformat_minor": 5, "metadata": [:],
+            "cells": .array(
+                cells.enumerated().map { index, source in
+                    ["cell_type": "code", "id": .string("c\(index)"), "source": .string(source), "outputs": []]
+                }),
+        ]
+        return NotebookContent(
+            notebookID: Int64(number), revisionID: Int64(number), path: path, language: "python",
+            cells: cells.enumerated().map { index, source in
+                NotebookCell(cellID: "c\(index)", kind: .code, language: "python", source: source)
+            }, document: document)
+    }
+
+    private func registerClusters(_ router: ServiceRouter) {
+        router.on(ClusterAPI.createCluster) { [self] input, _ in
+            let id = input.body.clusterID ?? Identifier.make()
+            state.withLock { if $0.clusters[id] == nil { $0.clusters[id] = .running } }
+            return info(id)
+        }
+        router.on(ClusterAPI.watchCluster) { [self] input, _, send in try await send(info(input.clusterID)) }
+        router.on(ClusterAPI.terminateCluster) { [self] input, _ in
+            state.withLock { $0.clusters[input.clusterID] = .terminated }
+            return info(input.clusterID)
+        }
+        router.on(ClusterAPI.createContext) { [self] input, _ in
+            let id = input.body.contextID ?? Identifier.make()
+            state.withLock { _ = $0.contexts.insert(id) }
+            return ContextInfo(
+                contextID: id, clusterID: input.clusterID, language: "python", kernel: "python", state: .running,
+                createdTime: .now)
+        }
+        router.on(ClusterAPI.deleteContext) { [self] input, _ in
+            state.withLock { _ = $0.contexts.remove(input.contextID) }
+            return Empty()
+        }
+    }
+
+    private func info(_ id: String) -> ClusterInfo {
+        ClusterInfo(
+            clusterID: id, spec: ClusterSpec(clusterName: id), backend: "scripted",
+            state: state.withLock { $0.clusters[id] ?? .terminated }, stateMessage: "", creatorUserName: "tester",
+            startTime: .now, lastActivityTime: .now)
+    }
+
+    private func registerCommands(_ router: ServiceRouter) {
+        router.on(ClusterAPI.runCommand) { [self] input, _, send in
+            begin(input.commandID, input.body.source, on: input.clusterID)
+            var last = input.body.after ?? 0
+            while true {
+                let news = state.withLock { $0.commands[input.commandID]?.events.filter { $0.sequence > last } ?? [] }
+                for event in news {
+                    try await send(event)
+                    last = event.sequence
+                    if event.type == .state, let end = event.state, end != .running { return }
+                }
+                await waitForNews(input.commandID, after: last)
+                try Task.checkCancellation()
+            }
+        }
+        router.on(ClusterAPI.cancelCommand) { [self] input, _ in
+            emit(input.commandID, [terminal(.cancelled)])
+            return CommandInfo(
+                commandID: input.commandID, contextID: input.contextID, clusterID: input.clusterID, language: "python",
+                state: .cancelled, submittedTime: .now, lastSequence: 0)
+        }
+    }
+
+    private func begin(_ id: String, _ source: String, on clusterID: String) {
+        let isNew = state.withLock { state in
+            if state.commands[id] != nil { return false }
+            state.commands[id] = Command()
+            state.started[id, default: 0] += 1
+            return true
+        }
+        guard isNew else { return }
+        let words = source.split(separator: " ", maxSplits: 1).map(String.init)
+        let rest = words.count > 1 ? words[1] : ""
+        emit(id, [CommandEvent(sequence: 0, timestamp: .now, type: .state, state: .running)])
+        let failure = CommandError(code: "COMMAND_FAILED", name: "ValueError", message: rest, traceback: [rest])
+        switch words.first {
+        case "print":
+            emit(
+                id,
+                [
+                    CommandEvent(sequence: 0, timestamp: .now, type: .stream, name: "stdout", text: rest + "\n"),
+                    terminal(.finished),
+                ])
+        case "exit":
+            emit(id, [CommandEvent(sequence: 0, timestamp: .now, type: .exit, text: rest), terminal(.finished)])
+        case "lost":
+            state.withLock { $0.clusters[clusterID] = .terminated }
+            emit(id, [terminal(.error, CommandError(code: "DRIVER_LOST", name: "DriverLost", message: "It has gone."))])
+        case "fail":
+            emit(
+                id,
+                [
+                    CommandEvent(sequence: 0, timestamp: .now, type: .error, error: failure),
+                    terminal(.error, failure),
+                ])
+        default: break
+        }
+    }
+
+    private func terminal(_ end: CommandState, _ error: CommandError? = nil) -> CommandEvent {
+        CommandEvent(sequence: 0, timestamp: .now, type: .state, state: end, executionCount: 1, error: error)
+    }
+
+    private func emit(_ id: String, _ events: [CommandEvent]) {
+        let readers = state.withLock { state in
+            for var event in events {
+                event.sequence = Int64((state.commands[id]?.events.count ?? 0) + 1)
+                state.commands[id]?.events.append(event)
+            }
+            defer { state.commands[id]?.readers = [] }
+            return state.commands[id]?.readers ?? []
+        }
+        for reader in readers { reader.resume() }
+    }
+
+    private func waitForNews(_ id: String, after last: Int64) async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isNew = state.withLock { state in
+                    if Task.isCancelled || (state.commands[id]?.events.last?.sequence ?? 0) > last { return true }
+                    state.commands[id]?.readers.append(continuation)
+                    return false
+                }
+                if isNew { continuation.resume() }
+            }
+        } onCancel: {
+            emit(id, [])
+        }
+    }
+}
