@@ -146,9 +146,9 @@ let services: [Target] =
     + service(
         "Harbour", executable: "harbour",
         [
-            "Core", "EventLoop", "Configuration", "Lifecycle", "HTTPMessage", "HTTPClient", "HarbourProtocol",
-            "ServiceClients", "Cryptography",
-        ], main: ["Core"])
+            "Core", "EventLoop", "Lifecycle", "HTTPMessage", "HTTPServer", "HTTPClient", "HarbourProtocol",
+            "ServiceClients",
+        ])
 
 let suites: [Target] = [
     tests("Core", ["Core"]),

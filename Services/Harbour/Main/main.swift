@@ -1,1 +1,3 @@
-// Filled by the service it starts.
+import HarbourService
+
+HarbourCommand.main()

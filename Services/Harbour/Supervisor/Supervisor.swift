@@ -16,7 +16,8 @@ final class Supervisor: @unchecked Sendable {
     private var early: Set<Int32> = []
     private var readiness: ReadinessSocket?
     private var timer: LoopTimer?
-    private var observers: [(SupervisorStatus) -> Void] = []
+    private var observers: [Int: (SupervisorStatus) -> Void] = [:]
+    private var lastTicket = 0
     private var onStopped: (() -> Void)?
 
     init(programs: [ProgramDefinition], loop: EventLoop) {
@@ -51,7 +52,16 @@ final class Supervisor: @unchecked Sendable {
     }
 
     /// Calls back with the state after each change. Only on the loop.
-    func observe(_ observer: @escaping (SupervisorStatus) -> Void) { observers.append(observer) }
+    /// - Returns: a ticket for `forget`.
+    @discardableResult
+    func observe(_ observer: @escaping (SupervisorStatus) -> Void) -> Int {
+        lastTicket += 1
+        observers[lastTicket] = observer
+        return lastTicket
+    }
+
+    /// Ends the calls of an observer. Only on the loop.
+    func forget(_ ticket: Int) { observers[ticket] = nil }
 
     private func handle(_ event: SupervisorMachine.Event) {
         let actions = machine.handle(event, at: .now)
@@ -59,7 +69,7 @@ final class Supervisor: @unchecked Sendable {
         timer?.cancel()
         timer = machine.nextWake.map { time in loop.schedule(at: time) { [self] in handle(.wake) } }
         let status = self.status
-        for observer in observers { observer(status) }
+        for observer in observers.values { observer(status) }
     }
 
     private func perform(_ action: SupervisorMachine.Action) {
