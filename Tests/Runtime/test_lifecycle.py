@@ -6,8 +6,10 @@ import unittest
 
 from support import Host, Kernel, alive, descendants, wait_gone, wait_until
 
-ENDLESS = ("import time\nfrom pyspark.sql.functions import udf\n"
-           "spark.range(8, numPartitions=4).select(udf(lambda v: time.sleep(1000))('id')).collect()")
+ENDLESS = (
+    "import time\nfrom pyspark.sql.functions import udf\n"
+    "spark.range(8, numPartitions=4).select(udf(lambda v: time.sleep(1000))('id')).collect()"
+)
 
 
 class Kills(unittest.TestCase):
@@ -69,9 +71,12 @@ class Kills(unittest.TestCase):
             return found
 
         wait_until(lambda: len(executors()) == 2, "both executors run")
-        code = ("import time\nfrom pyspark.sql.functions import udf\n"
-                "frame = spark.range(8, numPartitions=8).select(udf(lambda v: time.sleep(0.3) or v, 'long')('id').alias('v'))\n"
-                "frame.groupBy().sum('v').collect()[0][0]")
+        code = (
+            "import time\nfrom pyspark.sql.functions import udf\n"
+            "late = udf(lambda v: time.sleep(0.3) or v, 'long')\n"
+            "frame = spark.range(8, numPartitions=8).select(late('id').alias('v'))\n"
+            "frame.groupBy().sum('v').collect()[0][0]"
+        )
         message = kernel.submit(code)
         self.job_runs(host)
         lost = executors()[0]
@@ -96,6 +101,7 @@ class Starts(unittest.TestCase):
 
     def test_failures_have_codes(self):
         self.assertEqual(self.failure(master="yarn")["code"], "CONFIG_INVALID")
+        self.assertEqual(self.failure(master="spark://127.0.0.1:9")["code"], "MASTER_UNREACHABLE")
         self.assertEqual(self.failure(java_home="/nowhere")["code"], "JAVA_MISSING")
         self.assertEqual(self.failure(scratch_dir="/proc/nowhere")["code"], "SCRATCH_UNUSABLE")
         self.assertEqual(self.failure(driver_memory_mb=100_000_000)["code"], "OUT_OF_MEMORY")

@@ -10,12 +10,12 @@ import unittest
 
 from support import RUNTIME, environment  # noqa: F401, sets the path
 
-from harbour_runtime import config, errors, java, magics, scratch, sql, tables, values
+from harbour_runtime import config, errors, failure, java, magics, scratch, sql, tables, values
 
 
 class Configuration(unittest.TestCase):
     def refused(self, **fields):
-        with self.assertRaises(config.StartFailure) as caught:
+        with self.assertRaises(failure.StartFailure) as caught:
             config.parse({"scratch_dir": "/tmp/x", **fields})
         self.assertEqual(caught.exception.code, "CONFIG_INVALID")
         return caught.exception.message
@@ -28,8 +28,10 @@ class Configuration(unittest.TestCase):
         self.assertIn("'scratch_dir'", self.refused(scratch_dir=""))
         self.assertIn("spark.x", self.refused(spark_conf={"spark.x": []}))
         self.assertIn("executor", self.refused(master="local-cluster[0,1,1024]"))
-        self.assertIn("spark.executor.memory", self.refused(
-            master="local-cluster[1,1,1024]", spark_conf={"spark.executor.memory": "9g"}))
+        self.assertIn(
+            "spark.executor.memory",
+            self.refused(master="local-cluster[1,1,1024]", spark_conf={"spark.executor.memory": "9g"}),
+        )
 
     def test_masters(self):
         for master in ("local", "local[4]", "local[*]", "local[2,3]", "local-cluster[2, 1, 1024]", "spark://h:7077"):
@@ -53,7 +55,7 @@ class Configuration(unittest.TestCase):
 
 class Java(unittest.TestCase):
     def test_missing_java_is_named(self):
-        with self.assertRaises(config.StartFailure) as caught:
+        with self.assertRaises(failure.StartFailure) as caught:
             java.find("/nowhere")
         self.assertEqual(caught.exception.code, "JAVA_MISSING")
 
@@ -66,16 +68,25 @@ class Java(unittest.TestCase):
             os.chmod(program, 0o755)
             with open(os.path.join(folder, "release"), "w", encoding="utf-8") as file:
                 file.write('JAVA_VERSION="1.8.0_402"\n')
-            with self.assertRaises(config.StartFailure) as caught:
+            with self.assertRaises(failure.StartFailure) as caught:
                 java.find(folder)
         self.assertEqual(caught.exception.code, "JAVA_TOO_OLD")
 
     def test_options_are_those_of_sparks_launcher(self):
         answer = subprocess.run(
-            [java.find(), "-cp", java.classpath(), "org.apache.spark.launcher.Main",
-             "org.apache.spark.deploy.SparkSubmit", "pyspark-shell"],
-            capture_output=True, text=True, check=True,
-            env={**os.environ, "SPARK_HOME": java.spark_home(), "SPARK_SCALA_VERSION": "2.13"})
+            [
+                java.find(),
+                "-cp",
+                java.classpath(),
+                "org.apache.spark.launcher.Main",
+                "org.apache.spark.deploy.SparkSubmit",
+                "pyspark-shell",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "SPARK_HOME": java.spark_home(), "SPARK_SCALA_VERSION": "2.13"},
+        )
         words = [word for word in answer.stdout.split("\0") if word.startswith("-") and word not in ("-cp", "-Xmx1g")]
         self.assertEqual(list(java.OPTIONS), words)
 
@@ -143,14 +154,26 @@ class Values(unittest.TestCase):
         deep = []
         deep.append(deep)
         cases = [
-            (None, None), (True, True), (7, 7), (2**53, str(2**53)), (-(2**53), str(-(2**53))),
-            (1.5, 1.5), (float("nan"), "NaN"), (float("inf"), "Infinity"), (float("-inf"), "-Infinity"),
-            (decimal.Decimal("1E+2"), "100"), (decimal.Decimal("NaN"), "NaN"), (decimal.Decimal("1.10"), "1.10"),
-            (b"\x00\xff", "AP8="), (bytearray(b"a"), "YQ=="),
+            (None, None),
+            (True, True),
+            (7, 7),
+            (2**53, str(2**53)),
+            (-(2**53), str(-(2**53))),
+            (1.5, 1.5),
+            (float("nan"), "NaN"),
+            (float("inf"), "Infinity"),
+            (float("-inf"), "-Infinity"),
+            (decimal.Decimal("1E+2"), "100"),
+            (decimal.Decimal("NaN"), "NaN"),
+            (decimal.Decimal("1.10"), "1.10"),
+            (b"\x00\xff", "AP8="),
+            (bytearray(b"a"), "YQ=="),
             (datetime.date(2024, 1, 2), "2024-01-02"),
             (datetime.datetime(2024, 1, 2, 3, 4, 5, 6, zone), "2024-01-02T03:04:05.000006+02:00"),
-            ({"a": [1, float("nan")]}, {"a": [1, "NaN"]}), ({1: 2, None: 3}, {"1": 2, "null": 3}),
-            ("\ud800x", "?x"), (object, "<class 'object'>"),
+            ({"a": [1, float("nan")]}, {"a": [1, "NaN"]}),
+            ({1: 2, None: 3}, {"1": 2, "null": 3}),
+            ("\ud800x", "?x"),
+            (object, "<class 'object'>"),
         ]
         for value, expected in cases:
             self.assertEqual(values.Converter().convert(value), expected)
@@ -181,13 +204,20 @@ class Tables(unittest.TestCase):
     def test_pandas_kinds(self):
         import pandas
 
-        frame = pandas.DataFrame({
-            "i": pandas.array([1, None], dtype="Int64"), "s": ["<b>", None], "f": [1.0, float("nan")],
-            "t": pandas.to_datetime(["2024-01-01", None]), "c": pandas.Categorical(["x", None])})
+        frame = pandas.DataFrame(
+            {
+                "i": pandas.array([1, None], dtype="Int64"),
+                "s": ["<b>", None],
+                "f": [1.0, float("nan")],
+                "t": pandas.to_datetime(["2024-01-01", None]),
+                "c": pandas.Categorical(["x", None]),
+            }
+        )
         bundle = self.bundle(frame)
         table = bundle[tables.MIME]
-        self.assertEqual([column["type"] for column in table["columns"]],
-                         ["bigint", "string", "double", "timestamp", "string"])
+        self.assertEqual(
+            [column["type"] for column in table["columns"]], ["bigint", "string", "double", "timestamp", "string"]
+        )
         self.assertEqual(table["rows"], [[1, "<b>", 1.0, "2024-01-01T00:00:00", "x"], [None, None, "NaN", None, None]])
         self.assertIn("&lt;b&gt;", bundle["text/html"])
         self.assertNotIn("<b>", bundle["text/html"])
@@ -225,8 +255,10 @@ class Errors(unittest.TestCase):
             pass
 
         Py4JJavaError.__module__ = "py4j.protocol"
-        text = ("[A_B.C] It went wrong. SQLSTATE: 42P01; line 1 pos 14;\n'Project [*]\n+- x\n\nJVM stacktrace:\n"
-                + "\tat java\n" * 200)
+        text = (
+            "[A_B.C] It went wrong. SQLSTATE: 42P01; line 1 pos 14;\n'Project [*]\n+- x\n\nJVM stacktrace:\n"
+            + "\tat java\n" * 200
+        )
         description = errors.Description(Py4JJavaError(text))
         self.assertEqual(description.message, "[A_B.C] It went wrong. SQLSTATE: 42P01; line 1 pos 14")
         self.assertEqual((description.error_class, description.sql_state), ("A_B.C", "42P01"))

@@ -44,8 +44,10 @@ class Samples(unittest.TestCase):
         self.addCleanup(host.close)
         with tempfile.TemporaryDirectory() as data:
             parameters = {"source_dir": str(SAMPLES / "data"), "data_dir": data}
-            outputs = {name: self.run_notebook(host, name, parameters)
-                       for name in ("01_ingest.ipynb", "02_report.py", "03_explore.sql")}
+            outputs = {
+                name: self.run_notebook(host, name, parameters)
+                for name in ("01_ingest.ipynb", "02_report.py", "03_explore.sql")
+            }
         first, second, third = outputs.values()
         rows = first[-1].table["rows"]
         self.assertEqual([tuple(row[:3]) for row in rows], counted())

@@ -87,8 +87,12 @@ class Swift(unittest.TestCase):
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def fetch(self, data, **environment):
-        values = {"HARBOUR_SWIFT_SITE": self.url, "HARBOUR_SWIFT_KEYS": f"{self.url}/keys.asc",
-                  "HARBOUR_PRETEND_NO_SWIFT": "1", "HARBOUR_SWIFT_SIGNER": self.signer}
+        values = {
+            "HARBOUR_SWIFT_SITE": self.url,
+            "HARBOUR_SWIFT_KEYS": f"{self.url}/keys.asc",
+            "HARBOUR_PRETEND_NO_SWIFT": "1",
+            "HARBOUR_SWIFT_SIGNER": self.signer,
+        }
         return setup(data, "--only", "swift", **{**values, **environment})
 
     def test_a_signed_one_is_installed(self):

@@ -25,6 +25,11 @@ harbour_install_packages() {
         harbour_say "all there"
         return
     fi
+    local system
+    system=$(. /etc/os-release 2>/dev/null && printf '%s %s' "${ID:-}" "${VERSION_ID:-}") || true
+    [[ $system == "debian 12" ]] ||
+        harbour_fail "Set-up knows the packages of Debian 12, and this is ${system:-another system}. Install what" \
+            "matches these by hand, then run deploy/setup --only runtime: $missing"
     harbour_can_be_root ||
         harbour_fail "Packages are missing and you are not root. Run this, then deploy/setup again:" \
             "apt-get install --no-install-recommends $missing"
@@ -42,6 +47,7 @@ harbour_install_packages() {
 
 harbour_apt() {
     harbour_run harbour_as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+        ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
         apt-get -q -y -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 "$@"
 }
 

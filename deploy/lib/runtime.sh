@@ -9,7 +9,7 @@ harbour_runtime_home=$HARBOUR_DATA/runtime
 # The newest python3 of 3.11 or more that can make virtual environments.
 harbour_find_python() {
     local name
-    for name in ${HARBOUR_PYTHON:-} /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 /usr/bin/python3 python3; do
+    for name in ${HARBOUR_PYTHON:-} /usr/bin/python3.1{3,2,1} /usr/bin/python3 python3; do
         name=$(command -v "$name" 2>/dev/null) || continue
         if "$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             printf '%s\n' "$name"
@@ -20,9 +20,10 @@ harbour_find_python() {
 }
 
 harbour_runtime_folder() {
-    local version
+    local version hash
     version=$("$1" -c 'import platform; print(platform.machine(), ".".join(platform.python_version_tuple()[:2]))')
-    printf '%s/%s\n' "$harbour_runtime_home" "$({ cat "$harbour_runtime_lock"; echo "$version"; } | sha256sum | cut -c1-16)"
+    hash=$({ cat "$harbour_runtime_lock" && echo "$version"; } | sha256sum)
+    printf '%s/%s\n' "$harbour_runtime_home" "${hash:0:16}"
 }
 
 harbour_make_runtime() {
@@ -52,8 +53,8 @@ harbour_build_environment() {
     rm -rf "$harbour_runtime_home"/.building-*
     local room
     room=$(df -Pm "$harbour_runtime_home" | awk 'NR == 2 { print $4 }')
-    ((room > 3000)) || harbour_fail "There are $room MB free below $HARBOUR_DATA, and the Python environment needs 3000" \
-        "while it is made. Make room, or set HARBOUR_DATA to another disk."
+    ((room > 3000)) || harbour_fail "There are $room MB free below $HARBOUR_DATA, and the Python environment needs" \
+        "3000 while it is made. Make room, or set HARBOUR_DATA to another disk."
     harbour_run "$python" -m venv "$work" ||
         harbour_fail "Python's virtual environment could not be made with $python. Is the package python3-venv whole?"
     harbour_run "$work/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \

@@ -29,9 +29,11 @@ harbour_fail() {
     harbour_stop_ticker
     printf '\n%s\n' "$*" >&2
     local said=
-    # Of this run only: it begins at the last line of ===.
-    if [[ -n $harbour_log ]]; then said=$(awk '/^=== /{ text = ""; next } { text = text "    " $0 "\n" } END { printf "%s", text }' \
-        "$harbour_log" | tail -n 12 | cut -c1-200); fi
+    if [[ -n $harbour_log ]]; then
+        # Of this run only, which begins at the last line of ===.
+        said=$(awk '/^=== / { text = ""; next } { text = text "    " $0 "\n" } END { printf "%s", text }' \
+            "$harbour_log" | tail -n 12 | cut -c1-200)
+    fi
     if [[ -n $said ]]; then printf 'The log is %s; its last lines:\n%s\n' "$harbour_log" "$said" >&2; fi
     exit 1
 }

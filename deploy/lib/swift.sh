@@ -6,7 +6,8 @@ harbour_swift_site=${HARBOUR_SWIFT_SITE:-https://download.swift.org}
 harbour_swift_keys=${HARBOUR_SWIFT_KEYS:-https://www.swift.org/keys/all-keys.asc}
 # "Swift 6.x Release Signing Key": a key that was only downloaded proves nothing.
 harbour_swift_signer=${HARBOUR_SWIFT_SIGNER:-52BB7E3DE28A71BE22EC05FFEF80A866B47A981F}
-harbour_swift_mend="Put Swift $HARBOUR_SWIFT_VERSION for Debian 12 in place by hand and name its folder in HARBOUR_SWIFT"
+harbour_swift_mend="Put Swift $HARBOUR_SWIFT_VERSION for Debian 12 in place by hand and name its folder in\
+ HARBOUR_SWIFT"
 
 harbour_swift_candidates() {
     [[ ${HARBOUR_PRETEND_NO_SWIFT:-} != 1 ]] || return 0
@@ -44,8 +45,8 @@ harbour_expect_swift() {
         [[ $host != *:* ]] || { port=${host##*:}; host=${host%:*}; }
         timeout 10 bash -c ': <"/dev/tcp/$1/$2"' - "$host" "$port" 2>/dev/null || reached=
     fi
-    [[ -n $reached ]] || harbour_fail "Swift $HARBOUR_SWIFT_VERSION is not installed and $harbour_swift_site cannot be" \
-        "reached. $harbour_swift_mend."
+    [[ -n $reached ]] || harbour_fail \
+        "Swift $HARBOUR_SWIFT_VERSION is not installed and $harbour_swift_site cannot be reached. $harbour_swift_mend."
 }
 
 harbour_swift_fits() {
@@ -67,7 +68,8 @@ harbour_install_swift() {
         *) harbour_fail "There is no Swift for the processor $(uname -m). Build one, and name it in HARBOUR_SWIFT." ;;
     esac
     local name=swift-$HARBOUR_SWIFT_VERSION-RELEASE
-    local url=$harbour_swift_site/swift-$HARBOUR_SWIFT_VERSION-release/debian12$suffix/$name/$name-debian12$suffix.tar.gz
+    local url=$harbour_swift_site/swift-$HARBOUR_SWIFT_VERSION-release/debian12$suffix
+    url+=/$name/$name-debian12$suffix.tar.gz
     local parent=$HARBOUR_DATA/toolchain
     local target=$parent/swift-$HARBOUR_SWIFT_VERSION work=$parent/.building
     rm -rf "$work"
@@ -81,7 +83,8 @@ harbour_install_swift() {
         harbour_fail "Swift's public keys could not be fetched from $harbour_swift_keys. Try again later."
     if ! harbour_check_signature "$work" "$parent/$name.tar.gz"; then
         rm -f "$parent/$name.tar.gz"
-        harbour_fail "The Swift that came from $url is not signed by Swift's release key, so it was thrown away. $harbour_swift_mend."
+        harbour_fail "The Swift that came from $url is not signed by Swift's release key, so it was thrown away." \
+            "$harbour_swift_mend."
     fi
     harbour_run tar -xzf "$parent/$name.tar.gz" -C "$work/toolchain" --strip-components=1 ||
         harbour_fail "Swift could not be unpacked into $parent. Is there room on the disk (3 GB)?"
@@ -98,7 +101,8 @@ harbour_check_signature() {
     local work=$1 file=$2 status
     harbour_run gpg --batch --homedir "$work/keys" --import "$work/keys.asc" || return 1
     # VALIDSIG ends with the fingerprint of the primary key.
-    status=$(gpg --batch --homedir "$work/keys" --status-fd 1 --verify "$work/signature" "$file" 2>>"$harbour_log") || true
+    status=$(gpg --batch --homedir "$work/keys" --status-fd 1 --verify "$work/signature" "$file" \
+        2>>"$harbour_log") || true
     printf '%s\n' "$status" >>"$harbour_log"
     ! grep -qE '^\[GNUPG:\] (BADSIG|ERRSIG|REVKEYSIG)' <<<"$status" &&
         grep -qE "^\[GNUPG:\] VALIDSIG .*\b$harbour_swift_signer( |$)" <<<"$status"

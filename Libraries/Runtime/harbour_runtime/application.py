@@ -1,12 +1,14 @@
 """The one Spark application of a cluster, seen from the host: started, asked, cancelled, stopped."""
 
+import socket
 import time
 
 from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
 from py4j.protocol import Py4JError, Py4JJavaError
 
 from . import jvm as jvm_module
-from .config import StartFailure, spark_settings
+from .config import spark_settings
+from .failure import StartFailure
 
 _SESSION = "org.apache.spark.sql.classic.SparkSession"
 
@@ -112,16 +114,33 @@ class Application:
             return
 
 
+def unreachable(master, detail=""):
+    """The master of a standalone cluster does not answer."""
+    sentence = f"The Spark master {master} does not answer. Check its address and that it runs."
+    return StartFailure("MASTER_UNREACHABLE", sentence, detail)
+
+
+def expect_master(master):
+    """Asks whether anybody listens at a standalone master; Spark itself finds out after a minute."""
+    if not master.startswith("spark://"):
+        return
+    reasons = []
+    for address in master.removeprefix("spark://").split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+            return
+        except (OSError, ValueError) as error:
+            reasons.append(f"{address}: {error}")
+    raise unreachable(master, "\n".join(reasons))
+
+
 def _session_failure(config, jvm, error):
     text = str(error.java_exception)
     detail = text + "\n" + jvm_module.tail(jvm.log)
     short = text.split("\n")[0][:500]
     if jvm_module.looks_out_of_memory(text) or "System memory" in text:
         return StartFailure("OUT_OF_MEMORY", f"There is not enough memory for Spark: {short}", detail)
-    if config.master.startswith("spark://") and ("masters are unresponsive" in text or "Could not parse" in text):
-        return StartFailure(
-            "MASTER_UNREACHABLE",
-            f"The Spark master {config.master} does not answer. Check its address and that it runs.",
-            detail,
-        )
+    if config.master.startswith("spark://") and "masters are unresponsive" in detail:
+        return unreachable(config.master, detail)
     return StartFailure("SPARK_START_FAILED", f"Spark did not start: {short}. Look at {jvm.log}.", detail)

@@ -7,6 +7,7 @@ jars; a note beside it says which (see java.fingerprint).
 
 import argparse
 import contextlib
+import glob
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ import tempfile
 import time
 
 from . import application, config, java, jvm, scratch
+from .failure import StartFailure
 
 # Classes of an executor process: a local-cluster's executors are other JVMs, whose loading this one does not see.
 _EXECUTOR = (
@@ -30,7 +32,7 @@ _EXECUTOR = (
 _CSV = "id,name,day,amount\n" + "".join(f"{at},n{at % 7},2024-01-{at % 28 + 1:02},{at * 1.5}\n" for at in range(200))
 
 _STATEMENTS = (
-    "CREATE OR REPLACE TEMP VIEW t AS SELECT * FROM VALUES (1, 'a', date'2024-01-01'), (2, 'b', null) AS v(id, name, day)",
+    "CREATE OR REPLACE TEMP VIEW t AS SELECT * FROM VALUES (1, 'a', date'2024-01-01'), (2, 'b', null) v(id, name, day)",
     "SELECT name, count(*) AS n, sum(id) AS s, avg(id) FROM t GROUP BY name ORDER BY n DESC",
     "SELECT a.id, b.name, row_number() OVER (PARTITION BY a.name ORDER BY a.id) FROM t a JOIN t b ON a.id = b.id",
     "SELECT explode(sequence(1, 3)) AS x, cast(1.5 AS decimal(10, 2)), array(1), map('a', 1), current_timestamp()",
@@ -43,6 +45,8 @@ def make(output, java_home=None, driver_memory_mb=1024):
     """Writes the archive and its note. Returns seconds. Raises `StartFailure`."""
     started = time.monotonic()
     os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+    for left in glob.glob(glob.escape(output) + ".*.new*"):
+        os.unlink(left)  # Of a run that was killed; set-up holds a lock, so nobody else is at it.
     building = f"{output}.{os.getpid()}.new"
     with tempfile.TemporaryDirectory(prefix="harbour-archive-") as folder:
         settings = config.parse(
@@ -58,7 +62,7 @@ def make(output, java_home=None, driver_memory_mb=1024):
         finally:
             machine.stop(120)
         if not os.path.exists(building):
-            raise config.StartFailure(
+            raise StartFailure(
                 "ARCHIVE_FAILED", "Java wrote no archive. Clusters start without it, slower.", jvm.tail(machine.output)
             )
         note = {"fingerprint": java.fingerprint(machine.program), "java": machine.program}
@@ -137,7 +141,7 @@ def main(arguments=None):
             print(usable or why)
             return 0 if usable else 1
         seconds = make(options.output, options.java_home)
-    except config.StartFailure as failure:
+    except StartFailure as failure:
         print(f"{failure.message}\n{failure.detail}".rstrip(), file=sys.stderr)
         return 1
     print(f"{options.output}: {os.path.getsize(options.output) >> 20} MiB in {seconds:.1f} s")

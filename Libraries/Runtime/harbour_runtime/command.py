@@ -1,4 +1,4 @@
-"""The command a kernel is running now. Read by every thread that talks to Spark, written by the kernel's main thread."""
+"""The command a kernel is running now: read by all threads that talk to Spark, written by the main one."""
 
 import itertools
 

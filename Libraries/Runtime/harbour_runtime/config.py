@@ -3,16 +3,10 @@
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass, field
 
-
-class StartFailure(Exception):
-    """Why a cluster's Spark could not be started: a stable code, a sentence for the user, detail for the log."""
-
-    def __init__(self, code, message, detail=""):
-        super().__init__(message)
-        self.code, self.message, self.detail = code, message, detail
+from . import java
+from .failure import StartFailure
 
 
 @dataclass
@@ -104,13 +98,14 @@ def _check_master(config):
         return
     cluster = _LOCAL_CLUSTER.fullmatch(master)
     if not cluster:
-        raise _invalid(f"the master {master!r} is none of local[N], local-cluster[N,cores,memory_mb], spark://host:port.")
+        kinds = "local[N], local-cluster[N,cores,memory_mb], spark://host:port"
+        raise _invalid(f"the master {master!r} is none of {kinds}.")
     executors, cores, memory = (int(part) for part in cluster.groups())
     if executors < 1 or cores < 1 or memory < 512:
         raise _invalid("a local-cluster needs at least one executor, one core and 512 MB for each.")
     for name in ("spark.executor.memory", "spark.executor.cores"):
         if name in config.spark_conf:
-            raise _invalid(f"with the master {master!r} the setting {name} is given by the master itself; leave it out.")
+            raise _invalid(f"the master {master!r} gives {name} itself; leave that setting out.")
 
 
 def shape(master):
@@ -149,7 +144,7 @@ def spark_settings(config, executor_options):
         "spark.serializer.objectStreamReset": "100",
         "spark.rdd.compress": "true",
         "spark.submit.deployMode": "client",
-        "spark.pyspark.python": sys.executable,
+        "spark.pyspark.python": java.python(),
         "spark.executor.logs.rolling.strategy": "size",
         "spark.executor.logs.rolling.maxSize": "10485760",
         "spark.executor.logs.rolling.maxRetainedFiles": "3",

@@ -67,7 +67,8 @@ class _CommandClient(JavaClient):
         if fresh:
             for name, value in self.properties:
                 self._call(connection, self.context_id, "setLocalProperty", name, value)
-            _send(connection, f"c\nz:org.apache.spark.sql.classic.SparkSession\nsetActiveSession\nr{self.session_id}\ne\n")
+            session = "z:org.apache.spark.sql.classic.SparkSession"
+            _send(connection, f"c\n{session}\nsetActiveSession\nr{self.session_id}\ne\n")
         self._call(connection, self.context_id, "setLocalProperty", "spark.jobGroup.id", current.command_id)
         self._call(connection, self.context_id, "setLocalProperty", "spark.job.description", current.description)
 

@@ -8,8 +8,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
-from .config import StartFailure
+from .failure import StartFailure
 
 OLDEST = 17
 
@@ -54,6 +55,12 @@ def spark_home():
     if not os.path.isdir(os.path.join(home, "jars")):
         raise StartFailure("PYSPARK_MISSING", f"PySpark at {home} has no jars. Run deploy/setup --only runtime again.")
     return home
+
+
+def python():
+    """This environment's Python, with its folder resolved: a link to the newest environment may move meanwhile."""
+    folder, name = os.path.split(sys.executable)
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def classpath():

@@ -6,11 +6,11 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import time
 
 from . import java, processes
-from .config import StartFailure, shape
+from .config import shape
+from .failure import StartFailure
 
 _MAIN = "org.apache.spark.api.python.PythonGatewayServer"
 _TAIL = 8000
@@ -88,7 +88,7 @@ class Jvm:
             SPARK_SCALA_VERSION="2.13",
             SPARK_LOCAL_IP=config.bind_address,
             SPARK_CONNECT_MODE="0",
-            PYSPARK_PYTHON=sys.executable,
+            PYSPARK_PYTHON=java.python(),
             PYSPARK_PIN_THREAD="true",
             JAVA_HOME=os.path.dirname(os.path.dirname(self.program)),
             _PYSPARK_DRIVER_CONN_INFO_PATH=self._connection_file,
@@ -157,7 +157,7 @@ class Jvm:
         if looks_out_of_memory(tail(self.output)):
             return (
                 "OUT_OF_MEMORY",
-                "Spark's driver ran out of memory and ended. Give the cluster more driver memory, or collect less data.",
+                "Spark's driver ran out of memory and ended. Give it more memory, or collect less data.",
                 detail,
             )
         if status < 0:

@@ -83,7 +83,15 @@ class HarbourKernel(IPythonKernel):
     shell_class = HarbourShell
 
     async def do_execute(
-        self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, *, cell_meta=None, cell_id=None
+        self,
+        code,
+        silent,
+        store_history=True,
+        user_expressions=None,
+        allow_stdin=False,
+        *,
+        cell_meta=None,
+        cell_id=None,
     ):
         options = (cell_meta or {}).get("dataharbour")
         options = options if isinstance(options, dict) else {}

@@ -4,7 +4,7 @@ import os
 import tempfile
 
 from . import java
-from .config import StartFailure
+from .failure import StartFailure
 
 # One rolled file for Spark's own log: a streaming job writes for weeks.
 _DRIVER_LOG = """\
@@ -59,13 +59,11 @@ def socket_path(config):
 
 def kernel_environment(config, socket):
     """The variables every kernel of this cluster is started with."""
-    import sys
-
     return {
         "HARBOUR_SPARK_SOCKET": socket,
         "HARBOUR_OVERLAY": config.path("overlay"),
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYSPARK_PYTHON": java.python(),
+        "PYSPARK_DRIVER_PYTHON": java.python(),
         "PYSPARK_PIN_THREAD": "true",
         "SPARK_HOME": java.spark_home(),
         "SPARK_LOCAL_IP": config.bind_address,

@@ -12,8 +12,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from . import config as configuration
+from . import java, scratch
 from . import jvm as jvm_module
-from . import scratch
+from .failure import StartFailure
 from .kernels import KernelDoor
 
 _LINE_LIMIT = 1 << 20
@@ -95,7 +96,7 @@ class Host:
 
     def run(self):
         """Runs until Spark is stopped or lost. Returns the exit status."""
-        self._events.send("listening", kernel_env=self._kernel_env)
+        self._events.send("listening", kernel_env=self._kernel_env, python=java.python())
         self.watch(self._wake_read, self._on_posted)
         self.watch(self._door.listener, self._door.on_connect)
         os.set_blocking(0, False)
@@ -111,15 +112,16 @@ class Host:
             while self._exit is None:
                 for key, _ in self._selector.select():
                     key.data()
-        except configuration.StartFailure as failure:
+        except StartFailure as failure:
             self._fail(failure)
         finally:
             self._clean_up()
         return self._exit
 
     def _start(self):
-        from .application import Application
+        from .application import Application, expect_master
 
+        expect_master(self._config.master)
         return Application(self._config, self._jvm)
 
     def _on_started(self, application, error):
@@ -147,9 +149,9 @@ class Host:
             self.in_background(application.warm_up)
 
     def _fail(self, error):
-        if not isinstance(error, configuration.StartFailure):
+        if not isinstance(error, StartFailure):
             detail = jvm_module.tail(self._jvm.log) if self._jvm else ""
-            error = configuration.StartFailure("SPARK_START_FAILED", f"Spark did not start: {error}", detail)
+            error = StartFailure("SPARK_START_FAILED", f"Spark did not start: {error}", detail)
         self._events.send("failed", code=error.code, message=error.message, detail=error.detail)
         self._door.refuse(error.code, error.message)
         self._exit = EXIT_FAILED
@@ -274,7 +276,7 @@ def main(arguments=None):
         config = configuration.read(options.config)
         scratch.prepare(config)
         host = Host(config, events)
-    except (configuration.StartFailure, OSError) as error:
+    except (StartFailure, OSError) as error:
         code = getattr(error, "code", "SCRATCH_UNUSABLE")
         message = getattr(error, "message", f"The cluster's folder cannot be used ({error}).")
         events.send("failed", code=code, message=message, detail=getattr(error, "detail", ""))

@@ -102,4 +102,3 @@ def _arguments(statement, parameters):
         return None
     wanted = {name: parameters[name] for name in _PARAMETER.findall(statement) if name in parameters}
     return wanted or None
-

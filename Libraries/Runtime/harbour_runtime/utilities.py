@@ -90,7 +90,8 @@ class TaskValues:
         if len(json.dumps(value)) > 48 * 1024:
             raise ValueError("A task value may take 48 KiB; leave larger ones in a file or a table.")
         self._own[str(key)] = value
-        showing.publish({showing.TASK_VALUE_MIME: {"key": str(key), "value": value}, "text/plain": f"{key} = {value!r}"})
+        shown = {showing.TASK_VALUE_MIME: {"key": str(key), "value": value}, "text/plain": f"{key} = {value!r}"}
+        showing.publish(shown)
 
     def get(self, taskKey, key, default=_MISSING, debugValue=_MISSING):  # noqa: N803
         """What the task `taskKey` left; `debugValue` where the notebook does not run in a job."""
