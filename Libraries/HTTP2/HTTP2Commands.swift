@@ -111,7 +111,10 @@ extension HTTP2Connection {
             provider.read_callback = bodyProvider
             return nghttp2_submit_request(session, nil, list.baseAddress, builder.count, &provider, user)
         }
-        guard id > 0 else { return nil }
+        guard id > 0 else {
+            takeBack(stream)
+            return nil
+        }
         stream.id = id
         opened(stream)
         return stream

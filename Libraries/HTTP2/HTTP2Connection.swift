@@ -13,15 +13,17 @@ public final class HTTP2Connection {
     /// The limits this connection was made with.
     public let settings: HTTP2Settings
     let session: OpaquePointer
-    private var openStreams: [HTTP2Stream] = []
-    private var pool: [HTTP2Stream] = []
-    private var events: [HTTP2Event] = []
-    private var eventIndex = 0
-    private var idleFrameBudget: Int
-    private var budgetTime: MonotonicTime?
-    private var failure: HTTP2Failure?
-    private var headersOpen = 0
-    private static let poolLimit = 256
+    /// Every stream object of this connection: what keeps them alive for the lists and events below, which are walked
+    /// for each request and would otherwise spend their time on counting references.
+    private var owned: [HTTP2Stream] = []
+    @exclusivity(unchecked) private var openStreams: [Unmanaged<HTTP2Stream>] = []
+    @exclusivity(unchecked) private var pool: [Unmanaged<HTTP2Stream>] = []
+    @exclusivity(unchecked) private var events: [RecordedEvent] = []
+    @exclusivity(unchecked) private var eventIndex = 0
+    @exclusivity(unchecked) private var idleFrameBudget: Int
+    @exclusivity(unchecked) private var budgetTime: MonotonicTime?
+    @exclusivity(unchecked) private var failure: HTTP2Failure?
+    @exclusivity(unchecked) private var headersOpen = 0
 
     /// Makes a connection and queues our preface and settings.
     /// - Throws: `HTTP2Failure` when there is no memory.
@@ -47,7 +49,7 @@ public final class HTTP2Connection {
     // MARK: State
 
     /// Streams that are open in either direction.
-    public var streams: [HTTP2Stream] { openStreams }
+    public var streams: [HTTP2Stream] { openStreams.map { $0.takeUnretainedValue() } }
     /// How many streams are open.
     public var openStreamCount: Int { openStreams.count }
     /// A header block has begun and not ended.
@@ -109,8 +111,7 @@ public final class HTTP2Connection {
         }
         let event = events[eventIndex]
         eventIndex += 1
-        if case .data(let stream) = event { stream.dataEventPending = false }
-        return event
+        return event.told
     }
 
     /// Takes back the object of a closed stream. It must not be used afterwards.
@@ -118,24 +119,35 @@ public final class HTTP2Connection {
         guard stream.isClosed, stream.id != 0 else { return }
         // Bytes nobody has read must not keep the connection's window shut.
         releaseUnread(stream)
+        takeBack(stream)
+    }
+
+    /// The object is free for the next stream.
+    func takeBack(_ stream: HTTP2Stream) {
         stream.recycle()
-        if pool.count < HTTP2Connection.poolLimit { pool.append(stream) }
+        pool.append(Unmanaged.passUnretained(stream))
     }
 
     func opened(_ stream: HTTP2Stream) {
         stream.openIndex = openStreams.count
-        openStreams.append(stream)
+        openStreams.append(Unmanaged.passUnretained(stream))
     }
 
-    func newStream() -> HTTP2Stream { pool.popLast() ?? HTTP2Stream() }
+    func newStream() -> HTTP2Stream {
+        if let known = pool.popLast() { return known.takeUnretainedValue() }
+        let made = HTTP2Stream()
+        owned.append(made)
+        return made
+    }
 
     func removeOpen(_ stream: HTTP2Stream) {
         let index = stream.openIndex
-        guard index < openStreams.count, openStreams[index] === stream else { return }
+        let this = Unmanaged.passUnretained(stream).toOpaque()
+        guard index < openStreams.count, openStreams[index].toOpaque() == this else { return }
         let last = openStreams.removeLast()
-        if last !== stream {
+        if last.toOpaque() != this {
             openStreams[index] = last
-            last.openIndex = index
+            last._withUnsafeGuaranteedRef { $0.openIndex = index }
         }
     }
 
@@ -220,7 +232,7 @@ public final class HTTP2Connection {
             recordData(stream)
         } else {
             stream.headComplete = true
-            events.append(.head(stream))
+            events.append(.head(Unmanaged.passUnretained(stream)))
         }
     }
 
@@ -228,11 +240,11 @@ public final class HTTP2Connection {
         guard !stream.isClosed else { return }
         stream.isClosed = true
         removeOpen(stream)
-        events.append(.closed(stream, code))
+        events.append(.closed(Unmanaged.passUnretained(stream), code))
     }
 
     func headersNotSent(_ id: Int32) {
-        guard role == .client, let stream = openStreams.first(where: { $0.id == id && !$0.headComplete }) else {
+        guard role == .client, let stream = streams.first(where: { $0.id == id && !$0.headComplete }) else {
             return
         }
         streamClosed(stream, .refusedStream)
@@ -241,16 +253,16 @@ public final class HTTP2Connection {
     func outboundShrank(_ stream: HTTP2Stream) {
         guard stream.unsentBytes <= settings.outboundLowWater else { return }
         stream.writerWaits = false
-        events.append(.writable(stream))
+        events.append(.writable(Unmanaged.passUnretained(stream)))
     }
 
-    func sentFirst(_ stream: HTTP2Stream) { events.append(.sentFirst(stream)) }
+    func sentFirst(_ stream: HTTP2Stream) { events.append(.sentFirst(Unmanaged.passUnretained(stream))) }
 
     private func recordData(_ stream: HTTP2Stream) {
         // A head that is still unread tells about the body too.
         if stream.dataEventPending || !stream.headComplete { return }
         stream.dataEventPending = true
-        events.append(.data(stream))
+        events.append(.data(Unmanaged.passUnretained(stream)))
     }
 
     func stream(_ id: Int32) -> HTTP2Stream? {

@@ -4,47 +4,47 @@ public import HTTPMessage
 /// higher generation, so whoever waits must compare.
 public final class HTTP2Stream {
     /// The number on the wire; 0 while it waits in the pool.
-    public internal(set) var id: Int32 = 0
+    @exclusivity(unchecked) public internal(set) var id: Int32 = 0
     /// Goes up with each use of the object.
-    public private(set) var generation: UInt32 = 0
+    @exclusivity(unchecked) public private(set) var generation: UInt32 = 0
     /// Server: the request as far as it has been received.
-    public internal(set) var request: HTTPRequest
+    @exclusivity(unchecked) public internal(set) var request: HTTPRequest
     /// Client: the status of the response; 0 before it has come.
-    public internal(set) var status = 0
+    @exclusivity(unchecked) public internal(set) var status = 0
     /// Client: the fields of the response.
-    public internal(set) var fields: HTTPFields
+    @exclusivity(unchecked) public internal(set) var fields: HTTPFields
     /// Server: the `:protocol` of an extended CONNECT (RFC 8441); empty otherwise.
-    public internal(set) var connectProtocol = ""
+    @exclusivity(unchecked) public internal(set) var connectProtocol = ""
     /// The header fields were larger than allowed and have not been kept.
-    public internal(set) var headersTooLarge = false
+    @exclusivity(unchecked) public internal(set) var headersTooLarge = false
     /// All fields of the head have come.
-    public internal(set) var headComplete = false
+    @exclusivity(unchecked) public internal(set) var headComplete = false
     /// The peer sends nothing more on this stream.
-    public internal(set) var inboundEnded = false
+    @exclusivity(unchecked) public internal(set) var inboundEnded = false
     /// All bytes of the body that were ever received.
-    public internal(set) var receivedBytes = 0
+    @exclusivity(unchecked) public internal(set) var receivedBytes = 0
     /// The announced length of the body, when it was announced.
-    public internal(set) var contentLength: Int?
+    @exclusivity(unchecked) public internal(set) var contentLength: Int?
     /// Closed by either side.
-    public internal(set) var isClosed = false
+    @exclusivity(unchecked) public internal(set) var isClosed = false
     /// The object of the layer above that goes with this one, for as long as both live.
-    public var context: AnyObject?
+    @exclusivity(unchecked) public var context: AnyObject?
 
-    var inbound: [UInt8] = []
-    var discardsInbound = false
-    var dataEventPending = false
-    var headerBytes = 0
-    var isInformational = false
-    var openIndex = 0
+    @exclusivity(unchecked) var inbound: [UInt8] = []
+    @exclusivity(unchecked) var discardsInbound = false
+    @exclusivity(unchecked) var dataEventPending = false
+    @exclusivity(unchecked) var headerBytes = 0
+    @exclusivity(unchecked) var isInformational = false
+    @exclusivity(unchecked) var openIndex = 0
 
-    var sentFields = HTTPFields()
-    var outbound: [UInt8] = []
-    var outboundStart = 0
-    var outboundEnded = false
-    var outboundDeferred = false
-    var writerWaits = false
+    @exclusivity(unchecked) var sentFields = HTTPFields()
+    @exclusivity(unchecked) var outbound: [UInt8] = []
+    @exclusivity(unchecked) var outboundStart = 0
+    @exclusivity(unchecked) var outboundEnded = false
+    @exclusivity(unchecked) var outboundDeferred = false
+    @exclusivity(unchecked) var writerWaits = false
     /// All body bytes that the peer's window has let through.
-    public internal(set) var sentBytes = 0
+    @exclusivity(unchecked) public internal(set) var sentBytes = 0
 
     init() {
         request = HTTPRequest(forServer: ())
@@ -87,7 +87,6 @@ public final class HTTP2Stream {
     // MARK: From the callbacks
 
     func receivePseudoField(_ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>) {
-        let storage = request.fields.storage
         switch name[1] {
         case UInt8(ascii: "p") where name.count == 5:
             request.setTarget(value.baseAddress, value.count)
@@ -96,7 +95,7 @@ public final class HTTP2Stream {
         case UInt8(ascii: "m"):
             request.method = HTTPMethod(bytes: value)
         case UInt8(ascii: "a"):
-            request.authorityRange = storage.store(value.baseAddress, value.count)
+            request.authorityRange = request.fields.storage.store(value.baseAddress, value.count)
         case UInt8(ascii: "s") where name.count == 7 && value.count == 3 && name[2] == UInt8(ascii: "t"):
             status = value.reduce(0) { $0 * 10 + Int($1) - 48 }
             isInformational = status < 200

@@ -27,10 +27,10 @@ package final class HTTPFieldStorage: @unchecked Sendable {
         package var value: ByteRange
     }
 
-    package private(set) var base: UnsafeMutablePointer<UInt8>
-    package private(set) var count = 0
-    private var capacity: Int
-    package var entries: ContiguousArray<Entry> = []
+    @exclusivity(unchecked) package private(set) var base: UnsafeMutablePointer<UInt8>
+    @exclusivity(unchecked) package private(set) var count = 0
+    @exclusivity(unchecked) private var capacity: Int
+    @exclusivity(unchecked) package var entries: ContiguousArray<Entry> = []
 
     package init(capacity: Int = 512) {
         self.capacity = max(capacity, 64)

@@ -1,4 +1,5 @@
 public import Core
+internal import Glibc
 
 /// Who is at the other end of a connection.
 public final class HTTPPeer: Sendable {
@@ -26,26 +27,26 @@ public final class HTTPPeer: Sendable {
 /// works on it writes to it (`attributes`), and its parts run one after the other.
 public final class HTTPRequest: @unchecked Sendable {
     /// What the client wants done.
-    public package(set) var method: HTTPMethod = .get
+    @exclusivity(unchecked) public package(set) var method: HTTPMethod = .get
     /// The header fields, names in lower case.
-    public package(set) var fields: HTTPFields
+    @exclusivity(unchecked) public package(set) var fields: HTTPFields
     /// The body, to be read once.
-    public package(set) var body: HTTPBody = .empty
+    @exclusivity(unchecked) public package(set) var body: HTTPBody = .empty
     /// Who asks.
-    public package(set) var remote: HTTPPeer = .none
+    @exclusivity(unchecked) public package(set) var remote: HTTPPeer = .none
     /// When the caller stops waiting (`x-harbour-deadline-ms`).
-    public package(set) var deadline: MonotonicTime?
+    @exclusivity(unchecked) public package(set) var deadline: MonotonicTime?
     /// Values that middlewares leave for handlers.
-    public var attributes = HTTPAttributes()
+    @exclusivity(unchecked) public var attributes = HTTPAttributes()
 
-    package var pathRange = ByteRange.empty
-    package var queryRange: ByteRange?
-    package var authorityRange = ByteRange.empty
-    package var requestIDRange = ByteRange.empty
-    package var parameterNames: [String] = []
-    package var parameterRanges: [ByteRange] = []
-    package var route: String = ""
-    private var cachedTrace: TraceContext?
+    @exclusivity(unchecked) package var pathRange = ByteRange.empty
+    @exclusivity(unchecked) package var queryRange: ByteRange?
+    @exclusivity(unchecked) package var authorityRange = ByteRange.empty
+    @exclusivity(unchecked) package var requestIDRange = ByteRange.empty
+    @exclusivity(unchecked) package var parameterNames: [String] = []
+    @exclusivity(unchecked) package var parameterRanges: [ByteRange] = []
+    @exclusivity(unchecked) package var route: String = ""
+    @exclusivity(unchecked) private var cachedTrace: TraceContext?
 
     /// An empty request for a server to fill.
     package init(forServer: Void) { fields = HTTPFields(storage: HTTPFieldStorage()) }
@@ -116,17 +117,15 @@ public final class HTTPRequest: @unchecked Sendable {
 
     // MARK: Filling, by servers
 
+    /// Stores the target in the storage of the fields, which nobody else has yet.
     package func setTarget(_ bytes: UnsafePointer<UInt8>?, _ count: Int) {
-        fields.makeUnique()
         let range = fields.storage.store(bytes, count)
-        let stored = fields.storage.bytes(range)
-        guard let mark = stored.firstIndex(of: UInt8(ascii: "?")) else {
-            pathRange = range
-            queryRange = nil
-            return
-        }
-        pathRange = ByteRange(offset: range.start, count: mark)
-        queryRange = ByteRange(offset: range.start + mark + 1, count: count - mark - 1)
+        pathRange = range
+        queryRange = nil
+        guard let bytes, let mark = memchr(bytes, Int32(UInt8(ascii: "?")), count) else { return }
+        let length = UnsafeRawPointer(mark) - UnsafeRawPointer(bytes)
+        pathRange = ByteRange(offset: range.start, count: length)
+        queryRange = ByteRange(offset: range.start + length + 1, count: count - length - 1)
     }
 
     package func store(_ text: String) -> ByteRange {

@@ -42,39 +42,40 @@ final class Exchange: @unchecked Sendable {
 
     let context: ServerContext
     unowned(unsafe) let channel: any ExchangeChannel
-    private(set) var phase = Phase.idle
-    private(set) var generation: UInt32 = 0
-    private(set) var request: HTTPRequest
-    private var route: HTTPRoute?
-    private var task: Task<Void, Never>?
-    private var deadlineTimer: LoopTimer?
-    private var startTime = MonotonicTime(nanoseconds: 0)
-    private(set) var status: Int?
-    private var file: FileCursor?
+    @exclusivity(unchecked) private(set) var phase = Phase.idle
+    @exclusivity(unchecked) private(set) var generation: UInt32 = 0
+    /// Owned by the protocol until it has been told of the end; tasks hold their own reference.
+    @exclusivity(unchecked) private(set) unowned(unsafe) var request: HTTPRequest
+    @exclusivity(unchecked) private var route: HTTPRoute?
+    @exclusivity(unchecked) private var task: Task<Void, Never>?
+    @exclusivity(unchecked) private var deadlineTimer: LoopTimer?
+    @exclusivity(unchecked) private var startTime = MonotonicTime(nanoseconds: 0)
+    @exclusivity(unchecked) private(set) var status: Int?
+    @exclusivity(unchecked) private var file: FileCursor?
 
     // Inbound
-    private(set) var inboundEnded = false
-    private(set) var receivedBytes = 0
-    private var bodyLimit = 0
+    @exclusivity(unchecked) private(set) var inboundEnded = false
+    @exclusivity(unchecked) private(set) var receivedBytes = 0
+    @exclusivity(unchecked) private var bodyLimit = 0
     /// What has been taken of a body that is collected for a synchronous action.
-    private var collected: [UInt8] = []
-    var inboundFailure: HarbourError?
-    var reader: InboundReader?
+    @exclusivity(unchecked) private var collected: [UInt8] = []
+    @exclusivity(unchecked) var inboundFailure: HarbourError?
+    @exclusivity(unchecked) var reader: InboundReader?
     // Outbound
-    var writers: [OutboundWriter] = []
+    @exclusivity(unchecked) var writers: [OutboundWriter] = []
     /// Bytes flow both ways without an end of their own; slow ones are the handler's business.
-    private(set) var isTunnel = false
+    @exclusivity(unchecked) private(set) var isTunnel = false
     /// Told when the server wants to end.
-    var onDrain: (() -> Void)?
+    @exclusivity(unchecked) var onDrain: (() -> Void)?
     // For the protocol's slow-peer check.
-    var stall = StallMark()
+    @exclusivity(unchecked) var stall = StallMark()
     // For the protocol: the object on its side, which outlives every use of the exchange.
     unowned(unsafe) var counterpart: AnyObject?
 
     init(context: ServerContext, channel: any ExchangeChannel) {
         self.context = context
         self.channel = channel
-        request = HTTPRequest(forServer: ())
+        request = context.placeholder
     }
 
     // MARK: From the protocol
@@ -82,7 +83,7 @@ final class Exchange: @unchecked Sendable {
     /// A head has come. `ended` means that it has no body.
     func begin(_ request: HTTPRequest, remote: HTTPPeer, contentLength: Int?, ended: Bool, inboundHere: Int) {
         self.request = request
-        request.remote = remote
+        if request.remote !== remote { request.remote = remote }
         startTime = context.loop.now
         status = nil
         inboundEnded = ended
@@ -103,7 +104,7 @@ final class Exchange: @unchecked Sendable {
     /// Answers a head that is not to be routed, such as one that is too large.
     func refuse(_ request: HTTPRequest, remote: HTTPPeer, _ error: HarbourError) {
         self.request = request
-        request.remote = remote
+        if request.remote !== remote { request.remote = remote }
         startTime = context.loop.now
         status = nil
         phase = .running

@@ -10,6 +10,8 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
     private let context: ServerContext
     private var session: HTTP1ServerConnection
     private lazy var exchange = Exchange(context: context, channel: self)
+    /// Held for the exchange, which does not.
+    private var request: HTTPRequest?
     private var inbound: [UInt8] = []
     private var receivedBytes = 0
     private var sentBytes = 0
@@ -111,6 +113,7 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
         sentBytes = 0
         inbound = []
         headSince = nil
+        self.request = request
         exchange.begin(
             request, remote: connection.remote, contentLength: session.bodyLength, ended: session.bodyLength == 0,
             inboundHere: 0)
@@ -124,7 +127,10 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
             return
         }
         switch exchange.phase {
-        case .idle: exchange.refuse(HTTPRequest(forServer: ()), remote: connection.remote, error)
+        case .idle:
+            let unread = HTTPRequest(forServer: ())
+            request = unread
+            exchange.refuse(unread, remote: connection.remote, error)
         case .running, .collecting: exchange.respond(with: error)
         case .streaming, .finished: connection.close()
         }

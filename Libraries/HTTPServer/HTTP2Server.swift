@@ -11,13 +11,13 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
     private unowned let connection: ServerConnection
     private let context: ServerContext
     private let session: HTTP2Connection
-    private var isPumping = false
-    private var isDirty = false
-    private var lastActivity: MonotonicTime
-    private var greeted = false
-    private var headersSince: MonotonicTime?
-    private var drainState = DrainState.open
-    private var isOver = false
+    @exclusivity(unchecked) private var isPumping = false
+    @exclusivity(unchecked) private var isDirty = false
+    @exclusivity(unchecked) private var lastActivity: MonotonicTime
+    @exclusivity(unchecked) private var greeted = false
+    @exclusivity(unchecked) private var headersSince: MonotonicTime?
+    @exclusivity(unchecked) private var drainState = DrainState.open
+    @exclusivity(unchecked) private var isOver = false
     /// Unsent bytes at the socket from which on the session produces no more.
     private static let socketHighWater = 262_144
     private static let drainPing: UInt64 = 0x6472_6169_6e21

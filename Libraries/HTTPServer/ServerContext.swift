@@ -1,6 +1,5 @@
 internal import Core
 internal import EventLoop
-internal import Glibc
 internal import HTTPMessage
 internal import WebSocket
 
@@ -15,9 +14,9 @@ final class ServerContext: @unchecked Sendable {
     /// What an exchange holds while it has no request.
     let placeholder = HTTPRequest(forServer: ())
     private let logger = Logger("http.server")
-    private var date: [UInt8] = []
-    private var dateSecond: Int64 = -1
-    private var identifiers: RequestIdentifiers
+    @exclusivity(unchecked) private var date: [UInt8] = []
+    @exclusivity(unchecked) private var dateEnd = MonotonicTime(nanoseconds: .min)
+    @exclusivity(unchecked) private var identifiers: RequestIdentifiers
 
     init(loop: EventLoop, handler: any HTTPHandler, configuration: HTTPServerConfiguration) {
         self.loop = loop
@@ -29,14 +28,14 @@ final class ServerContext: @unchecked Sendable {
 
     /// The value of `date`, made once a second.
     var dateBytes: [UInt8] {
-        var time = timespec()
-        // A few nanoseconds, and no system call.
-        clock_gettime(CLOCK_REALTIME_COARSE, &time)
-        if Int64(time.tv_sec) != dateSecond {
-            dateSecond = Int64(time.tv_sec)
-            date = Array(HTTPDate.format(Timestamp(milliseconds: dateSecond * 1000)).utf8)
-        }
+        if loop.now >= dateEnd { makeDate() }
         return date
+    }
+
+    private func makeDate() {
+        let time = Timestamp.now
+        date = Array(HTTPDate.format(time).utf8)
+        dateEnd = loop.now + .milliseconds(1000 - time.milliseconds % 1000)
     }
 
     /// Reads what every request may carry: its id and its deadline.
@@ -54,7 +53,7 @@ final class ServerContext: @unchecked Sendable {
             }
         }
         if request.requestIDRange.isEmpty {
-            request.requestIDRange = identifiers.store(in: storage)
+            request.requestIDRange = identifiers.store(in: storage, now)
         }
     }
 
@@ -102,6 +101,9 @@ protocol PeerWatching: AnyObject {
 /// generator of this loop's, because the system's costs a call to the kernel for each number.
 struct RequestIdentifiers {
     private var generator: SeededGenerator
+    /// The letters of the time, made once a turn of the loop.
+    private var prefix: InlineArray<9, UInt8> = .init(repeating: 0)
+    private var prefixTime: MonotonicTime?
     private static let alphabet: StaticString = "0123456789abcdefghjkmnpqrstvwxyz"
 
     init() {
@@ -114,22 +116,28 @@ struct RequestIdentifiers {
         (1...128).contains(value.count) && value.allSatisfy { $0 > 0x20 && $0 < 0x7f }
     }
 
-    mutating func store(in storage: HTTPFieldStorage) -> ByteRange {
+    mutating func store(in storage: HTTPFieldStorage, _ now: MonotonicTime) -> ByteRange {
         let letters = RequestIdentifiers.alphabet.utf8Start
-        var high = UInt64(bitPattern: Timestamp.now.milliseconds)
+        if prefixTime != now { makePrefix(now) }
         var low = generator.next()
         let extra = generator.next()
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 22) { text in
-            for index in stride(from: 8, through: 0, by: -1) {
-                text[index] = letters[Int(high & 31)]
-                high >>= 5
-            }
+            for index in 0..<9 { text[index] = prefix[index] }
             for index in 9..<21 {
                 text[index] = letters[Int(low & 31)]
                 low >>= 5
             }
             text[21] = letters[Int(extra & 31)]
             return storage.store(text.baseAddress, 22)
+        }
+    }
+
+    private mutating func makePrefix(_ now: MonotonicTime) {
+        prefixTime = now
+        var time = UInt64(bitPattern: Timestamp.now.milliseconds)
+        for index in stride(from: 8, through: 0, by: -1) {
+            prefix[index] = RequestIdentifiers.alphabet.utf8Start[Int(time & 31)]
+            time >>= 5
         }
     }
 }

@@ -34,22 +34,22 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
     /// Where the other end is.
     public let peer: SocketAddress
     /// Told what happens; held until the stream is closed.
-    public var handler: (any SocketStreamHandler)?
+    @exclusivity(unchecked) public var handler: (any SocketStreamHandler)?
     /// When the peer last took or sent a byte; coarse, in turns of the loop.
-    public internal(set) var lastProgress: MonotonicTime
-    var descriptor: Int32
+    @exclusivity(unchecked) public internal(set) var lastProgress: MonotonicTime
+    @exclusivity(unchecked) var descriptor: Int32
     let secure: SecureLayer?
     /// What the owner has written.
-    var output = ByteQueue()
+    @exclusivity(unchecked) var output = ByteQueue()
     /// The same encrypted; used with TLS only.
-    var ciphertext = ByteQueue(capacity: 64)
-    private var interest: ReadyEvents = [.readable, .peerClosed]
-    private var waitsForRoom = false
-    var readsPaused = false
-    var inputEnded = false
-    var isFinishing = false
-    private var lingerTimer: LoopTimer?
-    private var lingerBytes = 0
+    @exclusivity(unchecked) var ciphertext = ByteQueue(capacity: 64)
+    @exclusivity(unchecked) private var interest: ReadyEvents = [.readable, .peerClosed]
+    @exclusivity(unchecked) private var waitsForRoom = false
+    @exclusivity(unchecked) var readsPaused = false
+    @exclusivity(unchecked) var inputEnded = false
+    @exclusivity(unchecked) var isFinishing = false
+    @exclusivity(unchecked) private var lingerTimer: LoopTimer?
+    @exclusivity(unchecked) private var lingerBytes = 0
     private static let readsPerTurn = 4
     private static let lingerLimit = 4 << 20
 
