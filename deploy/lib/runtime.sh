@@ -67,13 +67,17 @@ harbour_build_environment() {
     mv "$work" "$folder"
 }
 
-# Our own package by path: changing it needs no installation.
+# Our own package is copied in when it changed, apart from the others: that needs no installation.
 harbour_link_runtime() {
     local folder=$1 site
     site=$(echo "$folder"/lib/python3.*/site-packages)
-    if [[ $(cat "$site/harbour_runtime.pth" 2>/dev/null) != "$harbour_runtime_source" ]]; then
-        printf '%s\n' "$harbour_runtime_source" >"$site/.harbour_runtime.new"
-        mv "$site/.harbour_runtime.new" "$site/harbour_runtime.pth"
+    if ! diff -rq -x __pycache__ "$harbour_runtime_source/harbour_runtime" "$site/harbour_runtime" >/dev/null 2>&1; then
+        rm -rf "$site/.harbour_runtime.new" "$site/.harbour_runtime.old"
+        cp -r "$harbour_runtime_source/harbour_runtime" "$site/.harbour_runtime.new"
+        rm -rf "$site/.harbour_runtime.new/__pycache__"
+        if [[ -e $site/harbour_runtime ]]; then mv "$site/harbour_runtime" "$site/.harbour_runtime.old"; fi
+        mv "$site/.harbour_runtime.new" "$site/harbour_runtime"
+        rm -rf "$site/.harbour_runtime.old"
     fi
     if [[ $(readlink "$harbour_runtime_home/current") != "$(basename "$folder")" ]]; then
         ln -sfn "$(basename "$folder")" "$harbour_runtime_home/.current.new"
