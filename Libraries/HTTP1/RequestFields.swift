@@ -21,7 +21,12 @@ struct RequestFields {
         bytes += line.count + 2
         guard count <= limits.fieldCount, bytes <= limits.fieldBytes else { throw RequestFields.tooLarge }
         let (name, value) = try RequestFields.split(line)
-        guard let storage else { return }
+        guard let storage else {
+            // RFC 9110 section 6.5.1: too late to say how the message is framed, or whom it is for.
+            let forbidden: [StaticString] = ["content-length", "transfer-encoding", "host"]
+            if forbidden.contains(where: { equals(name, $0) }) { throw .malformed("a trailer frames the message") }
+            return
+        }
         storage.append(name: name.baseAddress, name.count, value: value.baseAddress, value.count)
         let entry = storage.entries[storage.entries.count - 1]
         storage.rewrite(entry.name, HTTPFieldStorage.lowered)

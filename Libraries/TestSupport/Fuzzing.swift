@@ -58,6 +58,16 @@ public func fuzz(
     }
 }
 
+/// The inputs that `fuzz` would try, for checks that look at many at once, such as by another program.
+public func fuzzInputs(
+    corpus: [[UInt8]], tokens: [[UInt8]] = [], count: Int, maximumLength: Int = 16_384, seed: UInt64? = nil
+) -> [[UInt8]] {
+    var mutator = FuzzMutator(
+        corpus: corpus, tokens: tokens, maximumLength: maximumLength,
+        random: SeededGenerator(seed: seed ?? FuzzRun.environment("HARBOUR_FUZZ_SEED") ?? 1))
+    return (0..<count).map { _ in mutator.next() }
+}
+
 private struct FuzzRun {
     let name: String
     let directory: String

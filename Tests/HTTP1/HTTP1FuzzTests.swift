@@ -5,25 +5,26 @@ import TestSupport
 import Testing
 
 @Suite struct HTTP1FuzzTests {
+    static let valid = [
+        "GET /a?b HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX: y\r\n\r\n",
+        "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab",
+    ]
+    static let tokens = [
+        "\r\n", "\n", "\r", "\r\n\r\n", "Content-Length: ", "Transfer-Encoding: chunked\r\n", "Host: a\r\n",
+        " HTTP/1.1\r\n", "GET / ", "0\r\n\r\n", "Connection: close\r\n", ":", ";", "\u{0}", " ",
+    ].map { Array($0.utf8) }
+
     /// Whatever comes, in whatever pieces: the machine ends, its answer depends on the bytes and not on the pieces, and
     /// nothing is understood after a refusal.
     @Test func anyBytesInAnyPieces() throws {
-        var corpus = HTTP1RequestTests.refusals.map { Array($0.0.utf8) }
-        corpus += [
-            "GET /a?b HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.0\r\n\r\n",
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX: y\r\n\r\n",
-            "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab",
-        ].map { Array($0.utf8) }
-        let tokens = [
-            "\r\n", "\n", "\r", "\r\n\r\n", "Content-Length: ", "Transfer-Encoding: chunked\r\n", "Host: a\r\n",
-            " HTTP/1.1\r\n", "GET / ", "0\r\n\r\n", "Connection: close\r\n", ":", ";", "\u{0}", " ",
-        ].map { Array($0.utf8) }
+        let corpus = (HTTP1RequestTests.refusals.map(\.0) + HTTP1FuzzTests.valid).map { Array($0.utf8) }
         var limits = HTTP1Limits()
         limits.requestLine = 200
         limits.fieldBytes = 400
         limits.body = 100_000
-        try fuzz("requests", corpus: corpus, tokens: tokens, iterations: 3000) { input in
+        try fuzz("requests", corpus: corpus, tokens: HTTP1FuzzTests.tokens, iterations: 3000) { input in
             let whole = try drive(input.bytes, limits: limits, end: true)
             let cut = try drive(input.bytes, pieces: input.pieces().map(\.count), limits: limits, end: true)
             // A go-ahead is sent only to a client that has to wait for it, which depends on when the body comes.

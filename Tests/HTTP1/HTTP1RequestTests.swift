@@ -147,7 +147,8 @@ import Testing
     @Test(arguments: [
         "x\r\n", "\r\n", "-1\r\n", "+1\r\na\r\n", "0x1\r\na\r\n", " 1\r\na\r\n", "1 \r\na\r\n", "1\na\n", "1\r\na\n",
         "1\r\nab\r\n", "1\r\na\rb", "1;\u{0}\r\na\r\n", "1;a\nb\r\na\r\n", "1 a\r\na\r\n",
-        "1000000000000000\r\n", "ffffffffffffffffff\r\n", "0\r\nX : y\r\n\r\n", "0\r\n y\r\n\r\n", "0\r\nX: y\n\r\n",
+        "1000000000000000\r\n", "ffffffffffffffffff\r\n", "0\r\nX : y\r\n\r\n", "0\r\nHost: a\r\n\r\n",
+        "0\r\nContent-length: 1\r\n\r\n", "0\r\n y\r\n\r\n", "0\r\nX: y\n\r\n",
         "0\r\nX: \u{0}\r\n\r\n", "1;" + String(repeating: "a", count: 300) + "\r\na\r\n",
     ])
     func chunksThatAreNotValidAreRefused(_ body: String) throws {
