@@ -20,6 +20,9 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
     /// The operations by method and template, for metrics.
     private(set) var operations: [OperationKey: EndpointRoute] = [:]
 
+    private struct OpenStream { weak var stream: ResponseStream? }
+    private var openStreams: [OpenStream] = []
+
     struct OperationKey: Hashable {
         let method: HTTPMethod
         let template: String
@@ -87,8 +90,16 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
             let context = try ServiceRouter.context(try await authenticate(request), request, route, loop)
             let input: Input = try ServiceRouter.input(request, try await ServiceRouter.body(request, route))
             let stream = ResponseStream(loop: loop, requestID: request.requestID)
+            openStreams.removeAll { $0.stream == nil }
+            openStreams.append(OpenStream(stream: stream))
             return try await stream.response { try await handler(input, context, StreamSender(stream)) }
         }
+    }
+
+    /// Ends the streams that are open: they follow what has no end, and a service could not stop for them.
+    func stopStreams() {
+        for open in openStreams { open.stream?.stop() }
+        openStreams = []
     }
 
     private func register(_ route: EndpointRoute) -> EndpointRoute {

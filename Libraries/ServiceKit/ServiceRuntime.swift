@@ -15,11 +15,18 @@ internal import Synchronization
 public enum ServiceRuntime {
     /// Runs the service to its end and ends the process: 0 after SIGTERM or SIGINT, 1 after a failure, 2 when a setting
     /// cannot be used.
-    public static func main(_ definition: ServiceDefinition) -> Never {
+    ///
+    /// `adapt` may rewrite the environment before it is read, for a service that is started in words of another's.
+    public static func main(
+        _ definition: ServiceDefinition, adapt: ([String: String]) -> [String: String] = { $0 }
+    ) -> Never {
         ServiceGroup.blockSignals()
         let configuration: Configuration
         do throws(HarbourError) {
-            switch try Configuration.load(definition.schema, arguments: Array(CommandLine.arguments.dropFirst())) {
+            let outcome = try Configuration.load(
+                definition.schema, arguments: Array(CommandLine.arguments.dropFirst()),
+                environment: adapt(ProcessEnvironment.current))
+            switch outcome {
             case .run(let settings): configuration = settings
             case .help(let text), .environmentExample(let text):
                 print(text)
@@ -125,6 +132,7 @@ public enum ServiceRuntime {
             },
             drain: { budget in
                 environment.readiness.set("server", notReadyBecause: "The service is stopping.")
+                router.stopStreams()
                 await server.drain(budget: budget)
             })
         let group = ServiceGroup(

@@ -30,6 +30,17 @@ public struct StreamSender<Element: JSONEncodable & Sendable>: Sendable {
         try await stream.write(writer.finish())
     }
 
+    /// Sends elements that are JSON already, as a journal keeps them: each is one value without a line feed.
+    /// - Throws: `CANCELLED` when the client has gone.
+    public func encoded(_ elements: some Sequence<[UInt8]>) async throws(HarbourError) {
+        var lines: [UInt8] = []
+        for element in elements {
+            lines += element
+            lines.append(0x0a)
+        }
+        try await stream.write(lines)
+    }
+
     /// Answers now with status 200, before there is an element: from here on errors break the stream off.
     public func open() async throws(HarbourError) { try await stream.write([]) }
 }
@@ -50,6 +61,7 @@ final class ResponseStream: Sendable {
         var writerWaiter: CheckedContinuation<Void, Never>?
         var end: Result<Void, HarbourError>?
         var endWaiter: CheckedContinuation<Void, Never>?
+        var task: Task<Void, Never>?
     }
 
     private let state = Mutex(State())
@@ -71,6 +83,7 @@ final class ResponseStream: Sendable {
                 finish(.failure(HarbourError.wrap(error)))
             }
         }
+        state.withLock { $0.task = task }
         await withTaskCancellationHandler {
             await decision()
         } onCancel: {
@@ -150,10 +163,16 @@ final class ResponseStream: Sendable {
         }
     }
 
+    /// Ends the stream because the service stops: the client may ask another, or this one when it is back.
+    func stop() {
+        finish(.failure(HarbourError(.unavailable, "The service is stopping. Ask again in a moment.")))
+        state.withLock { $0.task }?.cancel()
+    }
+
     private func finish(_ result: Result<Void, HarbourError>) {
         decide(result)
         let waiters = state.withLock { state in
-            state.end = result
+            if state.end == nil { state.end = result }
             defer {
                 state.endWaiter = nil
                 state.writerWaiter = nil

@@ -1,10 +1,12 @@
 import Core
 import EventLoop
+import HTTPClient
 import HTTPMessage
 import HarbourProtocol
 import ServiceClients
 import ServiceKit
 import Synchronization
+import TestSupport
 import Testing
 
 /// Streams of lines, over sockets: order, errors, resumption, and who notices when the other side goes away.
@@ -59,6 +61,30 @@ import Testing
             var seen = 0
             for try await _ in stream { seen += 1 }
             #expect(seen == 1)
+        }
+    }
+
+    @Test func aServiceThatStopsDoesNotWaitForItsStreams() async throws {
+        try await withEventLoop { loop in
+            let definition = StreamTests.definition { _, context, send in
+                try await send.encoded([SampleService.event(1).encodedJSON(), SampleService.event(2).encodedJSON()])
+                try await context.loop.sleep(for: .seconds(3600))
+            }
+            let service = try await ServiceRuntime.start(
+                definition,
+                arguments: [
+                    "--listen", "127.0.0.1:0", "--service-token", SampleService.token, "--drain-budget", "600s",
+                ], loop: loop)
+            let http = HTTPClient(loop: loop)
+            let client = try ServiceClient(
+                http: http, baseURL: try await service.baseURL, token: SampleService.token, service: "scheduler")
+            let response = try await client.stream(SchedulerAPI.streamRunEvents, .init(runID: 1))
+            var elements = response.makeAsyncIterator()
+            for number in Int64(1)...2 { #expect(try await elements.next()?.sequence == number) }
+            let begin = MonotonicTime.now
+            try await service.stop()
+            #expect(MonotonicTime.now - begin < .seconds(60))
+            await http.close()
         }
     }
 
