@@ -194,8 +194,8 @@ let suites: [Target] = [
     tests(
         "Driver",
         [
-            "DriverService", "Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol", "ServiceClients",
-            "ServiceKit", "JupyterKernel",
+            "DriverService", "driver", "Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol",
+            "ServiceClients", "ServiceKit", "JupyterKernel",
         ]),
     tests("Harbour", ["HarbourService", "Core", "EventLoop", "HTTPMessage", "HarbourProtocol", "ServiceClients"]),
     tests("Integration", ["ServiceTestKit"] + common),

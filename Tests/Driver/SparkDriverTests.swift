@@ -8,7 +8,7 @@ import Testing
 @testable import DriverService
 
 /// Whether the test Python has Spark.
-private let hasSpark: Bool = {
+let hasSpark: Bool = {
     guard let python = TestRuntime.python else { return false }
     let parts = python.split(separator: "/").dropLast(2).map { "/\($0)" }.joined()
     return ScratchFolder.names(in: "\(parts)/lib").contains { name in

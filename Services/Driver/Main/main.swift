@@ -1,1 +1,4 @@
-// Filled by the service it starts.
+import DriverService
+import ServiceKit
+
+ServiceRuntime.main(DriverService.definition(), adapt: DriverService.adoptStartVariables)
