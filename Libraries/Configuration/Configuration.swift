@@ -13,8 +13,13 @@ public struct ConfigurationSchema: Sendable {
     public let summary: String
     /// The options in the order of the help text.
     public let options: [any AnyOption]
-    /// Keys with these prefixes belong to other programs that read the same file; they are let through unread.
+    /// Keys of other programs that read the same file: those that end in `_` are prefixes, the others whole keys. They
+    /// are let through unread.
     public let foreignPrefixes: [String]
+
+    func letsThrough(_ key: String) -> Bool {
+        foreignPrefixes.contains { $0 == key || $0.hasSuffix("_") && key.hasPrefix($0) }
+    }
 
     /// Makes a schema; two options of one name or one environment key are a defect of the program and trap.
     public init(program: String, summary: String, options: [any AnyOption], foreignPrefixes: [String] = []) {

@@ -98,7 +98,7 @@ struct ConfigurationReader {
         let files = schema.options.filter(\.declaration.isSecret).flatMap { $0.declaration.keys.map { $0 + "_FILE" } }
         let known = Set(keys + files)
         for (key, line) in file?.lines ?? [] where key.hasPrefix("HARBOUR_") && !known.contains(key) {
-            if schema.foreignPrefixes.contains(where: key.hasPrefix) || key == "HARBOUR_CONFIG" { continue }
+            if key == "HARBOUR_CONFIG" || schema.letsThrough(key) { continue }
             let hint = Spelling.nearest(to: key, in: keys).map { "; did you mean \($0)?" } ?? ""
             problems.append("\(path):\(line): \(key) is not a setting of \(schema.program)\(hint)")
         }

@@ -19,7 +19,7 @@ extension ServiceEnvironment {
     /// - Throws: `INVALID_PARAMETER_VALUE` when the address is not one.
     public func makeDatabase(maxConnections: Int = 10) throws(HarbourError) -> ServiceDatabase {
         let settings = PostgresConfiguration(
-            url: databaseURL, schema: name, applicationName: "dataharbour \(name)", maxConnections: maxConnections)
+            url: try databaseURL, schema: name, applicationName: "dataharbour \(name)", maxConnections: maxConnections)
         try settings.validate()
         let folder = try SchemaFiles.folder(of: name, configured: configuration[options.schemaFolder])
         let pool = PostgresPool(configuration: settings, loop: loop)

@@ -41,11 +41,14 @@ public struct ServiceDefinition: Sendable {
     /// All settings. Those of the other services are let through, because one file may serve all of them.
     public var schema: ConfigurationSchema {
         let others = ["workspace", "scheduler", "cluster", "monitoring", "driver"].filter { $0 != name }
-        let known = ["HARBOUR_DATABASE_URL", "HARBOUR_DATA", "HARBOUR_SCHEMA_FOLDER", "HARBOUR_METRICS_TOKEN"]
-        let mine = Set((options.all + ownOptions).map(\.declaration.environment))
+        let known = ["HARBOUR_DATA", "HARBOUR_SCHEMA_FOLDER", "HARBOUR_METRICS_TOKEN", "HARBOUR_DATABASE_"]
+        let mine = (options.all + ownOptions).map(\.declaration.environment)
         return ConfigurationSchema(
             program: name, summary: summary, options: options.all + ownOptions,
-            foreignPrefixes: others.map { "HARBOUR_\($0.uppercased())_" } + known.filter { !mine.contains($0) })
+            foreignPrefixes: others.map { "HARBOUR_\($0.uppercased())_" }
+                + known.filter { key in
+                    !mine.contains { $0 == key || key.hasSuffix("_") && $0.hasPrefix(key) }
+                })
     }
 }
 
@@ -67,7 +70,9 @@ public struct ServiceEnvironment: Sendable {
     /// The token between services.
     public var serviceToken: String { configuration[options.serviceToken] }
     /// The database's address; only for services that have one.
-    public var databaseURL: String { configuration[options.databaseURL] }
+    public var databaseURL: String {
+        get throws(HarbourError) { try options.database.address(configuration) }
+    }
     /// Lets only the other services in.
     public var serviceAuthenticator: ServiceTokenAuthenticator { ServiceTokenAuthenticator(token: serviceToken) }
     /// A logger of the service's.

@@ -10,7 +10,7 @@ public struct ServiceOptions: Sendable {
     /// The token between services.
     public let serviceToken: Option<String>
     /// The database; only for services that have one.
-    public let databaseURL: Option<String>
+    public let database = DatabaseOptions()
     /// The folder `schemas/sql`, where the program cannot find it; only for services that have a database.
     public let schemaFolder: Option<String?>
     /// How log lines look.
@@ -48,9 +48,6 @@ public struct ServiceOptions: Sendable {
         serviceToken = .string(
             "service-token", environment: "HARBOUR_SERVICE_TOKEN", secret: true,
             help: "The secret that the services show each other; the same in all of them.")
-        databaseURL = .string(
-            "database-url", environment: "HARBOUR_DATABASE_URL", aliases: ["DATABASE_URL"], secret: true,
-            help: "The PostgreSQL database, as postgresql://user:password@host:port/name or host=/socket/folder.")
         schemaFolder = Option<String>.path(
             "schema-folder", help: "The folder schemas/sql of this version, where the program does not find it itself."
         ).optional()
@@ -85,7 +82,7 @@ public struct ServiceOptions: Sendable {
 
     /// The declarations in the order of the help text.
     public var all: [any AnyOption] {
-        let database: [any AnyOption] = hasDatabase ? [databaseURL, schemaFolder] : []
+        let database: [any AnyOption] = hasDatabase ? database.all + [schemaFolder] : []
         return [listen, listenSocket, serviceToken] + database + [
             logFormat, logLevel, requestLog, tlsCertificate, tlsKey, tlsClientAuthority, drainBudget, metricsToken,
             addressFile,

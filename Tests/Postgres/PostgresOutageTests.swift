@@ -1,8 +1,9 @@
 import Core
 import EventLoop
-import Postgres
 import TestSupport
 import Testing
+
+@testable import Postgres
 
 @Suite struct PostgresOutageTests {
     @Test func aKilledConnectionIsReplaced() async throws {
@@ -75,6 +76,22 @@ import Testing
             #expect(error?.message.hasPrefix("The database cannot be reached") == true)
             // Tries follow each other at growing distances, not as fast as they fail.
             #expect(pool.loop.wakeUps - before < 40)
+        }
+    }
+
+    @Test func namesOfHostsAreLookedUpOffTheLoop() async throws {
+        #expect(try await HostLookup.addresses(of: "localhost").get().contains("127.0.0.1"))
+        guard case .failure(let error) = await HostLookup.addresses(of: "no.such.host.invalid") else {
+            Issue.record("a host that cannot exist was found")
+            return
+        }
+        #expect(error.code == .unavailable)
+        let named = ["postgresql://u@db:5432/x": "db", "host=db": "db", "host=127.0.0.1": nil, "host=/run": nil]
+        for (url, host) in named { #expect(PostgresConfiguration(url: url).hostToLookUp == host) }
+        // Nobody listens on port 1, but the way there goes through the looked-up addresses.
+        try await withPool(PostgresConfiguration(url: "host=localhost port=1 dbname=x")) { pool in
+            let error = await failure { try await pool.waitUntilReady(timeout: .milliseconds(200)) }
+            #expect(error?.detail?.contains("127.0.0.1") == true)
         }
     }
 

@@ -79,9 +79,29 @@ final class PostgresConnection: DescriptorHandler, @unchecked Sendable {
     // MARK: Connecting
 
     /// Begins to connect; the owner hears how it ended, never from within this call.
-    func connect(hostAddress: String? = nil) {
-        var parameters = configuration.parameters
-        if let hostAddress { parameters.append(("hostaddr", hostAddress)) }
+    func connect() {
+        connectTimer = loop.schedule(after: configuration.connectTimeout) { [weak self] in
+            self?.close(.databaseUnreachable("no connection within \(self?.configuration.connectTimeout ?? .zero)"))
+        }
+        guard let host = configuration.hostToLookUp else { return start([]) }
+        // libpq would hold up the loop while it looks the name up.
+        loop.spawn { [self] in
+            let outcome = await HostLookup.addresses(of: host)
+            loop.onLoop {
+                guard self.phase == .connecting else { return }
+                switch outcome {
+                case .success(let found):
+                    // Each address with the name again, which TLS compares with the certificate.
+                    let names = found.map { _ in host }.joined(separator: ",")
+                    self.start([("host", names), ("hostaddr", found.joined(separator: ","))])
+                case .failure(let error): self.close(error)
+                }
+            }
+        }
+    }
+
+    private func start(_ more: [(String, String)]) {
+        let parameters = configuration.parameters + more
         let keywords = CStringList(parameters.map(\.0))
         let values = CStringList(parameters.map(\.1))
         handle = PQconnectStartParams(keywords.pointer, values.pointer, 1)
@@ -96,9 +116,6 @@ final class PostgresConnection: DescriptorHandler, @unchecked Sendable {
                 guard let argument, let result else { return }
                 Unmanaged<PostgresConnection>.fromOpaque(argument).takeUnretainedValue().noticed(result)
             }, Unmanaged.passUnretained(self).toOpaque())
-        connectTimer = loop.schedule(after: configuration.connectTimeout) { [weak self] in
-            self?.close(.databaseUnreachable("no connection within \(self?.configuration.connectTimeout ?? .zero)"))
-        }
         loop.later { self.watchAnew(.writable) }
     }
 
