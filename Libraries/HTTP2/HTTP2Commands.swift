@@ -1,53 +1,40 @@
 internal import CNghttp2
 public import HTTPMessage
 
-/// The head of a response as a server sends it.
-public struct HTTP2ResponseHead {
-    /// 200 to 599.
-    public var status: Int
-    /// The handler's fields; those that belong to a connection are left out (RFC 9113 section 8.2.2).
-    public var fields: HTTPFields
-    /// Added as `content-length` unless the fields have one.
-    public var contentLength: Int?
-    /// Added as `date`; 29 bytes of the preferred form.
-    public var date: [UInt8]
-    /// Whether the request's id is added as `x-request-id`.
-    public var answersRequestID = true
-
-    /// Makes a head.
-    public init(status: Int, fields: HTTPFields, contentLength: Int? = nil, date: [UInt8]) {
-        self.status = status
-        self.fields = fields
-        self.contentLength = contentLength
-        self.date = date
-    }
-}
-
 extension HTTP2Connection {
     // MARK: Server
 
-    /// Queues the head of a response and, with `body`, all of it. Without a body more is to come by `write`.
+    /// Queues the head of a response and, with `body`, all of it. Without a body more is to come by `write`. The
+    /// request's id is answered as `x-request-id`.
+    /// - Parameters:
+    ///   - stream: the stream of the request.
+    ///   - status: 200 to 599.
+    ///   - fields: the handler's fields; those that belong to a connection are left out (RFC 9113 section 8.2.2).
+    ///   - contentLength: added as `content-length` unless the fields have one.
+    ///   - date: added as `date`; 29 bytes of the preferred form.
+    ///   - body: all of it.
     /// - Returns: false when the stream is gone.
     @discardableResult
-    public func respond(_ stream: HTTP2Stream, _ head: HTTP2ResponseHead, body: [UInt8]?) -> Bool {
+    public func respond(
+        _ stream: HTTP2Stream, status: Int, fields: HTTPFields, contentLength: Int?, date: [UInt8], body: [UInt8]?
+    ) -> Bool {
         guard !stream.isClosed, stream.id != 0 else { return false }
-        stream.sentFields = head.fields
+        // Kept until the stream is closed, because libnghttp2 reads names and values from there.
+        stream.sentFields = fields
         if let body { stream.outbound = body }
         stream.outboundEnded = body != nil
-        let storage = stream.sentFields.storage
-        let requestID = stream.request.fields.storage.bytes(stream.request.requestIDRange)
+        let storage = fields.storage
+        let requestID = stream.request.requestIDBytes
         return withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: storage.entries.count + 4) { list in
-            withDigits(head.status) { status in
-                withDigits(head.contentLength ?? 0) { length in
-                    head.date.withUnsafeBufferPointer { date in
+            withDigits(status) { status in
+                withDigits(contentLength ?? 0) { length in
+                    date.withUnsafeBufferPointer { date in
                         var builder = FieldListBuilder(list)
                         builder.add(":status", copying: status)
                         let hasLength = builder.add(storage)
                         builder.add("date", copying: date)
-                        if head.contentLength != nil && !hasLength { builder.add("content-length", copying: length) }
-                        if head.answersRequestID && !requestID.isEmpty {
-                            builder.add("x-request-id", copying: requestID, indexed: false)
-                        }
+                        if contentLength != nil && !hasLength { builder.add("content-length", copying: length) }
+                        if !requestID.isEmpty { builder.add("x-request-id", copying: requestID, indexed: false) }
                         return submit(stream, list.baseAddress, builder.count)
                     }
                 }
@@ -221,11 +208,10 @@ private struct FieldListBuilder {
     @discardableResult
     mutating func add(_ storage: HTTPFieldStorage) -> Bool {
         var hasLength = false
-        for entry in storage.entries {
-            let name = storage.bytes(entry.name)
+        storage.forEach { name, value in
             if name.count == 14, ("content-length" as StaticString).matches(name) { hasLength = true }
-            if FieldListBuilder.isConnectionField(name) { continue }
-            put(name, storage.bytes(entry.value), FieldListBuilder.noCopy)
+            if FieldListBuilder.isConnectionField(name) { return }
+            put(name, storage.bytes(value), FieldListBuilder.noCopy)
         }
         return hasLength
     }

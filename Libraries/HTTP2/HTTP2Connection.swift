@@ -101,7 +101,11 @@ public final class HTTP2Connection {
     }
 
     /// The next thing that happened, in order.
-    public func nextEvent() -> HTTP2Event? {
+    public func nextEvent() -> HTTP2Event? { nextRecordedEvent()?.told }
+
+    /// The same without a reference of its own to the stream, for the server's request path: the stream lives as long
+    /// as this connection.
+    package func nextRecordedEvent() -> RecordedEvent? {
         guard eventIndex < events.count else {
             if eventIndex > 0 {
                 events.removeAll(keepingCapacity: true)
@@ -111,7 +115,8 @@ public final class HTTP2Connection {
         }
         let event = events[eventIndex]
         eventIndex += 1
-        return event.told
+        if case .data(let stream) = event { stream._withUnsafeGuaranteedRef { $0.dataEventPending = false } }
+        return event
     }
 
     /// Takes back the object of a closed stream. It must not be used afterwards.

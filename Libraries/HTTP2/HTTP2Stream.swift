@@ -61,7 +61,7 @@ public final class HTTP2Stream {
         generation &+= 1
         id = 0
         if isKnownUniquelyReferenced(&request) { request.recycle() } else { request = HTTPRequest(forServer: ()) }
-        if status != 0 || !fields.isEmpty { fields.recycle() }
+        if status != 0 { fields.recycle() }
         status = 0
         if !connectProtocol.isEmpty { connectProtocol = "" }
         headersTooLarge = false
@@ -75,7 +75,6 @@ public final class HTTP2Stream {
         dataEventPending = false
         headerBytes = 0
         isInformational = false
-        sentFields = HTTPFields()
         outbound = []
         outboundStart = 0
         outboundEnded = false

@@ -1,5 +1,5 @@
 /// An event as it is recorded: without a reference of its own to the stream, which the connection owns.
-enum RecordedEvent {
+package enum RecordedEvent {
     case head(Unmanaged<HTTP2Stream>)
     case data(Unmanaged<HTTP2Stream>)
     case writable(Unmanaged<HTTP2Stream>)
@@ -14,10 +14,7 @@ enum RecordedEvent {
     var told: HTTP2Event {
         switch self {
         case .head(let stream): return .head(stream.takeUnretainedValue())
-        case .data(let stream):
-            let stream = stream.takeUnretainedValue()
-            stream.dataEventPending = false
-            return .data(stream)
+        case .data(let stream): return .data(stream.takeUnretainedValue())
         case .writable(let stream): return .writable(stream.takeUnretainedValue())
         case .sentFirst(let stream): return .sentFirst(stream.takeUnretainedValue())
         case .closed(let stream, let code): return .closed(stream.takeUnretainedValue(), code)

@@ -78,6 +78,14 @@ package final class HTTPFieldStorage: @unchecked Sendable {
 
     package func text(_ range: ByteRange) -> String { String(decoding: bytes(range), as: UTF8.self) }
 
+    /// Goes through the fields without making anything.
+    @inline(__always)
+    package func forEach(_ body: (UnsafeBufferPointer<UInt8>, ByteRange) -> Void) {
+        entries.withUnsafeBufferPointer { entries in
+            for entry in entries { body(bytes(entry.name), entry.value) }
+        }
+    }
+
     /// Changes stored bytes in place: lower-casing and cleaning after `store`.
     package func rewrite(_ range: ByteRange, _ change: (UInt8) -> UInt8) {
         for index in range.start..<range.end { base[index] = change(base[index]) }

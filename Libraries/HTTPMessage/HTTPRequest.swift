@@ -110,6 +110,9 @@ public final class HTTPRequest: @unchecked Sendable {
     /// Whether the path is exactly this text, without making a String.
     public func pathIs(_ text: StaticString) -> Bool { text.matches(fields.storage.bytes(pathRange)) }
 
+    /// The id as bytes, valid until the request is used again.
+    package var requestIDBytes: UnsafeBufferPointer<UInt8> { fields.storage.bytes(requestIDRange) }
+
     /// Reads the path as bytes, valid within the closure.
     package func withPath<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
         body(fields.storage.bytes(pathRange))

@@ -114,14 +114,18 @@ final class Exchange: @unchecked Sendable {
 
     private func start(_ route: HTTPRoute, _ contentLength: Int?) throws(HarbourError) {
         switch route.action {
-        case .sync:
-            self.route = route
-            phase = .collecting
-            if inboundEnded { runSync() } else { armDeadline() }
+        case .sync(let action):
+            if inboundEnded {
+                runSync(action)
+            } else {
+                self.route = route
+                phase = .collecting
+                armDeadline()
+            }
         case .async(let action):
             request.body =
                 inboundEnded
-                ? HTTPBody(channel.takeInbound(self))
+                ? receivedBytes == 0 ? .empty : HTTPBody(channel.takeInbound(self))
                 : HTTPBody(source: InboundSource(self, generation), length: contentLength)
             runAsync(action)
         case .webSocket(let options, let action):
@@ -140,7 +144,7 @@ final class Exchange: @unchecked Sendable {
         }
         if phase == .collecting {
             collect()
-            if ended { runSync() }
+            if ended, case .sync(let action)? = route?.action { runSync(action) }
         }
         wakeReader()
     }
@@ -161,26 +165,32 @@ final class Exchange: @unchecked Sendable {
             status: status, duration: context.loop.now - startTime, wasCancelled: cancelled || error != nil,
             receivedBytes: receivedBytes, sentBytes: sentBytes)
         generation &+= 1
+        if deadlineTimer != nil { complete() }
         phase = .idle
-        deadlineTimer?.cancel()
-        deadlineTimer = nil
-        file = nil
-        route = nil
-        stall = StallMark()
-        let failure = error ?? HarbourError(.cancelled, "The client gave the request up.")
-        reader?.resume(.failure(failure))
-        reader = nil
-        for writer in writers { writer.resume(failure) }
-        writers.removeAll(keepingCapacity: true)
+        if file != nil { file = nil }
+        if route != nil { route = nil }
+        if stall.since != nil { stall = StallMark() }
         isTunnel = false
-        onDrain = nil
-        inboundFailure = nil
-        collected = []
-        task?.cancel()
-        task = nil
+        if reader != nil || !writers.isEmpty {
+            failWaiting(error ?? HarbourError(.cancelled, "The client gave the request up."))
+        }
+        if onDrain != nil { onDrain = nil }
+        if inboundFailure != nil { inboundFailure = nil }
+        if !collected.isEmpty { collected = [] }
+        if let task {
+            task.cancel()
+            self.task = nil
+        }
         context.observer?(request, outcome)
         // Lets go of the request, so that the protocol can use the object again.
         request = context.placeholder
+    }
+
+    private func failWaiting(_ error: HarbourError) {
+        reader?.resume(.failure(error))
+        reader = nil
+        for writer in writers { writer.resume(error) }
+        writers.removeAll(keepingCapacity: true)
     }
 
     // MARK: Running the action
@@ -191,13 +201,13 @@ final class Exchange: @unchecked Sendable {
         if collected.isEmpty { collected = bytes } else { collected += bytes }
     }
 
-    private func runSync() {
-        guard case .sync(let action)? = route?.action else { return }
-        route = nil
+    private func runSync(_ action: @Sendable (HTTPRequest) throws -> HTTPResponse) {
         phase = .running
-        collect()
-        request.body = HTTPBody(collected)
-        collected = []
+        if receivedBytes > 0 {
+            collect()
+            request.body = HTTPBody(collected)
+            collected = []
+        }
         do { respond(try action(request)) } catch { respond(with: HarbourError.wrap(error)) }
     }
 
@@ -207,7 +217,11 @@ final class Exchange: @unchecked Sendable {
         let task = Task.immediate(executorPreference: context.loop) { [self] in
             do {
                 let response = try await action(request)
-                await finish(response, generation)
+                if case .stream = response.body {
+                    await finish(response, generation)
+                } else if self.generation == generation {
+                    respond(response)
+                }
             } catch {
                 fail(error, generation)
             }
@@ -315,8 +329,10 @@ final class Exchange: @unchecked Sendable {
     /// The answer has all been handed to the protocol.
     private func complete() {
         phase = .finished
-        deadlineTimer?.cancel()
-        deadlineTimer = nil
+        if let deadlineTimer {
+            deadlineTimer.cancel()
+            self.deadlineTimer = nil
+        }
     }
 
     /// Answers with the error; when the head has been sent already, breaks off.

@@ -10,6 +10,7 @@ internal import Transport
 final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
     private unowned let connection: ServerConnection
     private let context: ServerContext
+    private let remote: HTTPPeer
     private let session: HTTP2Connection
     @exclusivity(unchecked) private var isPumping = false
     @exclusivity(unchecked) private var isDirty = false
@@ -32,6 +33,7 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
     init(_ connection: ServerConnection) throws(HTTP2Failure) {
         self.connection = connection
         context = connection.context
+        remote = connection.remote
         lastActivity = context.loop.now
         var settings = HTTP2Settings()
         settings.maxConcurrentStreams = context.limits.maxConcurrentStreams
@@ -128,14 +130,16 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
     // MARK: Events
 
     private func handleEvents() {
-        while let event = session.nextEvent() {
+        while let event = session.nextRecordedEvent() {
             switch event {
-            case .head(let stream): begin(stream)
+            case .head(let stream): stream._withUnsafeGuaranteedRef { begin($0) }
             case .data(let stream):
-                exchange(stream).inboundChanged(received: stream.receivedBytes, ended: stream.inboundEnded)
-            case .writable(let stream): exchange(stream).writable()
-            case .sentFirst(let stream): session.reset(stream, .noError)
-            case .closed(let stream, let code): closed(stream, code)
+                stream._withUnsafeGuaranteedRef { stream in
+                    exchange(stream).inboundChanged(received: stream.receivedBytes, ended: stream.inboundEnded)
+                }
+            case .writable(let stream): stream._withUnsafeGuaranteedRef { exchange($0).writable() }
+            case .sentFirst(let stream): stream._withUnsafeGuaranteedRef { session.reset($0, .noError) }
+            case .closed(let stream, let code): stream._withUnsafeGuaranteedRef { closed($0, code) }
             case .settings: greeted = true
             case .pong(HTTP2Server.drainPing): finishDrain()
             case .pong, .goAway: break
@@ -168,7 +172,7 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
             return
         }
         exchange.begin(
-            stream.request, remote: connection.remote, contentLength: stream.contentLength, ended: stream.inboundEnded,
+            stream.request, remote: remote, contentLength: stream.contentLength, ended: stream.inboundEnded,
             inboundHere: stream.receivedBytes)
     }
 
@@ -190,9 +194,8 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
     func sendHead(_ exchange: Exchange, _ head: HTTPResponse, length: Int?, body: [UInt8]?) {
         guard let stream = stream(exchange) else { return }
         session.respond(
-            stream,
-            HTTP2ResponseHead(
-                status: head.status, fields: head.fields, contentLength: length, date: context.dateBytes), body: body)
+            stream, status: head.status, fields: head.fields, contentLength: length, date: context.dateBytes,
+            body: body)
         markDirty()
     }
 

@@ -32,10 +32,20 @@ enum RouteTemplate {
 
 /// Routes by path and method. Literal segments win over parameters, parameters over the rest.
 final class RouteNode {
-    private var literals: [(text: [UInt8], node: RouteNode)] = []
+    /// The segment that leads here from its parent.
+    private let text: UnsafeBufferPointer<UInt8>
+    private var literals: [RouteNode] = []
     private var parameter: RouteNode?
     private var rest: RouteNode?
     private(set) var routes: [(method: HTTPMethod, route: HTTPRoute)] = []
+
+    init(_ text: [UInt8] = []) {
+        let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: text.count)
+        _ = copy.initialize(from: text)
+        self.text = UnsafeBufferPointer(copy)
+    }
+
+    deinit { text.deallocate() }
 
     func insert(_ parts: ArraySlice<RouteTemplate.Part>, _ method: HTTPMethod, _ route: HTTPRoute) {
         guard let part = parts.first else {
@@ -46,11 +56,11 @@ final class RouteNode {
         let child: RouteNode
         switch part {
         case .literal(let text):
-            if let known = literals.first(where: { $0.text == text }) {
-                child = known.node
+            if let known = literals.first(where: { $0.text.elementsEqual(text) }) {
+                child = known
             } else {
-                child = RouteNode()
-                literals.append((text, child))
+                child = RouteNode(text)
+                literals.append(child)
             }
         case .parameter:
             child = parameter ?? RouteNode()
@@ -67,13 +77,19 @@ final class RouteNode {
         return method == .head ? route(.get) : nil
     }
 
+    @inline(__always)
+    private func leads(_ path: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
+        guard text.count == end - start else { return false }
+        for index in 0..<text.count where text[index] != path[start + index] { return false }
+        return true
+    }
+
     /// The node for the path from `start` on, which is the begin of a segment or the end of the path.
     func find(_ path: UnsafeBufferPointer<UInt8>, _ start: Int, _ ranges: inout [Range<Int>]) -> RouteNode? {
         guard start <= path.count else { return routes.isEmpty ? nil : self }
         var end = start
         while end < path.count, path[end] != UInt8(ascii: "/") { end += 1 }
-        for (text, node) in literals where text.count == end - start {
-            if !zip(text, path[start..<end]).allSatisfy({ $0 == $1 }) { continue }
+        for node in literals where node.leads(path, start, end) {
             if let found = node.find(path, end + 1, &ranges) { return found }
         }
         if let parameter, end > start {

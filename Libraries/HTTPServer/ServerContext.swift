@@ -28,8 +28,10 @@ final class ServerContext: @unchecked Sendable {
 
     /// The value of `date`, made once a second.
     var dateBytes: [UInt8] {
-        if loop.now >= dateEnd { makeDate() }
-        return date
+        @inline(__always) get {
+            if loop.now >= dateEnd { makeDate() }
+            return date
+        }
     }
 
     private func makeDate() {
@@ -41,15 +43,15 @@ final class ServerContext: @unchecked Sendable {
     /// Reads what every request may carry: its id and its deadline.
     func prepare(_ request: HTTPRequest, now: MonotonicTime) {
         let storage = request.fields.storage
-        for entry in storage.entries {
-            let name = storage.bytes(entry.name)
-            if name.count == 12, ("x-request-id" as StaticString).matches(name) {
-                let value = storage.bytes(entry.value)
-                if RequestIdentifiers.isValid(value) { request.requestIDRange = entry.value }
-            } else if name.count == 21, ("x-harbour-deadline-ms" as StaticString).matches(name) {
-                request.deadline = ServerContext.deadline(storage.bytes(entry.value), now)
-            } else if name.count == 4, request.authorityRange.isEmpty, ("host" as StaticString).matches(name) {
-                request.authorityRange = entry.value
+        storage.forEach { name, value in
+            switch name.count {
+            case 4 where request.authorityRange.isEmpty && ("host" as StaticString).matches(name):
+                request.authorityRange = value
+            case 12 where ("x-request-id" as StaticString).matches(name):
+                if RequestIdentifiers.isValid(storage.bytes(value)) { request.requestIDRange = value }
+            case 21 where ("x-harbour-deadline-ms" as StaticString).matches(name):
+                request.deadline = ServerContext.deadline(storage.bytes(value), now)
+            default: break
             }
         }
         if request.requestIDRange.isEmpty {
