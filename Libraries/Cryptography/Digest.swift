@@ -1,12 +1,18 @@
 internal import COpenSSL
 
+/// Looked up once: OpenSSL 3 would otherwise search its providers, under a lock, at every call.
+enum Algorithm {
+    nonisolated(unsafe) static let sha256 = EVP_MD_fetch(nil, "SHA256", nil)
+    nonisolated(unsafe) static let sha1 = EVP_MD_fetch(nil, "SHA1", nil)
+}
+
 /// Hash functions in one call (FIPS 180-4).
 public enum Digest {
     /// SHA-256: 32 bytes.
     public static func sha256(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes(sha256) }
 
     /// SHA-256 of bytes in memory: 32 bytes.
-    public static func sha256(_ bytes: UnsafeRawBufferPointer) -> [UInt8] { digest(bytes, EVP_sha256(), 32) }
+    public static func sha256(_ bytes: UnsafeRawBufferPointer) -> [UInt8] { digest(bytes, Algorithm.sha256, 32) }
 
     /// SHA-256 of the text's UTF-8.
     public static func sha256(_ text: String) -> [UInt8] { sha256(Array(text.utf8)) }
@@ -14,7 +20,7 @@ public enum Digest {
     /// SHA-1: 20 bytes. Only for protocols that fix it, such as the WebSocket handshake (RFC 6455 section 1.3): it
     /// proves nothing about who made the bytes.
     public static func sha1(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.withUnsafeBytes { digest($0, EVP_sha1(), 20) }
+        bytes.withUnsafeBytes { digest($0, Algorithm.sha1, 20) }
     }
 
     private static func digest(
@@ -62,7 +68,7 @@ public struct SHA256: ~Copyable {
     }
 
     private func start() {
-        let status = EVP_DigestInit_ex(context, EVP_sha256(), nil)
+        let status = EVP_DigestInit_ex(context, Algorithm.sha256, nil)
         precondition(status == 1, "OpenSSL was built without a hash function that TLS needs")
     }
 }

@@ -25,7 +25,7 @@ public enum HMAC {
     ) -> Bool {
         var length: UInt32 = 0
         return COpenSSL.HMAC(
-            EVP_sha256(), key, Int32(keyCount), message, message.count, output.baseAddress, &length) != nil
+            Algorithm.sha256, key, Int32(keyCount), message, message.count, output.baseAddress, &length) != nil
     }
 }
 

@@ -24,8 +24,8 @@ public struct FuzzFailure: Error, CustomStringConvertible {
 /// Tries many broken inputs, and all inputs that once failed. The check throws when an invariant does not hold; a trap
 /// is a failure as well.
 ///
-/// It is bounded by a count, so a test run takes the same time everywhere and is the same each time. `HARBOUR_FUZZ_SEED`
-/// sets another seed, `HARBOUR_FUZZ_SECONDS` searches for that long instead of a count: with a random seed, that is the
+/// It is bounded by a count, so a test run takes the same time everywhere and is the same each time.
+/// `HARBOUR_FUZZ_SEED` sets another seed, `HARBOUR_FUZZ_SECONDS` searches for that long instead of a count: with a random seed, that is the
 /// nightly run. What fails is made smaller and saved as `Tests/Crashes/<Module>/<name>-<hash>`; it is tried first from
 /// then on, so check it in together with the repair. When the process traps, the input is saved there too.
 ///

@@ -223,6 +223,8 @@ public struct WebSocketConnection: ~Copyable {
         }
         if state == .closing { return nil }
         let start = message.count
+        // Once for what comes, and never for what is only announced.
+        if start == 0 { message.reserveCapacity(min(header.length, 65_536)) }
         WebSocketConnection.append(input[range], header.mask, offset, to: &message)
         if messageKind == .text {
             let isValid = message.withUnsafeBufferPointer {

@@ -20,11 +20,13 @@ import Testing
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 005\r\n\r\nhello", ["POST / a hello"]),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", ["POST / a "]),
         (
-            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n1 ; a=\"b\"\r\n!\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
+                + "5\r\nhello\r\n1 ; a=\"b\"\r\n!\r\n0\r\n\r\n",
             ["POST / a hello!"]
         ),
         (
-            "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n00a;x\r\n0123456789\r\n000\r\nDigest: x\r\n\r\n",
+            "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "00a;x\r\n0123456789\r\n000\r\nDigest: x\r\n\r\n",
             ["PUT / a 0123456789"]
         ),
         ("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n", ["GET /1 a ", "GET /2 a "]),
