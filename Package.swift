@@ -187,7 +187,7 @@ let suites: [Target] = [
         [
             "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "LocalBackend", "SimulatedBackend",
         ], exclude: ["stand_in_driver.py"]),
-    tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats"] + common),
+    tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats", "HTTPClient"] + common),
     tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
     tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),

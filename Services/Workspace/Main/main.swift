@@ -1,1 +1,4 @@
-// Filled by the service it starts.
+import ServiceKit
+import WorkspaceService
+
+ServiceRuntime.main(WorkspaceService.definition)

@@ -1,0 +1,111 @@
+internal import Core
+internal import HarbourProtocol
+internal import ServiceKit
+
+/// The routes of the contract: decode, ask the tree, encode.
+struct WorkspaceHandlers: Sendable {
+    let tree: WorkspaceTree
+
+    func register(on router: ServiceRouter) {
+        router.on(WorkspaceAPI.getMe) { _, context in
+            Me(userName: context.userName, tokenName: context.caller.tokenName)
+        }
+        router.on(WorkspaceAPI.getObject) { [tree] input, _ in
+            try await tree.object(try WorkspacePath(input.path))
+        }
+        router.on(WorkspaceAPI.makeDirectories) { [tree] input, context in
+            try await tree.makeFolder(try WorkspacePath(input.body.path), by: context.userName)
+        }
+        router.on(WorkspaceAPI.deleteObject) { [tree] input, context in
+            try await tree.delete(
+                try WorkspacePath(input.body.path), recursively: input.body.recursive ?? false, by: context.userName)
+            return Empty()
+        }
+        router.on(WorkspaceAPI.moveObject) { [tree] input, context in
+            try await tree.move(
+                try WorkspacePath(input.body.sourcePath), to: try WorkspacePath(input.body.destinationPath),
+                by: context.userName)
+        }
+        registerContent(on: router)
+        registerLists(on: router)
+    }
+
+    private func registerContent(on router: ServiceRouter) {
+        router.on(WorkspaceAPI.importObject) { [self] input, context in
+            try await importObject(input.body, by: context.userName)
+        }
+        router.on(WorkspaceAPI.exportObject) { [tree] input, _ in
+            let path = try WorkspacePath(input.path)
+            let content = try await tree.content(input.revisionID.map { .revisionAt(path, $0) } ?? .newest(path))
+            return try await StoredContent.work(on: content.size) {
+                let (bytes, fileType) = try content.file(as: input.format ?? .auto)
+                return ExportedObject(
+                    content: Base64.encode(bytes), fileType: fileType, path: content.path,
+                    revisionID: content.revisionID)
+            }
+        }
+        router.on(WorkspaceAPI.getNotebook) { [self] input, _ in
+            try await content(
+                input.revisionID.map { .revisionOf(objectID: input.notebookID, $0) }
+                    ?? .newestOf(objectID: input.notebookID))
+        }
+        router.on(WorkspaceAPI.readContent) { [self] input, _ in
+            try await content(.newest(try WorkspacePath(input.path)))
+        }
+        router.on(WorkspaceAPI.readRevision) { [self] input, _ in try await content(.revision(input.revisionID)) }
+    }
+
+    private func content(_ which: RevisionStore.Which) async throws -> NotebookContent {
+        let content = try await tree.content(which)
+        return try await StoredContent.work(on: content.size) { try content.content() }
+    }
+
+    private func importObject(_ body: ImportObject, by user: String) async throws -> ObjectInfo {
+        let path = try WorkspacePath(body.path)
+        guard !path.isRoot else {
+            throw HarbourError(.invalidParameter, "The path must name a notebook, not the root.")
+        }
+        let content = try await StoredContent.work(on: body.content.utf8.count) {
+            guard let bytes = Base64.decode(body.content) else {
+                throw HarbourError(
+                    .invalidParameter, "The field `content` is not base64. Encode the file and try again.")
+            }
+            return try StoredContent.read(
+                bytes, name: path.name, format: body.format ?? .auto, language: body.language)
+        }
+        return try await tree.store(
+            content, at: path,
+            .init(overwrites: body.overwrite ?? false, expectedRevisionID: body.expectedRevisionID), by: user)
+    }
+
+    private func registerLists(on router: ServiceRouter) {
+        router.on(WorkspaceAPI.listObjects) { [tree] input, _ in
+            let size = input.pageSize ?? 50
+            var place: (isLeaf: Bool, name: String)?
+            if let text = input.pageToken {
+                let token = try PageToken(text, count: 2)
+                place = (try token.int64(0) != 0, try token.string(1))
+            }
+            // One more than asked for says whether there is another page.
+            var objects = try await tree.list(try WorkspacePath(input.path), after: place, count: size + 1)
+            guard objects.count > size else { return ObjectList(objects: objects) }
+            objects.removeLast(objects.count - size)
+            let next = try objects.last.map { last throws(HarbourError) in
+                let name = try WorkspacePath(last.path).name
+                return PageToken(.integer(last.objectType == .directory ? 0 : 1), .string(name)).text
+            }
+            return ObjectList(objects: objects, nextPageToken: next)
+        }
+        router.on(WorkspaceAPI.listRevisions) { [tree] input, _ in
+            let size = input.pageSize ?? 50
+            let before = try input.pageToken.map { text throws(HarbourError) in
+                try PageToken(text, count: 1).int64(0)
+            }
+            var revisions = try await tree.revisions(of: input.notebookID, before: before, count: size + 1)
+            guard revisions.count > size else { return RevisionList(revisions: revisions) }
+            revisions.removeLast(revisions.count - size)
+            return RevisionList(
+                revisions: revisions, nextPageToken: revisions.last.map { PageToken(.integer($0.revisionID)).text })
+        }
+    }
+}
