@@ -198,7 +198,7 @@ let suites: [Target] = [
             "ServiceClients", "ServiceKit", "JupyterKernel",
         ]),
     tests("Harbour", ["HarbourService", "Core", "EventLoop", "HTTPMessage", "HarbourProtocol", "ServiceClients"]),
-    tests("Integration", ["ServiceTestKit"] + common),
+    tests("Integration", ["ServiceTestKit", "HTTPClient"] + common, exclude: ["fake_runtime"]),
     tests("Architecture", ["Core", "EventLoop"]),
 ]
 

@@ -171,8 +171,9 @@ extension LocalBackend {
         case .unknown:
             return ClusterEnd(
                 .exited,
-                message: "The driver ended while the cluster service was away, so it is not known how. "
-                    + "Its log may have the reason.")
+                message:
+                    "The driver ended. An earlier run of the cluster service had started it, so it is not known how. "
+                    + "Start the cluster again.")
         }
     }
 

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Core
+internal import EventLoop
 
 /// Settings of the drivers, which this service hands on to each of them. Their variables are the driver's own.
 struct DriverOptions: Sendable {
@@ -31,7 +32,9 @@ struct DriverOptions: Sendable {
 
     /// What each driver finds in its environment.
     func environment(_ settings: Configuration) -> [String: String] {
-        var variables = ["HARBOUR_DRIVER_PYTHON": interpreter(settings)]
+        // Settings of the driver that this service does not know of are the operator's, and meant for it.
+        var variables = ProcessSpecification.Environment.ours.filter { $0.key.hasPrefix("HARBOUR_DRIVER_") }
+        variables["HARBOUR_DRIVER_PYTHON"] = interpreter(settings)
         variables["HARBOUR_DRIVER_RUNTIME_FOLDER"] = settings[runtimeFolder]
         variables["HARBOUR_DRIVER_SPARK_ARCHIVE"] = settings[archive]
         variables["HARBOUR_DRIVER_JAVA_HOME"] = settings[javaHome]

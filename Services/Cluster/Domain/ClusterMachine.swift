@@ -236,7 +236,8 @@ struct ClusterMachine: Sendable, Hashable {
     private mutating func ready(_ status: DriverStatus, _ now: Timestamp) -> Outcome {
         closePhase(now)
         // The driver knows better what the time of its own start went into.
-        if let inner = status.phases, !inner.isEmpty {
+        let inner = (status.phases ?? []).filter { $0.name != "total" }
+        if !inner.isEmpty {
             if record.phases.last?.name == "spark" { record.phases.removeLast() }
             record.phases += inner
         }

@@ -40,8 +40,7 @@ extension ClusterController {
         var spec = spec
         spec.contextID = spec.contextID ?? Identifier.make()
         let info = try await link.client.call(DriverAPI.createContext, .init(body: spec), context: call)
-        idle?.touch(at: .now)
-        armIdleTimer()
+        used(at: .now)
         try await context.clusters.touch(id, at: .now)
         return info
     }
@@ -230,7 +229,7 @@ extension ClusterController {
 
     private func leave() {
         idle?.commandEnded(at: .now)
-        armIdleTimer()
+        used(at: .now)
         publish()
     }
 

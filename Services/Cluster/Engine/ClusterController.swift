@@ -141,6 +141,13 @@ actor ClusterController {
         }
     }
 
+    /// It was used just now, as the row knows too.
+    func used(at time: Timestamp) {
+        row.lastActivityAt = max(row.lastActivityAt, time)
+        idle?.touch(at: time)
+        armIdleTimer()
+    }
+
     // MARK: Actions
 
     private func perform(_ actions: [ClusterAction]) {
