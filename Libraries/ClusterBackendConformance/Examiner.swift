@@ -32,6 +32,11 @@ public struct Examiner: Sendable {
 
 /// One area being run: its names, its backend and the helpers that all areas use.
 final class ExamSession: Sendable {
+    /// For what has no limit of its own: long, because the machine may be busy with other tests.
+    static let patience = Duration.seconds(30)
+    /// For a death: the rule says two seconds, and the rest is for a machine that is busy with other tests.
+    static let promptly = Duration.seconds(5)
+
     let subject: any ConformanceSubject
     let area: ConformanceArea
     let installation: String
@@ -152,7 +157,7 @@ final class ExamSession: Sendable {
     /// Asks the driver who it is, as soon as it listens.
     func identify(_ cluster: ProvisionedCluster, _ request: ProvisionRequest) async throws -> DriverIdentity {
         let subject = subject
-        return try await within(.seconds(20), "a driver's first answer") {
+        return try await within(ExamSession.patience, "a driver's first answer") {
             while true {
                 do {
                     return try await subject.identify(cluster.driver, token: request.launch.token)

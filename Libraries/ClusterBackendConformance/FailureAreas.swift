@@ -106,10 +106,10 @@ extension ExamSession {
         _ = try await identify(cluster, request)
         let seen = Collected<ClusterStatus>()
         let watching = Task { try await backend.watch(cluster.handle) { seen.add($0) } }
-        try await within(.seconds(5), "the first status") { await seen.wait { !$0.isEmpty } }
+        try await within(ExamSession.patience, "the first status") { await seen.wait { !$0.isEmpty } }
         try expect(seen.elements.first == .running(workers: 0), "the first status should be running")
         try await subject.kill(id)
-        try await within(.seconds(2), "seeing a death") { try await watching.value }
+        try await within(ExamSession.promptly, "seeing a death") { try await watching.value }
         guard case .ended(let end) = seen.elements.last else { throw fail("the last status should be ended") }
         try expect(end.message.hasSuffix("."), "an end should be told in a sentence, not \"\(end.message)\"")
         guard case .ended = try await backend.status(of: cluster.handle) else {
@@ -126,9 +126,11 @@ extension ExamSession {
         _ = try await restarted.recover([RecoveryEntry(id: secondID, handle: second.handle)], asOf: .now)
         let seenAgain = Collected<ClusterStatus>()
         let watchingAgain = Task { try await restarted.watch(second.handle) { seenAgain.add($0) } }
-        try await within(.seconds(5), "the first status after a restart") { await seenAgain.wait { !$0.isEmpty } }
+        try await within(ExamSession.patience, "the first status after a restart") {
+            await seenAgain.wait { !$0.isEmpty }
+        }
         try await subject.kill(secondID)
-        try await within(.seconds(2), "seeing a death after a restart") { try await watchingAgain.value }
+        try await within(ExamSession.promptly, "seeing a death after a restart") { try await watchingAgain.value }
         try await terminate(restarted, secondID, second.handle)
     }
 

@@ -174,7 +174,7 @@ extension ExamSession {
     @discardableResult
     func waitForEnd(_ backend: any ClusterBackend, _ handle: ClusterHandle) async throws -> ClusterEnd {
         let seen = Collected<ClusterStatus>()
-        try await within(.seconds(5), "seeing the end") {
+        try await within(ExamSession.patience, "seeing the end") {
             try await backend.watch(handle) { seen.add($0) }
         }
         guard case .ended(let end) = seen.elements.last else {

@@ -30,10 +30,10 @@ extension ExamSession {
             try await restarted.logs(of: cluster.handle, after: last, follow: true) { followed.add($0) }
         }
         try await subject.say("exam line 6", at: cluster.driver, token: token)
-        try await within(.seconds(5), "a new line") { await followed.wait { !$0.isEmpty } }
+        try await within(ExamSession.patience, "a new line") { await followed.wait { !$0.isEmpty } }
         try await subject.say("exam line 7", at: cluster.driver, token: token)
         try await subject.kill(id)
-        try await within(.seconds(5), "the end of a followed log") { try await following.value }
+        try await within(ExamSession.patience, "the end of a followed log") { try await following.value }
         try expect(
             texts(followed.elements) == ["exam line 6", "exam line 7"],
             "following should bring each new line once, not \(followed.elements)")
@@ -55,7 +55,7 @@ extension ExamSession {
     private func lines(
         _ backend: any ClusterBackend, _ handle: ClusterHandle, after sequence: Int64, atLeast count: Int
     ) async throws -> [BackendLogLine] {
-        try await within(.seconds(5), "reading \(count) lines") { [self] in
+        try await within(ExamSession.patience, "reading \(count) lines") { [self] in
             while true {
                 let read = Collected<BackendLogLine>()
                 try await backend.logs(of: handle, after: sequence, follow: false) { read.add($0) }
@@ -88,7 +88,7 @@ extension ExamSession {
             try await restarted.stats(of: cluster.handle, after: 0, every: .milliseconds(100)) { _ in }
         }
         try await terminate(restarted, id, cluster.handle)
-        try await within(.seconds(5), "the end of the samples") { try await ending.value }
+        try await within(ExamSession.patience, "the end of the samples") { try await ending.value }
     }
 
     private func samples(
@@ -98,7 +98,7 @@ extension ExamSession {
         let reading = Task {
             try await backend.stats(of: handle, after: sequence, every: .milliseconds(100)) { read.add($0) }
         }
-        try await within(.seconds(5), "two samples") {
+        try await within(ExamSession.patience, "two samples") {
             await read.wait { Set($0.map(\.sequence)).count >= 2 }
         }
         reading.cancel()
@@ -121,14 +121,14 @@ extension ExamSession {
             streams.append(
                 Task { try await backend.stats(of: cluster.handle, after: 0, every: .seconds(3600)) { _ in } })
         }
-        try await within(.seconds(5), "the first status") { await seen.wait { !$0.isEmpty } }
+        try await within(ExamSession.patience, "the first status") { await seen.wait { !$0.isEmpty } }
         for stream in streams { stream.cancel() }
-        try await within(.seconds(2), "the end of cancelled streams") { [streams] in
+        try await within(ExamSession.patience, "the end of cancelled streams") { [streams] in
             for stream in streams { _ = await stream.result }
         }
         struct Enough: Error {}
         do {
-            try await within(.seconds(2), "the end of a stream whose receiver throws") {
+            try await within(ExamSession.patience, "the end of a stream whose receiver throws") {
                 try await backend.watch(cluster.handle) { _ in throw Enough() }
             }
             throw fail("an error of the receiver should come out")
