@@ -80,6 +80,30 @@ private struct Stop: Error {}
         }
     }
 
+    @Test func copiesFollowReadsOnTheSameConnection() async throws {
+        try await withPool(connections: 1) { pool in
+            try await pool.query("CREATE TABLE t (id bigint)")
+            try await withThrowingTaskGroup { group in
+                for number in 0..<100 {
+                    group.addTask {
+                        let rows = try await pool.read("SELECT \(number)")
+                        #expect(rows.count == 1)
+                    }
+                    group.addTask {
+                        let count = try await pool.copyIn("COPY t FROM STDIN") { try await $0.writeRow(["\(number)"]) }
+                        #expect(count == 1)
+                    }
+                    group.addTask {
+                        let rows = try await pool.transaction { try await $0.query("SELECT 1") }
+                        #expect(rows.count == 1)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await pool.query("SELECT sum(id) FROM t").first?.decode(Int.self) == 4950)
+        }
+    }
+
     @Test func scriptsStopAtTheirDeadline() async throws {
         try await withPool(connections: 1) { pool in
             let error = await failure { try await pool.script("SELECT pg_sleep(60)", timeout: .milliseconds(50)) }

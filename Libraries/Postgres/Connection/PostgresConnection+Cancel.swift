@@ -5,7 +5,7 @@ internal import EventLoop
 /// Timeouts and cancellation. PQcancel opens a connection of its own and blocks, so it runs on the blocking pool.
 extension PostgresConnection {
     /// How long the server may take to obey a cancellation before the connection is given up.
-    private static let obeyLimit = Duration.seconds(10)
+    static let obeyLimit = Duration.seconds(10)
 
     /// One timer for all requests: it is set for the earliest deadline, and looks again when it fires.
     func armDeadline(_ deadline: MonotonicTime) {
@@ -76,6 +76,19 @@ extension PostgresConnection {
         let quiet = whenQuietWork
         whenQuietWork = []
         for work in quiet { work() }
+        idle()
+    }
+
+    /// Runs the work when nothing is under way, the server's word after the last Sync included.
+    func whenIdle(_ work: @escaping () -> Void) {
+        whenIdleWork.append(work)
+        idle()
+    }
+
+    func idle() {
+        while !whenIdleWork.isEmpty, phase == .closed || pipeline.isEmpty && cancelsOutstanding == 0 {
+            whenIdleWork.removeFirst()()
+        }
     }
 
     /// Runs the work when no cancellation is on its way, so that none hits what comes next.

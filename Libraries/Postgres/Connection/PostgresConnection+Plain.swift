@@ -98,13 +98,20 @@ extension PostgresConnection {
         _ deadline: MonotonicTime, _ work: () async throws -> Value
     ) async throws -> Value {
         loop.preconditionCurrent()
-        guard let handle, phase == .pipeline, pipeline.isEmpty, PQexitPipelineMode(handle) == 1 else {
+        await withUnsafeContinuation { continuation in whenIdle { continuation.resume() } }
+        guard let handle, phase == .pipeline, PQexitPipelineMode(handle) == 1 else {
             throw HarbourError.connectionLost("the connection is closed or busy")
         }
         phase = .plain
+        plainCount += 1
+        let count = plainCount
         let timer = loop.schedule(at: deadline) { [weak self] in
             guard let self, self.phase == .plain else { return }
             self.sendCancel()
+            self.loop.schedule(after: Self.obeyLimit) { [weak self] in
+                guard let self, self.phase == .plain, self.plainCount == count else { return }
+                self.close(.connectionLost("the server did not obey a cancellation"))
+            }
         }
         defer {
             timer.cancel()

@@ -119,6 +119,7 @@ extension PostgresConnection {
         if !isAlive && phase != .closed { return close(.connectionLost(errorMessage)) }
         takeNotifications()
         cancelAbandoned()
+        idle()
     }
 
     private func finish(_ result: ResultOwner) {

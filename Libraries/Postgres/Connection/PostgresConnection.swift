@@ -59,8 +59,11 @@ final class PostgresConnection: DescriptorHandler, @unchecked Sendable {
     /// Requests given up since the pipeline was last empty; 0 spares the search for them.
     var abandoned = 0
     var whenQuietWork: [() -> Void] = []
+    var whenIdleWork: [() -> Void] = []
 
     // Scripts and COPY; see PostgresConnection+Plain.swift.
+    /// Tells one stay outside pipeline mode from the next.
+    var plainCount = 0
     var plainWaiter: UnsafeContinuation<Void, Never>?
 
     init(id: Int, configuration: PostgresConfiguration, loop: EventLoop, owner: any PostgresConnectionOwner) {
@@ -214,9 +217,10 @@ final class PostgresConnection: DescriptorHandler, @unchecked Sendable {
         let open = pipeline.removeAll()
         for request in open { request.complete(.failure(error)) }
         resumePlain()
-        let quiet = whenQuietWork
+        let waiting = whenQuietWork + whenIdleWork
         whenQuietWork = []
-        for work in quiet { work() }
+        whenIdleWork = []
+        for work in waiting { work() }
         owner?.connectionClosed(self, error, wasReady: wasReady)
     }
 

@@ -79,8 +79,8 @@ public final class PostgresPool: @unchecked Sendable {
     /// Gives a leased connection back. One that is still inside a transaction is closed, which ends it.
     func release(_ connection: PostgresConnection) {
         loop.onLoop {
-            connection.whenQuiet {
-                if connection.phase == .pipeline && connection.pipeline.isEmpty && !connection.isInTransaction {
+            connection.whenIdle {
+                if connection.phase == .pipeline && !connection.isInTransaction {
                     self.feed(.finished(connection: connection.id))
                 } else {
                     connection.close(.connectionLost("given back in the middle of something"))
