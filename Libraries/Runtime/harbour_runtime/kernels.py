@@ -64,8 +64,6 @@ class KernelDoor:
             link.connection.close()
         if os.path.lexists(self.path):
             os.unlink(self.path)
-        if os.path.basename(os.path.dirname(self.path)).startswith("harbour-"):
-            os.rmdir(os.path.dirname(self.path))
 
 
 class KernelLink:

@@ -1,6 +1,7 @@
 """The cluster's own folder: logs, settings of the log, shuffle files, the home that executors start from."""
 
 import os
+import shutil
 import tempfile
 
 from . import java
@@ -55,6 +56,12 @@ def socket_path(config):
     if len(os.fsencode(path)) <= _SOCKET_LIMIT:
         return path
     return os.path.join(tempfile.mkdtemp(prefix="harbour-"), "host.sock")
+
+
+def release_socket(config, path):
+    """Removes the short folder of `socket_path`, where one was made."""
+    if os.path.dirname(path) != config.scratch_dir:
+        shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
 
 def kernel_environment(config, socket):

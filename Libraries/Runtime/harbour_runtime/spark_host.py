@@ -181,6 +181,7 @@ class Host:
 
     def _clean_up(self):
         self._door.close()
+        scratch.release_socket(self._config, self._door.path)
         if self._jvm:
             self._jvm.stop(0)
         self._pool.shutdown(wait=False, cancel_futures=True)
