@@ -136,7 +136,7 @@ let services: [Target] =
     + service(
         "Cluster", executable: "cluster", common + ["ClusterBackend"],
         main: ["Core", "ServiceKit", "ClusterBackend", "LocalBackend"])
-    + service("Monitoring", executable: "monitoring", common + ["HTTPClient"], main: ["Core", "ServiceKit"])
+    + service("Monitoring", executable: "monitoring", common + ["HTTPClient", "WebClient"], main: ["Core", "ServiceKit"])
     + service(
         "Driver", executable: "driver",
         [
@@ -190,7 +190,7 @@ let suites: [Target] = [
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats", "HTTPClient"] + common),
     tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
-    tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
+    tests("Monitoring", ["MonitoringService", "ServiceTestKit", "HTTPClient"] + common),
     tests(
         "Driver",
         [

@@ -4,6 +4,7 @@ internal import EventLoop
 internal import Glibc
 internal import HarbourProtocol
 internal import Lifecycle
+internal import Metrics
 public import ServiceKit
 
 /// The service `driver`: one per running cluster, inside it.
@@ -18,6 +19,10 @@ public enum DriverService {
             let driver = try Driver(try options.configuration(environment.configuration), loop: environment.loop)
             DriverRoutes(driver: driver, shutDown: shutDown ?? { _ = kill(getpid(), SIGTERM) }).register(on: router)
             DriverMetrics(driver: driver).register(in: environment.metrics)
+            router.onSync(DriverAPI.getMetrics) { _, _ in
+                let text = environment.metrics.exposition(.prometheusText)
+                return HarbourProtocol.DriverMetrics(text: String(decoding: text, as: UTF8.self))
+            }
             return [
                 LifecycleComponent(
                     "driver",

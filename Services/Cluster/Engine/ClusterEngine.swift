@@ -202,6 +202,9 @@ actor ClusterEngine {
         return backend
     }
 
+    /// The controllers that are there, for what concerns all of them.
+    var runningControllers: [ClusterController] { Array(controllers.values) }
+
     /// All backends and whether they could take a cluster now.
     func listBackends() async -> BackendList {
         var infos: [BackendInfo] = []

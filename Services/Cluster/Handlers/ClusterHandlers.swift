@@ -49,6 +49,7 @@ struct ClusterHandlers: Sendable {
             return Empty()
         }
         router.on(ClusterAPI.listBackends) { [engine] _, _ in await engine.listBackends() }
+        router.on(ClusterAPI.scrapeDrivers) { [engine] _, _ in await engine.scrapeDrivers() }
     }
 
     private func registerHistory(_ router: ServiceRouter) {

@@ -1,1 +1,4 @@
-// Filled by the service it starts.
+import MonitoringService
+import ServiceKit
+
+ServiceRuntime.main(MonitoringService.definition)

@@ -160,6 +160,14 @@ public enum ClusterAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Get the metrics of all drivers that run. `GET /internal/v1/clusters/metrics`.
+    public static let scrapeDrivers = Endpoint<ScrapeDriversInput, DriverScrapeList>(
+        EndpointRoute(
+            service: "cluster", operationID: "scrapeDrivers",
+            method: .get, path: "/internal/v1/clusters/metrics",
+            successStatus: 200, isIdempotent: true, isInternal: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         createCluster.route,
@@ -181,5 +189,6 @@ public enum ClusterAPI {
         streamCommandEvents.route,
         runCommand.route,
         listBackends.route,
+        scrapeDrivers.route,
     ]
 }

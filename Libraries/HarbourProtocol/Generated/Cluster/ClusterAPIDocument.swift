@@ -923,6 +923,29 @@ extension ClusterAPI {
         },
         "x-idempotent": true
        }
+      },
+      "/internal/v1/clusters/metrics": {
+       "get": {
+        "operationId": "scrapeDrivers",
+        "summary": "Get the metrics of all drivers that run",
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/DriverScrapeList"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true,
+        "x-internal": true
+       }
       }
      },
      "components": {
@@ -1231,6 +1254,43 @@ extension ClusterAPI {
            "$ref": "#/components/schemas/BackendInfo"
           },
           "description": "The default first"
+         }
+        }
+       },
+       "DriverScrape": {
+        "type": "object",
+        "description": "What scraping the driver of a cluster has given.",
+        "required": [
+         "cluster_id"
+        ],
+        "properties": {
+         "cluster_id": {
+          "type": "string",
+          "description": "Which cluster"
+         },
+         "text": {
+          "type": "string",
+          "description": "In Prometheus' text format; absent when the driver did not answer"
+         },
+         "message": {
+          "type": "string",
+          "description": "Why it did not answer"
+         }
+        }
+       },
+       "DriverScrapeList": {
+        "type": "object",
+        "description": "The metrics of all drivers that run.",
+        "required": [
+         "clusters"
+        ],
+        "properties": {
+         "clusters": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/DriverScrape"
+          },
+          "description": "By cluster"
          }
         }
        },

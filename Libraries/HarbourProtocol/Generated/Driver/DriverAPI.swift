@@ -112,6 +112,14 @@ public enum DriverAPI {
             successStatus: 200, isIdempotent: true, isStream: true, maximumBodyBytes: 67_108_864)
     )
 
+    /// Get the metrics. `GET /driver/v1/metrics`.
+    public static let getMetrics = Endpoint<GetMetricsInput, DriverMetrics>(
+        EndpointRoute(
+            service: "driver", operationID: "getMetrics",
+            method: .get, path: "/driver/v1/metrics",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         getStatus.route,
@@ -127,5 +135,6 @@ public enum DriverAPI {
         cancelCommand.route,
         streamCommandEvents.route,
         runCommand.route,
+        getMetrics.route,
     ]
 }

@@ -487,6 +487,28 @@ extension DriverAPI {
         "x-idempotent": true,
         "x-max-body-bytes": 67108864
        }
+      },
+      "/driver/v1/metrics": {
+       "get": {
+        "operationId": "getMetrics",
+        "summary": "Get the metrics",
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/DriverMetrics"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
       }
      },
      "components": {
@@ -567,6 +589,19 @@ extension DriverAPI {
           "type": "integer",
           "format": "int32",
           "description": "Executors alive, the driver left out"
+         }
+        }
+       },
+       "DriverMetrics": {
+        "type": "object",
+        "description": "The metrics of a driver.",
+        "required": [
+         "text"
+        ],
+        "properties": {
+         "text": {
+          "type": "string",
+          "description": "In Prometheus' text format"
          }
         }
        },

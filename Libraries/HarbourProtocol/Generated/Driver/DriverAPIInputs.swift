@@ -403,3 +403,24 @@ extension DriverAPI.RunCommandInput: ResumableInput {
         set { body.after = newValue }
     }
 }
+
+extension DriverAPI {
+    /// What `getMetrics` is asked with.
+    public struct GetMetricsInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/metrics")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}

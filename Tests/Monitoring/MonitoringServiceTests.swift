@@ -1,0 +1,92 @@
+import Core
+import EventLoop
+import HTTPClient
+import HTTPMessage
+import HTTPServer
+import HarbourProtocol
+import ServiceClients
+import ServiceTestKit
+import TestSupport
+import Testing
+
+@testable import MonitoringService
+
+/// Monitoring with a real PostgreSQL and real targets.
+@Suite(.timeLimit(.minutes(2))) struct MonitoringServiceTests {
+    @Test func targetsAreScrapedKeptAndFederated() async throws {
+        try await withEventLoop { loop in
+            let router = HTTPRouter()
+            let count = Count()
+            router.get("/metrics") { _, _ throws -> HTTPResponse in
+                count.value += 1
+                return .text("work_total{kind=\"a\"} \(count.value)\nwork_total{kind=\"b\"} 7\n")
+            }
+            let server = HTTPServer(configuration: .init(), handler: router, loop: loop)
+            let port = try await server.start()
+            let away = "http://127.0.0.1:1"
+            try await withService(
+                MonitoringService.definition,
+                arguments: [
+                    "--targets", "worker=http://127.0.0.1:\(port)", "--scrape-interval", "200ms", "--workspace-url",
+                    away, "--scheduler-url", away, "--cluster-url", away,
+                ]
+            ) { service in
+                let series = try await waitForSamples(service, atLeast: 2)
+                #expect(series.labels["job"] == "worker")
+                #expect(series.samples.map(\.value) == series.samples.map(\.value).sorted())
+
+                let targets = try await service.client.call(MonitoringAPI.listTargets, .init()).targets
+                let worker = try #require(targets.first { $0.job == "worker" })
+                #expect(worker.health == .up)
+                #expect(worker.samples == 2)
+                let scheduler = try #require(targets.first { $0.job == "scheduler" })
+                #expect(scheduler.health == .down)
+                #expect(scheduler.message?.isEmpty == false)
+
+                let names = try await service.client.call(MonitoringAPI.listMetricNames, .init()).names
+                #expect(names.contains("up") && names.contains("work_total"))
+                let federated = try await federate(service, "?match%5B%5D=work_total%7Bkind%3D%22b%22%7D")
+                #expect(federated.count == 1)
+                #expect(federated.first?.value == 7)
+            }
+            await server.drain(budget: .seconds(1))
+        }
+    }
+
+    @Test func badQuestionsAreRefused() async throws {
+        try await withService(MonitoringService.definition) { service in
+            for input in [
+                MonitoringAPI.QueryMetricsInput(name: "up", match: "job"),
+                .init(name: "up", start: Timestamp(milliseconds: 5), end: Timestamp(milliseconds: 4)),
+                .init(name: "up", start: Timestamp(milliseconds: 0), end: .now, stepMilliseconds: 1000),
+            ] {
+                await #expect(throws: HarbourError.self) {
+                    try await service.client.call(MonitoringAPI.queryMetrics, input)
+                }
+            }
+        }
+    }
+
+    private func waitForSamples(_ service: ServiceUnderTest, atLeast: Int) async throws -> Series {
+        while true {
+            let list = try await service.client.call(
+                MonitoringAPI.queryMetrics,
+                .init(name: "work_total", match: "kind=a", start: .now + .seconds(-600), stepMilliseconds: 1000))
+            if let series = list.series.first, series.samples.count >= atLeast { return series }
+            try await service.loop.sleep(for: .milliseconds(50))
+        }
+    }
+
+    private func federate(_ service: ServiceUnderTest, _ query: String) async throws -> [ExposedSample] {
+        let request = HTTPClientRequest(
+            method: .get, origin: try HTTPOrigin(service.baseURL), target: "/federate" + query)
+        let response = try await service.http.send(request, deadline: .now + .seconds(10))
+        #expect(response.status == 200)
+        return try PrometheusText.parse(try await response.collect())
+    }
+}
+
+/// `@unchecked Sendable`: touched on the loop only.
+private final class Count: @unchecked Sendable {
+    var value = 0
+}
