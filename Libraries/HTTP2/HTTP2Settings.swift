@@ -16,7 +16,8 @@ public struct HTTP2Settings: Sendable {
     public var streamWindow = 262_144
     /// How many bytes of all streams together may be on the way or unread.
     public var connectionWindow = 4_194_304
-    /// Frames that do no work (PING, SETTINGS, PRIORITY, empty DATA, unknown ones): how many may come at once.
+    /// Frames that do no work (PING, SETTINGS, PRIORITY, empty DATA): how many may come at once. libnghttp2 drops
+    /// frames of unknown types without a word, which costs no more than reading them.
     public var idleFrameBurst = 4000
     /// How many such frames may come each second in the long run.
     public var idleFrameRate = 400

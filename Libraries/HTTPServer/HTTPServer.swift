@@ -96,6 +96,11 @@ public final class HTTPServer: @unchecked Sendable {
     /// How many clients are connected. Only on the loop.
     public var connectionCount: Int { connections.count }
 
+    /// Breaks every connection off at once and goes on listening. Only on the loop.
+    public func closeConnections() {
+        for connection in Array(connections.values) { connection.close() }
+    }
+
     /// Stops listening, lets open requests finish, and closes every connection: those still busy when the budget is
     /// used up are broken off. Returns when all are closed.
     public func drain(budget: Duration) async {
