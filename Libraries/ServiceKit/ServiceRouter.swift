@@ -102,8 +102,13 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
         openStreams = []
     }
 
-    private func register(_ route: EndpointRoute) -> EndpointRoute {
+    /// Says which operation a route is that `http` serves, as a gateway does: metrics and logs then call it by its name.
+    public func name(_ route: EndpointRoute) {
         operations[OperationKey(method: route.method, template: route.path)] = route
+    }
+
+    private func register(_ route: EndpointRoute) -> EndpointRoute {
+        name(route)
         return route
     }
 

@@ -119,6 +119,10 @@ struct GatewayTests {
             #expect(seen["cookie"] == "-")
             #expect(seen["custom"] == "kept")
             #expect(seen["has_deadline"] == true)
+            // Metrics know the operation by its name.
+            let metrics = try await workspace.send(.get, "/metrics").collect()
+            let line = "harbour_http_requests_total{operation=\"getCluster\",status=\"203\"} 1"
+            #expect(String(decoding: metrics, as: UTF8.self).contains(line))
         }
     }
 

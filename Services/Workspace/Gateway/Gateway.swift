@@ -29,6 +29,7 @@ struct Gateway: Sendable {
     /// Registers the public routes of a service.
     func register(_ upstream: Upstream, on router: ServiceRouter) {
         for route in upstream.routes where !route.isInternal && route.path.utf8.starts(with: "/api/v1/".utf8) {
+            router.name(route)
             router.http.on(route.method, route.path, maxBodySize: route.maximumBodyBytes) {
                 (request, _) async throws -> HTTPResponse in
                 try await forward(request, route, to: upstream)
