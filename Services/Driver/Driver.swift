@@ -26,6 +26,7 @@ public final class Driver: @unchecked Sendable {
     private let started = Timestamp.now
     private let begin = MonotonicTime.now
     private var statsTime: MonotonicTime?
+    private var asking: Task<Void, Never>?
     /// What Spark said last.
     private(set) var stats = SparkStats()
     /// The process of Spark's host, while it runs.
@@ -143,13 +144,19 @@ public final class Driver: @unchecked Sendable {
         }
     }
 
-    /// Asks Spark for its numbers, at most once a second.
+    /// Asks Spark for its numbers, at most once a second. Those who ask meanwhile wait for the same answer.
     func refreshStats() async {
+        if let asking { return await asking.value }
         guard machine.phase == .running, let host else { return }
         let now = MonotonicTime.now
         if let statsTime, now - statsTime < .seconds(1) { return }
         statsTime = now
-        if let fresh = await host.stats(within: .seconds(1)) { stats = fresh }
+        let question = loop.spawn { [self] in
+            if let fresh = await host.stats(within: .seconds(1)) { stats = fresh }
+        }
+        asking = question
+        await question.value
+        asking = nil
     }
 
     private func bump() {

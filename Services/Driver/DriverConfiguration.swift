@@ -28,6 +28,8 @@ public struct DriverConfiguration: Sendable {
     public var overflowLimit = 256 * 1_048_576
     /// Commands that may wait in one context.
     public var queueLimit = 10_000
+    /// Ended commands of a context that can still be read; the oldest are forgotten, with their output.
+    public var endedCommands = 5_000
     /// Contexts at a time.
     public var contextLimit = 64
     /// Ended contexts whose commands can still be read.

@@ -236,6 +236,20 @@ import Testing
         }
     }
 
+    @Test func theOldestCommandsAreForgotten() async throws {
+        try await withPlainDriver({ $0.endedCommands = 3 }) { driver in
+            try driver.newContext("c")
+            for number in 1...5 { try await driver.transcript("\(number)", id: "\(number)", in: "c") }
+            #expect(throws: HarbourError.self) { try driver.command("2", in: "c") }
+            for number in 3...5 {
+                let again = try await driver.transcript("\(number)", id: "\(number)", in: "c")
+                #expect(again.value == "\(number)")
+            }
+            let files = ScratchFolder.names(in: "\(driver.scratch.journals)/c")
+            #expect(files == ["3.log", "4.log", "5.log", "context.json"])
+        }
+    }
+
     @Test func statusIsFollowedAndIdleCostsNothing() async throws {
         try await withPlainDriver { driver in
             let loop = driver.loop

@@ -78,6 +78,8 @@ private final class Found: @unchecked Sendable {
             #expect(exit.count(.exit) == 1)
             #expect(try driver.command("exit", in: "b").exitValue == "done")
             #expect(await driver.freshStatus().contexts == 2)
+            #expect(driver.stats.heapMaximum > 100 << 20)
+            #expect(driver.stats.completedTasks > 0)
             try await cancelReachesSpark(driver)
         }
     }

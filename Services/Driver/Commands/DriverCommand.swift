@@ -103,6 +103,12 @@ final class DriverCommand: @unchecked Sendable {
         journal.seal()
     }
 
+    /// Forgets what it has put out.
+    func remove() {
+        journal.remove()
+        limiter.removeOverflow()
+    }
+
     private func append(changesState: Bool, _ fill: (inout CommandEvent) -> Void) {
         var event = CommandEvent(sequence: 0, timestamp: .now, type: .state)
         fill(&event)

@@ -41,6 +41,8 @@ struct OutputLimiter {
         self.overflow = overflow
     }
 
+    func removeOverflow() { overflow.remove() }
+
     mutating func drafts(of output: KernelOutput) -> [Draft] {
         switch output {
         case .stream(let name, let text): return OutputLimiter.pieces(text).flatMap { stream(name, $0) }

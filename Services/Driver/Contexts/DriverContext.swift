@@ -19,6 +19,8 @@ final class DriverContext: @unchecked Sendable {
     private let ended: (DriverContext, DriverCommand?) -> Void
     private var machine: ContextMachine
     private(set) var commands: [String: DriverCommand] = [:]
+    /// Oldest first.
+    private var endedCommands: [String] = []
     private var kernel: JupyterKernel?
     private var timers: [ContextMachine.Timer: LoopTimer] = [:]
     private var lastActivity: Timestamp?
@@ -68,7 +70,10 @@ final class DriverContext: @unchecked Sendable {
     }
 
     /// Knows a command of a driver that came before this one.
-    func restore(_ command: DriverCommand) { commands[command.id] = command }
+    func restore(_ command: DriverCommand) {
+        commands[command.id] = command
+        forgetOldest(after: command)
+    }
 
     /// Queues a command.
     func submit(_ command: DriverCommand) {
@@ -108,7 +113,15 @@ final class DriverContext: @unchecked Sendable {
         case .finished, .error, .cancelled:
             command.end(state, error)
             lastActivity = .now
+            forgetOldest(after: command)
             ended(self, command)
+        }
+    }
+
+    private func forgetOldest(after command: DriverCommand) {
+        endedCommands.append(command.id)
+        while endedCommands.count > configuration.endedCommands {
+            commands.removeValue(forKey: endedCommands.removeFirst())?.remove()
         }
     }
 

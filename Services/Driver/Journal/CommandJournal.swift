@@ -134,6 +134,12 @@ final class CommandJournal {
     /// No event will follow.
     func seal() { file = nil }
 
+    /// Deletes the file. Those who follow get an error, as if the command had never been.
+    func remove() {
+        seal()
+        unlink(path)
+    }
+
     private func read(after sequence: Int64, bytes limit: Int) throws(HarbourError) -> [[UInt8]] {
         var events: [[UInt8]] = []
         var total = 0

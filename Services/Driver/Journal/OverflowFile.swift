@@ -15,6 +15,8 @@ final class OverflowFile {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
+    func remove() { unlink(path) }
+
     /// Adds text as far as there is room. False when some of it is lost.
     func append(_ text: String) -> Bool {
         if descriptor < 0 { descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600) }
