@@ -207,7 +207,7 @@ let benchmarks: [Target] = [
         name: "benchmarks",
         dependencies: [
             "Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Postgres", "HarbourProtocol",
-            "ServiceClients", "CAllocator",
+            "ServiceClients", "CAllocator", "Configuration", "Lifecycle", "ServiceKit",
         ], path: "Tests/Benchmarks/Runner", swiftSettings: settings)
 ]
 

@@ -1,3 +1,5 @@
+import Core
+
 /// Swift expressions that read and write values of a shape.
 extension Shape {
     /// The type in Swift.
@@ -23,7 +25,10 @@ extension Shape {
         case .string(let length, nil):
             return length.isFree ? "try reader.string()" : "try reader.string(length: \(length.counts))"
         case .string(let length, let pattern?):
-            return "try reader.string(length: \(length.counts), pattern: \"\(pattern)\")"
+            guard let letters = JSONLetters(pattern: pattern) else { return "" }
+            let bits = "low: 0x\(String(letters.low, radix: 16)), high: 0x\(String(letters.high, radix: 16))"
+            return "try reader.string(length: \(length.counts), "
+                + "letters: JSONLetters(pattern: \"\(pattern)\", \(bits)))"
         case .constant(let text): return "try reader.constant(\"\(text)\")"
         case .int32(let limits): return "try reader.int(in: \(limits.int32))"
         case .int64(let limits):

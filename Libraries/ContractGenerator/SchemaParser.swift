@@ -101,7 +101,7 @@ struct SchemaParser {
 
     private func stringShape() throws -> Shape {
         try allow(["type", "minLength", "maxLength", "pattern"])
-        if let pattern = value["pattern"]?.string, !JSONPattern.isSupported(pattern) {
+        if let pattern = value["pattern"]?.string, JSONLetters(pattern: pattern) == nil {
             throw failure("has a pattern that is not one class of characters, as in ^[a-z0-9]+$")
         }
         return .string(length: limits("minLength", "maxLength"), pattern: value["pattern"]?.string)

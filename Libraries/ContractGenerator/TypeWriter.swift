@@ -84,13 +84,32 @@ struct TypeWriter {
             }
             for (index, field) in shape.fields.enumerated() where field.isRequired {
                 guard field.isNullable || !members.contains(where: { $0.name == field.name }) else {
+                    let source = isCounted(field.shape) ? " = consume \(field.swiftName)" : ""
                     file.line(
-                        "guard let \(field.swiftName) else { throw reader.missingField(\"\(field.name)\") }")
+                        "guard let \(field.swiftName)\(source) else { throw reader.missingField(\"\(field.name)\") }")
                     continue
                 }
                 file.line("guard seen & 1 << \(index) != 0 else { throw reader.missingField(\"\(field.name)\") }")
             }
-            for field in members { file.line("self.\(field.swiftName) = \(field.swiftName)") }
+            for field in members {
+                let move = isCounted(field.shape) ? "consume " : ""
+                file.line("self.\(field.swiftName) = \(move)\(field.swiftName)")
+            }
+        }
+    }
+
+    /// Whether values hold references, so that moving one is cheaper than copying it.
+    private func isCounted(_ shape: Shape) -> Bool {
+        switch shape {
+        case .string, .any, .anyObject, .array, .map: return true
+        case .constant, .int32, .int64, .timestamp, .double, .bool: return false
+        case .named(let name):
+            switch declarations[name]?.kind {
+            case .object(let object): return object.fields.contains { isCounted($0.shape) }
+            case .enumeration(_, let isOpen): return isOpen
+            case .union(let union): return union.variants.contains { isCounted(.named($0.type)) }
+            case nil: return false
+            }
         }
     }
 

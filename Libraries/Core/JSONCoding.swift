@@ -102,7 +102,10 @@ extension Array: JSONEncodable where Element: JSONEncodable {
     /// Writes an array.
     @inlinable public func encode(to writer: inout JSONWriter) {
         writer.beginArray()
-        for element in self { element.encode(to: &writer) }
+        // Through the buffer, elements are read where they are: a copy of each would count all its strings up and down.
+        withUnsafeBufferPointer { elements in
+            for index in elements.indices { elements[index].encode(to: &writer) }
+        }
         writer.endArray()
     }
 }
@@ -116,13 +119,31 @@ extension Array: JSONDecodable where Element: JSONDecodable {
 
 extension Dictionary: JSONEncodable where Key == String, Value: JSONEncodable {
     /// Writes an object; its keys are sorted, so that equal maps are equal bytes.
-    public func encode(to writer: inout JSONWriter) {
+    @inlinable public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        for (key, value) in sorted(by: { $0.key < $1.key }) {
-            writer.key(key)
-            value.encode(to: &writer)
+        for index in sortedPlaces() {
+            writer.key(self[index].key)
+            self[index].value.encode(to: &writer)
         }
         writer.endObject()
+    }
+
+    /// The places of the entries in the order of their keys. Sorting places leaves the strings uncounted.
+    @inlinable func sortedPlaces() -> [Index] {
+        var places = Array(indices)
+        guard places.count <= 16 else {
+            places.sort { self[$0].key < self[$1].key }
+            return places
+        }
+        // Few keys are the rule, and for them this is the quickest way.
+        for sorted in 1..<Swift.max(places.count, 1) {
+            var place = sorted
+            while place > 0, self[places[place]].key < self[places[place - 1]].key {
+                places.swapAt(place, place - 1)
+                place -= 1
+            }
+        }
+        return places
     }
 }
 
@@ -162,11 +183,16 @@ extension JSONReader {
         let start = try valueOffset()
         var elements: [String: Element] = [:]
         if try beginObject() {
+            // Most maps are small; this saves them from growing entry by entry.
+            elements = Dictionary(minimumCapacity: 3)
             repeat {
-                let key = try key().string
-                if elements[key] != nil { throw duplicateKey() }
+                let key = try key()
+                let keyOffset = keyOffset
+                let name = key.string
                 if elements.count == limit { throw invalidValue(at: start, "must have at most \(limit) keys") }
-                elements[key] = try element(&self)
+                if elements.updateValue(try element(&self), forKey: name) != nil {
+                    throw duplicateKey(at: keyOffset)
+                }
             } while try nextKey()
         }
         return elements

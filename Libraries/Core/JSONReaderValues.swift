@@ -128,13 +128,18 @@ extension JSONReader {
     /// The error for a key that stands in its object a second time; call it right after `key()`.
     @inline(never)
     public func duplicateKey() -> JSONError {
-        JSONError(.duplicateKey, at: keyOffset, "has the key `\(keyText())` twice")
+        duplicateKey(at: keyOffset)
+    }
+
+    /// The same for a key that started at that offset.
+    @usableFromInline func duplicateKey(at offset: Int) -> JSONError {
+        JSONError(.duplicateKey, at: offset, "has the key `\(keyText(at: offset))` twice")
     }
 
     /// The error for a key that the object may not have; call it right after `key()`.
     @inline(never)
     public func unknownField() -> JSONError {
-        JSONError(.unknownField, at: keyOffset, "has the unknown field `\(keyText())`")
+        JSONError(.unknownField, at: keyOffset, "has the unknown field `\(keyText(at: keyOffset))`")
     }
 
     /// The error for a field that should have been in the object that has just been left.
@@ -148,10 +153,10 @@ extension JSONReader {
         JSONError(.invalidValue, at: offset, message)
     }
 
-    private func keyText() -> String {
-        var end = keyOffset &+ 1
+    private func keyText(at offset: Int) -> String {
+        var end = offset &+ 1
         while end < position, base[end] != 0x22 { end &+= base[end] == 0x5c ? 2 : 1 }
-        let bytes = UnsafeBufferPointer(start: base + keyOffset + 1, count: min(end, count) &- keyOffset &- 1)
+        let bytes = UnsafeBufferPointer(start: base + offset + 1, count: min(end, count) &- offset &- 1)
         return String(String(decoding: bytes, as: UTF8.self).prefix(64))
     }
 

@@ -9,10 +9,11 @@ extension JSONReader {
         var index = text.start
         let end = text.start &+ text.count
         while index < end {
-            let byte = base[index]
-            guard byte == 0x5c else {
-                bytes.append(byte)
-                index &+= 1
+            var plain = index
+            while plain < end, base[plain] != 0x5c { plain &+= 1 }
+            if plain > index {
+                bytes.append(contentsOf: UnsafeBufferPointer(start: base + index, count: plain &- index))
+                index = plain
                 continue
             }
             guard index &+ 1 < end else { throw JSONError(.syntax, at: index, "an escape was not finished") }

@@ -28,41 +28,55 @@ extension JSONReader {
         return JSONError(.invalidValue, at: wordOffset, "must be one of \(names)")
     }
 
-    /// Reads a string within the limits all of whose characters are of one class.
-    /// The pattern is one class of ASCII characters and ranges, anchored, and nothing else: `^[A-Za-z0-9_-]+$`.
-    public mutating func string(length limits: ClosedRange<Int>, pattern: StaticString) throws(JSONError) -> String {
+    /// Reads a string within the limits all of whose characters are among the letters.
+    public mutating func string(length limits: ClosedRange<Int>, letters: JSONLetters) throws(JSONError) -> String {
         let start = try valueOffset()
-        let text = try string(length: limits)
-        guard JSONPattern.matches(text, pattern) else {
-            throw JSONError(.invalidValue, at: start, "must match \(pattern)")
+        var text = try string(length: limits)
+        guard text.withUTF8({ letters.contains($0) }) else {
+            throw JSONError(.invalidValue, at: start, "must match \(letters.pattern)")
         }
         return text
     }
 }
 
-/// The one kind of regular expression that the contract uses.
-public enum JSONPattern {
-    /// Whether the pattern is of that kind.
-    public static func isSupported(_ pattern: String) -> Bool {
-        pattern.hasPrefix("^[") && pattern.hasSuffix("]+$") && pattern.utf8.count > 5
-            && !pattern.dropFirst(2).dropLast(3).contains { "[]^\\".contains($0) }
+/// The one kind of regular expression that the contract uses: one class of ASCII characters, anchored, as in
+/// `^[A-Za-z0-9_-]+$`.
+public struct JSONLetters: Sendable, Hashable {
+    /// The pattern, for messages.
+    public let pattern: String
+    /// A bit for each character below 64.
+    public let low: UInt64
+    /// A bit for each character from 64 to 127.
+    public let high: UInt64
+
+    /// Takes what `init(pattern:)` found before; written by the generator.
+    public init(pattern: String, low: UInt64, high: UInt64) {
+        self.pattern = pattern
+        self.low = low
+        self.high = high
     }
 
-    /// Whether the text is made of the pattern's characters only, and not empty.
-    public static func matches(_ text: String, _ pattern: StaticString) -> Bool {
-        let letters = UnsafeBufferPointer(start: pattern.utf8Start, count: pattern.utf8CodeUnitCount)
-        guard letters.count > 5, !text.isEmpty else { return false }
-        let members = letters[2..<letters.count - 3]
-        return text.utf8.allSatisfy { isMember($0, of: members) }
-    }
-
-    private static func isMember(_ byte: UInt8, of members: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
-        var index = members.startIndex
-        while index < members.endIndex {
-            let isRange = index + 2 < members.endIndex && members[index + 1] == UInt8(ascii: "-")
-            if isRange ? (members[index]...members[index + 2]).contains(byte) : members[index] == byte { return true }
+    /// Reads a pattern; nil when it is of another kind.
+    public init?(pattern: String) {
+        guard pattern.hasPrefix("^["), pattern.hasSuffix("]+$"), pattern.utf8.count > 5 else { return nil }
+        let members = Array(pattern.utf8.dropFirst(2).dropLast(3))
+        var bits: [UInt64] = [0, 0]
+        var index = 0
+        while index < members.count {
+            let isRange = index + 2 < members.count && members[index + 1] == UInt8(ascii: "-")
+            let last = isRange ? members[index + 2] : members[index]
+            guard members[index] <= last, last < 0x80, !"[]^\\".utf8.contains(members[index]) else { return nil }
+            for letter in members[index]...last { bits[Int(letter >> 6)] |= 1 << UInt64(letter & 63) }
             index += isRange ? 3 : 1
         }
-        return false
+        self.init(pattern: pattern, low: bits[0], high: bits[1])
+    }
+
+    /// Whether the text is made of these letters only, and is not empty.
+    func contains(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        for byte in text {
+            guard byte < 0x80, (byte < 64 ? low : high) >> UInt64(byte & 63) & 1 == 1 else { return false }
+        }
+        return !text.isEmpty
     }
 }

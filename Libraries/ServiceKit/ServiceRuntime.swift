@@ -18,14 +18,14 @@ public enum ServiceRuntime {
     ///
     /// `adapt` may rewrite the environment before it is read, for a service that is started in words of another's.
     public static func main(
-        _ definition: ServiceDefinition, adapt: ([String: String]) -> [String: String] = { $0 }
+        _ definition: ServiceDefinition, arguments: [String] = Array(CommandLine.arguments.dropFirst()),
+        adapt: ([String: String]) -> [String: String] = { $0 }
     ) -> Never {
         ServiceGroup.blockSignals()
         let configuration: Configuration
         do throws(HarbourError) {
             let outcome = try Configuration.load(
-                definition.schema, arguments: Array(CommandLine.arguments.dropFirst()),
-                environment: adapt(ProcessEnvironment.current))
+                definition.schema, arguments: arguments, environment: adapt(ProcessEnvironment.current))
             switch outcome {
             case .run(let settings): configuration = settings
             case .help(let text), .environmentExample(let text):

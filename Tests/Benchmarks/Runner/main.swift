@@ -2,14 +2,22 @@ import CAllocator  // Linked as in the services, for its malloc.
 import Glibc
 
 // One executable for all measurements, so that they are built once: `benchmarks NAME [arguments]`. Each measurement has
-// a file of its own here and a script beside this folder that runs it against its peer.
+// a file of its own here, and a script beside this folder where it needs a peer that is not Swift.
 let benchmarks: [String: ([String]) async throws -> Void] = [
     "http-server": httpServerBenchmark,
     "postgres": postgresBenchmark,
 ]
+/// Those that want the main thread for themselves. The status is 0 when the threshold is reached.
+let synchronousBenchmarks: [String: ([String]) -> Int32] = [
+    "json": JSONBenchmark.run,
+    "service": ServiceBenchmark.run,
+]
 
-guard CommandLine.arguments.count > 1, let benchmark = benchmarks[CommandLine.arguments[1]] else {
-    print("usage: benchmarks \(benchmarks.keys.sorted().joined(separator: "|")) [arguments]")
+let name = CommandLine.arguments.count > 1 ? CommandLine.arguments[1] : ""
+if let benchmark = synchronousBenchmarks[name] { exit(benchmark(Array(CommandLine.arguments.dropFirst(2)))) }
+guard let benchmark = benchmarks[name] else {
+    let names = Array(benchmarks.keys) + Array(synchronousBenchmarks.keys)
+    print("usage: benchmarks \(names.sorted().joined(separator: "|")) [arguments]")
     exit(2)
 }
 try await benchmark(Array(CommandLine.arguments.dropFirst(2)))

@@ -81,11 +81,11 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let name else { throw reader.missingField("name") }
+        guard let name = consume name else { throw reader.missingField("name") }
         guard let available else { throw reader.missingField("available") }
-        self.name = name
+        self.name = consume name
         self.available = available
-        self.message = message
-        self.capabilities = capabilities
+        self.message = consume message
+        self.capabilities = consume capabilities
     }
 }

@@ -41,7 +41,7 @@ public struct BackendList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let backends else { throw reader.missingField("backends") }
-        self.backends = backends
+        guard let backends = consume backends else { throw reader.missingField("backends") }
+        self.backends = consume backends
     }
 }

@@ -112,14 +112,14 @@ public struct ClusterEvent: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let eventID else { throw reader.missingField("event_id") }
-        guard let clusterID else { throw reader.missingField("cluster_id") }
+        guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let timestamp else { throw reader.missingField("timestamp") }
-        guard let type else { throw reader.missingField("type") }
+        guard let type = consume type else { throw reader.missingField("type") }
         self.eventID = eventID
-        self.clusterID = clusterID
+        self.clusterID = consume clusterID
         self.timestamp = timestamp
-        self.type = type
-        self.message = message
-        self.details = details
+        self.type = consume type
+        self.message = consume message
+        self.details = consume details
     }
 }

@@ -55,8 +55,8 @@ public struct ClusterEventList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let events else { throw reader.missingField("events") }
-        self.events = events
-        self.nextPageToken = nextPageToken
+        guard let events = consume events else { throw reader.missingField("events") }
+        self.events = consume events
+        self.nextPageToken = consume nextPageToken
     }
 }

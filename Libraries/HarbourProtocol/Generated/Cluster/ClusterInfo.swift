@@ -264,29 +264,29 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let clusterID else { throw reader.missingField("cluster_id") }
-        guard let spec else { throw reader.missingField("spec") }
-        guard let backend else { throw reader.missingField("backend") }
+        guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
+        guard let spec = consume spec else { throw reader.missingField("spec") }
+        guard let backend = consume backend else { throw reader.missingField("backend") }
         guard let state else { throw reader.missingField("state") }
-        guard let stateMessage else { throw reader.missingField("state_message") }
-        guard let creatorUserName else { throw reader.missingField("creator_user_name") }
+        guard let stateMessage = consume stateMessage else { throw reader.missingField("state_message") }
+        guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let startTime else { throw reader.missingField("start_time") }
         guard let lastActivityTime else { throw reader.missingField("last_activity_time") }
-        self.clusterID = clusterID
-        self.spec = spec
-        self.backend = backend
+        self.clusterID = consume clusterID
+        self.spec = consume spec
+        self.backend = consume backend
         self.state = state
-        self.stateMessage = stateMessage
-        self.terminationReason = terminationReason
-        self.creatorUserName = creatorUserName
-        self.owner = owner
+        self.stateMessage = consume stateMessage
+        self.terminationReason = consume terminationReason
+        self.creatorUserName = consume creatorUserName
+        self.owner = consume owner
         self.startTime = startTime
         self.readyTime = readyTime
         self.terminatedTime = terminatedTime
         self.lastActivityTime = lastActivityTime
         self.autoterminationTime = autoterminationTime
-        self.phases = phases
-        self.spark = spark
+        self.phases = consume phases
+        self.spark = consume spark
         self.contexts = contexts
         self.executors = executors
     }

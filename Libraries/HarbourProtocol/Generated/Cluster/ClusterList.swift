@@ -55,8 +55,8 @@ public struct ClusterList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let clusters else { throw reader.missingField("clusters") }
-        self.clusters = clusters
-        self.nextPageToken = nextPageToken
+        guard let clusters = consume clusters else { throw reader.missingField("clusters") }
+        self.clusters = consume clusters
+        self.nextPageToken = consume nextPageToken
     }
 }

@@ -69,9 +69,9 @@ public struct CreateCluster: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let spec else { throw reader.missingField("spec") }
-        self.spec = spec
-        self.clusterID = clusterID
-        self.owner = owner
+        guard let spec = consume spec else { throw reader.missingField("spec") }
+        self.spec = consume spec
+        self.clusterID = consume clusterID
+        self.owner = consume owner
     }
 }

@@ -43,6 +43,6 @@ public struct TerminateCluster: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.reason = reason
+        self.reason = consume reason
     }
 }

@@ -66,10 +66,10 @@ public struct TerminationReason: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let code else { throw reader.missingField("code") }
+        guard let code = consume code else { throw reader.missingField("code") }
         guard let type else { throw reader.missingField("type") }
-        self.code = code
+        self.code = consume code
         self.type = type
-        self.parameters = parameters
+        self.parameters = consume parameters
     }
 }

@@ -189,17 +189,17 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let clusterName else { throw reader.missingField("cluster_name") }
-        self.clusterName = clusterName
-        self.backend = backend
+        guard let clusterName = consume clusterName else { throw reader.missingField("cluster_name") }
+        self.clusterName = consume clusterName
+        self.backend = consume backend
         self.numWorkers = numWorkers
         self.driverCores = driverCores
         self.driverMemoryMB = driverMemoryMB
         self.workerCores = workerCores
         self.workerMemoryMB = workerMemoryMB
-        self.sparkConf = sparkConf
-        self.sparkEnvVars = sparkEnvVars
-        self.customTags = customTags
+        self.sparkConf = consume sparkConf
+        self.sparkEnvVars = consume sparkEnvVars
+        self.customTags = consume customTags
         self.autoterminationMinutes = autoterminationMinutes
     }
 }

@@ -78,12 +78,12 @@ public struct CommandError: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let code else { throw reader.missingField("code") }
-        guard let name else { throw reader.missingField("name") }
-        guard let message else { throw reader.missingField("message") }
-        self.code = code
-        self.name = name
-        self.message = message
-        self.traceback = traceback
+        guard let code = consume code else { throw reader.missingField("code") }
+        guard let name = consume name else { throw reader.missingField("name") }
+        guard let message = consume message else { throw reader.missingField("message") }
+        self.code = consume code
+        self.name = consume name
+        self.message = consume message
+        self.traceback = consume traceback
     }
 }

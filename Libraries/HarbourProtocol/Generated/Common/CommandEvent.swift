@@ -200,19 +200,19 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
         }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let timestamp else { throw reader.missingField("timestamp") }
-        guard let type else { throw reader.missingField("type") }
+        guard let type = consume type else { throw reader.missingField("type") }
         self.sequence = sequence
         self.timestamp = timestamp
-        self.type = type
+        self.type = consume type
         self.state = state
-        self.name = name
-        self.text = text
-        self.data = data
-        self.metadata = metadata
-        self.displayID = displayID
+        self.name = consume name
+        self.text = consume text
+        self.data = consume data
+        self.metadata = consume metadata
+        self.displayID = consume displayID
         self.wait = wait
         self.executionCount = executionCount
-        self.error = error
+        self.error = consume error
     }
 }
 

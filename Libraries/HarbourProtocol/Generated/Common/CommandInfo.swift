@@ -205,24 +205,24 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let commandID else { throw reader.missingField("command_id") }
-        guard let contextID else { throw reader.missingField("context_id") }
-        guard let clusterID else { throw reader.missingField("cluster_id") }
-        guard let language else { throw reader.missingField("language") }
+        guard let commandID = consume commandID else { throw reader.missingField("command_id") }
+        guard let contextID = consume contextID else { throw reader.missingField("context_id") }
+        guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
+        guard let language = consume language else { throw reader.missingField("language") }
         guard let state else { throw reader.missingField("state") }
         guard let submittedTime else { throw reader.missingField("submitted_time") }
         guard let lastSequence else { throw reader.missingField("last_sequence") }
-        self.commandID = commandID
-        self.contextID = contextID
-        self.clusterID = clusterID
-        self.language = language
+        self.commandID = consume commandID
+        self.contextID = consume contextID
+        self.clusterID = consume clusterID
+        self.language = consume language
         self.state = state
         self.submittedTime = submittedTime
         self.startTime = startTime
         self.endTime = endTime
         self.executionCount = executionCount
-        self.error = error
-        self.exitValue = exitValue
+        self.error = consume error
+        self.exitValue = consume exitValue
         self.lastSequence = lastSequence
         self.truncated = truncated
     }

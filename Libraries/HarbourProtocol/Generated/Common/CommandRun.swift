@@ -88,9 +88,9 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let source else { throw reader.missingField("source") }
-        self.language = language
-        self.source = source
+        guard let source = consume source else { throw reader.missingField("source") }
+        self.language = consume language
+        self.source = consume source
         self.timeoutSeconds = timeoutSeconds
         self.after = after
     }

@@ -88,10 +88,10 @@ public struct CommandSpec: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let source else { throw reader.missingField("source") }
-        self.commandID = commandID
-        self.language = language
-        self.source = source
+        guard let source = consume source else { throw reader.missingField("source") }
+        self.commandID = consume commandID
+        self.language = consume language
+        self.source = consume source
         self.timeoutSeconds = timeoutSeconds
     }
 }

@@ -166,21 +166,21 @@ public struct ContextInfo: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let contextID else { throw reader.missingField("context_id") }
-        guard let clusterID else { throw reader.missingField("cluster_id") }
-        guard let language else { throw reader.missingField("language") }
-        guard let kernel else { throw reader.missingField("kernel") }
+        guard let contextID = consume contextID else { throw reader.missingField("context_id") }
+        guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
+        guard let language = consume language else { throw reader.missingField("language") }
+        guard let kernel = consume kernel else { throw reader.missingField("kernel") }
         guard let state else { throw reader.missingField("state") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        self.contextID = contextID
-        self.clusterID = clusterID
-        self.language = language
-        self.kernel = kernel
+        self.contextID = consume contextID
+        self.clusterID = consume clusterID
+        self.language = consume language
+        self.kernel = consume kernel
         self.state = state
-        self.message = message
+        self.message = consume message
         self.createdTime = createdTime
         self.lastActivityTime = lastActivityTime
-        self.runningCommandID = runningCommandID
+        self.runningCommandID = consume runningCommandID
         self.queuedCommands = queuedCommands
     }
 }

@@ -41,7 +41,7 @@ public struct ContextList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let contexts else { throw reader.missingField("contexts") }
-        self.contexts = contexts
+        guard let contexts = consume contexts else { throw reader.missingField("contexts") }
+        self.contexts = consume contexts
     }
 }

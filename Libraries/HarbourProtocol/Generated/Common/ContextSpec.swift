@@ -89,9 +89,9 @@ public struct ContextSpec: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.contextID = contextID
-        self.language = language
-        self.kernel = kernel
-        self.parameters = parameters
+        self.contextID = consume contextID
+        self.language = consume language
+        self.kernel = consume kernel
+        self.parameters = consume parameters
     }
 }

@@ -77,12 +77,12 @@ public struct ErrorBody: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let errorCode else { throw reader.missingField("error_code") }
-        guard let message else { throw reader.missingField("message") }
-        guard let requestID else { throw reader.missingField("request_id") }
-        self.errorCode = errorCode
-        self.message = message
-        self.requestID = requestID
-        self.details = details
+        guard let errorCode = consume errorCode else { throw reader.missingField("error_code") }
+        guard let message = consume message else { throw reader.missingField("message") }
+        guard let requestID = consume requestID else { throw reader.missingField("request_id") }
+        self.errorCode = consume errorCode
+        self.message = consume message
+        self.requestID = consume requestID
+        self.details = consume details
     }
 }

@@ -79,12 +79,12 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
         }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let timestamp else { throw reader.missingField("timestamp") }
-        guard let source else { throw reader.missingField("source") }
-        guard let text else { throw reader.missingField("text") }
+        guard let source = consume source else { throw reader.missingField("source") }
+        guard let text = consume text else { throw reader.missingField("text") }
         self.sequence = sequence
         self.timestamp = timestamp
-        self.source = source
-        self.text = text
+        self.source = consume source
+        self.text = consume text
     }
 }
 

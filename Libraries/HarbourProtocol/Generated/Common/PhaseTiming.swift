@@ -53,9 +53,9 @@ public struct PhaseTiming: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let name else { throw reader.missingField("name") }
+        guard let name = consume name else { throw reader.missingField("name") }
         guard let milliseconds else { throw reader.missingField("milliseconds") }
-        self.name = name
+        self.name = consume name
         self.milliseconds = milliseconds
     }
 }

@@ -80,11 +80,11 @@ public struct SparkInfo: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let version else { throw reader.missingField("version") }
-        guard let applicationID else { throw reader.missingField("application_id") }
-        self.version = version
-        self.applicationID = applicationID
-        self.uiURL = uiURL
-        self.master = master
+        guard let version = consume version else { throw reader.missingField("version") }
+        guard let applicationID = consume applicationID else { throw reader.missingField("application_id") }
+        self.version = consume version
+        self.applicationID = consume applicationID
+        self.uiURL = consume uiURL
+        self.master = consume master
     }
 }

@@ -199,18 +199,18 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let clusterID else { throw reader.missingField("cluster_id") }
+        guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let phase else { throw reader.missingField("phase") }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let startedTime else { throw reader.missingField("started_time") }
-        self.clusterID = clusterID
+        self.clusterID = consume clusterID
         self.phase = phase
         self.sequence = sequence
-        self.errorCode = errorCode
-        self.message = message
+        self.errorCode = consume errorCode
+        self.message = consume message
         self.startedTime = startedTime
-        self.phases = phases
-        self.spark = spark
+        self.phases = consume phases
+        self.spark = consume spark
         self.contexts = contexts
         self.busyCommands = busyCommands
         self.lastActivityTime = lastActivityTime

@@ -41,7 +41,7 @@ public struct MetricNameList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let names else { throw reader.missingField("names") }
-        self.names = names
+        guard let names = consume names else { throw reader.missingField("names") }
+        self.names = consume names
     }
 }

@@ -65,11 +65,11 @@ public struct Series: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let name else { throw reader.missingField("name") }
-        guard let labels else { throw reader.missingField("labels") }
-        guard let samples else { throw reader.missingField("samples") }
-        self.name = name
-        self.labels = labels
-        self.samples = samples
+        guard let name = consume name else { throw reader.missingField("name") }
+        guard let labels = consume labels else { throw reader.missingField("labels") }
+        guard let samples = consume samples else { throw reader.missingField("samples") }
+        self.name = consume name
+        self.labels = consume labels
+        self.samples = consume samples
     }
 }

@@ -55,8 +55,8 @@ public struct SeriesList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let series else { throw reader.missingField("series") }
-        self.series = series
+        guard let series = consume series else { throw reader.missingField("series") }
+        self.series = consume series
         self.truncated = truncated
     }
 }

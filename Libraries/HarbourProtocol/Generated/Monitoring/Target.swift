@@ -155,16 +155,16 @@ public struct Target: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let name else { throw reader.missingField("name") }
-        guard let job else { throw reader.missingField("job") }
-        guard let url else { throw reader.missingField("url") }
+        guard let name = consume name else { throw reader.missingField("name") }
+        guard let job = consume job else { throw reader.missingField("job") }
+        guard let url = consume url else { throw reader.missingField("url") }
         guard let health else { throw reader.missingField("health") }
-        self.name = name
-        self.job = job
-        self.url = url
+        self.name = consume name
+        self.job = consume job
+        self.url = consume url
         self.health = health
         self.ready = ready
-        self.message = message
+        self.message = consume message
         self.lastScrapeTime = lastScrapeTime
         self.scrapeMilliseconds = scrapeMilliseconds
         self.samples = samples

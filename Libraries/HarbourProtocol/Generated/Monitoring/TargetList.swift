@@ -41,7 +41,7 @@ public struct TargetList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let targets else { throw reader.missingField("targets") }
-        self.targets = targets
+        guard let targets = consume targets else { throw reader.missingField("targets") }
+        self.targets = consume targets
     }
 }

@@ -127,12 +127,12 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let attemptNumber else { throw reader.missingField("attempt_number") }
-        guard let attemptID else { throw reader.missingField("attempt_id") }
-        guard let state else { throw reader.missingField("state") }
+        guard let attemptID = consume attemptID else { throw reader.missingField("attempt_id") }
+        guard let state = consume state else { throw reader.missingField("state") }
         self.attemptNumber = attemptNumber
-        self.attemptID = attemptID
-        self.state = state
-        self.clusterID = clusterID
+        self.attemptID = consume attemptID
+        self.state = consume state
+        self.clusterID = consume clusterID
         self.startTime = startTime
         self.executionTime = executionTime
         self.endTime = endTime

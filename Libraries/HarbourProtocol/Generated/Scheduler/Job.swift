@@ -110,15 +110,15 @@ public struct Job: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let jobID else { throw reader.missingField("job_id") }
-        guard let creatorUserName else { throw reader.missingField("creator_user_name") }
+        guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let updatedTime else { throw reader.missingField("updated_time") }
-        guard let settings else { throw reader.missingField("settings") }
+        guard let settings = consume settings else { throw reader.missingField("settings") }
         self.jobID = jobID
-        self.creatorUserName = creatorUserName
+        self.creatorUserName = consume creatorUserName
         self.createdTime = createdTime
         self.updatedTime = updatedTime
         self.nextFireTime = nextFireTime
-        self.settings = settings
+        self.settings = consume settings
     }
 }

@@ -53,9 +53,9 @@ public struct JobCluster: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let jobClusterKey else { throw reader.missingField("job_cluster_key") }
-        guard let newCluster else { throw reader.missingField("new_cluster") }
-        self.jobClusterKey = jobClusterKey
-        self.newCluster = newCluster
+        guard let jobClusterKey = consume jobClusterKey else { throw reader.missingField("job_cluster_key") }
+        guard let newCluster = consume newCluster else { throw reader.missingField("new_cluster") }
+        self.jobClusterKey = consume jobClusterKey
+        self.newCluster = consume newCluster
     }
 }

@@ -55,8 +55,8 @@ public struct JobList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let jobs else { throw reader.missingField("jobs") }
-        self.jobs = jobs
-        self.nextPageToken = nextPageToken
+        guard let jobs = consume jobs else { throw reader.missingField("jobs") }
+        self.jobs = consume jobs
+        self.nextPageToken = consume nextPageToken
     }
 }

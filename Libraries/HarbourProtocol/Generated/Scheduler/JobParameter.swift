@@ -53,9 +53,9 @@ public struct JobParameter: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let name else { throw reader.missingField("name") }
-        guard let `default` else { throw reader.missingField("default") }
-        self.name = name
-        self.`default` = `default`
+        guard let name = consume name else { throw reader.missingField("name") }
+        guard let `default` = consume `default` else { throw reader.missingField("default") }
+        self.name = consume name
+        self.`default` = consume `default`
     }
 }

@@ -67,10 +67,10 @@ public struct JobSchedule: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let quartzCronExpression else { throw reader.missingField("quartz_cron_expression") }
-        guard let timezoneID else { throw reader.missingField("timezone_id") }
-        self.quartzCronExpression = quartzCronExpression
-        self.timezoneID = timezoneID
+        guard let quartzCronExpression = consume quartzCronExpression else { throw reader.missingField("quartz_cron_expression") }
+        guard let timezoneID = consume timezoneID else { throw reader.missingField("timezone_id") }
+        self.quartzCronExpression = consume quartzCronExpression
+        self.timezoneID = consume timezoneID
         self.pauseStatus = pauseStatus
     }
 }

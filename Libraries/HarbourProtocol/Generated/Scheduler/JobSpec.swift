@@ -160,16 +160,16 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let name else { throw reader.missingField("name") }
-        guard let tasks else { throw reader.missingField("tasks") }
-        self.name = name
-        self.description = description
-        self.tasks = tasks
-        self.jobClusters = jobClusters
-        self.schedule = schedule
-        self.parameters = parameters
+        guard let name = consume name else { throw reader.missingField("name") }
+        guard let tasks = consume tasks else { throw reader.missingField("tasks") }
+        self.name = consume name
+        self.description = consume description
+        self.tasks = consume tasks
+        self.jobClusters = consume jobClusters
+        self.schedule = consume schedule
+        self.parameters = consume parameters
         self.maxConcurrentRuns = maxConcurrentRuns
         self.timeoutSeconds = timeoutSeconds
-        self.tags = tags
+        self.tags = consume tags
     }
 }

@@ -55,8 +55,8 @@ public struct NotebookTask: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let notebookPath else { throw reader.missingField("notebook_path") }
-        self.notebookPath = notebookPath
-        self.baseParameters = baseParameters
+        guard let notebookPath = consume notebookPath else { throw reader.missingField("notebook_path") }
+        self.notebookPath = consume notebookPath
+        self.baseParameters = consume baseParameters
     }
 }

@@ -222,25 +222,25 @@ public struct Run: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let runID else { throw reader.missingField("run_id") }
-        guard let runName else { throw reader.missingField("run_name") }
-        guard let state else { throw reader.missingField("state") }
+        guard let runName = consume runName else { throw reader.missingField("run_name") }
+        guard let state = consume state else { throw reader.missingField("state") }
         guard let trigger else { throw reader.missingField("trigger") }
-        guard let creatorUserName else { throw reader.missingField("creator_user_name") }
+        guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        guard let tasks else { throw reader.missingField("tasks") }
+        guard let tasks = consume tasks else { throw reader.missingField("tasks") }
         self.runID = runID
         self.jobID = jobID
-        self.runName = runName
-        self.state = state
+        self.runName = consume runName
+        self.state = consume state
         self.trigger = trigger
-        self.creatorUserName = creatorUserName
+        self.creatorUserName = consume creatorUserName
         self.fireTime = fireTime
         self.createdTime = createdTime
         self.startTime = startTime
         self.endTime = endTime
-        self.parameters = parameters
-        self.tasks = tasks
-        self.runPagePath = runPagePath
+        self.parameters = consume parameters
+        self.tasks = consume tasks
+        self.runPagePath = consume runPagePath
         self.lastSequence = lastSequence
     }
 }

@@ -144,15 +144,15 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let timestamp else { throw reader.missingField("timestamp") }
-        guard let type else { throw reader.missingField("type") }
+        guard let type = consume type else { throw reader.missingField("type") }
         self.sequence = sequence
         self.timestamp = timestamp
-        self.type = type
-        self.taskKey = taskKey
+        self.type = consume type
+        self.taskKey = consume taskKey
         self.attemptNumber = attemptNumber
-        self.state = state
-        self.cellID = cellID
-        self.event = event
+        self.state = consume state
+        self.cellID = consume cellID
+        self.event = consume event
     }
 }
 

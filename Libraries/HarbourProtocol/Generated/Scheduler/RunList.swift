@@ -55,8 +55,8 @@ public struct RunList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let runs else { throw reader.missingField("runs") }
-        self.runs = runs
-        self.nextPageToken = nextPageToken
+        guard let runs = consume runs else { throw reader.missingField("runs") }
+        self.runs = consume runs
+        self.nextPageToken = consume nextPageToken
     }
 }

@@ -57,7 +57,7 @@ public struct RunNow: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.idempotencyToken = idempotencyToken
-        self.parameters = parameters
+        self.idempotencyToken = consume idempotencyToken
+        self.parameters = consume parameters
     }
 }

@@ -87,10 +87,10 @@ public struct RunState: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let lifeCycleState else { throw reader.missingField("life_cycle_state") }
-        guard let stateMessage else { throw reader.missingField("state_message") }
+        guard let stateMessage = consume stateMessage else { throw reader.missingField("state_message") }
         self.lifeCycleState = lifeCycleState
         self.resultState = resultState
-        self.stateMessage = stateMessage
-        self.errorCode = errorCode
+        self.stateMessage = consume stateMessage
+        self.errorCode = consume errorCode
     }
 }

@@ -155,17 +155,17 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let taskKey else { throw reader.missingField("task_key") }
-        guard let state else { throw reader.missingField("state") }
-        guard let attempts else { throw reader.missingField("attempts") }
-        self.taskKey = taskKey
-        self.dependsOn = dependsOn
-        self.notebookPath = notebookPath
+        guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
+        guard let state = consume state else { throw reader.missingField("state") }
+        guard let attempts = consume attempts else { throw reader.missingField("attempts") }
+        self.taskKey = consume taskKey
+        self.dependsOn = consume dependsOn
+        self.notebookPath = consume notebookPath
         self.revisionID = revisionID
-        self.state = state
-        self.attempts = attempts
+        self.state = consume state
+        self.attempts = consume attempts
         self.startTime = startTime
         self.endTime = endTime
-        self.exitValue = exitValue
+        self.exitValue = consume exitValue
     }
 }

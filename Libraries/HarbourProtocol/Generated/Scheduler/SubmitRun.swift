@@ -116,13 +116,13 @@ public struct SubmitRun: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let runName else { throw reader.missingField("run_name") }
-        guard let tasks else { throw reader.missingField("tasks") }
-        self.runName = runName
-        self.tasks = tasks
-        self.jobClusters = jobClusters
-        self.parameters = parameters
+        guard let runName = consume runName else { throw reader.missingField("run_name") }
+        guard let tasks = consume tasks else { throw reader.missingField("tasks") }
+        self.runName = consume runName
+        self.tasks = consume tasks
+        self.jobClusters = consume jobClusters
+        self.parameters = consume parameters
         self.timeoutSeconds = timeoutSeconds
-        self.idempotencyToken = idempotencyToken
+        self.idempotencyToken = consume idempotencyToken
     }
 }

@@ -41,7 +41,7 @@ public struct TaskDependency: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let taskKey else { throw reader.missingField("task_key") }
-        self.taskKey = taskKey
+        guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
+        self.taskKey = consume taskKey
     }
 }

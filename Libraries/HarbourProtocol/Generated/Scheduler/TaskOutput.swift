@@ -139,17 +139,17 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let runID else { throw reader.missingField("run_id") }
-        guard let taskKey else { throw reader.missingField("task_key") }
+        guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
         guard let attemptNumber else { throw reader.missingField("attempt_number") }
-        guard let state else { throw reader.missingField("state") }
+        guard let state = consume state else { throw reader.missingField("state") }
         guard let truncated else { throw reader.missingField("truncated") }
         self.runID = runID
-        self.taskKey = taskKey
+        self.taskKey = consume taskKey
         self.attemptNumber = attemptNumber
-        self.state = state
-        self.exitValue = exitValue
-        self.error = error
-        self.notebook = notebook
+        self.state = consume state
+        self.exitValue = consume exitValue
+        self.error = consume error
+        self.notebook = consume notebook
         self.truncated = truncated
     }
 }

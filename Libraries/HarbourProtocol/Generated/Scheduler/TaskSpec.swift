@@ -123,7 +123,7 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
                 case 8:
                     if key.matches("task_key") {
                         try reader.once(1 << 0, &seen)
-                        taskKey = try reader.string(length: 1...100, pattern: "^[A-Za-z0-9_-]+$")
+                        taskKey = try reader.string(length: 1...100, letters: JSONLetters(pattern: "^[A-Za-z0-9_-]+$", low: 0x3ff200000000000, high: 0x7fffffe87fffffe))
                         continue
                     }
                 case 10:
@@ -188,15 +188,15 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let taskKey else { throw reader.missingField("task_key") }
-        guard let notebookTask else { throw reader.missingField("notebook_task") }
-        self.taskKey = taskKey
-        self.description = description
-        self.dependsOn = dependsOn
-        self.notebookTask = notebookTask
-        self.existingClusterID = existingClusterID
-        self.jobClusterKey = jobClusterKey
-        self.newCluster = newCluster
+        guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
+        guard let notebookTask = consume notebookTask else { throw reader.missingField("notebook_task") }
+        self.taskKey = consume taskKey
+        self.description = consume description
+        self.dependsOn = consume dependsOn
+        self.notebookTask = consume notebookTask
+        self.existingClusterID = consume existingClusterID
+        self.jobClusterKey = consume jobClusterKey
+        self.newCluster = consume newCluster
         self.timeoutSeconds = timeoutSeconds
         self.maxRetries = maxRetries
         self.minRetryIntervalMillis = minRetryIntervalMillis

@@ -55,8 +55,8 @@ public struct DeleteObject: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let path else { throw reader.missingField("path") }
-        self.path = path
+        guard let path = consume path else { throw reader.missingField("path") }
+        self.path = consume path
         self.recursive = recursive
     }
 }

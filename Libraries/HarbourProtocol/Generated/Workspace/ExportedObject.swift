@@ -77,13 +77,13 @@ public struct ExportedObject: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let content else { throw reader.missingField("content") }
-        guard let fileType else { throw reader.missingField("file_type") }
-        guard let path else { throw reader.missingField("path") }
+        guard let content = consume content else { throw reader.missingField("content") }
+        guard let fileType = consume fileType else { throw reader.missingField("file_type") }
+        guard let path = consume path else { throw reader.missingField("path") }
         guard let revisionID else { throw reader.missingField("revision_id") }
-        self.content = content
-        self.fileType = fileType
-        self.path = path
+        self.content = consume content
+        self.fileType = consume fileType
+        self.path = consume path
         self.revisionID = revisionID
     }
 }

@@ -116,12 +116,12 @@ public struct ImportObject: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let path else { throw reader.missingField("path") }
-        guard let content else { throw reader.missingField("content") }
-        self.path = path
-        self.content = content
+        guard let path = consume path else { throw reader.missingField("path") }
+        guard let content = consume content else { throw reader.missingField("content") }
+        self.path = consume path
+        self.content = consume content
         self.format = format
-        self.language = language
+        self.language = consume language
         self.overwrite = overwrite
         self.expectedRevisionID = expectedRevisionID
     }

@@ -41,7 +41,7 @@ public struct MakeDirectories: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let path else { throw reader.missingField("path") }
-        self.path = path
+        guard let path = consume path else { throw reader.missingField("path") }
+        self.path = consume path
     }
 }

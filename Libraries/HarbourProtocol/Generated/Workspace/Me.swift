@@ -55,8 +55,8 @@ public struct Me: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let userName else { throw reader.missingField("user_name") }
-        self.userName = userName
-        self.tokenName = tokenName
+        guard let userName = consume userName else { throw reader.missingField("user_name") }
+        self.userName = consume userName
+        self.tokenName = consume tokenName
     }
 }

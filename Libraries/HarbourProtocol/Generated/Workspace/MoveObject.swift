@@ -53,9 +53,9 @@ public struct MoveObject: JSONCodable, Sendable, Hashable {
                 throw reader.unknownField()
             } while try reader.nextKey()
         }
-        guard let sourcePath else { throw reader.missingField("source_path") }
-        guard let destinationPath else { throw reader.missingField("destination_path") }
-        self.sourcePath = sourcePath
-        self.destinationPath = destinationPath
+        guard let sourcePath = consume sourcePath else { throw reader.missingField("source_path") }
+        guard let destinationPath = consume destinationPath else { throw reader.missingField("destination_path") }
+        self.sourcePath = consume sourcePath
+        self.destinationPath = consume destinationPath
     }
 }

@@ -97,14 +97,14 @@ public struct NotebookCell: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let cellID else { throw reader.missingField("cell_id") }
+        guard let cellID = consume cellID else { throw reader.missingField("cell_id") }
         guard let kind else { throw reader.missingField("kind") }
-        guard let language else { throw reader.missingField("language") }
-        guard let source else { throw reader.missingField("source") }
-        self.cellID = cellID
+        guard let language = consume language else { throw reader.missingField("language") }
+        guard let source = consume source else { throw reader.missingField("source") }
+        self.cellID = consume cellID
         self.kind = kind
-        self.language = language
-        self.source = source
-        self.title = title
+        self.language = consume language
+        self.source = consume source
+        self.title = consume title
     }
 }

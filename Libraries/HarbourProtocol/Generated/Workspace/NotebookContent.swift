@@ -108,15 +108,15 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         }
         guard let notebookID else { throw reader.missingField("notebook_id") }
         guard let revisionID else { throw reader.missingField("revision_id") }
-        guard let path else { throw reader.missingField("path") }
-        guard let language else { throw reader.missingField("language") }
-        guard let cells else { throw reader.missingField("cells") }
-        guard let document else { throw reader.missingField("document") }
+        guard let path = consume path else { throw reader.missingField("path") }
+        guard let language = consume language else { throw reader.missingField("language") }
+        guard let cells = consume cells else { throw reader.missingField("cells") }
+        guard let document = consume document else { throw reader.missingField("document") }
         self.notebookID = notebookID
         self.revisionID = revisionID
-        self.path = path
-        self.language = language
-        self.cells = cells
-        self.document = document
+        self.path = consume path
+        self.language = consume language
+        self.cells = consume cells
+        self.document = consume document
     }
 }

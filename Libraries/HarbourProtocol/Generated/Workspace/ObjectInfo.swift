@@ -153,18 +153,18 @@ public struct ObjectInfo: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let objectID else { throw reader.missingField("object_id") }
-        guard let path else { throw reader.missingField("path") }
+        guard let path = consume path else { throw reader.missingField("path") }
         guard let objectType else { throw reader.missingField("object_type") }
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let modifiedTime else { throw reader.missingField("modified_time") }
         self.objectID = objectID
-        self.path = path
+        self.path = consume path
         self.objectType = objectType
-        self.language = language
+        self.language = consume language
         self.revisionID = revisionID
         self.size = size
         self.createdTime = createdTime
         self.modifiedTime = modifiedTime
-        self.modifiedBy = modifiedBy
+        self.modifiedBy = consume modifiedBy
     }
 }

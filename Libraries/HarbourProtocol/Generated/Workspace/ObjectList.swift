@@ -55,8 +55,8 @@ public struct ObjectList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let objects else { throw reader.missingField("objects") }
-        self.objects = objects
-        self.nextPageToken = nextPageToken
+        guard let objects = consume objects else { throw reader.missingField("objects") }
+        self.objects = consume objects
+        self.nextPageToken = consume nextPageToken
     }
 }

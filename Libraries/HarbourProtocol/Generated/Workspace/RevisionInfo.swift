@@ -126,14 +126,14 @@ public struct RevisionInfo: JSONCodable, Sendable, Hashable {
         guard let revisionID else { throw reader.missingField("revision_id") }
         guard let notebookID else { throw reader.missingField("notebook_id") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        guard let contentHash else { throw reader.missingField("content_hash") }
+        guard let contentHash = consume contentHash else { throw reader.missingField("content_hash") }
         guard let size else { throw reader.missingField("size") }
         self.revisionID = revisionID
         self.notebookID = notebookID
         self.createdTime = createdTime
-        self.createdBy = createdBy
-        self.contentHash = contentHash
+        self.createdBy = consume createdBy
+        self.contentHash = consume contentHash
         self.size = size
-        self.message = message
+        self.message = consume message
     }
 }

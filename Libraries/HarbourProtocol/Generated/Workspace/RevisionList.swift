@@ -55,8 +55,8 @@ public struct RevisionList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let revisions else { throw reader.missingField("revisions") }
-        self.revisions = revisions
-        self.nextPageToken = nextPageToken
+        guard let revisions = consume revisions else { throw reader.missingField("revisions") }
+        self.revisions = consume revisions
+        self.nextPageToken = consume nextPageToken
     }
 }
