@@ -69,9 +69,9 @@ public struct DriverScrape: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let clusterID else { throw reader.missingField("cluster_id") }
-        self.clusterID = clusterID
-        self.text = text
-        self.message = message
+        guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
+        self.clusterID = consume clusterID
+        self.text = consume text
+        self.message = consume message
     }
 }

@@ -41,7 +41,7 @@ public struct DriverScrapeList: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let clusters else { throw reader.missingField("clusters") }
-        self.clusters = clusters
+        guard let clusters = consume clusters else { throw reader.missingField("clusters") }
+        self.clusters = consume clusters
     }
 }

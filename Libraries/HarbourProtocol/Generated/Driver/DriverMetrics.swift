@@ -41,7 +41,7 @@ public struct DriverMetrics: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        guard let text else { throw reader.missingField("text") }
-        self.text = text
+        guard let text = consume text else { throw reader.missingField("text") }
+        self.text = consume text
     }
 }
