@@ -94,9 +94,9 @@ private struct Plan {
 struct CronPropertyTests {
     /// The instants around which a zone's offset changes, found from outside.
     private func changes(of zone: TimeZoneRules, from: Int64, to: Int64) -> [Int64] {
-        stride(from: from, to: to, by: 86_400 / 4).filter {
+        stride(from: from, to: to, by: 86_400).filter {
             zone.offset(at: Timestamp(milliseconds: $0 * 1000))
-                != zone.offset(at: Timestamp(milliseconds: ($0 + 86_400 / 4) * 1000))
+                != zone.offset(at: Timestamp(milliseconds: ($0 + 86_400) * 1000))
         }
     }
 
@@ -112,7 +112,7 @@ struct CronPropertyTests {
             let year = Int64.random(in: 1920...2090, using: &random)
             let from = Int64(CivilDate(year: Int(year), month: 1, day: 1).daysSinceEpoch) * 86_400
             let changes = changes(of: zone, from: from, to: from + 2 * 366 * 86_400)
-            for round in 0..<4 {
+            for round in 0..<3 {
                 let plan = Plan(using: &random)
                 let schedule = try CronSchedule(plan.text, timeZone: name)
                 var start = Int64.random(in: from...from + 2 * 366 * 86_400, using: &random)
