@@ -117,10 +117,17 @@ extension PostgresConnection {
             timer.cancel()
             leavePlain()
         }
-        return try await withTaskCancellationHandler {
-            try await work()
-        } onCancel: {
-            loop.submit { if self.phase == .plain { self.sendCancel() } }
+        do {
+            return try await withTaskCancellationHandler {
+                try await work()
+            } onCancel: {
+                loop.submit { if self.phase == .plain { self.sendCancel() } }
+            }
+        } catch let error as HarbourError where MonotonicTime.now >= deadline {
+            // However it ended, obeyed or closed, it ended because its time was up.
+            var timeout = HarbourError.databaseTimeout()
+            timeout.cause = error
+            throw timeout
         }
     }
 

@@ -42,7 +42,7 @@ final class PostgresListener: PostgresConnectionOwner, @unchecked Sendable {
         nextID += 1
         let id = nextID
         subscribers[id] = Subscriber(channel: channel, continuation: continuation)
-        continuation.onTermination = { [self] _ in loop.submit { self.remove(id) } }
+        continuation.onTermination = { [self] _ in loop.onLoop { self.remove(id) } }
         if listening.contains(channel) {
             continuation.yield(.reconnected)
         } else if isReady {

@@ -154,7 +154,7 @@ public final class PostgresPool: @unchecked Sendable {
             guard let connection = connections.removeValue(forKey: id) else { return }
             connection.close(.connectionLost("closed by the pool"))
         case .armBackOff(let failures):
-            loop.schedule(after: backOff(failures)) { self.feed(.backOffElapsed) }
+            loop.schedule(after: backOff(failures)) { [weak self] in self?.feed(.backOffElapsed) }
         case .armIdleTick:
             loop.schedule(after: configuration.idleTimeout) { [weak self] in self?.feed(.idleTick) }
         case .drained:
