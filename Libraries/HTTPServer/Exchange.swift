@@ -2,26 +2,6 @@ internal import Core
 internal import EventLoop
 internal import HTTPMessage
 
-/// What the protocol under an exchange does for it. All on the loop.
-protocol ExchangeChannel: AnyObject {
-    /// Sends the head, and all of the body when it is given; nil means that pieces follow.
-    func sendHead(_ exchange: Exchange, _ head: HTTPResponse, length: Int?, body: [UInt8]?)
-    /// Sends a piece. Returns whether there is room for more; if not, `exchange.writable()` tells when there is.
-    func sendBody(_ exchange: Exchange, _ bytes: [UInt8], end: Bool) -> Bool
-    /// Takes the received bytes, which grants the client as many new ones.
-    func takeInbound(_ exchange: Exchange) -> [UInt8]
-    /// Nobody reads the rest of the request's body.
-    func discardInbound(_ exchange: Exchange)
-    /// Breaks the exchange off so that the client sees it.
-    func abort(_ exchange: Exchange)
-    /// Whether each exchange is a stream of its own (HTTP/2).
-    var carriesStreams: Bool { get }
-    /// Whether the request asks to change the protocol to WebSocket (HTTP/1.1).
-    func asksForWebSocket(_ exchange: Exchange) -> Bool
-    /// Answers so that from here on bytes flow both ways through `sendBody` and `takeInbound`.
-    func openTunnel(_ exchange: Exchange, _ head: HTTPResponse) throws(HarbourError)
-}
-
 /// One request and its answer, whatever protocol carries them. Used again for the next request; tasks of an earlier
 /// use are told by the generation.
 ///
@@ -121,6 +101,7 @@ final class Exchange: @unchecked Sendable {
                 self.route = route
                 phase = .collecting
                 armDeadline()
+                context.needsPeerCheck(channel)
             }
         case .async(let action):
             request.body =
@@ -384,28 +365,4 @@ final class Exchange: @unchecked Sendable {
             task?.cancel()
         }
     }
-}
-
-/// How far a file has been sent.
-struct FileCursor {
-    let file: HTTPFile
-    var position = 0
-    static let pieceSize = 65_536
-
-    init(file: HTTPFile) { self.file = file }
-
-    var rest: Int { file.length - position }
-
-    mutating func next() throws(HarbourError) -> [UInt8] {
-        let bytes = try file.read(at: position, upTo: FileCursor.pieceSize)
-        position += bytes.count
-        return bytes
-    }
-}
-
-/// Since when a peer has made no progress.
-struct StallMark {
-    var since: MonotonicTime?
-    var sentBytes = 0
-    var receivedBytes = 0
 }
