@@ -136,7 +136,8 @@ let services: [Target] =
     + service(
         "Cluster", executable: "cluster", common + ["ClusterBackend"],
         main: ["Core", "ServiceKit", "ClusterBackend", "LocalBackend"])
-    + service("Monitoring", executable: "monitoring", common + ["HTTPClient", "WebClient"], main: ["Core", "ServiceKit"])
+    + service(
+        "Monitoring", executable: "monitoring", common + ["HTTPClient", "WebClient"], main: ["Core", "ServiceKit"])
     + service(
         "Driver", executable: "driver",
         [
@@ -207,7 +208,7 @@ let benchmarks: [Target] = [
         name: "benchmarks",
         dependencies: [
             "Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Postgres", "HarbourProtocol",
-            "ServiceClients", "CAllocator", "Configuration", "Lifecycle", "ServiceKit",
+            "ServiceClients", "CAllocator", "Configuration", "Lifecycle", "ServiceKit", "JupyterKernel",
         ], path: "Tests/Benchmarks/Runner", swiftSettings: settings)
 ]
 

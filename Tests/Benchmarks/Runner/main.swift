@@ -5,6 +5,7 @@ import Glibc
 // a file of its own here, and a script beside this folder where it needs a peer that is not Swift.
 let benchmarks: [String: ([String]) async throws -> Void] = [
     "http-server": httpServerBenchmark,
+    "kernel": kernelBenchmark,
     "postgres": postgresBenchmark,
 ]
 /// Those that want the main thread for themselves. The status is 0 when the threshold is reached.
