@@ -40,16 +40,26 @@ enum NotebookCommands {
         _ = try await api.call(WorkspaceAPI.makeDirectories, .init(body: MakeDirectories(path: folder)))
         var imported: [ObjectInfo] = []
         for file in invocation.allWords("file") {
-            let name = file.split(separator: "/").last.map(String.init) ?? file
+            let (name, language) = notebookName(ofFile: file)
             let body = ImportObject(
                 path: folder == "/" ? "/\(name)" : "\(folder)/\(name)",
-                content: Base64.encode(try Files.read(file)), format: .auto,
+                content: Base64.encode(try Files.read(file)), format: .auto, language: language,
                 overwrite: invocation.has("overwrite") ? true : nil)
             let object = try await api.call(WorkspaceAPI.importObject, .init(body: body))
             setting.terminal.say("\(object.path) (revision \(object.revisionID ?? 0))")
             imported.append(object)
         }
         setting.terminal.answer(ObjectList(objects: imported))
+    }
+
+    /// A notebook is called like its file without the ending; the ending of a source tells its language.
+    private static func notebookName(ofFile file: String) -> (name: String, language: String?) {
+        let name = file.split(separator: "/").last.map(String.init) ?? file
+        for (ending, language) in [(".ipynb", nil), (".py", "python"), (".sql", "sql")] where name.hasSuffix(ending) {
+            let base = String(name.dropLast(ending.utf8.count))
+            if !base.isEmpty { return (base, language) }
+        }
+        return (name, nil)
     }
 
     private static func export(_ invocation: Invocation) async throws {

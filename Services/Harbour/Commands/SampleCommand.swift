@@ -44,8 +44,7 @@ enum SampleCommand {
             let path = "\(target)/\(file.prefix { $0 != "." })"
             if try await stored(path, api) == bytes { continue }
             isChanged = true
-            let body = ImportObject(
-                path: "\(target)/\(file)", content: Base64.encode(bytes), format: .auto, overwrite: true)
+            let body = ImportObject(path: path, content: Base64.encode(bytes), format: .auto, overwrite: true)
             let object = try await api.call(WorkspaceAPI.importObject, .init(body: body))
             terminal.progress("  imported \(object.path)")
         }
