@@ -148,6 +148,51 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(2))) func newsWaitForADatabaseThatIsAway() async throws {
+        let postgres = try await PostgresFixture.start()
+        let database = try await postgres.makeDatabase()
+        try await withEventLoop { loop in
+            let fixture = ServiceFixture(
+                loop: loop, database: database, limits: EngineLimits(), time: VirtualTime(start: .now), arguments: [])
+            try await fixture.start()
+            let client = try await fixture.runningCluster("c1")
+            _ = try await client.call(
+                ClusterAPI.executeCommand,
+                .init(clusterID: "c1", contextID: "ctx", body: CommandSpec(commandID: "a", source: "hang")))
+            try await postgres.kill()
+            // A wish that cannot be written down is refused; news from the place wait.
+            await expectCode(.unavailable) {
+                try await client.call(
+                    ClusterAPI.terminateCluster, .init(clusterID: "c1", body: TerminateCluster()),
+                    context: .within(.seconds(60)))
+            }
+            let id = try #require(ClusterIdentifier("c1"))
+            await fixture.world.end(id, ClusterEnd(.killed, status: 9, message: "The driver was killed."))
+            try await postgres.restart()
+            let ended = try await fixture.wait("c1", for: .terminated)
+            #expect(ended.terminationReason?.code == "DRIVER_LOST")
+            let command = try await client.call(
+                ClusterAPI.getCommand, .init(clusterID: "c1", contextID: "ctx", commandID: "a"))
+            #expect(command.error?.code == "DRIVER_LOST")
+            try await fixture.stop()
+            await fixture.http.close()
+        }
+        try await postgres.stop()
+    }
+
+    @Test func aClusterThatWasForgottenEndsItsWatches() async throws {
+        try await withService { fixture, _ in
+            let client = try await fixture.runningCluster("c1")
+            var last: ClusterInfo?
+            for try await info in try await client.stream(ClusterAPI.watchCluster, .init(clusterID: "c1")) {
+                if last == nil { _ = try await client.call(ClusterAPI.deleteCluster, .init(clusterID: "c1")) }
+                last = info
+            }
+            #expect(last?.state == .terminating)
+            await expectCode(.notFound) { try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1")) }
+        }
+    }
+
     @Test func figuresAreServed() async throws {
         try await withService { fixture, _ in
             _ = try await fixture.runningCluster("c1")

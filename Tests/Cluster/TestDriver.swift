@@ -23,6 +23,7 @@ actor TestDriver {
     nonisolated let driver: SimulatedDriver
     nonisolated let loop: EventLoop
     private var server: HTTPServer?
+    var address = ""
     private var phase = DriverPhase.starting
     private var failure: (code: String, message: String)?
     private var sequence: Int64 = 0
@@ -51,7 +52,9 @@ actor TestDriver {
             configuration: HTTPServerConfiguration(address: .tcp(host: "127.0.0.1", port: 0)), handler: router,
             loop: loop)
         self.server = server
-        return .http(host: "127.0.0.1", port: try await server.start())
+        let port = try await server.start()
+        address = "http://127.0.0.1:\(port)"
+        return .http(host: "127.0.0.1", port: port)
     }
 
     func stop() async {
@@ -92,7 +95,11 @@ actor TestDriver {
     private func changes() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         nextListener += 1
-        listeners[nextListener] = continuation
+        let key = nextListener
+        listeners[key] = continuation
+        continuation.onTermination = { [weak self, loop] _ in
+            loop.submit { [weak self] in self?.assumeIsolated { $0.listeners[key] = nil } }
+        }
         continuation.yield()
         return stream
     }

@@ -15,6 +15,12 @@ struct CommandKey: Sendable, Hashable {
     }
 }
 
+/// An open command and the task that follows it to its end.
+struct CommandFollower: Sendable {
+    var row: CommandRow
+    var task: Task<Void, Never>
+}
+
 /// A command that has been written down, or was before.
 struct BegunCommand: Sendable {
     /// As it is written down.
@@ -124,14 +130,14 @@ extension ClusterController {
             _ = try runningLink()
             throw HarbourError(.unavailable, "Cluster \(id) is being connected to. Try again.")
         }
-        follow(row.info, link)
+        follow(row, link)
         return BegunCommand(row: row, isNew: isNew, link: link)
     }
 
     /// Forgets a command that the driver does not have and will not take.
     func refused(_ info: CommandInfo) async {
         guard let follower = followers.removeValue(forKey: CommandKey(info)) else { return }
-        follower.cancel()
+        follower.task.cancel()
         context.metrics.commandLeft()
         leave()
         do {
@@ -144,7 +150,7 @@ extension ClusterController {
 
     /// The newest that is known of a command.
     func command(_ contextID: String, _ commandID: String, _ call: CallContext) async throws -> CommandInfo {
-        guard let row = try await context.commands.get(id.text, contextID, commandID) else {
+        guard let row = try await known(contextID, commandID) else {
             throw ClusterController.missing(commandID)
         }
         guard !row.ended, let link, link.generation == row.generation else { return row.info }
@@ -160,13 +166,19 @@ extension ClusterController {
 
     /// Interrupts a command; one that has ended stays as it is.
     func cancel(_ contextID: String, _ commandID: String, _ call: CallContext) async throws -> CommandInfo {
-        guard let row = try await context.commands.get(id.text, contextID, commandID) else {
+        guard let row = try await known(contextID, commandID) else {
             throw ClusterController.missing(commandID)
         }
         if row.ended { return row.info }
         let link = try runningLink()
         return try await link.client.call(
             DriverAPI.cancelCommand, .init(contextID: contextID, commandID: commandID), context: call)
+    }
+
+    /// A command, as it is written down, or as it is remembered where the database has lost it in a crash.
+    func known(_ contextID: String, _ commandID: String) async throws -> CommandRow? {
+        if let row = try await context.commands.get(id.text, contextID, commandID) { return row }
+        return followers.values.first { $0.row.info.contextID == contextID && $0.row.info.commandID == commandID }?.row
     }
 
     nonisolated static func missing(_ commandID: String) -> HarbourError {
@@ -176,13 +188,14 @@ extension ClusterController {
     // MARK: To the end
 
     /// Follows a command until it has ended, and keeps how.
-    func follow(_ info: CommandInfo, _ link: DriverLink) {
-        let key = CommandKey(info)
+    func follow(_ row: CommandRow, _ link: DriverLink) {
+        let key = CommandKey(row.info)
         guard followers[key] == nil else { return }
         idle?.commandBegan(at: .now)
         armIdleTimer()
         context.metrics.commandBegan()
-        followers[key] = context.loop.spawn { [self] in await followToEnd(info, link) }
+        let task = context.loop.spawn { [self] in await followToEnd(row.info, link) }
+        followers[key] = CommandFollower(row: row, task: task)
         publish()
     }
 
@@ -211,12 +224,14 @@ extension ClusterController {
     }
 
     private func ended(_ info: CommandInfo) async {
-        guard followers.removeValue(forKey: CommandKey(info)) != nil else { return }
+        guard let follower = followers.removeValue(forKey: CommandKey(info)) else { return }
         context.metrics.commandEnded(info.state)
         var pause = Pause(from: .milliseconds(100), to: .seconds(5))
         while true {
             do {
-                try await context.uncancelled { [context] in try await context.commands.end(info, now: .now) }
+                try await context.uncancelled { [context] in
+                    try await context.commands.end(info, generation: follower.row.generation)
+                }
                 break
             } catch {
                 logger.warning(
@@ -236,7 +251,7 @@ extension ClusterController {
     /// The cluster's end was stored together with the end of all its commands.
     func commandsFailed() {
         for follower in followers.values {
-            follower.cancel()
+            follower.task.cancel()
             context.metrics.commandEnded(.error)
         }
         followers = [:]

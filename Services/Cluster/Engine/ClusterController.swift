@@ -11,8 +11,8 @@ actor ClusterController {
     nonisolated let id: ClusterIdentifier
     nonisolated let backend: any ClusterBackend
     nonisolated let logger: Logger
-    /// Called when nothing is left of the cluster and nobody shall find it any more.
-    private let whenForgotten: @Sendable (ClusterIdentifier) -> Void
+    /// Called on the loop when the controller has to be kept, need not be kept, or must not be found any more.
+    private let retain: @Sendable (ClusterController, Retention) -> Void
 
     /// The cluster as it is stored.
     private(set) var row: ClusterRow
@@ -38,26 +38,36 @@ actor ClusterController {
     /// Commands that were open when the service came back, until they are followed.
     var restored: [CommandRow] = []
     /// The open commands, each followed to its end.
-    var followers: [CommandKey: Task<Void, Never>] = [:]
+    var followers: [CommandKey: CommandFollower] = [:]
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
 
     /// A controller of a stored cluster. Nothing happens before `begin` or `recover`.
     init(
         _ row: ClusterRow, backend: any ClusterBackend, context: EngineContext,
-        whenForgotten: @escaping @Sendable (ClusterIdentifier) -> Void
+        retain: @escaping @Sendable (ClusterController, Retention) -> Void
     ) {
         self.row = row
         id = row.id
         machine = ClusterMachine(row.record)
         self.backend = backend
         self.context = context
-        self.whenForgotten = whenForgotten
+        self.retain = retain
         logger = context.logger.with("cluster_id", row.id)
         context.metrics.cluster(row.id.text, is: row.record.state)
     }
 
     var record: ClusterRecord { machine.record }
+
+    /// Whether somebody has to hold the controller of a cluster.
+    enum Retention: Sendable {
+        /// Something goes on or may exist.
+        case keep
+        /// It has ended: the row says all there is to know.
+        case release
+        /// It is gone for good.
+        case forget
+    }
 
     // MARK: Inputs
 
@@ -92,6 +102,7 @@ actor ClusterController {
     /// Goes on with a cluster after a restart of the service.
     func recover(_ found: RecoveredCluster) async throws {
         restored = try await context.commands.open(id.text)
+        if let last = try await context.commands.lastEnd(id.text) { used(at: last) }
         await take(.recovered(found))
     }
 
@@ -124,14 +135,15 @@ actor ClusterController {
         _ row: ClusterRow, _ outcome: ClusterMachine.Outcome, _ now: Timestamp, patiently: Bool
     ) async throws {
         var pause = Pause(from: .milliseconds(100), to: .seconds(5))
-        var ending: CommandError?
+        var ending: EndingCommands?
         for case .failCommands(let code, let message) in outcome.actions {
-            ending = CommandError(code: code, name: code, message: message)
+            ending = EndingCommands(
+                error: CommandError(code: code, name: code, message: message), open: followers.values.map(\.row))
         }
         while true {
             do {
                 if outcome.actions.contains(.forget) { return try await context.clusters.delete(id) }
-                return try await context.clusters.save(row, notes: outcome.notes, endingCommands: ending, now: now)
+                return try await context.clusters.save(row, notes: outcome.notes, ending: ending, now: now)
             } catch {
                 guard patiently, !isStopped else { throw error }
                 logger.warning(
@@ -167,8 +179,9 @@ actor ClusterController {
             case .forget:
                 isForgotten = true
                 stopFollowing()
+                for watcher in watchers.values { watcher.finish() }
                 context.metrics.cluster(id.text, is: nil)
-                whenForgotten(id)
+                retain(self, .forget)
             }
         }
     }
@@ -181,6 +194,7 @@ actor ClusterController {
             beginIdleness(since: machine.record.readyTime ?? .now)
         }
         if step != .running { endIdleness() }
+        if !isForgotten && (step == .ended) != (before == .ended) { retain(self, step == .ended ? .release : .keep) }
     }
 
     /// A start or a removal, one at a time: the one before is cancelled and waited for.

@@ -23,7 +23,7 @@ actor ClusterEngine {
     private let factories: [BackendFactory]
     private let backendContext: @Sendable (_ name: String, _ installation: String) -> BackendContext
     private var backends: [any ClusterBackend] = []
-    private var controllers: [ClusterIdentifier: ClusterController] = [:]
+    private var controllers = ControllerTable()
     private var recoveries: [Task<Void, Never>] = []
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
@@ -92,16 +92,16 @@ actor ClusterEngine {
     /// Lets go of everything; the clusters go on without us.
     func stop() async {
         for recovery in recoveries { recovery.cancel() }
-        for controller in controllers.values { await controller.stop() }
+        for controller in controllers.all { await controller.stop() }
         for backend in backends { await backend.close() }
     }
 
     @discardableResult
     private func add(_ row: ClusterRow, _ backend: any ClusterBackend) -> ClusterController {
-        let controller = ClusterController(row, backend: backend, context: context) { [weak self, context] id in
-            context.loop.onLoop { [weak self] in self?.assumeIsolated { $0.controllers[id] = nil } }
+        let controller = ClusterController(row, backend: backend, context: context) { [weak self] controller, how in
+            self?.assumeIsolated { $0.controllers.set(controller, how) }
         }
-        controllers[row.id] = controller
+        controllers.set(controller, row.record.mayExist ? .keep : .release)
         return controller
     }
 
@@ -203,7 +203,7 @@ actor ClusterEngine {
     }
 
     /// The controllers that are there, for what concerns all of them.
-    var runningControllers: [ClusterController] { Array(controllers.values) }
+    var runningControllers: [ClusterController] { controllers.all }
 
     /// All backends and whether they could take a cluster now.
     func listBackends() async -> BackendList {
@@ -216,6 +216,33 @@ actor ClusterEngine {
                     capabilities: backend.capabilities.features.map(\.rawValue).sorted()))
         }
         return BackendList(backends: infos)
+    }
+}
+
+/// The controllers of the clusters that are alive, and those of others as long as somebody uses them, so that there is
+/// never a second one of the same cluster.
+private struct ControllerTable {
+    private struct Entry {
+        var kept: ClusterController?
+        weak var controller: ClusterController?
+    }
+
+    private var entries: [ClusterIdentifier: Entry] = [:]
+    private var sweepAt = 256
+
+    subscript(id: ClusterIdentifier) -> ClusterController? { entries[id]?.controller }
+
+    var all: [ClusterController] { entries.values.compactMap(\.controller) }
+
+    mutating func set(_ controller: ClusterController, _ how: ClusterController.Retention) {
+        switch how {
+        case .keep: entries[controller.id] = Entry(kept: controller, controller: controller)
+        case .release: entries[controller.id] = Entry(kept: nil, controller: controller)
+        case .forget: entries[controller.id] = nil
+        }
+        guard entries.count >= sweepAt else { return }
+        entries = entries.filter { $0.value.controller != nil }
+        sweepAt = max(256, entries.count * 2)
     }
 }
 

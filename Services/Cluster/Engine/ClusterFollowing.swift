@@ -30,7 +30,7 @@ extension ClusterController {
     /// After a restart of the service: what was open is open, and the countdown goes on where it was.
     private func goOnRunning(_ link: DriverLink) {
         beginIdleness(since: max(record.readyTime ?? record.startTime, row.lastActivityAt))
-        for command in restored where command.generation == record.generation { follow(command.info, link) }
+        for command in restored where command.generation == record.generation { follow(command, link) }
         restored = []
     }
 
@@ -39,7 +39,7 @@ extension ClusterController {
         for task in following { task.cancel() }
         following = []
         driverStatus = nil
-        for follower in followers.values { follower.cancel() }
+        for follower in followers.values { follower.task.cancel() }
         if let link { context.loop.spawn { await link.close() } }
         link = nil
     }

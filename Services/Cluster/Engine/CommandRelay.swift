@@ -38,7 +38,7 @@ struct CommandRelay: Sendable {
         var pause = Pause()
         while true {
             try Task.checkCancellation()
-            guard let row = try await controller.context.commands.get(controller.id.text, contextID, commandID) else {
+            guard let row = try await controller.known(contextID, commandID) else {
                 throw ClusterController.missing(commandID)
             }
             guard let link = await controller.link, link.generation == row.generation else {

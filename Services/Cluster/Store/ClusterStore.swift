@@ -54,19 +54,20 @@ struct ClusterStore: Sendable {
 
     /// Writes a step of a cluster's life in one transaction: its record, what happened, and the end of its commands.
     func save(
-        _ row: ClusterRow, notes: [ClusterNote], endingCommands error: CommandError?, now: Timestamp
+        _ row: ClusterRow, notes: [ClusterNote], ending commands: EndingCommands?, now: Timestamp
     ) async throws {
         try await pool.transaction { transaction in
             try await transaction.query(
                 """
                 UPDATE clusters SET state = \(row.record.state.rawValue),
                     record = \(PostgresJSON(row.record.json.encodedJSON())),
-                    driver_token = \(row.driverToken.reveal()), changed_at = \(now)
+                    driver_token = \(row.driverToken.reveal()), changed_at = \(now),
+                    last_activity_at = greatest(last_activity_at, \(row.lastActivityAt))
                 WHERE cluster_id = \(row.id.text)
                 """)
             try await append(notes, to: row.id, now, transaction)
-            if let error {
-                try await CommandStore.endAll(of: row.id.text, error, now: now, transaction)
+            if let commands {
+                try await CommandStore.endAll(of: row.id.text, commands, now: now, transaction)
             }
         }
     }

@@ -12,6 +12,14 @@ struct CommandRow: Sendable, Hashable {
     var ended: Bool
 }
 
+/// The commands that end together with their cluster.
+struct EndingCommands: Sendable {
+    /// What becomes of them.
+    var error: CommandError
+    /// Those that are known to be open, should the table have lost one of them.
+    var open: [CommandRow]
+}
+
 /// The table of commands. The only place with its SQL.
 struct CommandStore: Sendable {
     let pool: PostgresPool
@@ -19,7 +27,7 @@ struct CommandStore: Sendable {
     /// Writes a command down before the driver is asked, or returns the one that has the id already.
     ///
     /// The commit does not wait for the disk. Should PostgreSQL itself crash within that blink, the driver still has the
-    /// command under its id and does not run it twice.
+    /// command under its id and does not run it twice, and the end of the command writes it down again.
     func begin(_ info: CommandInfo, generation: Int64) async throws -> (row: CommandRow, isNew: Bool) {
         let rows = try await pool.query(
             """
@@ -53,18 +61,28 @@ struct CommandStore: Sendable {
         return try rows.map { try CommandRow($0) }
     }
 
-    /// Keeps the end of a command, and that the cluster was used until then. An end that is known already stays.
-    func end(_ info: CommandInfo, now: Timestamp) async throws {
+    /// Keeps the end of a command. An end that is known already stays.
+    ///
+    /// The commit does not wait for the disk: the driver keeps its journal, and a service that starts again asks it
+    /// about every command whose end is not written down.
+    func end(_ info: CommandInfo, generation: Int64) async throws {
         try await pool.query(
             """
-            WITH ended AS (
-                UPDATE commands SET ended = true, info = \(PostgresJSON(info.encodedJSON()))
-                WHERE cluster_id = \(info.clusterID) AND context_id = \(info.contextID)
-                    AND command_id = \(info.commandID) AND NOT ended
-                RETURNING cluster_id)
-            UPDATE clusters SET last_activity_at = greatest(last_activity_at, \(now))
-            WHERE cluster_id IN (SELECT cluster_id FROM ended)
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value)
+            INSERT INTO commands (cluster_id, context_id, command_id, generation, ended, info, submitted_at)
+            SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(generation), true,
+                \(PostgresJSON(info.encodedJSON())), \(info.submittedTime)
+            FROM quick WHERE quick.value = 'off'
+            ON CONFLICT (cluster_id, context_id, command_id) DO UPDATE SET ended = true, info = excluded.info
+            WHERE NOT commands.ended
             """)
+    }
+
+    /// When the last command of a cluster ended; nil when none has.
+    func lastEnd(_ cluster: String) async throws -> Timestamp? {
+        let rows = try await pool.query(
+            "SELECT max((info->>'end_time')::bigint) FROM commands WHERE cluster_id = \(cluster) AND ended")
+        return try rows.first?.decode(Int64?.self).map(Timestamp.init(milliseconds:))
     }
 
     /// Forgets a command that the driver has refused, so that its id can be used again.
@@ -78,11 +96,21 @@ struct CommandStore: Sendable {
 
     /// Ends all open commands of a cluster with an error, inside the transaction that ends the cluster.
     static func endAll(
-        of cluster: String, _ error: CommandError, now: Timestamp, _ transaction: PostgresTransaction
+        of cluster: String, _ commands: EndingCommands, now: Timestamp, _ transaction: PostgresTransaction
     ) async throws {
+        for row in commands.open {
+            let info = row.info
+            try await transaction.query(
+                """
+                INSERT INTO commands (cluster_id, context_id, command_id, generation, info, submitted_at)
+                VALUES (\(info.clusterID), \(info.contextID), \(info.commandID), \(row.generation),
+                    \(PostgresJSON(info.encodedJSON())), \(info.submittedTime))
+                ON CONFLICT DO NOTHING
+                """)
+        }
         let patch: JSONObject = [
             "state": .string(CommandState.error.rawValue), "end_time": .integer(now.milliseconds),
-            "error": try JSONValue(json: error.encodedJSON()),
+            "error": try JSONValue(json: commands.error.encodedJSON()),
         ]
         try await transaction.query(
             """
