@@ -17,6 +17,7 @@ public final class Driver: @unchecked Sendable {
     let counts = DriverCounts()
     private let statusChanged: LoopSignal
     private var host: SparkHost?
+    private var sparkLog: FileFollower?
     private var machine = DriverPhaseMachine()
     private var contexts: [String: DriverContext] = [:]
     /// Names of contexts in the order of their making; those that have ended are dropped from the front.
@@ -72,6 +73,8 @@ public final class Driver: @unchecked Sendable {
         for context in contexts.values where !context.isTerminated { context.close(reason: "The cluster was ended.") }
         await pool.close()
         await host?.stop(grace: grace)
+        sparkLog?.close()
+        sparkLog = nil
         bump()
     }
 
@@ -81,9 +84,18 @@ public final class Driver: @unchecked Sendable {
         case .ready(let ready):
             machine.ready(ready, after: MonotonicTime.now - begin)
             logger.info("Spark is ready.", ["version": ready.info.version, "ui": ready.info.uiURL ?? "-"])
+            if let log = ready.log { follow(log) }
             bump()
         case .failed(let failure), .lost(let failure): fail(failure)
         case .stats, .other: break
+        }
+    }
+
+    private func follow(_ log: String) {
+        do throws(HarbourError) {
+            sparkLog = try FileFollower(log, loop: loop) { [logs] line in logs.add(source: "spark", line) }
+        } catch {
+            logger.warning("Spark's log is not shown.", ["error": error.describeChain()])
         }
     }
 

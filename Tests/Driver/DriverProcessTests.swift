@@ -105,7 +105,7 @@ struct DriverProcessTests {
                 let broken = await #expect(throws: HarbourError.self) {
                     _ = try await driver.run("print('go', flush=True)\nimport time; time.sleep(1000)", id: "3", in: "c")
                     {
-                        if $0.type == .stream { driver.process.send(signal: SIGKILL) }
+                        if $0.text?.hasPrefix("go") == true { driver.process.send(signal: SIGKILL) }
                     }
                 }
                 #expect(broken != nil)

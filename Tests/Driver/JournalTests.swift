@@ -106,6 +106,31 @@ import Testing
         }
     }
 
+    @Test func aGrowingFileIsFollowed() async throws {
+        try await withScratch { folder in
+            try await withEventLoop { loop in
+                let path = "\(folder)/log"
+                try ScratchFolder.write(Array("one\r\ntwo\nthr".utf8), to: path)
+                let book = LogBook(loop)
+                let follower = try FileFollower(path, loop: loop) { book.add(source: "spark", $0) }
+                let file = open(path, O_WRONLY | O_APPEND)
+                let more = Array("ee\n\(String(repeating: "x", count: 40_000))\nlast\n".utf8)
+                #expect(write(file, more, more.count) == more.count)
+                close(file)
+                let seen = Seen()
+                await #expect(throws: CancellationError.self) {
+                    try await book.read(after: 0, follow: true) { lines in
+                        seen.texts += lines.map(\.text)
+                        if seen.texts.last == "last" { throw CancellationError() }
+                    }
+                }
+                #expect(Array(seen.texts.prefix(3)) == ["one", "two", "three"])
+                #expect(seen.texts.dropFirst(3).dropLast().joined().utf8.count == 40_000)
+                follower.close()
+            }
+        }
+    }
+
     @Test func newLogLinesPushOutTheOldest() async throws {
         try await withEventLoop { loop in
             let book = LogBook(loop)
@@ -122,4 +147,5 @@ import Testing
 
 private final class Seen: @unchecked Sendable {
     var numbers: [Int64] = []
+    var texts: [String] = []
 }

@@ -65,7 +65,7 @@ import Testing
             let stopped = try await driver.transcript(
                 "print('go', flush=True)\nimport time\ntime.sleep(1000)", id: "1", in: "c"
             ) { event in
-                guard event.type == .stream else { return }
+                guard event.text?.hasPrefix("go") == true else { return }
                 _ = try driver.execute(CommandSpec(commandID: "2", source: "print('never')"), in: "c")
                 #expect(try driver.cancel("2", in: "c").state == .cancelled)
                 #expect(try driver.cancel("1", in: "c").state == .cancelling)
@@ -89,7 +89,7 @@ import Testing
                 while True: time.sleep(1)
                 """
             let stopped = try await driver.transcript(source, id: "1", in: "c") { event in
-                if event.type == .stream { _ = try driver.cancel("1", in: "c") }
+                if event.text?.hasPrefix("go") == true { _ = try driver.cancel("1", in: "c") }
             }
             #expect(stopped.last?.state == .cancelled)
             #expect(stopped.last?.error?.code == "KERNEL_RESTARTED")
@@ -112,7 +112,7 @@ import Testing
             try driver.newContext("c")
             _ = try await driver.transcript("kept = 1", in: "c")
             let killed = try await driver.transcript("print('go', flush=True)\nwhile True: pass", id: "1", in: "c") {
-                guard $0.type == .stream else { return }
+                guard $0.text?.hasPrefix("go") == true else { return }
                 _ = try driver.execute(CommandSpec(commandID: "2", source: "1"), in: "c")
                 Glibc.kill(try #require(driver.find("c").kernelPID), SIGKILL)
             }
@@ -159,7 +159,7 @@ import Testing
             let ended = try await driver.transcript(
                 "print('go', flush=True)\nimport time; time.sleep(1000)", id: "1", in: "c"
             ) {
-                guard $0.type == .stream else { return }
+                guard $0.text?.hasPrefix("go") == true else { return }
                 _ = try driver.execute(CommandSpec(commandID: "2", source: "1"), in: "c")
                 try driver.deleteContext("c")
             }

@@ -104,7 +104,7 @@ private final class Found: @unchecked Sendable {
             spark.range(0, 4, 1, 4).rdd.map(lambda n: time.sleep(1000)).collect()
             """
         let stopped = try await driver.transcript(source, id: "slow", in: "a") { event in
-            if event.type == .stream { _ = try driver.cancel("slow", in: "a") }
+            if event.text?.hasPrefix("go") == true { _ = try driver.cancel("slow", in: "a") }
         }
         #expect(stopped.last?.state == .cancelled)
         #expect(stopped.last?.error == nil)
@@ -119,7 +119,7 @@ private final class Found: @unchecked Sendable {
             let host = try #require(driver.sparkHostPID)
             let running = try await driver.transcript("print('go', flush=True)\nimport time; time.sleep(1000)", in: "a")
             {
-                if $0.type == .stream { Glibc.kill(host, SIGKILL) }
+                if $0.text?.hasPrefix("go") == true { Glibc.kill(host, SIGKILL) }
             }
             #expect(running.last?.error?.code == "KERNEL_DIED")
             while driver.status.phase == .running { try await driver.loop.sleep(for: .milliseconds(5)) }
