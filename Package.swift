@@ -77,7 +77,7 @@ let wire: [Target] = [
     library(
         "HTTPServer",
         [
-            "Core", "EventLoop", "HTTPMessage", "HTTP2", "HTTP1", "WebSocket", "Cryptography", "Transport", "Metrics",
+            "Core", "EventLoop", "HTTPMessage", "HTTP2", "HTTP1", "WebSocket", "Cryptography", "Transport",
         ]),
     library("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTP2", "Cryptography", "Transport"]),
     library("WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "CCurl"]),
@@ -168,7 +168,7 @@ let suites: [Target] = [
             "Core", "EventLoop", "HTTPMessage", "HTTP2", "HTTPServer", "HTTPClient", "Transport", "Cryptography",
             "WebSocket",
         ], exclude: ["websockets_peer.py"]),
-    tests("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Transport", "Cryptography"]),
+    tests("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Transport"]),
     tests(
         "WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient"], exclude: ["peer.py"]),
     tests("Compression", ["Core", "Compression"]),

@@ -237,6 +237,7 @@ public final class HTTP2Connection {
             recordData(stream)
         } else {
             stream.headComplete = true
+            if stream.cookies > 1 { stream.joinCookies() }
             events.append(.head(Unmanaged.passUnretained(stream)))
         }
     }

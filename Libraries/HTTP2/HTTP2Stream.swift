@@ -36,6 +36,7 @@ public final class HTTP2Stream {
     @exclusivity(unchecked) var headerBytes = 0
     @exclusivity(unchecked) var isInformational = false
     @exclusivity(unchecked) var openIndex = 0
+    @exclusivity(unchecked) var cookies = 0
 
     @exclusivity(unchecked) var sentFields = HTTPFields()
     @exclusivity(unchecked) var outbound: [UInt8] = []
@@ -74,6 +75,7 @@ public final class HTTP2Stream {
         discardsInbound = false
         dataEventPending = false
         headerBytes = 0
+        cookies = 0
         isInformational = false
         outbound = []
         outboundStart = 0
@@ -120,8 +122,16 @@ public final class HTTP2Stream {
         if name.count == 14, ("content-length" as StaticString).matches(name) {
             contentLength = HTTP2Stream.length(value)
         }
+        if name.count == 6, ("cookie" as StaticString).matches(name) { cookies += 1 }
         let storage = role == .server ? request.fields.storage : fields.storage
         storage.append(name: name.baseAddress, name.count, value: value.baseAddress, value.count)
+    }
+
+    /// Clients send each cookie as a field of its own to compress them better; handlers see one field, as HTTP/1.1 has
+    /// it (RFC 9113 section 8.2.3).
+    func joinCookies() {
+        guard cookies > 1 else { return }
+        request.fields["cookie"] = request.fields.values("cookie").joined(separator: "; ")
     }
 
     private static func length(_ digits: UnsafeBufferPointer<UInt8>) -> Int? {

@@ -97,6 +97,16 @@ final class ConnectionPair {
         #expect(pair.client.openStreamCount == 0 && pair.server.openStreamCount == 0)
     }
 
+    @Test func cookiesAreOneField() throws {
+        let pair = try ConnectionPair()
+        _ = pair.get("/a?b", fields: ["cookie": "a=1", "x": "y", "Cookie": "b=2", "cookie": "c=3"])
+        try pair.exchange()
+        let request = try #require(pair.nextRequest()).request
+        #expect(request.fields.values("cookie") == ["a=1; b=2; c=3"])
+        #expect(request.fields["x"] == "y")
+        #expect(request.path == "/a")
+    }
+
     @Test func unreadBytesHoldTheSenderBack() throws {
         var settings = HTTP2Settings()
         settings.streamWindow = 65_535
