@@ -32,7 +32,7 @@ extension PostgresConnection {
     /// Answers a request before the server does. The server is told when it may be working on this one, else when its
     /// segment's turn comes. Whichever read it is that the cancellation hits, the others are sent again.
     func abandon(_ request: PostgresRequest, _ error: HarbourError) {
-        guard request.isOpen else { return }
+        guard request.isOpen, request.hasBegun else { return }
         request.complete(.failure(error))
         abandoned += 1
         if phase == .pipeline, pipeline.segment.contains(request) { cancel(request) }

@@ -9,6 +9,7 @@ extension PostgresConnection {
 
     /// Sends a query, at once or at the end of this turn together with other reads.
     func submit(_ request: PostgresRequest) {
+        request.hasBegun = true
         guard phase == .pipeline else {
             request.complete(.failure(.connectionLost("the connection is closed")))
             owner?.connectionFinished(self, request)
@@ -26,6 +27,8 @@ extension PostgresConnection {
             owner?.connectionFinished(self, request)
             return
         }
+        // Given up while a cancellation held it back.
+        guard request.isOpen else { return done(request) }
         let sharesSync = request.isShared && request.attempts == 0
         if !sharesSync && isSyncScheduled { sync() }
         var isSent = true

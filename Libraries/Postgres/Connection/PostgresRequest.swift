@@ -25,6 +25,8 @@ final class PostgresRequest: @unchecked Sendable {
     var attempts = 0
     /// Somebody still waits. It is false after a timeout or cancellation, when only the server has not noticed yet.
     private(set) var isOpen = true
+    /// The loop has taken it over. Before that the task may still be about to park, so nobody can be answered.
+    var hasBegun = false
     /// Set when the task was cancelled before the request reached the loop.
     var isCancelled = false
     /// The connection it was given to.

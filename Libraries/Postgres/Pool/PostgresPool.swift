@@ -104,6 +104,7 @@ public final class PostgresPool: @unchecked Sendable {
 
     private func begin(_ request: PostgresRequest) {
         metrics?.requests.increment()
+        request.hasBegun = true
         if request.isCancelled { return request.complete(.failure(.databaseCancelled())) }
         feed(.request(request, request.isShared ? .shared : .exclusive))
         guard request.isOpen, request.connection == nil else { return }
@@ -117,6 +118,7 @@ public final class PostgresPool: @unchecked Sendable {
 
     private func cancel(_ request: PostgresRequest) {
         request.isCancelled = true
+        guard request.hasBegun else { return }
         if let connection = request.connection {
             connection.abandon(request, .databaseCancelled())
         } else {
