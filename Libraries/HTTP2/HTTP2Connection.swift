@@ -133,6 +133,14 @@ public final class HTTP2Connection {
         pool.append(Unmanaged.passUnretained(stream))
     }
 
+    /// Frees the objects of streams that are over, when none is open: what a burst needed is not kept through the quiet
+    /// that follows.
+    public func releaseMemory() {
+        guard openStreams.isEmpty, events.isEmpty else { return }
+        pool = []
+        owned = []
+    }
+
     func opened(_ stream: HTTP2Stream) {
         stream.openIndex = openStreams.count
         openStreams.append(Unmanaged.passUnretained(stream))

@@ -36,6 +36,7 @@ final class ClientConnection: SocketStreamHandler {
         var settings = HTTP2Settings()
         settings.maxHeaderListSize = configuration.maxHeaderSize
         do { session = try HTTP2Connection(role: .client, settings: settings) } catch {
+            SocketStream.discard(descriptor)
             throw HarbourError(.internalError, "A connection could not be prepared.", detail: error.description)
         }
         stream = try SocketStream(
@@ -229,7 +230,12 @@ final class ClientConnection: SocketStreamHandler {
         }
         guard session.openStreamCount > 0 else {
             let end = idleSince + configuration.idleTimeout
-            if now >= end { finish() } else { inspectBy(end) }
+            if now >= end {
+                finish()
+            } else {
+                session.releaseMemory()
+                inspectBy(end)
+            }
             return
         }
         if let pingSentAt {

@@ -85,17 +85,27 @@ final class OriginPool {
         Connector.connect(addresses, within: limit, loop: loop) { [self] result in
             switch result {
             case .success(let (descriptor, peer)):
-                do throws(HarbourError) {
-                    _ = try ClientConnection(
-                        descriptor: descriptor, peer: peer, secure: try makeSecureLayer(), loop: loop,
-                        configuration: configuration, pool: self
-                    ) { [self] in connected($0) }
-                } catch {
-                    connected(.failure(error))
-                }
+                begin(descriptor, peer)
             case .failure(let failure):
                 connected(.failure(HarbourError(.unavailable, failure.reason)))
             }
+        }
+    }
+
+    private func begin(_ descriptor: Int32, _ peer: SocketAddress) {
+        let secure: SecureLayer?
+        do throws(HarbourError) { secure = try makeSecureLayer() } catch {
+            SocketStream.discard(descriptor)
+            connected(.failure(error))
+            return
+        }
+        do throws(HarbourError) {
+            // The socket keeps it until it is ready, and this pool from then on.
+            _ = try ClientConnection(
+                descriptor: descriptor, peer: peer, secure: secure, loop: loop, configuration: configuration, pool: self
+            ) { [self] in connected($0) }
+        } catch {
+            connected(.failure(error))
         }
     }
 

@@ -85,11 +85,21 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
                 inbound = []
                 exchange.close(nil, sentBytes: sentBytes)
             }
+            // A client that asks ahead and does not read its answers waits for the next one.
+            if exchange.phase == .idle && isCongested() { break }
             guard let event = session.nextEvent() else { break }
             handle(event)
         }
         updateReading()
         watchHead()
+    }
+
+    private func isCongested() -> Bool {
+        guard session.outputCount > HTTP1Server.outboundHighWater else {
+            return (connection.stream?.unsentBytes ?? 0) > HTTP1Server.outboundHighWater
+        }
+        sendOutput()
+        return (connection.stream?.unsentBytes ?? 0) > HTTP1Server.outboundHighWater
     }
 
     private func handle(_ event: HTTP1Event) {

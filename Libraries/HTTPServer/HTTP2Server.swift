@@ -285,6 +285,7 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
                 flush()
                 return nil
             }
+            session.releaseMemory()
             return min(next ?? idleEnd, idleEnd)
         }
         for stream in session.streams {

@@ -43,7 +43,13 @@ final class ServerConnection: SocketStreamHandler {
         self.context = context
         remote = HTTPPeer(description: peer.description)
         openedAt = context.loop.now
-        let secure = try tls.map { (tls) throws(HarbourError) in try SecureLayer(server: tls) }
+        let secure: SecureLayer?
+        do throws(HarbourError) {
+            secure = try tls.map { (tls) throws(HarbourError) in try SecureLayer(server: tls) }
+        } catch {
+            SocketStream.discard(descriptor)
+            throw error
+        }
         stream = try SocketStream(
             descriptor: descriptor, peer: peer, loop: context.loop, secure: secure, handler: ServerConnection.Relay())
         // From here on a failure can be told to the server.

@@ -77,6 +77,9 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
         if secure != nil { flush() }
     }
 
+    /// Closes a descriptor for which no stream could be made.
+    public static func discard(_ descriptor: Int32) { Glibc.close(descriptor) }
+
     // MARK: Writing
 
     /// Whether the stream is open.
@@ -188,16 +191,17 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
             }
         }
         guard descriptor >= 0 else { return }
-        if !events.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) { read() }
+        if !events.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) { read(events) }
     }
 
-    private func read() {
+    private func read(_ events: ReadyEvents) {
         if isFinishing {
             swallow()
             return
         }
         // Input is left in the system while reading is paused, but a broken connection must be noticed.
         if readsPaused || inputEnded {
+            guard !events.isDisjoint(with: [.hungUp, .failed]) else { return }
             var failure: Int32 = 0
             var size = socklen_t(MemoryLayout<Int32>.size)
             getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &failure, &size)

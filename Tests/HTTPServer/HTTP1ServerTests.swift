@@ -106,3 +106,32 @@ import Testing
         }
     }
 }
+
+@Suite struct HTTP1PipeliningTests {
+    @Test func aClientThatDoesNotReadIsNotAnsweredAhead() async throws {
+        let answered = Counter()
+        try await withServer { router, _ in
+            router.get("/") { _, _ in
+                answered.count += 1
+                return .json([UInt8](repeating: 1, count: 100_000))
+            }
+        } _: { server in
+            let raw = try await RawConnection.open(server.loop, port: server.port)
+            raw.pauseReading()
+            raw.send(String(repeating: "GET / HTTP/1.1\r\nhost: a\r\n\r\n", count: 1000))
+            // Another connection shows that the server has had its turn.
+            for _ in 0..<50 { #expect(try await server.get("/nowhere").status == 404) }
+            #expect(answered.count < 500)
+            raw.resumeReading()
+            var total = 0
+            while total < 1000 * 100_000, let bytes = try await raw.readBytes() { total += bytes.count }
+            #expect(answered.count == 1000)
+            raw.close()
+        }
+    }
+}
+
+/// Touched on one loop only.
+private final class Counter: @unchecked Sendable {
+    var count = 0
+}

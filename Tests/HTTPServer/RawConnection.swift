@@ -43,6 +43,10 @@ final class RawConnection: SocketStreamHandler, @unchecked Sendable {
 
     func send(_ text: String) { send(Array(text.utf8)) }
 
+    func pauseReading() { stream?.pauseReading() }
+
+    func resumeReading() { stream?.resumeReading() }
+
     func close() { loop.onLoop { [self] in stream?.close() } }
 
     /// Waits until the text has come that ends with `end`, or for the connection's end when it is nil.
