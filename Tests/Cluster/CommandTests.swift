@@ -184,8 +184,30 @@ import Testing
         }
     }
 
-    @Test func logsComeFromTheDriverWhileItRuns() async throws {
+    @Test func logsComeFromThePlace() async throws {
         try await withService { fixture, _ in
+            let client = try await fixture.runningCluster("c1")
+            let id = try #require(ClusterIdentifier("c1"))
+            for text in ["one", "two", "three"] { fixture.world.say(text, in: id) }
+            var lines: [LogLine] = []
+            for try await line in try await client.stream(
+                ClusterAPI.streamClusterLogs, .init(clusterID: "c1", after: 1))
+            {
+                lines.append(line)
+            }
+            #expect(lines.map(\.text) == ["two", "three"])
+            let following = try await client.stream(
+                ClusterAPI.streamClusterLogs, .init(clusterID: "c1", after: 3, follow: true))
+            fixture.world.say("four", in: id)
+            for try await line in following {
+                #expect(line.text == "four")
+                break
+            }
+        }
+    }
+
+    @Test func logsComeFromTheDriverWhereThePlaceKeepsNone() async throws {
+        try await withService(capabilities: Capabilities([.recovery], maximumWorkers: 0)) { fixture, _ in
             let client = try await fixture.runningCluster("c1")
             var lines: [LogLine] = []
             for try await line in try await client.stream(ClusterAPI.streamClusterLogs, .init(clusterID: "c1")) {

@@ -151,12 +151,14 @@ final class ServiceFixture: Sendable {
 /// Runs the body with a fixture whose service has been started.
 func withService(
     limits: EngineLimits = EngineLimits(), time: VirtualTime = VirtualTime(start: .now), arguments: [String] = [],
+    capabilities: Capabilities? = nil,
     _ body: @escaping @Sendable (ServiceFixture, ServiceClient) async throws -> Void
 ) async throws {
     try await withDatabase { database in
         try await withEventLoop { loop in
             let fixture = ServiceFixture(
                 loop: loop, database: database, limits: limits, time: time, arguments: arguments)
+            if let capabilities { fixture.world.edit { $0.capabilities = capabilities } }
             let client = try await fixture.start()
             do {
                 try await body(fixture, client)
