@@ -23,6 +23,9 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
     private struct OpenStream { weak var stream: ResponseStream? }
     private var openStreams: [OpenStream] = []
 
+    /// Most answers are written without growing the buffer.
+    private static let answerCapacity = 2048
+
     struct OperationKey: Hashable {
         let method: HTTPMethod
         let template: String
@@ -42,7 +45,9 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
         _ endpoint: Endpoint<Input, Output>,
         _ handler: @escaping @Sendable (Input, RequestContext) async throws -> Output
     ) {
-        onEncoded(endpoint) { input, context in try await handler(input, context).encodedJSON() }
+        onEncoded(endpoint) { input, context in
+            try await handler(input, context).encodedJSON(capacity: ServiceRouter.answerCapacity)
+        }
     }
 
     /// Serves an endpoint without a task, which is quicker: for handlers that never wait. They must not block.
@@ -58,7 +63,7 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
             let context = try ServiceRouter.context(try immediate.authenticateNow(request), request, route, loop)
             let body = request.body.completeBytes ?? []
             let output = try handler(try ServiceRouter.input(request, body), context)
-            return .json(output.encodedJSON(), status: route.successStatus)
+            return .json(output.encodedJSON(capacity: ServiceRouter.answerCapacity), status: route.successStatus)
         }
     }
 

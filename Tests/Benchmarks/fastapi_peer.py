@@ -81,11 +81,9 @@ class Run(BaseModel):
 
 SETTINGS = JobSpec(
     name="Nightly load of region 1",
-    description='Loads the day\'s "orders" and their returns',
     tasks=[
         TaskSpec(
             task_key="extract",
-            description="Reads the night's files",
             notebook_task=NotebookTask(
                 notebook_path="/Shared/nightly/extract",
                 base_parameters={"day": "2026-11-21", "source": "s3://raw"},

@@ -11,7 +11,9 @@ enum JSONBenchmark {
         let bytes = list.encodedJSON(capacity: 1 << 17)
         let data = Data(bytes)
         let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .millisecondsSince1970
         let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .millisecondsSince1970
         guard let peer = try? decoder.decode(PeerJobList.self, from: data), let ours = try? JobList(json: bytes),
             ours == list, let back = try? JobList(json: [UInt8](encoder.encode(peer))), back == list
         else {
@@ -44,7 +46,7 @@ enum JSONBenchmark {
 
     static func job(_ number: Int) -> Job {
         let first = TaskSpec(
-            taskKey: "extract", description: "Reads the night's files",
+            taskKey: "extract",
             notebookTask: NotebookTask(
                 notebookPath: "/Shared/nightly/extract", baseParameters: ["day": "2026-11-21", "source": "s3://raw"]),
             jobClusterKey: "small", timeoutSeconds: 3600, maxRetries: 2)
@@ -52,7 +54,8 @@ enum JSONBenchmark {
             taskKey: "load", dependsOn: [TaskDependency(taskKey: "extract")],
             notebookTask: NotebookTask(notebookPath: "/Shared/nightly/load"), jobClusterKey: "small")
         let spec = JobSpec(
-            name: "Nightly load of region \(number)", description: "Loads the day's \"orders\" and their returns",
+            name: "Nightly load of region \(number)",
+            description: number % 2 == 0 ? "Loads the day's \"orders\" and their returns" : nil,
             tasks: [first, second],
             schedule: JobSchedule(
                 quartzCronExpression: "0 0 2 * * ?", timezoneID: "Europe/Berlin", pauseStatus: .unpaused),
@@ -76,9 +79,9 @@ struct PeerJobList: Codable {
 struct PeerJob: Codable {
     var job_id: Int64
     var creator_user_name: String
-    var created_time: Int64
-    var updated_time: Int64
-    var next_fire_time: Int64?
+    var created_time: Date
+    var updated_time: Date
+    var next_fire_time: Date?
     var settings: PeerJobSpec
 }
 
