@@ -23,7 +23,7 @@ public final class HTTP2Connection {
     @exclusivity(unchecked) private var idleFrameBudget: Int
     @exclusivity(unchecked) private var budgetTime: MonotonicTime?
     @exclusivity(unchecked) private var failure: HTTP2Failure?
-    @exclusivity(unchecked) private var headersOpen = 0
+    @exclusivity(unchecked) private var headersOpen = false
 
     /// Makes a connection and queues our preface and settings.
     /// - Throws: `HTTP2Failure` when there is no memory.
@@ -53,7 +53,7 @@ public final class HTTP2Connection {
     /// How many streams are open.
     public var openStreamCount: Int { openStreams.count }
     /// A header block has begun and not ended.
-    public var isReceivingHeaders: Bool { headersOpen != 0 }
+    public var isReceivingHeaders: Bool { headersOpen }
     /// There is nothing more to be read or written: close the socket once all bytes are out.
     public var isFinished: Bool {
         nghttp2_session_want_read(session) == 0 && nghttp2_session_want_write(session) == 0
@@ -167,7 +167,7 @@ public final class HTTP2Connection {
     // MARK: Called by the callbacks
 
     func headersBegin(_ id: Int32, isRequest: Bool) -> Int32 {
-        headersOpen = 1
+        headersOpen = true
         guard role == .server, isRequest else { return 0 }
         let stream = newStream()
         stream.id = id
@@ -200,7 +200,7 @@ public final class HTTP2Connection {
         let header = frame.pointee.hd
         switch header.type {
         case UInt8(NGHTTP2_HEADERS.rawValue):
-            headersOpen = 0
+            headersOpen = false
             guard let stream = stream(header.stream_id) else { return 0 }
             headReceived(stream, ended: header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0)
         case UInt8(NGHTTP2_DATA.rawValue):

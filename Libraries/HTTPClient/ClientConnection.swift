@@ -35,6 +35,8 @@ final class ClientConnection: SocketStreamHandler {
         idleSince = loop.now
         var settings = HTTP2Settings()
         settings.maxHeaderListSize = configuration.maxHeaderSize
+        // Responses that are read late, such as followed streams, must not stop the others on this connection.
+        settings.connectionWindow = 64 << 20
         do { session = try HTTP2Connection(role: .client, settings: settings) } catch {
             SocketStream.discard(descriptor)
             throw HarbourError(.internalError, "A connection could not be prepared.", detail: error.description)

@@ -101,7 +101,7 @@ final class Exchange: @unchecked Sendable {
                 self.route = route
                 phase = .collecting
                 armDeadline()
-                context.needsPeerCheck(channel)
+                channel.watchPeer()
             }
         case .async(let action):
             request.body =

@@ -38,7 +38,7 @@ extension Exchange {
             reader.resume(.failure(HarbourError(.internalError, "A request's body has one reader at a time.")))
         } else {
             self.reader = reader
-            channelWatchesPeers()
+            channel.watchPeer()
         }
     }
 
@@ -79,8 +79,6 @@ extension Exchange {
         guard self.generation == generation, let index = writers.firstIndex(where: { $0 === writer }) else { return }
         writers.remove(at: index).resume(HarbourError(.cancelled, "Writing the answer's body was cancelled."))
     }
-
-    private func channelWatchesPeers() { context.needsPeerCheck(channel) }
 }
 
 /// Reads a request's body as it comes.

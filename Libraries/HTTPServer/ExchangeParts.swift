@@ -13,6 +13,8 @@ protocol ExchangeChannel: AnyObject {
     func discardInbound(_ exchange: Exchange)
     /// Breaks the exchange off so that the client sees it.
     func abort(_ exchange: Exchange)
+    /// A body or room for one is awaited: look after clients that send or take nothing.
+    func watchPeer()
     /// Whether each exchange is a stream of its own (HTTP/2).
     var carriesStreams: Bool { get }
     /// Whether the request asks to change the protocol to WebSocket (HTTP/1.1).

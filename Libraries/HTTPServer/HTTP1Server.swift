@@ -5,7 +5,7 @@ internal import HTTPMessage
 internal import Transport
 
 /// HTTP/1.1 on a server's connection: one exchange at a time, in the order of the requests.
-final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
+final class HTTP1Server: ServerProtocol, ExchangeChannel {
     private unowned let connection: ServerConnection
     private let context: ServerContext
     private var session: HTTP1ServerConnection
@@ -333,7 +333,7 @@ final class HTTP1Server: ServerProtocol, ExchangeChannel, PeerWatching {
         }
     }
 
-    func watchPeers() { connection.inspectBy(context.loop.now + context.limits.bodyTimeout) }
+    func watchPeer() { connection.inspectBy(context.loop.now + context.limits.bodyTimeout) }
 
     func inspect(_ now: MonotonicTime) -> MonotonicTime? {
         let limits = context.limits

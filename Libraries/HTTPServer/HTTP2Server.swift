@@ -7,7 +7,7 @@ internal import Transport
 
 /// HTTP/2 on a server's connection: moves bytes between the socket and the session, and turns its events into
 /// exchanges.
-final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
+final class HTTP2Server: ServerProtocol, ExchangeChannel {
     private unowned let connection: ServerConnection
     private let context: ServerContext
     private let remote: HTTPPeer
@@ -15,7 +15,6 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
     @exclusivity(unchecked) private var isPumping = false
     @exclusivity(unchecked) private var isDirty = false
     @exclusivity(unchecked) private var lastActivity: MonotonicTime
-    @exclusivity(unchecked) private var greeted = false
     @exclusivity(unchecked) private var headersSince: MonotonicTime?
     @exclusivity(unchecked) private var drainState = DrainState.open
     @exclusivity(unchecked) private var isOver = false
@@ -38,6 +37,8 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
         var settings = HTTP2Settings()
         settings.maxConcurrentStreams = context.limits.maxConcurrentStreams
         settings.maxHeaderListSize = context.limits.maxHeaderSize
+        // Bodies that handlers read late must not stop those that others read.
+        settings.connectionWindow = 16 << 20
         settings.resetBurst = context.limits.resetBurst
         settings.resetRate = context.limits.resetRate
         session = try HTTP2Connection(role: .server, settings: settings)
@@ -140,9 +141,8 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
             case .writable(let stream): stream._withUnsafeGuaranteedRef { exchange($0).writable() }
             case .sentFirst(let stream): stream._withUnsafeGuaranteedRef { session.reset($0, .noError) }
             case .closed(let stream, let code): stream._withUnsafeGuaranteedRef { closed($0, code) }
-            case .settings: greeted = true
             case .pong(HTTP2Server.drainPing): finishDrain()
-            case .pong, .goAway: break
+            case .pong, .goAway, .settings: break
             }
         }
     }
@@ -269,7 +269,7 @@ final class HTTP2Server: ServerProtocol, ExchangeChannel, PeerWatching {
         }
     }
 
-    func watchPeers() { connection.inspectBy(context.loop.now + context.limits.bodyTimeout) }
+    func watchPeer() { connection.inspectBy(context.loop.now + context.limits.bodyTimeout) }
 
     func inspect(_ now: MonotonicTime) -> MonotonicTime? {
         let limits = context.limits

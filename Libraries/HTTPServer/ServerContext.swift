@@ -87,16 +87,6 @@ final class ServerContext: @unchecked Sendable {
         }
         return response
     }
-
-    /// A body is being waited for: the connection looks after clients that send nothing.
-    func needsPeerCheck(_ channel: any ExchangeChannel) {
-        (channel as? any PeerWatching)?.watchPeers()
-    }
-}
-
-/// A connection that looks after slow peers.
-protocol PeerWatching: AnyObject {
-    func watchPeers()
 }
 
 /// Makes ids for requests that bring none: 9 letters of time, 13 random ones, as `Identifier` does, but from a

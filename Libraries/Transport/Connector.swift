@@ -28,6 +28,7 @@ private final class Attempt: DescriptorHandler {
     private var completion: ((Result<(Int32, SocketAddress), ConnectFailure>) -> Void)?
     private var descriptor: Int32 = -1
     private var timer: LoopTimer?
+    private var current: SocketAddress?
     private var reason = "the name has no address"
 
     init(
@@ -69,8 +70,6 @@ private final class Attempt: DescriptorHandler {
         current = address
         return true
     }
-    private var current: SocketAddress?
-
     func descriptorReady(_ events: ReadyEvents) {
         guard let address = current else { return }
         current = nil
