@@ -15,7 +15,7 @@ extension LocalBackend {
                 session = process.pid
                 try await endDriver(process, grace: grace)
             }
-        } else if try await belongsToAnother(place) {
+        } else if try await belongsToAnother(place, id) {
             return
         }
         try await killMarked(id, session: session)
@@ -24,12 +24,12 @@ extension LocalBackend {
         ends[id] = nil
     }
 
-    /// A folder with another installation's readable state is not ours to remove.
-    private func belongsToAnother(_ place: LocalPlace) async throws -> Bool {
+    /// A folder with the readable state of another installation or cluster is not ours to touch.
+    func belongsToAnother(_ place: LocalPlace, _ id: ClusterIdentifier) async throws -> Bool {
         let installation = context.installation
         return try await BlockingPool.shared.run {
             guard let state = Files.read(place.stateFile).flatMap({ LocalState($0) }) else { return false }
-            return state.installation != installation
+            return state.installation != installation || state.cluster != id
         }
     }
 
@@ -78,8 +78,10 @@ extension LocalBackend {
         let (root, installation) = (context.folder, context.installation)
         let (states, marked) = try await BlockingPool.shared.run {
             let states = Files.names(in: root).compactMap { name -> LocalState? in
-                guard let id = ClusterIdentifier(name) else { return nil }
-                return Files.read(LocalPlace(root: root, id).stateFile).flatMap { LocalState($0) }
+                let state = Files.read("\(root)/\(name)/\(LocalState.fileName)").flatMap { LocalState($0) }
+                // A copy that somebody made is not the cluster.
+                guard let state, LocalPlace(root: root, state.cluster).folder == "\(root)/\(name)" else { return nil }
+                return state
             }
             return (states.filter { $0.installation == installation }, ProcessTable.clusters(of: installation))
         }

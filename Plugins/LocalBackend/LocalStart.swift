@@ -17,6 +17,9 @@ extension LocalBackend {
         let digest = SpecDigest.of(request.spec)
         if let state = try await state(of: request.id) {
             if let running = try await goOn(with: state, request, digest, place, progress) { return running }
+        } else if try await belongsToAnother(place, request.id) {
+            throw HarbourError(
+                .conflict, "The cluster id is in use by another installation on this machine. Choose another id.")
         }
         try await progress(.phase(.prepare))
         var state = LocalState(

@@ -121,7 +121,16 @@ struct LocalPlan: Sendable, Hashable {
 struct LocalPlace: Sendable, Hashable {
     let folder: String
 
-    init(root: String, _ id: ClusterIdentifier) { folder = "\(root)/\(id)" }
+    init(root: String, _ id: ClusterIdentifier) { folder = "\(root)/\(LocalPlace.name(id))" }
+
+    /// The id, or where that is long its beginning with a digest, because the socket's path must stay short. No id holds
+    /// a dot, so that a digest is never taken for one.
+    private static func name(_ id: ClusterIdentifier) -> String {
+        if id.text.utf8.count <= 32 { return id.text }
+        var digest = SpecDigest()
+        digest.add(id.text)
+        return "\(id.text.prefix(15)).\(digest.text)"
+    }
 
     var stateFile: String { "\(folder)/\(LocalState.fileName)" }
     var logFile: String { "\(folder)/driver.log" }
@@ -136,10 +145,16 @@ struct LocalPlace: Sendable, Hashable {
 struct SpecDigest {
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
-    private mutating func add(_ text: String) {
+    mutating func add(_ text: String) {
         for byte in text.utf8 { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
         // A byte that UTF-8 never holds, so that two texts do not run into each other.
         value = (value ^ 0xff) &* 0x100_0000_01b3
+    }
+
+    /// 16 hexadecimal digits.
+    var text: String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     static func of(_ spec: BackendSpec) -> String {
@@ -156,7 +171,6 @@ struct SpecDigest {
                 digest.add(value)
             }
         }
-        let digits = String(digest.value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        return digest.text
     }
 }

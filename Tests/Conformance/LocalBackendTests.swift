@@ -106,6 +106,37 @@ import Testing
         }
     }
 
+    @Test func aLongIdHasAShortFolder() async throws {
+        try await withEventLoop { loop in
+            let subject = try LocalSubject(loop: loop)
+            let installation = Identifier.make()
+            let backend = try await subject.backend(installation: installation)
+            let id = try #require(ClusterIdentifier(String(repeating: "long-", count: 12) + "name"))
+            let request = subject.request(id, workers: 0)
+            let cluster = try await backend.provision(request) { _ in }
+            #expect((cluster.driver.unixPath ?? "").utf8.count < subject.folder.utf8.count + 50)
+            await backend.close()
+            let restarted = try await subject.backend(installation: installation)
+            let report = try await restarted.recover([RecoveryEntry(id: id, handle: nil)], asOf: .now)
+            guard case .running = report.clusters[id] else {
+                Issue.record("found \(String(describing: report.clusters[id]))")
+                return
+            }
+            let swept = try await restarted.recover([], asOf: Timestamp.now + .seconds(60))
+            #expect(swept.swept == [id])
+            #expect(try await subject.remains(of: id).isEmpty)
+        }
+    }
+
+    @Test func anotherInstallationsFolderIsNotTouched() async throws {
+        try await withCluster { subject, _, request, _, _ in
+            let stranger = try await subject.backend(installation: Identifier.make())
+            await #expect(throws: HarbourError.self) { try await stranger.provision(request) { _ in } }
+            try await stranger.terminate(request.id, handle: nil, grace: .seconds(1))
+            #expect(!LocalSubject.processes(of: request.id).isEmpty)
+        }
+    }
+
     @Test func anExitStatusIsTold() async throws {
         try await withEventLoop { loop in
             let subject = try LocalSubject(loop: loop)
