@@ -56,6 +56,7 @@ public struct PostgresMigrator: Sendable {
                 try await session.unlock()
                 return report
             } catch {
+                // What failed matters more; a connection that cannot unlock loses the lock with its end.
                 try? await session.unlock()
                 throw error
             }
