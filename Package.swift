@@ -24,15 +24,16 @@ func plugin(_ name: String, _ dependencies: [String]) -> Target {
 
 /// A service is a library, which tests start on port 0, and an executable of one file.
 func service(
-    _ name: String, executable: String, _ dependencies: [String], main: [String] = [], exclude: [String] = []
+    _ name: String, executable: String, _ dependencies: [String], main: [String] = [], isServed: Bool = true
 ) -> [Target] {
     let library = "\(name)Service"
     return [
         .target(
             name: library, dependencies: dependencies.map { .byName(name: $0) }, path: "Services/\(name)",
-            exclude: ["Main"] + exclude, swiftSettings: settings),
+            exclude: ["Main"], swiftSettings: settings),
         .executableTarget(
-            name: executable, dependencies: ([library, "CAllocator"] + main).map { .byName(name: $0) },
+            name: executable,
+            dependencies: ([library, "CAllocator"] + (isServed ? ["ServiceKit"] : []) + main).map { .byName(name: $0) },
             path: "Services/\(name)/Main", swiftSettings: settings),
     ]
 }
@@ -63,7 +64,7 @@ let core: [Target] = [
     library("Core"),
     library("EventLoop", ["Core", "CPlatform"]),
     library("Configuration", ["Core"]),
-    library("Metrics", ["Core"]),
+    library("Metrics"),
     library("Lifecycle", ["Core", "EventLoop"]),
 ]
 
@@ -109,12 +110,8 @@ let domain: [Target] = [
 let testKits: [Target] = [
     library("TestSupport", ["Core", "EventLoop"]),
     library(
-        "ServiceTestKit",
-        [
-            "Core", "EventLoop", "Postgres", "HTTPClient", "HarbourProtocol", "ServiceClients", "ServiceKit",
-            "TestSupport",
-        ]),
-    library("ClusterBackendConformance", ["Core", "ClusterBackend", "TestSupport"]),
+        "ServiceTestKit", ["EventLoop", "HTTPClient", "ServiceClients", "ServiceKit", "TestSupport"]),
+    library("ClusterBackendConformance", ["Core", "ClusterBackend"]),
 ]
 
 let plugins: [Target] = [
@@ -122,35 +119,39 @@ let plugins: [Target] = [
     plugin("SimulatedBackend", ["Core", "ClusterBackend"]),
 ]
 
-let common = [
-    "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HTTPMessage", "HTTPServer", "HarbourProtocol",
-    "ServiceClients", "ServiceKit", "Postgres", "Compression", "Cryptography",
+/// What every service with a database is made of.
+let serviceBase = [
+    "Core", "EventLoop", "Configuration", "Lifecycle", "HarbourProtocol", "HTTPClient", "ServiceKit", "Postgres",
 ]
 let services: [Target] =
     service(
-        "Workspace", executable: "workspace", common + ["NotebookFormats", "HTTPClient"],
-        main: ["Core", "ServiceKit"])
+        "Workspace", executable: "workspace",
+        serviceBase + ["HTTPMessage", "HTTPServer", "Compression", "Cryptography", "NotebookFormats"])
     + service(
-        "Scheduler", executable: "scheduler", common + ["CronSchedule", "NotebookFormats"],
-        main: ["Core", "ServiceKit"])
+        "Scheduler", executable: "scheduler",
+        serviceBase + ["ServiceClients", "Compression", "CronSchedule", "NotebookFormats"])
     + service(
-        "Cluster", executable: "cluster", common + ["ClusterBackend"],
-        main: ["Core", "ServiceKit", "ClusterBackend", "LocalBackend"])
+        "Cluster", executable: "cluster", serviceBase + ["ServiceClients", "Metrics", "ClusterBackend"],
+        main: ["LocalBackend"])
     + service(
-        "Monitoring", executable: "monitoring", common + ["HTTPClient", "WebClient"], main: ["Core", "ServiceKit"])
+        "Monitoring", executable: "monitoring",
+        serviceBase + ["ServiceClients", "HTTPMessage", "HTTPServer", "WebClient", "Compression"])
     + service(
         "Driver", executable: "driver",
         [
-            "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HTTPMessage", "HTTPServer",
-            "HarbourProtocol", "ServiceKit", "Cryptography", "JupyterKernel",
-        ], main: ["Core", "ServiceKit"])
+            "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HarbourProtocol", "ServiceKit",
+            "Cryptography", "JupyterKernel",
+        ])
     + service(
         "Harbour", executable: "harbour",
         [
             "Core", "EventLoop", "Lifecycle", "HTTPMessage", "HTTPServer", "HTTPClient", "HarbourProtocol",
             "ServiceClients",
-        ])
+        ], isServed: false)
 
+/// What tests of services may need.
+let common =
+    serviceBase + ["Metrics", "HTTPMessage", "HTTPServer", "ServiceClients", "Compression", "Cryptography"]
 let suites: [Target] = [
     tests("Core", ["Core"]),
     tests("EventLoop", ["Core", "EventLoop"]),

@@ -28,6 +28,7 @@ final class Supervisor: @unchecked Sendable {
 
     /// Starts everything. Only on the loop.
     /// - Parameter socketPath: where the programs say that they are ready.
+    /// - Throws: when the socket cannot be opened.
     func start(socketPath: String) throws(HarbourError) {
         readiness = try ReadinessSocket(path: socketPath, loop: loop) { [weak self] pid in self?.heardReady(pid) }
         handle(.start)

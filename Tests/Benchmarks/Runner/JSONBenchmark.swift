@@ -1,3 +1,5 @@
+// The peer takes its names from the JSON.
+// swift-format-ignore-file: AlwaysUseLowerCamelCase
 import Core
 import Foundation
 import HarbourProtocol
