@@ -35,8 +35,8 @@ extension Shape {
             return limits.isFree ? "try reader.int64()" : "try reader.int64(in: \(limits.int64))"
         case .double(let minimum, let maximum):
             guard minimum != nil || maximum != nil else { return "try reader.double()" }
-            let low = minimum.map { "\($0)" } ?? "-.greatestFiniteMagnitude"
-            return "try reader.double(in: \(low)...\(maximum.map { "\($0)" } ?? ".greatestFiniteMagnitude"))"
+            let low = minimum.map { "\($0)" } ?? "-Double.greatestFiniteMagnitude"
+            return "try reader.double(in: \(low)...\(maximum.map { "\($0)" } ?? "Double.greatestFiniteMagnitude"))"
         case .bool: return "try reader.bool()"
         case .timestamp, .any, .anyObject, .named: return "try \(swiftType)(from: &reader)"
         case .array(let element, let count):

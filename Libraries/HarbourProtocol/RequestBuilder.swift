@@ -26,6 +26,13 @@ public struct RequestBuilder: Sendable {
     /// Adds a segment of the path.
     public mutating func segment(_ number: some FixedWidthInteger) { path += "/\(number)" }
 
+    /// Adds a segment of the path.
+    public mutating func segment(_ name: some ParameterName) { segment(name.rawValue) }
+    /// Adds a segment of the path.
+    public mutating func segment(_ flag: Bool) { path += flag ? "/true" : "/false" }
+    /// Adds a segment of the path, in milliseconds since 1970.
+    public mutating func segment(_ time: Timestamp) { segment(time.milliseconds) }
+
     /// Adds an item of the query; nil adds nothing.
     public mutating func query(_ name: StaticString, _ value: String?) {
         guard let value else { return }
@@ -54,6 +61,13 @@ public struct RequestBuilder: Sendable {
     }
     /// Adds a header field; nil adds nothing.
     public mutating func header(_ name: StaticString, _ value: (some ParameterName)?) { header(name, value?.rawValue) }
+
+    /// Adds a header field; nil adds nothing.
+    public mutating func header(_ name: StaticString, _ value: Bool?) {
+        header(name, value.map { $0 ? "true" : "false" })
+    }
+    /// Adds a header field, in milliseconds since 1970; nil adds nothing.
+    public mutating func header(_ name: StaticString, _ value: Timestamp?) { header(name, value?.milliseconds) }
 
     /// Sets the body; nil sets none.
     public mutating func body(_ value: (some JSONEncodable)?) { body = value?.encodedJSON() }

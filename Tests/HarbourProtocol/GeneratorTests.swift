@@ -26,6 +26,7 @@ import Testing
                 "note":{"type":["string","null"],"description":"A note"},
                 "size":{"type":"integer","format":"int32","minimum":0,"maximum":100000,"description":"How big"},
                 "kinds":{"type":"array","maxItems":10,"items":{"type":"string","maxLength":8},"description":"Kinds"},
+                "share":{"type":"number","format":"double","minimum":0,"description":"A part"},
                 "default":{"type":"boolean","description":"A reserved word"}}}}
                 """#)["Sample/Thing.swift"])
         for line in [
@@ -34,7 +35,7 @@ import Testing
             #"try reader.string(length: 1...64, letters: JSONLetters(pattern: "^[a-z0-9-]+$", low: 0x3ff200000000000, high: 0x7fffffe00000000))"#,
             "try reader.int(in: 0...100_000)",
             "try reader.array(count: 0...10) { reader throws(JSONError) in try reader.string(length: 0...8) }",
-            "throw reader.unknownField()", #"throw reader.missingField("thing_id")"#,
+            "try reader.double(in: 0.0...Double.greatestFiniteMagnitude)", "throw reader.unknownField()", #"throw reader.missingField("thing_id")"#,
             "if let note { writer.value(note) } else { writer.null() }",
         ] { #expect(file.contains(line), "\(line)\n\(file)") }
     }
