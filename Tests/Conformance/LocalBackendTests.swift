@@ -33,6 +33,7 @@ import Testing
             }
             try await restarted.terminate(id, handle: nil, grace: .seconds(1))
             #expect(try await subject.remains(of: id).isEmpty)
+            subject.removeFolder()
         }
     }
 
@@ -125,6 +126,7 @@ import Testing
             let swept = try await restarted.recover([], asOf: Timestamp.now + .seconds(60))
             #expect(swept.swept == [id])
             #expect(try await subject.remains(of: id).isEmpty)
+            subject.removeFolder()
         }
     }
 
@@ -153,6 +155,7 @@ import Testing
             }
             try await backend.logs(of: cluster.handle, after: 0, follow: true) { #expect($0.text == "going") }
             try await backend.terminate(id, handle: cluster.handle, grace: .seconds(1))
+            subject.removeFolder()
         }
     }
 

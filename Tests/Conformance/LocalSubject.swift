@@ -24,7 +24,12 @@ struct LocalSubject: ConformanceSubject {
         self.loop = loop
     }
 
-    func removeFolder() { rmdir(folder) }
+    /// Removes what the tests themselves have made. What a cluster left behind stays, and shows.
+    func removeFolder() {
+        unlink("\(folder)/bin/java")
+        for name in ["bin", "c"] { rmdir("\(folder)/\(name)") }
+        rmdir(folder)
+    }
 
     func backend(installation: String) async throws -> any ClusterBackend {
         // The stand-in runs no Spark, so the machine need not have Java.
