@@ -1,9 +1,9 @@
 internal import Glibc
 
-/// Python with other people's implementations, to test ours against: the one `HARBOUR_PYTHON` names, or `python3`.
+/// Python with other people's implementations, to test ours against: the one `HARBOUR_PEER_PYTHON` names, or `python3`.
 public enum PeerPython {
     /// Its path or name.
-    public static let executable = getenv("HARBOUR_PYTHON").map { String(cString: $0) } ?? "python3"
+    public static let executable = getenv("HARBOUR_PEER_PYTHON").map { String(cString: $0) } ?? "python3"
 
     /// Whether it has that module; tests that need one are skipped without it.
     public static func has(_ module: String) -> Bool {

@@ -8,7 +8,7 @@ import Testing
 @Suite struct HTTP1DifferentialTests {
     /// We may refuse what h11 takes, and do: bare line feeds, folded fields, repeated lengths. But what we understand,
     /// h11 must understand in the same way, or bytes exist that mean two things.
-    @Test(.enabled(if: PeerPython.has("h11"), "h11 is not installed: pip install h11, and set HARBOUR_PYTHON"))
+    @Test(.enabled(if: PeerPython.has("h11"), "h11 is not installed: pip install h11, and set HARBOUR_PEER_PYTHON"))
     func whatWeUnderstandOthersUnderstandAlike() throws {
         let refused = HTTP1RequestTests.refusals.map { Array($0.0.utf8) }
         let valid = HTTP1FuzzTests.valid.map { Array($0.utf8) }
