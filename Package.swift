@@ -196,7 +196,7 @@ let suites: [Target] = [
     tests(
         "Driver",
         [
-            "DriverService", "driver", "Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol",
+            "DriverService", "Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol",
             "ServiceClients", "ServiceKit", "JupyterKernel",
         ]),
     tests("Harbour", ["HarbourService", "Core", "EventLoop", "HTTPMessage", "HarbourProtocol", "ServiceClients"]),

@@ -145,6 +145,14 @@ public final class JupyterKernel: @unchecked Sendable {
         deadline.cancel()
     }
 
+    /// Returns when no process runs any more; at once when there is none.
+    public func ended() async {
+        guard let process else { return }
+        await withCheckedContinuation { continuation in
+            loop.onLoop { process.whenEnded { _ in continuation.resume() } }
+        }
+    }
+
     /// Ends the kernel at once with its whole group. The request it works on ends as died.
     public func kill() {
         isLeaving = true

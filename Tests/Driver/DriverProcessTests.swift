@@ -20,7 +20,8 @@ struct DriverProcess: Sendable {
     /// In the environment of everything that belongs to the cluster.
     let mark: String
 
-    /// Built beside the tests.
+    /// Built beside the tests: with `HARBOUR_TARGETS`, name `driver` too. No dependency of the tests, because its allocator
+    /// does not get on with the address sanitizer.
     static let executable: String? = {
         let parts = CommandLine.arguments[0].split(separator: "/").dropLast().map { "/\($0)" }.joined()
         let path = "\(parts)/driver"

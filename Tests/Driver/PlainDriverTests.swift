@@ -203,19 +203,24 @@ import Testing
 
     @Test func theNextDriverKnowsTheCommandsOfTheLast() async throws {
         try await withScratch { scratch in
-            let settings = try configuration(scratch)
+            var settings = try configuration("\(scratch)/first")
+            let first = settings
             let whole = try await withEventLoop { loop in
-                let driver = try Driver(settings, loop: loop)
+                let driver = try Driver(first, loop: loop)
                 try driver.newContext("c")
                 let whole = try await driver.transcript("print('kept')\n5", id: "1", in: "c")
                 _ = try driver.execute(CommandSpec(commandID: "2", source: "import time; time.sleep(1000)"), in: "c")
                 _ = try driver.execute(CommandSpec(commandID: "3", source: "3"), in: "c")
-                // This driver is left as a kill would leave it, but for its kernel.
-                Glibc.kill(try #require(driver.find("c").kernelPID), SIGKILL)
+                // The folder as a kill in this moment would leave it.
+                let copy = ProcessSpecification("cp", ["-a", "\(scratch)/first", "\(scratch)/second"])
+                #expect(try await ChildProcess.start(copy, loop: loop).wait().isSuccess)
+                await driver.stop(grace: .zero)
                 return whole
             }
+            settings.scratch = "\(scratch)/second"
+            let second = settings
             try await withEventLoop { loop in
-                let driver = try Driver(settings, loop: loop)
+                let driver = try Driver(second, loop: loop)
                 #expect(try driver.context("c").state == .terminated)
                 #expect(driver.listContexts().isEmpty)
                 let replay = try await driver.transcript("print('kept')\n5", id: "1", in: "c")

@@ -153,19 +153,22 @@ func output(
     }
 
     @Test func aChildOutlivesTheThreadThatAskedForIt() async throws {
-        // Parent-death signals follow threads: a child must not die with the loop it was started from.
-        let first = try EventLoop()
-        let thread = first.start()
-        var specification = ProcessSpecification("/bin/sh", ["-c", "read line; echo $line"])
-        specification.input = .pipe
-        specification.output = .pipe
-        specification.parentDeathSignal = SIGKILL
-        let child = try await ChildProcess.start(specification, loop: first)
-        thread.stopAndJoin()
-        #expect(child.identity.isRunning)
+        // Parent-death signals follow threads: a child must not die with the one that wanted it.
         try await withEventLoop { loop in
-            let adopted = try #require(try await AdoptedProcess.adopt(child.identity, loop: loop))
-            await adopted.terminate(grace: .seconds(60))
+            let asking = try EventLoop()
+            let thread = asking.start()
+            var specification = ProcessSpecification("/bin/cat")
+            specification.input = .pipe
+            specification.output = .pipe
+            specification.parentDeathSignal = SIGKILL
+            let request = specification
+            let child = try await Task(executorPreference: asking) {
+                try await ChildProcess.start(request, loop: loop)
+            }.value
+            thread.stopAndJoin()
+            try await child.input?.write(Array("alive\n".utf8))
+            #expect(try await child.output?.readLine() == "alive")
+            #expect(await child.terminate(grace: .seconds(60)) == .signalled(SIGTERM))
         }
     }
 

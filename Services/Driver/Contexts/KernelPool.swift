@@ -17,7 +17,11 @@ final class KernelPool: @unchecked Sendable {
     private var environment: [String: String]?
     private var failure: SparkFailure?
     private var spares: [JupyterKernel] = []
+    private var startingSpares = 0
+    /// Kernels, spare or not, whose process is being made.
     private var starting = 0
+    /// Whoever has them: those whose process runs.
+    private var alive: [ObjectIdentifier: JupyterKernel] = [:]
     private var isClosed = false
     private let logger = Logger("driver.kernels")
 
@@ -46,13 +50,19 @@ final class KernelPool: @unchecked Sendable {
         spares = []
     }
 
-    /// Ends the spares; nothing is started any more.
+    /// Ends all kernels, those of contexts too, and waits for their ends; nothing is started any more.
     func close() async {
         isClosed = true
         changed.notify()
-        let spares = spares
-        self.spares = []
-        for spare in spares { await spare.shutdown(grace: .zero) }
+        spares = []
+        do {
+            while !alive.isEmpty || starting > 0 {
+                for kernel in alive.values { kernel.kill() }
+                try await changed.wait()
+            }
+        } catch {
+            logger.warning("Not all kernels had ended when the driver did.", ["kernels": alive.count])
+        }
     }
 
     /// All kernels that can be asked for, by name.
@@ -92,16 +102,28 @@ final class KernelPool: @unchecked Sendable {
         kernel.directory = scratch.path
         kernel.log = "\(scratch.logs)/kernel-\(Identifier.make()).log"
         kernel.startTimeout = configuration.kernelStartTimeout
-        return try await JupyterKernel.launch(kernel, loop: loop)
+        starting += 1
+        defer {
+            starting -= 1
+            changed.notify()
+        }
+        let launched = try await JupyterKernel.launch(kernel, loop: loop)
+        alive[ObjectIdentifier(launched)] = launched
+        loop.spawn { [self] in
+            await launched.ended()
+            alive[ObjectIdentifier(launched)] = nil
+            changed.notify()
+        }
+        return launched
     }
 
     /// Starts as many spares as there should be.
     func refill() {
         guard environment != nil, failure == nil, !isClosed else { return }
-        while spares.count + starting < configuration.spareKernels {
-            starting += 1
+        while spares.count + startingSpares < configuration.spareKernels {
+            startingSpares += 1
             loop.spawn { [self] in
-                defer { starting -= 1 }
+                defer { startingSpares -= 1 }
                 do {
                     let spare = try await launch(ownSpec)
                     guard !isClosed, failure == nil else { return spare.kill() }
