@@ -7,12 +7,12 @@ import Testing
 
 @testable import DriverService
 
-/// The clusters' Python: `HARBOUR_PYTHON`, or the one that `deploy/setup` makes.
+/// The clusters' Python: `HARBOUR_DRIVER_PYTHON`, or the one that `deploy/setup` makes.
 enum TestRuntime {
     static let python: String? = {
         let variables = ProcessSpecification.Environment.ours
         let data = variables["HARBOUR_DATA"] ?? variables["HOME"].map { "\($0)/.harbour" } ?? ""
-        return [variables["HARBOUR_PYTHON"], "\(data)/runtime/current/bin/python"].compactMap { $0 }
+        return [variables["HARBOUR_DRIVER_PYTHON"], "\(data)/runtime/current/bin/python"].compactMap { $0 }
             .first { access($0, X_OK) == 0 }
     }()
 

@@ -6,12 +6,12 @@ import Testing
 
 @testable import JupyterKernel
 
-/// A Python with ipykernel: `HARBOUR_PYTHON`, or the one that `deploy/setup` makes.
+/// A Python with ipykernel: `HARBOUR_DRIVER_PYTHON`, or the one that `deploy/setup` makes.
 enum TestPython {
     static let path: String? = {
         let variables = ProcessSpecification.Environment.ours
         let data = variables["HARBOUR_DATA"] ?? variables["HOME"].map { "\($0)/.harbour" } ?? ""
-        return [variables["HARBOUR_PYTHON"], "\(data)/runtime/current/bin/python"].compactMap { $0 }
+        return [variables["HARBOUR_DRIVER_PYTHON"], "\(data)/runtime/current/bin/python"].compactMap { $0 }
             .first { access($0, X_OK) == 0 }
     }()
 }
