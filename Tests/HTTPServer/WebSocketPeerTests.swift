@@ -8,7 +8,8 @@ import WebSocket
 /// Other people's WebSocket clients.
 @Suite struct WebSocketPeerTests {
     @Test(
-        .enabled(if: PeerPython.has("websockets"), "not installed: pip install websockets, and set HARBOUR_PEER_PYTHON"))
+        .enabled(if: PeerPython.has("websockets"), "not installed: pip install websockets, and set HARBOUR_PEER_PYTHON")
+    )
     func talksToPythonsWebsockets() async throws {
         try await withServer { router, _ in
             router.webSocket("/echo") { _, _, socket in
