@@ -13,7 +13,7 @@ enum PlatformCommands {
                 port, .value("timeout", "SECONDS", "How long to wait until everything is ready; 60 when absent"),
             ], run: up),
         Command(
-            name: "down", summary: "Stop the platform of this machine; nothing is lost.",
+            name: "down", summary: "Stop the platform of this machine and its clusters; nothing stored is lost.",
             flags: [.toggle("keep-clusters", "Leave clusters running, to be taken up by the next harbour up")],
             run: down),
         Command(name: "status", summary: "Show what runs.", run: status),
@@ -128,18 +128,28 @@ enum PlatformCommands {
     private static func down(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
         let layout = try setting.layout()
-        let control = try ControlClient(layout: layout, loop: try currentLoop())
-        guard try await control.stop() != nil else {
-            setting.terminal.say("Nothing runs for \(layout.root).")
-            setting.terminal.answer(["stopped": false] as JSONValue)
-            return
-        }
-        setting.terminal.say("Stopping; what runs on clusters goes on and is taken up again by the next harbour up.")
+        let loop = try currentLoop()
+        let control = try ControlClient(layout: layout, loop: loop)
+        let isStopped = try await control.stop() != nil
         await control.close()
-        // The lock is free when the supervisor has ended, and only then.
-        try await BlockingPool.shared.run { SupervisorLock(layout, wait: true)?.release() }
-        setting.terminal.say("Stopped.")
-        setting.terminal.answer(["stopped": true] as JSONValue)
+        if isStopped {
+            setting.terminal.say("Stopping.")
+            // The lock is free when the supervisor has ended, and only then.
+            try await BlockingPool.shared.run { SupervisorLock(layout, wait: true)?.release() }
+        }
+        // After the services, which would otherwise see clusters end and start others for the runs that they lose.
+        var clusters = 0
+        if !invocation.has("keep-clusters") {
+            clusters = try await LeftClusters(folder: layout.clusters, loop: loop).end()
+        }
+        if isStopped {
+            setting.terminal.say("Stopped.")
+        } else if clusters > 0 {
+            setting.terminal.say("Ended \(clusters) clusters. Nothing else ran for \(layout.root).")
+        } else {
+            setting.terminal.say("Nothing runs for \(layout.root).")
+        }
+        setting.terminal.answer(["stopped": .bool(isStopped), "clusters_ended": .integer(clusters)] as JSONValue)
     }
 
     private static func status(_ invocation: Invocation) async throws {
