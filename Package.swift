@@ -200,7 +200,11 @@ let suites: [Target] = [
             "ServiceClients", "ServiceKit", "JupyterKernel",
         ]),
     tests("Harbour", ["HarbourService", "Core", "EventLoop", "HTTPMessage", "HarbourProtocol", "ServiceClients"]),
-    tests("Integration", ["ServiceTestKit", "HTTPClient"] + common, exclude: ["fake_runtime"]),
+    tests(
+        "Integration",
+        // The programs are not imported: the tests start them.
+        ["ServiceTestKit", "HTTPClient", "harbour", "workspace", "scheduler", "cluster", "monitoring", "driver"]
+            + common, exclude: ["fake_runtime"]),
     tests("Architecture", ["Core", "EventLoop"]),
 ]
 

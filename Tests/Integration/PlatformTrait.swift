@@ -1,0 +1,57 @@
+import Core
+import EventLoop
+import Testing
+
+/// Runs the tests of a suite against one platform, which is started before the first and ended after the last.
+struct PlatformTrait: SuiteTrait, TestScoping {
+    @TaskLocal static var current: PlatformUnderTest?
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        let loop = try EventLoop()
+        let thread = loop.start()
+        defer { thread.stopAndJoin() }
+        let platform = try await withTaskExecutorPreference(loop) { try await PlatformUnderTest.start(loop: loop) }
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await PlatformTrait.$current.withValue(platform) { try await function() })
+        } catch {
+            outcome = .failure(error)
+        }
+        await withTaskExecutorPreference(loop) { await platform.end() }
+        try outcome.get()
+    }
+}
+
+extension Trait where Self == PlatformTrait {
+    /// Runs the suite's tests against one platform of their own.
+    static var platform: PlatformTrait { PlatformTrait() }
+}
+
+/// Runs the body with the platform of the suite, on its loop.
+func withPlatform(_ body: @escaping @Sendable (PlatformUnderTest) async throws -> Void) async throws {
+    let platform = try #require(PlatformTrait.current, "the suite has no .platform trait")
+    try await withTaskExecutorPreference(platform.loop) {
+        do { try await body(platform) } catch {
+            print("The last lines of the platform's logs:\n\(platform.logs())")
+            throw error
+        }
+    }
+}
+
+/// Waits until the condition holds.
+/// - Throws: `DEADLINE_EXCEEDED` when it does not within the limit, and what the condition throws.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(60), _ condition: @Sendable () async throws -> Bool
+) async throws {
+    guard let loop = EventLoop.current else { throw HarbourError(.internalError, "There is no event loop.") }
+    let end = MonotonicTime.now + limit
+    while !(try await condition()) {
+        guard MonotonicTime.now < end else {
+            throw HarbourError(.deadlineExceeded, "Waited \(limit) in vain until \(what).")
+        }
+        // Nothing tells a bystander of another's processes and files.
+        try await loop.sleep(for: .milliseconds(50))
+    }
+}
