@@ -203,7 +203,7 @@ let suites: [Target] = [
     tests(
         "Integration",
         // The programs are not imported: the tests start them.
-        ["ServiceTestKit", "HTTPClient", "harbour", "workspace", "scheduler", "cluster", "monitoring", "driver"]
+        ["ServiceTestKit", "harbour", "workspace", "scheduler", "cluster", "monitoring", "driver"]
             + common, exclude: ["fake_runtime"]),
     tests("Architecture", ["Core", "EventLoop"]),
 ]
