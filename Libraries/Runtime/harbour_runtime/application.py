@@ -1,6 +1,7 @@
 """The one Spark application of a cluster, seen from the host: started, asked, cancelled, stopped."""
 
 import socket
+import threading
 import time
 
 from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
@@ -67,8 +68,23 @@ class Application:
         server.shutdown()
 
     def cancel(self, command_id):
-        """Cancels the jobs of a command, those it has not started yet included."""
+        """Cancels the jobs of a command, those it has not started yet included.
+
+        Spark refuses later jobs of a cancelled group, but not the map stages that adaptive execution submits on their
+        own: one that is on its way while the group is cancelled would run to its end. So the group is cancelled again
+        a few times, until nothing can be on its way any more.
+        """
         self._context.cancelJobGroupAndFutureJobs(command_id)
+        for delay in (0.1, 0.3, 1, 3):
+            timer = threading.Timer(delay, self._cancel_again, (command_id,))
+            timer.daemon = True
+            timer.start()
+
+    def _cancel_again(self, command_id):
+        try:
+            self._context.cancelJobGroupAndFutureJobs(command_id)
+        except Py4JError:  # Spark has ended meanwhile, and all jobs with it.
+            pass
 
     def warm_up(self):
         """Loads and compiles what the first query of a context needs."""
