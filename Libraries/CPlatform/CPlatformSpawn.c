@@ -80,16 +80,17 @@ static int prepare_and_execute(const struct platform_spawn_request *spawn, pid_t
         // The parent may have been killed before prctl took effect.
         if (getppid() != parent) _exit(127);
     }
-    for (int index = 0; index < spawn->limit_count; index++) {
-        struct rlimit limit = {spawn->limits[index].soft, spawn->limits[index].hard};
-        if (setrlimit((__rlimit_resource_t)spawn->limits[index].resource, &limit) != 0) return PLATFORM_STAGE_LIMIT;
-    }
     if (spawn->nice != 0) {
         errno = 0;
         if (nice(spawn->nice) == -1 && errno != 0) return PLATFORM_STAGE_NICE;
     }
     if (spawn->directory != NULL && chdir(spawn->directory) != 0) return PLATFORM_STAGE_DIRECTORY;
     if (arrange_descriptors(spawn) != 0) return PLATFORM_STAGE_DESCRIPTORS;
+    // After the descriptors: a parent with many open ones would leave no number below a lower limit to move them by.
+    for (int index = 0; index < spawn->limit_count; index++) {
+        struct rlimit limit = {spawn->limits[index].soft, spawn->limits[index].hard};
+        if (setrlimit((__rlimit_resource_t)spawn->limits[index].resource, &limit) != 0) return PLATFORM_STAGE_LIMIT;
+    }
     default_signals();
     execve(spawn->path, spawn->arguments, spawn->environment);
     return PLATFORM_STAGE_EXECUTE;
