@@ -39,7 +39,7 @@ import Testing
 
     @Test func aProcessWhoseNumberWasNeverWrittenDownIsFoundByItsMark() async throws {
         try await withCluster { subject, folder, request, first, restarted in
-            let before = LocalSubject.processes(of: request.id).filter { getsid($0) == $0 }
+            let before = LocalSubject.leaders(of: request.id)
             try rewrite("\(folder)/state.json") { state in
                 state["process"] = nil
                 state["stage"] = "spawning"
@@ -51,7 +51,7 @@ import Testing
             }
             #expect(found.driver == first.driver)
             _ = try await restarted.provision(request) { _ in }
-            #expect(LocalSubject.processes(of: request.id).filter { getsid($0) == $0 } == before)
+            #expect(LocalSubject.leaders(of: request.id) == before)
         }
     }
 
@@ -135,7 +135,7 @@ import Testing
             let stranger = try await subject.backend(installation: Identifier.make())
             await #expect(throws: HarbourError.self) { try await stranger.provision(request) { _ in } }
             try await stranger.terminate(request.id, handle: nil, grace: .seconds(1))
-            #expect(!LocalSubject.processes(of: request.id).isEmpty)
+            #expect(!LocalSubject.leaders(of: request.id).isEmpty)
         }
     }
 
