@@ -30,14 +30,13 @@ public final class Listener: DescriptorHandler {
         descriptor = made
         var one: Int32 = 1
         setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
-        // Only the user who started the service may talk to its socket.
-        let previous = umask(0o177)
-        let bound = wanted.withSockaddr { bind(made, $0, $1) }
-        let failure = errno
-        umask(previous)
-        guard bound == 0, listen(made, backlog) == 0, let address = SocketAddress.read({ getsockname(made, $0, $1) })
+        // Only the user who started the service may talk to its socket. On Linux the file that bind makes takes the
+        // descriptor's own mode; the process's umask would be every thread's, also of one that makes a folder just now.
+        if socketPath != nil { fchmod(made, 0o600) }
+        guard wanted.withSockaddr({ bind(made, $0, $1) }) == 0, listen(made, backlog) == 0,
+            let address = SocketAddress.read({ getsockname(made, $0, $1) })
         else {
-            let number = bound == 0 ? errno : failure
+            let number = errno
             Glibc.close(made)
             throw .system("Nothing can listen on \(wanted)", number)
         }

@@ -1,5 +1,6 @@
 import Core
 import EventLoop
+import Glibc
 import HTTPClient
 import HTTPMessage
 import HTTPServer
@@ -63,6 +64,8 @@ import Testing
             let server = HTTPServer(
                 configuration: HTTPServerConfiguration(address: .unix(path: path)), handler: router, loop: loop)
             try await server.start()
+            var status = stat()
+            #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600, "only its owner may connect")
             let client = HTTPClient(loop: loop)
             let response = try await client.send(HTTPClientRequest(origin: .unix(path: path)))
             #expect(String(decoding: try await response.collect(), as: UTF8.self) == "from unix")
