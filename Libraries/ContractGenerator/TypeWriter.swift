@@ -121,13 +121,15 @@ struct TypeWriter {
             file.line(unknown)
             return
         }
-        file.line("let key = try reader.key()")
+        // A field of the same name would hide it.
+        let key = shape.fields.contains { $0.swiftName == "key" } ? "fieldKey" : "key"
+        file.line("let \(key) = try reader.key()")
         let lengths = Dictionary(grouping: shape.fields.enumerated()) { $0.element.name.utf8.count }
-        file.line("switch key.count {")
+        file.line("switch \(key).count {")
         for length in lengths.keys.sorted() {
             file.line("case \(length):")
             for (index, field) in lengths[length] ?? [] {
-                file.block("    if key.matches(\"\(field.name)\") {", closing: "    }") { file in
+                file.block("    if \(key).matches(\"\(field.name)\") {", closing: "    }") { file in
                     file.line("    try reader.once(1 << \(index), &seen)")
                     for line in assignment(field) { file.line("    " + line) }
                     file.line("    continue")

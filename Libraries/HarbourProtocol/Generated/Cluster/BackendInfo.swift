@@ -14,13 +14,38 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
     public var message: String?
     /// What it can do.
     public var capabilities: [String]?
+    /// What was looked at.
+    public var checks: [BackendCheck]?
+    /// The most workers of one cluster.
+    public var maximumWorkers: Int?
+    /// The most cores of one node, where there is a bound.
+    public var maximumCores: Int?
+    /// The most memory of one node in MiB, where there is a bound.
+    public var maximumMemoryMB: Int64?
+    /// The least memory of one node in MiB.
+    public var minimumMemoryMB: Int64?
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(name: String, available: Bool, message: String? = nil, capabilities: [String]? = nil) {
+    public init(
+        name: String,
+        available: Bool,
+        message: String? = nil,
+        capabilities: [String]? = nil,
+        checks: [BackendCheck]? = nil,
+        maximumWorkers: Int? = nil,
+        maximumCores: Int? = nil,
+        maximumMemoryMB: Int64? = nil,
+        minimumMemoryMB: Int64? = nil
+    ) {
         self.name = name
         self.available = available
         self.message = message
         self.capabilities = capabilities
+        self.checks = checks
+        self.maximumWorkers = maximumWorkers
+        self.maximumCores = maximumCores
+        self.maximumMemoryMB = maximumMemoryMB
+        self.minimumMemoryMB = minimumMemoryMB
     }
 
     /// Writes an object.
@@ -38,6 +63,26 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"capabilities\":")
             capabilities.encode(to: &writer)
         }
+        if let checks {
+            writer.key(quoted: "\"checks\":")
+            checks.encode(to: &writer)
+        }
+        if let maximumWorkers {
+            writer.key(quoted: "\"maximum_workers\":")
+            writer.value(maximumWorkers)
+        }
+        if let maximumCores {
+            writer.key(quoted: "\"maximum_cores\":")
+            writer.value(maximumCores)
+        }
+        if let maximumMemoryMB {
+            writer.key(quoted: "\"maximum_memory_mb\":")
+            writer.value(maximumMemoryMB)
+        }
+        if let minimumMemoryMB {
+            writer.key(quoted: "\"minimum_memory_mb\":")
+            writer.value(minimumMemoryMB)
+        }
         writer.endObject()
     }
 
@@ -47,6 +92,11 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
         var available: Bool?
         var message: String?
         var capabilities: [String]?
+        var checks: [BackendCheck]?
+        var maximumWorkers: Int?
+        var maximumCores: Int?
+        var maximumMemoryMB: Int64?
+        var minimumMemoryMB: Int64?
         var seen: UInt64 = 0
         if try reader.beginObject() {
             repeat {
@@ -56,6 +106,12 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
                     if key.matches("name") {
                         try reader.once(1 << 0, &seen)
                         name = try reader.string()
+                        continue
+                    }
+                case 6:
+                    if key.matches("checks") {
+                        try reader.once(1 << 4, &seen)
+                        if try !reader.null() { checks = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try BackendCheck(from: &reader) } }
                         continue
                     }
                 case 7:
@@ -76,6 +132,29 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
                         if try !reader.null() { capabilities = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
                         continue
                     }
+                case 13:
+                    if key.matches("maximum_cores") {
+                        try reader.once(1 << 6, &seen)
+                        if try !reader.null() { maximumCores = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                        continue
+                    }
+                case 15:
+                    if key.matches("maximum_workers") {
+                        try reader.once(1 << 5, &seen)
+                        if try !reader.null() { maximumWorkers = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                        continue
+                    }
+                case 17:
+                    if key.matches("maximum_memory_mb") {
+                        try reader.once(1 << 7, &seen)
+                        if try !reader.null() { maximumMemoryMB = try reader.int64() }
+                        continue
+                    }
+                    if key.matches("minimum_memory_mb") {
+                        try reader.once(1 << 8, &seen)
+                        if try !reader.null() { minimumMemoryMB = try reader.int64() }
+                        continue
+                    }
                 default: break
                 }
                 try reader.skip()
@@ -87,5 +166,10 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
         self.available = available
         self.message = consume message
         self.capabilities = consume capabilities
+        self.checks = consume checks
+        self.maximumWorkers = maximumWorkers
+        self.maximumCores = maximumCores
+        self.maximumMemoryMB = maximumMemoryMB
+        self.minimumMemoryMB = minimumMemoryMB
     }
 }

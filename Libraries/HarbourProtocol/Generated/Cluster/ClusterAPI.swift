@@ -69,7 +69,7 @@ public enum ClusterAPI {
             successStatus: 200, isIdempotent: true)
     )
 
-    /// Follow the logs of a cluster. `GET /api/v1/clusters/{cluster_id}/logs`.
+    /// Read or follow the logs of a cluster, also after its end. `GET /api/v1/clusters/{cluster_id}/logs`.
     public static let streamClusterLogs = StreamEndpoint<StreamClusterLogsInput, LogLine>(
         EndpointRoute(
             service: "cluster", operationID: "streamClusterLogs",
@@ -168,6 +168,47 @@ public enum ClusterAPI {
             successStatus: 200, isIdempotent: true, isInternal: true)
     )
 
+    /// List the starts of a cluster whose logs are kept. `GET /api/v1/clusters/{cluster_id}/logs/starts`.
+    public static let listClusterLogs = Endpoint<ListClusterLogsInput, ClusterLogList>(
+        EndpointRoute(
+            service: "cluster", operationID: "listClusterLogs",
+            method: .get, path: "/api/v1/clusters/{cluster_id}/logs/starts",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Read the output beyond a command's limit. `GET
+    /// /api/v1/clusters/{cluster_id}/contexts/{context_id}/commands/{command_id}/overflow`.
+    public static let readCommandOverflow = Endpoint<ReadCommandOverflowInput, CommandOverflow>(
+        EndpointRoute(
+            service: "cluster", operationID: "readCommandOverflow",
+            method: .get, path: "/api/v1/clusters/{cluster_id}/contexts/{context_id}/commands/{command_id}/overflow",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Add libraries to a cluster. `POST /api/v1/libraries/install`.
+    public static let installLibraries = Endpoint<InstallLibrariesInput, Empty>(
+        EndpointRoute(
+            service: "cluster", operationID: "installLibraries",
+            method: .post, path: "/api/v1/libraries/install",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Leave libraries out from the cluster's next start on. `POST /api/v1/libraries/uninstall`.
+    public static let uninstallLibraries = Endpoint<UninstallLibrariesInput, Empty>(
+        EndpointRoute(
+            service: "cluster", operationID: "uninstallLibraries",
+            method: .post, path: "/api/v1/libraries/uninstall",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List the libraries of a cluster and how far they are. `GET /api/v1/libraries/cluster-status`.
+    public static let listLibraryStatuses = Endpoint<ListLibraryStatusesInput, ClusterLibraryStatuses>(
+        EndpointRoute(
+            service: "cluster", operationID: "listLibraryStatuses",
+            method: .get, path: "/api/v1/libraries/cluster-status",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         createCluster.route,
@@ -190,5 +231,10 @@ public enum ClusterAPI {
         runCommand.route,
         listBackends.route,
         scrapeDrivers.route,
+        listClusterLogs.route,
+        readCommandOverflow.route,
+        installLibraries.route,
+        uninstallLibraries.route,
+        listLibraryStatuses.route,
     ]
 }

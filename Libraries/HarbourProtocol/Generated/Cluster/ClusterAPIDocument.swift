@@ -360,7 +360,7 @@ extension ClusterAPI {
       "/api/v1/clusters/{cluster_id}/logs": {
        "get": {
         "operationId": "streamClusterLogs",
-        "summary": "Follow the logs of a cluster",
+        "summary": "Read or follow the logs of a cluster, also after its end",
         "tags": [
          "clusters"
         ],
@@ -393,6 +393,69 @@ extension ClusterAPI {
           "description": "Whether to wait for more",
           "schema": {
            "type": "boolean"
+          }
+         },
+         {
+          "name": "start",
+          "in": "query",
+          "required": false,
+          "description": "Which start of the cluster, counted from 1; the newest when absent",
+          "schema": {
+           "type": "integer",
+           "format": "int64",
+           "minimum": 1
+          }
+         },
+         {
+          "name": "contains",
+          "in": "query",
+          "required": false,
+          "description": "Only lines with this text, whatever its case",
+          "schema": {
+           "type": "string",
+           "maxLength": 512
+          }
+         },
+         {
+          "name": "level",
+          "in": "query",
+          "required": false,
+          "description": "Only lines of this level and graver ones: ERROR, WARN, INFO or DEBUG",
+          "schema": {
+           "type": "string",
+           "maxLength": 16
+          }
+         },
+         {
+          "name": "source",
+          "in": "query",
+          "required": false,
+          "description": "Only lines of this source: driver, spark, worker-0, ...",
+          "schema": {
+           "type": "string",
+           "maxLength": 64
+          }
+         },
+         {
+          "name": "since",
+          "in": "query",
+          "required": false,
+          "description": "Only lines from then on, milliseconds since 1970 UTC",
+          "schema": {
+           "type": "integer",
+           "format": "int64",
+           "minimum": 0
+          }
+         },
+         {
+          "name": "until",
+          "in": "query",
+          "required": false,
+          "description": "Only lines before then, milliseconds since 1970 UTC",
+          "schema": {
+           "type": "integer",
+           "format": "int64",
+           "minimum": 0
           }
          }
         ],
@@ -946,6 +1009,219 @@ extension ClusterAPI {
         "x-idempotent": true,
         "x-internal": true
        }
+      },
+      "/api/v1/clusters/{cluster_id}/logs/starts": {
+       "get": {
+        "operationId": "listClusterLogs",
+        "summary": "List the starts of a cluster whose logs are kept",
+        "tags": [
+         "clusters"
+        ],
+        "parameters": [
+         {
+          "name": "cluster_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterLogList"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/clusters/{cluster_id}/contexts/{context_id}/commands/{command_id}/overflow": {
+       "get": {
+        "operationId": "readCommandOverflow",
+        "summary": "Read the output beyond a command's limit",
+        "tags": [
+         "commands"
+        ],
+        "parameters": [
+         {
+          "name": "cluster_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         },
+         {
+          "name": "context_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         },
+         {
+          "name": "command_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         },
+         {
+          "name": "offset",
+          "in": "query",
+          "required": false,
+          "description": "Where to begin, in bytes",
+          "schema": {
+           "type": "integer",
+           "format": "int64",
+           "minimum": 0
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/CommandOverflow"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/libraries/install": {
+       "post": {
+        "operationId": "installLibraries",
+        "summary": "Add libraries to a cluster",
+        "tags": [
+         "libraries"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/ClusterLibraries"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/libraries/uninstall": {
+       "post": {
+        "operationId": "uninstallLibraries",
+        "summary": "Leave libraries out from the cluster's next start on",
+        "tags": [
+         "libraries"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/ClusterLibraries"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/libraries/cluster-status": {
+       "get": {
+        "operationId": "listLibraryStatuses",
+        "summary": "List the libraries of a cluster and how far they are",
+        "tags": [
+         "libraries"
+        ],
+        "parameters": [
+         {
+          "name": "cluster_id",
+          "in": "query",
+          "required": true,
+          "description": "The cluster",
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterLibraryStatuses"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
       }
      },
      "components": {
@@ -1238,6 +1514,33 @@ extension ClusterAPI {
            "type": "string"
           },
           "description": "What it can do"
+         },
+         "checks": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/BackendCheck"
+          },
+          "description": "What was looked at"
+         },
+         "maximum_workers": {
+          "type": "integer",
+          "format": "int32",
+          "description": "The most workers of one cluster"
+         },
+         "maximum_cores": {
+          "type": "integer",
+          "format": "int32",
+          "description": "The most cores of one node, where there is a bound"
+         },
+         "maximum_memory_mb": {
+          "type": "integer",
+          "format": "int64",
+          "description": "The most memory of one node in MiB, where there is a bound"
+         },
+         "minimum_memory_mb": {
+          "type": "integer",
+          "format": "int64",
+          "description": "The least memory of one node in MiB"
          }
         }
        },
@@ -1291,6 +1594,129 @@ extension ClusterAPI {
            "$ref": "#/components/schemas/DriverScrape"
           },
           "description": "By cluster"
+         }
+        }
+       },
+       "ClusterLogStart": {
+        "type": "object",
+        "description": "The kept log of one start of a cluster.",
+        "required": [
+         "start",
+         "lines",
+         "bytes"
+        ],
+        "properties": {
+         "start": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Which start, counted from 1"
+         },
+         "first_time": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Its first line, milliseconds since 1970 UTC",
+          "x-timestamp": true
+         },
+         "last_time": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Its newest line, milliseconds since 1970 UTC",
+          "x-timestamp": true
+         },
+         "lines": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Lines that are kept"
+         },
+         "bytes": {
+          "type": "integer",
+          "format": "int64",
+          "description": "What they take on disk"
+         }
+        }
+       },
+       "ClusterLogList": {
+        "type": "object",
+        "description": "The kept logs of a cluster.",
+        "required": [
+         "starts"
+        ],
+        "properties": {
+         "starts": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/ClusterLogStart"
+          },
+          "description": "Newest start first"
+         }
+        }
+       },
+       "ClusterLibraries": {
+        "type": "object",
+        "description": "Libraries of a cluster.",
+        "required": [
+         "cluster_id",
+         "libraries"
+        ],
+        "properties": {
+         "cluster_id": {
+          "type": "string",
+          "description": "The cluster",
+          "minLength": 1,
+          "maxLength": 128
+         },
+         "libraries": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/Library"
+          },
+          "description": "Which",
+          "maxItems": 100
+         }
+        },
+        "additionalProperties": false
+       },
+       "ClusterLibraryStatuses": {
+        "type": "object",
+        "description": "The libraries of a cluster and how far they are.",
+        "required": [
+         "cluster_id",
+         "library_statuses"
+        ],
+        "properties": {
+         "cluster_id": {
+          "type": "string",
+          "description": "The cluster"
+         },
+         "library_statuses": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/LibraryFullStatus"
+          },
+          "description": "In the order of their installation"
+         }
+        }
+       },
+       "BackendCheck": {
+        "type": "object",
+        "description": "One thing that was looked at before a start.",
+        "required": [
+         "name",
+         "passed",
+         "message"
+        ],
+        "properties": {
+         "name": {
+          "type": "string",
+          "description": "Such as java, python, memory, engine"
+         },
+         "passed": {
+          "type": "boolean",
+          "description": "Whether it is as it should be"
+         },
+         "message": {
+          "type": "string",
+          "description": "What was found, and what to do when it did not pass"
          }
         }
        },
@@ -1397,7 +1823,7 @@ extension ClusterAPI {
            "type": "string",
            "maxLength": 4096
           },
-          "description": "Environment of the driver and its kernels",
+          "description": "Environment of the driver and its kernels; `{{secrets/scope/key}}` stands for a secret's value",
           "maxProperties": 200
          },
          "custom_tags": {
@@ -1415,6 +1841,22 @@ extension ClusterAPI {
           "minimum": 0,
           "maximum": 10000,
           "description": "Ends after that long without activity; 0 never; 60 when absent"
+         },
+         "init_scripts": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/InitScript"
+          },
+          "description": "Run one after the other on the driver before Spark starts; one that fails ends the start",
+          "maxItems": 20
+         },
+         "libraries": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/Library"
+          },
+          "description": "Installed at each start for this cluster alone, before a context gets its kernel",
+          "maxItems": 100
          }
         },
         "additionalProperties": false
@@ -1873,6 +2315,159 @@ extension ClusterAPI {
          "text": {
           "type": "string",
           "description": "The line"
+         },
+         "level": {
+          "type": "string",
+          "description": "ERROR, WARN, INFO or DEBUG where the line says so"
+         }
+        }
+       },
+       "CommandOverflow": {
+        "type": "object",
+        "description": "A piece of the output that a command's journal did not take.",
+        "required": [
+         "text",
+         "offset",
+         "size"
+        ],
+        "properties": {
+         "text": {
+          "type": "string",
+          "description": "Plain text"
+         },
+         "offset": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Where the piece begins, in bytes"
+         },
+         "next_offset": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Where the next piece begins; absent at the end"
+         },
+         "size": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Bytes that are kept so far"
+         }
+        }
+       },
+       "InitScript": {
+        "type": "object",
+        "description": "A bash script for the start of a cluster: exactly one of content, workspace and file.",
+        "properties": {
+         "name": {
+          "type": "string",
+          "description": "What its log lines are marked with",
+          "maxLength": 64
+         },
+         "content": {
+          "type": "string",
+          "description": "The script itself",
+          "maxLength": 262144
+         },
+         "workspace": {
+          "$ref": "#/components/schemas/ScriptLocation"
+         },
+         "file": {
+          "$ref": "#/components/schemas/ScriptLocation"
+         }
+        },
+        "additionalProperties": false
+       },
+       "ScriptLocation": {
+        "type": "object",
+        "description": "Where a script is.",
+        "required": [
+         "destination"
+        ],
+        "properties": {
+         "destination": {
+          "type": "string",
+          "description": "A path in the workspace, or a file of the driver's machine",
+          "minLength": 1,
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "PyPILibrary": {
+        "type": "object",
+        "description": "A package from a Python package index.",
+        "required": [
+         "package"
+        ],
+        "properties": {
+         "package": {
+          "type": "string",
+          "description": "As pip writes it, such as simplejson==3.19.2",
+          "minLength": 1,
+          "maxLength": 512
+         },
+         "repo": {
+          "type": "string",
+          "description": "Another index than the default one",
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "Library": {
+        "type": "object",
+        "description": "What a cluster can be given beside its runtime: exactly one of pypi, whl, jar and requirements.",
+        "properties": {
+         "pypi": {
+          "$ref": "#/components/schemas/PyPILibrary"
+         },
+         "whl": {
+          "type": "string",
+          "description": "A wheel: a file of the driver's machine, or a URL",
+          "maxLength": 1024
+         },
+         "jar": {
+          "type": "string",
+          "description": "A jar: a file of the driver's machine, or a URL",
+          "maxLength": 1024
+         },
+         "requirements": {
+          "type": "string",
+          "description": "A file of requirements on the driver's machine",
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "LibraryInstallStatus": {
+        "type": "string",
+        "description": "How far a library is.",
+        "enum": [
+         "PENDING",
+         "INSTALLING",
+         "INSTALLED",
+         "FAILED",
+         "UNINSTALL_ON_RESTART"
+        ]
+       },
+       "LibraryFullStatus": {
+        "type": "object",
+        "description": "A library of a cluster and how far it is.",
+        "required": [
+         "library",
+         "status"
+        ],
+        "properties": {
+         "library": {
+          "$ref": "#/components/schemas/Library"
+         },
+         "status": {
+          "$ref": "#/components/schemas/LibraryInstallStatus"
+         },
+         "messages": {
+          "type": "array",
+          "items": {
+           "type": "string"
+          },
+          "description": "Why it failed: the installer's last lines"
          }
         }
        }

@@ -258,12 +258,40 @@ extension ClusterAPI {
         public var after: Int64?
         /// Whether to wait for more.
         public var follow: Bool?
+        /// Which start of the cluster, counted from 1; the newest when absent.
+        public var start: Int64?
+        /// Only lines with this text, whatever its case.
+        public var contains: String?
+        /// Only lines of this level and graver ones: ERROR, WARN, INFO or DEBUG.
+        public var level: String?
+        /// Only lines of this source: driver, spark, worker-0, ...
+        public var source: String?
+        /// Only lines from then on, milliseconds since 1970 UTC.
+        public var since: Int64?
+        /// Only lines before then, milliseconds since 1970 UTC.
+        public var until: Int64?
 
         /// Makes an input; what is left out is not sent.
-        public init(clusterID: String, after: Int64? = nil, follow: Bool? = nil) {
+        public init(
+            clusterID: String,
+            after: Int64? = nil,
+            follow: Bool? = nil,
+            start: Int64? = nil,
+            contains: String? = nil,
+            level: String? = nil,
+            source: String? = nil,
+            since: Int64? = nil,
+            until: Int64? = nil
+        ) {
             self.clusterID = clusterID
             self.after = after
             self.follow = follow
+            self.start = start
+            self.contains = contains
+            self.level = level
+            self.source = source
+            self.since = since
+            self.until = until
         }
 
         /// Writes path, query and body.
@@ -275,14 +303,26 @@ extension ClusterAPI {
             request.literal("/logs")
             request.query("after", after)
             request.query("follow", follow)
+            request.query("start", start)
+            request.query("contains", contains)
+            request.query("level", level)
+            request.query("source", source)
+            request.query("since", since)
+            request.query("until", until)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery(["after", "follow"])
+            try request.allowQuery(["after", "follow", "start", "contains", "level", "source", "since", "until"])
             clusterID = try request.path("cluster_id").string(length: 1...128)
             after = try request.query("after")?.int64(in: 0...Int64.max)
             follow = try request.query("follow")?.bool()
+            start = try request.query("start")?.int64(in: 1...Int64.max)
+            contains = try request.query("contains")?.string(length: 0...512)
+            level = try request.query("level")?.string(length: 0...16)
+            source = try request.query("source")?.string(length: 0...64)
+            since = try request.query("since")?.int64(in: 0...Int64.max)
+            until = try request.query("until")?.int64(in: 0...Int64.max)
         }
     }
 }
@@ -685,6 +725,164 @@ extension ClusterAPI {
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
             try request.allowQuery([])
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `listClusterLogs` is asked with.
+    public struct ListClusterLogsInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String) {
+            self.clusterID = clusterID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/logs")
+            request.literal("/starts")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `readCommandOverflow` is asked with.
+    public struct ReadCommandOverflowInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+        /// `context_id`.
+        public var contextID: String
+        /// `command_id`.
+        public var commandID: String
+        /// Where to begin, in bytes.
+        public var offset: Int64?
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String, contextID: String, commandID: String, offset: Int64? = nil) {
+            self.clusterID = clusterID
+            self.contextID = contextID
+            self.commandID = commandID
+            self.offset = offset
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/contexts")
+            request.segment(contextID)
+            request.literal("/commands")
+            request.segment(commandID)
+            request.literal("/overflow")
+            request.query("offset", offset)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["offset"])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+            contextID = try request.path("context_id").string(length: 1...128)
+            commandID = try request.path("command_id").string(length: 1...128)
+            offset = try request.query("offset")?.int64(in: 0...Int64.max)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `installLibraries` is asked with.
+    public struct InstallLibrariesInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: ClusterLibraries
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: ClusterLibraries) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/libraries")
+            request.literal("/install")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `uninstallLibraries` is asked with.
+    public struct UninstallLibrariesInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: ClusterLibraries
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: ClusterLibraries) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/libraries")
+            request.literal("/uninstall")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `listLibraryStatuses` is asked with.
+    public struct ListLibraryStatusesInput: EndpointInput, Hashable {
+        /// The cluster.
+        public var clusterID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String) {
+            self.clusterID = clusterID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/libraries")
+            request.literal("/cluster-status")
+            request.query("cluster_id", clusterID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["cluster_id"])
+            clusterID = try request.requiredQuery("cluster_id").string(length: 1...128)
         }
     }
 }

@@ -22,12 +22,17 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
     public var workerMemoryMB: Int?
     /// Spark properties, on top of ours. At most 200 keys.
     public var sparkConf: [String: String]?
-    /// Environment of the driver and its kernels. At most 200 keys.
+    /// Environment of the driver and its kernels; `{{secrets/scope/key}}` stands for a secret's value. At most 200
+    /// keys.
     public var sparkEnvVars: [String: String]?
     /// Names for finding and counting. At most 50 keys.
     public var customTags: [String: String]?
     /// Ends after that long without activity; 0 never; 60 when absent. 0 to 10_000.
     public var autoterminationMinutes: Int?
+    /// Run one after the other on the driver before Spark starts; one that fails ends the start. At most 20 elements.
+    public var initScripts: [InitScript]?
+    /// Installed at each start for this cluster alone, before a context gets its kernel. At most 100 elements.
+    public var libraries: [Library]?
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -41,7 +46,9 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         sparkConf: [String: String]? = nil,
         sparkEnvVars: [String: String]? = nil,
         customTags: [String: String]? = nil,
-        autoterminationMinutes: Int? = nil
+        autoterminationMinutes: Int? = nil,
+        initScripts: [InitScript]? = nil,
+        libraries: [Library]? = nil
     ) {
         self.clusterName = clusterName
         self.backend = backend
@@ -54,6 +61,8 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         self.sparkEnvVars = sparkEnvVars
         self.customTags = customTags
         self.autoterminationMinutes = autoterminationMinutes
+        self.initScripts = initScripts
+        self.libraries = libraries
     }
 
     /// Writes an object.
@@ -101,6 +110,14 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"autotermination_minutes\":")
             writer.value(autoterminationMinutes)
         }
+        if let initScripts {
+            writer.key(quoted: "\"init_scripts\":")
+            initScripts.encode(to: &writer)
+        }
+        if let libraries {
+            writer.key(quoted: "\"libraries\":")
+            libraries.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -117,6 +134,8 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         var sparkEnvVars: [String: String]?
         var customTags: [String: String]?
         var autoterminationMinutes: Int?
+        var initScripts: [InitScript]?
+        var libraries: [Library]?
         var seen: UInt64 = 0
         if try reader.beginObject() {
             repeat {
@@ -126,6 +145,12 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
                     if key.matches("backend") {
                         try reader.once(1 << 1, &seen)
                         if try !reader.null() { backend = try reader.string(length: 0...64) }
+                        continue
+                    }
+                case 9:
+                    if key.matches("libraries") {
+                        try reader.once(1 << 12, &seen)
+                        if try !reader.null() { libraries = try reader.array(count: 0...100) { reader throws(JSONError) in try Library(from: &reader) } }
                         continue
                     }
                 case 10:
@@ -159,6 +184,11 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
                     if key.matches("worker_cores") {
                         try reader.once(1 << 5, &seen)
                         if try !reader.null() { workerCores = try reader.int(in: 1...1024) }
+                        continue
+                    }
+                    if key.matches("init_scripts") {
+                        try reader.once(1 << 11, &seen)
+                        if try !reader.null() { initScripts = try reader.array(count: 0...20) { reader throws(JSONError) in try InitScript(from: &reader) } }
                         continue
                     }
                 case 14:
@@ -201,5 +231,7 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         self.sparkEnvVars = consume sparkEnvVars
         self.customTags = consume customTags
         self.autoterminationMinutes = autoterminationMinutes
+        self.initScripts = consume initScripts
+        self.libraries = consume libraries
     }
 }

@@ -14,13 +14,22 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
     public var source: String
     /// The line.
     public var text: String
+    /// ERROR, WARN, INFO or DEBUG where the line says so.
+    public var level: String?
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(sequence: Int64, timestamp: Timestamp, source: String, text: String) {
+    public init(
+        sequence: Int64,
+        timestamp: Timestamp,
+        source: String,
+        text: String,
+        level: String? = nil
+    ) {
         self.sequence = sequence
         self.timestamp = timestamp
         self.source = source
         self.text = text
+        self.level = level
     }
 
     /// Writes an object.
@@ -34,6 +43,10 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
         writer.value(source)
         writer.key(quoted: "\"text\":")
         writer.value(text)
+        if let level {
+            writer.key(quoted: "\"level\":")
+            writer.value(level)
+        }
         writer.endObject()
     }
 
@@ -43,6 +56,7 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
         var timestamp: Timestamp?
         var source: String?
         var text: String?
+        var level: String?
         var seen: UInt64 = 0
         if try reader.beginObject() {
             repeat {
@@ -52,6 +66,12 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
                     if key.matches("text") {
                         try reader.once(1 << 3, &seen)
                         text = try reader.string()
+                        continue
+                    }
+                case 5:
+                    if key.matches("level") {
+                        try reader.once(1 << 4, &seen)
+                        if try !reader.null() { level = try reader.string() }
                         continue
                     }
                 case 6:
@@ -85,6 +105,7 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
         self.timestamp = timestamp
         self.source = consume source
         self.text = consume text
+        self.level = consume level
     }
 }
 

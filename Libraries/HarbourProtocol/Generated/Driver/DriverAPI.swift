@@ -120,6 +120,38 @@ public enum DriverAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Read the output beyond a command's limit. `GET /driver/v1/contexts/{context_id}/commands/{command_id}/overflow`.
+    public static let readCommandOverflow = Endpoint<ReadCommandOverflowInput, CommandOverflow>(
+        EndpointRoute(
+            service: "driver", operationID: "readCommandOverflow",
+            method: .get, path: "/driver/v1/contexts/{context_id}/commands/{command_id}/overflow",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List the libraries and how far they are. `GET /driver/v1/libraries`.
+    public static let listLibraries = Endpoint<ListLibrariesInput, DriverLibraries>(
+        EndpointRoute(
+            service: "driver", operationID: "listLibraries",
+            method: .get, path: "/driver/v1/libraries",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Install libraries that are not there yet. `POST /driver/v1/libraries`.
+    public static let installLibraries = Endpoint<InstallLibrariesInput, DriverLibraries>(
+        EndpointRoute(
+            service: "driver", operationID: "installLibraries",
+            method: .post, path: "/driver/v1/libraries",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Follow Spark's event log. `GET /driver/v1/spark-events`.
+    public static let streamSparkEvents = StreamEndpoint<StreamSparkEventsInput, LogLine>(
+        EndpointRoute(
+            service: "driver", operationID: "streamSparkEvents",
+            method: .get, path: "/driver/v1/spark-events",
+            successStatus: 200, isIdempotent: true, isStream: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         getStatus.route,
@@ -136,5 +168,9 @@ public enum DriverAPI {
         streamCommandEvents.route,
         runCommand.route,
         getMetrics.route,
+        readCommandOverflow.route,
+        listLibraries.route,
+        installLibraries.route,
+        streamSparkEvents.route,
     ]
 }

@@ -509,6 +509,158 @@ extension DriverAPI {
         },
         "x-idempotent": true
        }
+      },
+      "/driver/v1/contexts/{context_id}/commands/{command_id}/overflow": {
+       "get": {
+        "operationId": "readCommandOverflow",
+        "summary": "Read the output beyond a command's limit",
+        "parameters": [
+         {
+          "name": "context_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         },
+         {
+          "name": "command_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         },
+         {
+          "name": "offset",
+          "in": "query",
+          "required": false,
+          "description": "Where to begin, in bytes",
+          "schema": {
+           "type": "integer",
+           "format": "int64",
+           "minimum": 0
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/CommandOverflow"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/driver/v1/libraries": {
+       "get": {
+        "operationId": "listLibraries",
+        "summary": "List the libraries and how far they are",
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/DriverLibraries"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "post": {
+        "operationId": "installLibraries",
+        "summary": "Install libraries that are not there yet",
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/InstallDriverLibraries"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/DriverLibraries"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/driver/v1/spark-events": {
+       "get": {
+        "operationId": "streamSparkEvents",
+        "summary": "Follow Spark's event log",
+        "parameters": [
+         {
+          "name": "after",
+          "in": "query",
+          "required": false,
+          "description": "The last sequence number already seen",
+          "schema": {
+           "type": "integer",
+           "format": "int64",
+           "minimum": 0
+          }
+         },
+         {
+          "name": "follow",
+          "in": "query",
+          "required": false,
+          "description": "Whether to wait for more",
+          "schema": {
+           "type": "boolean"
+          }
+         }
+        ],
+        "x-ndjson": true,
+        "responses": {
+         "200": {
+          "description": "One JSON object a line, until the stream ends",
+          "content": {
+           "application/x-ndjson": {
+            "schema": {
+             "$ref": "#/components/schemas/LogLine"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
       }
      },
      "components": {
@@ -602,6 +754,40 @@ extension DriverAPI {
          "text": {
           "type": "string",
           "description": "In Prometheus' text format"
+         }
+        }
+       },
+       "InstallDriverLibraries": {
+        "type": "object",
+        "description": "Libraries to install.",
+        "required": [
+         "libraries"
+        ],
+        "properties": {
+         "libraries": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/Library"
+          },
+          "description": "Which, in order",
+          "maxItems": 200
+         }
+        },
+        "additionalProperties": false
+       },
+       "DriverLibraries": {
+        "type": "object",
+        "description": "The libraries of a driver.",
+        "required": [
+         "libraries"
+        ],
+        "properties": {
+         "libraries": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/LibraryFullStatus"
+          },
+          "description": "In the order of their installation"
          }
         }
        },
@@ -708,7 +894,7 @@ extension DriverAPI {
            "type": "string",
            "maxLength": 4096
           },
-          "description": "Environment of the driver and its kernels",
+          "description": "Environment of the driver and its kernels; `{{secrets/scope/key}}` stands for a secret's value",
           "maxProperties": 200
          },
          "custom_tags": {
@@ -726,6 +912,22 @@ extension DriverAPI {
           "minimum": 0,
           "maximum": 10000,
           "description": "Ends after that long without activity; 0 never; 60 when absent"
+         },
+         "init_scripts": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/InitScript"
+          },
+          "description": "Run one after the other on the driver before Spark starts; one that fails ends the start",
+          "maxItems": 20
+         },
+         "libraries": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/Library"
+          },
+          "description": "Installed at each start for this cluster alone, before a context gets its kernel",
+          "maxItems": 100
          }
         },
         "additionalProperties": false
@@ -1184,6 +1386,159 @@ extension DriverAPI {
          "text": {
           "type": "string",
           "description": "The line"
+         },
+         "level": {
+          "type": "string",
+          "description": "ERROR, WARN, INFO or DEBUG where the line says so"
+         }
+        }
+       },
+       "CommandOverflow": {
+        "type": "object",
+        "description": "A piece of the output that a command's journal did not take.",
+        "required": [
+         "text",
+         "offset",
+         "size"
+        ],
+        "properties": {
+         "text": {
+          "type": "string",
+          "description": "Plain text"
+         },
+         "offset": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Where the piece begins, in bytes"
+         },
+         "next_offset": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Where the next piece begins; absent at the end"
+         },
+         "size": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Bytes that are kept so far"
+         }
+        }
+       },
+       "InitScript": {
+        "type": "object",
+        "description": "A bash script for the start of a cluster: exactly one of content, workspace and file.",
+        "properties": {
+         "name": {
+          "type": "string",
+          "description": "What its log lines are marked with",
+          "maxLength": 64
+         },
+         "content": {
+          "type": "string",
+          "description": "The script itself",
+          "maxLength": 262144
+         },
+         "workspace": {
+          "$ref": "#/components/schemas/ScriptLocation"
+         },
+         "file": {
+          "$ref": "#/components/schemas/ScriptLocation"
+         }
+        },
+        "additionalProperties": false
+       },
+       "ScriptLocation": {
+        "type": "object",
+        "description": "Where a script is.",
+        "required": [
+         "destination"
+        ],
+        "properties": {
+         "destination": {
+          "type": "string",
+          "description": "A path in the workspace, or a file of the driver's machine",
+          "minLength": 1,
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "PyPILibrary": {
+        "type": "object",
+        "description": "A package from a Python package index.",
+        "required": [
+         "package"
+        ],
+        "properties": {
+         "package": {
+          "type": "string",
+          "description": "As pip writes it, such as simplejson==3.19.2",
+          "minLength": 1,
+          "maxLength": 512
+         },
+         "repo": {
+          "type": "string",
+          "description": "Another index than the default one",
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "Library": {
+        "type": "object",
+        "description": "What a cluster can be given beside its runtime: exactly one of pypi, whl, jar and requirements.",
+        "properties": {
+         "pypi": {
+          "$ref": "#/components/schemas/PyPILibrary"
+         },
+         "whl": {
+          "type": "string",
+          "description": "A wheel: a file of the driver's machine, or a URL",
+          "maxLength": 1024
+         },
+         "jar": {
+          "type": "string",
+          "description": "A jar: a file of the driver's machine, or a URL",
+          "maxLength": 1024
+         },
+         "requirements": {
+          "type": "string",
+          "description": "A file of requirements on the driver's machine",
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "LibraryInstallStatus": {
+        "type": "string",
+        "description": "How far a library is.",
+        "enum": [
+         "PENDING",
+         "INSTALLING",
+         "INSTALLED",
+         "FAILED",
+         "UNINSTALL_ON_RESTART"
+        ]
+       },
+       "LibraryFullStatus": {
+        "type": "object",
+        "description": "A library of a cluster and how far it is.",
+        "required": [
+         "library",
+         "status"
+        ],
+        "properties": {
+         "library": {
+          "$ref": "#/components/schemas/Library"
+         },
+         "status": {
+          "$ref": "#/components/schemas/LibraryInstallStatus"
+         },
+         "messages": {
+          "type": "array",
+          "items": {
+           "type": "string"
+          },
+          "description": "Why it failed: the installer's last lines"
          }
         }
        }

@@ -424,3 +424,130 @@ extension DriverAPI {
         }
     }
 }
+
+extension DriverAPI {
+    /// What `readCommandOverflow` is asked with.
+    public struct ReadCommandOverflowInput: EndpointInput, Hashable {
+        /// `context_id`.
+        public var contextID: String
+        /// `command_id`.
+        public var commandID: String
+        /// Where to begin, in bytes.
+        public var offset: Int64?
+
+        /// Makes an input; what is left out is not sent.
+        public init(contextID: String, commandID: String, offset: Int64? = nil) {
+            self.contextID = contextID
+            self.commandID = commandID
+            self.offset = offset
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/contexts")
+            request.segment(contextID)
+            request.literal("/commands")
+            request.segment(commandID)
+            request.literal("/overflow")
+            request.query("offset", offset)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["offset"])
+            contextID = try request.path("context_id").string(length: 1...128)
+            commandID = try request.path("command_id").string(length: 1...128)
+            offset = try request.query("offset")?.int64(in: 0...Int64.max)
+        }
+    }
+}
+
+extension DriverAPI {
+    /// What `listLibraries` is asked with.
+    public struct ListLibrariesInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/libraries")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension DriverAPI {
+    /// What `installLibraries` is asked with.
+    public struct InstallLibrariesInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: InstallDriverLibraries
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: InstallDriverLibraries) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/libraries")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension DriverAPI {
+    /// What `streamSparkEvents` is asked with.
+    public struct StreamSparkEventsInput: EndpointInput, Hashable {
+        /// The last sequence number already seen.
+        public var after: Int64?
+        /// Whether to wait for more.
+        public var follow: Bool?
+
+        /// Makes an input; what is left out is not sent.
+        public init(after: Int64? = nil, follow: Bool? = nil) {
+            self.after = after
+            self.follow = follow
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/spark-events")
+            request.query("after", after)
+            request.query("follow", follow)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["after", "follow"])
+            after = try request.query("after")?.int64(in: 0...Int64.max)
+            follow = try request.query("follow")?.bool()
+        }
+    }
+}
+
+extension DriverAPI.StreamSparkEventsInput: ResumableInput {
+    /// The number of the last element already seen.
+    public var resumeAfter: Int64? {
+        get { after }
+        set { after = newValue }
+    }
+}

@@ -1440,7 +1440,7 @@ extension SchedulerAPI {
            "type": "string",
            "maxLength": 4096
           },
-          "description": "Environment of the driver and its kernels",
+          "description": "Environment of the driver and its kernels; `{{secrets/scope/key}}` stands for a secret's value",
           "maxProperties": 200
          },
          "custom_tags": {
@@ -1458,6 +1458,22 @@ extension SchedulerAPI {
           "minimum": 0,
           "maximum": 10000,
           "description": "Ends after that long without activity; 0 never; 60 when absent"
+         },
+         "init_scripts": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/InitScript"
+          },
+          "description": "Run one after the other on the driver before Spark starts; one that fails ends the start",
+          "maxItems": 20
+         },
+         "libraries": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/Library"
+          },
+          "description": "Installed at each start for this cluster alone, before a context gets its kernel",
+          "maxItems": 100
          }
         },
         "additionalProperties": false
@@ -1916,6 +1932,159 @@ extension SchedulerAPI {
          "text": {
           "type": "string",
           "description": "The line"
+         },
+         "level": {
+          "type": "string",
+          "description": "ERROR, WARN, INFO or DEBUG where the line says so"
+         }
+        }
+       },
+       "CommandOverflow": {
+        "type": "object",
+        "description": "A piece of the output that a command's journal did not take.",
+        "required": [
+         "text",
+         "offset",
+         "size"
+        ],
+        "properties": {
+         "text": {
+          "type": "string",
+          "description": "Plain text"
+         },
+         "offset": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Where the piece begins, in bytes"
+         },
+         "next_offset": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Where the next piece begins; absent at the end"
+         },
+         "size": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Bytes that are kept so far"
+         }
+        }
+       },
+       "InitScript": {
+        "type": "object",
+        "description": "A bash script for the start of a cluster: exactly one of content, workspace and file.",
+        "properties": {
+         "name": {
+          "type": "string",
+          "description": "What its log lines are marked with",
+          "maxLength": 64
+         },
+         "content": {
+          "type": "string",
+          "description": "The script itself",
+          "maxLength": 262144
+         },
+         "workspace": {
+          "$ref": "#/components/schemas/ScriptLocation"
+         },
+         "file": {
+          "$ref": "#/components/schemas/ScriptLocation"
+         }
+        },
+        "additionalProperties": false
+       },
+       "ScriptLocation": {
+        "type": "object",
+        "description": "Where a script is.",
+        "required": [
+         "destination"
+        ],
+        "properties": {
+         "destination": {
+          "type": "string",
+          "description": "A path in the workspace, or a file of the driver's machine",
+          "minLength": 1,
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "PyPILibrary": {
+        "type": "object",
+        "description": "A package from a Python package index.",
+        "required": [
+         "package"
+        ],
+        "properties": {
+         "package": {
+          "type": "string",
+          "description": "As pip writes it, such as simplejson==3.19.2",
+          "minLength": 1,
+          "maxLength": 512
+         },
+         "repo": {
+          "type": "string",
+          "description": "Another index than the default one",
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "Library": {
+        "type": "object",
+        "description": "What a cluster can be given beside its runtime: exactly one of pypi, whl, jar and requirements.",
+        "properties": {
+         "pypi": {
+          "$ref": "#/components/schemas/PyPILibrary"
+         },
+         "whl": {
+          "type": "string",
+          "description": "A wheel: a file of the driver's machine, or a URL",
+          "maxLength": 1024
+         },
+         "jar": {
+          "type": "string",
+          "description": "A jar: a file of the driver's machine, or a URL",
+          "maxLength": 1024
+         },
+         "requirements": {
+          "type": "string",
+          "description": "A file of requirements on the driver's machine",
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "LibraryInstallStatus": {
+        "type": "string",
+        "description": "How far a library is.",
+        "enum": [
+         "PENDING",
+         "INSTALLING",
+         "INSTALLED",
+         "FAILED",
+         "UNINSTALL_ON_RESTART"
+        ]
+       },
+       "LibraryFullStatus": {
+        "type": "object",
+        "description": "A library of a cluster and how far it is.",
+        "required": [
+         "library",
+         "status"
+        ],
+        "properties": {
+         "library": {
+          "$ref": "#/components/schemas/Library"
+         },
+         "status": {
+          "$ref": "#/components/schemas/LibraryInstallStatus"
+         },
+         "messages": {
+          "type": "array",
+          "items": {
+           "type": "string"
+          },
+          "description": "Why it failed: the installer's last lines"
          }
         }
        }

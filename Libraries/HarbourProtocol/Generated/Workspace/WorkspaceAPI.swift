@@ -101,6 +101,62 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true, isInternal: true)
     )
 
+    /// Make a scope of secrets. `POST /api/v1/secrets/scopes/create`.
+    public static let createSecretScope = Endpoint<CreateSecretScopeInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "createSecretScope",
+            method: .post, path: "/api/v1/secrets/scopes/create",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Delete a scope with its secrets. `POST /api/v1/secrets/scopes/delete`.
+    public static let deleteSecretScope = Endpoint<DeleteSecretScopeInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "deleteSecretScope",
+            method: .post, path: "/api/v1/secrets/scopes/delete",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// List the scopes of secrets. `GET /api/v1/secrets/scopes/list`.
+    public static let listSecretScopes = Endpoint<ListSecretScopesInput, SecretScopeList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listSecretScopes",
+            method: .get, path: "/api/v1/secrets/scopes/list",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Keep a secret, in place of the one of that key. `POST /api/v1/secrets/put`.
+    public static let putSecret = Endpoint<PutSecretInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "putSecret",
+            method: .post, path: "/api/v1/secrets/put",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Delete a secret. `POST /api/v1/secrets/delete`.
+    public static let deleteSecret = Endpoint<DeleteSecretInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "deleteSecret",
+            method: .post, path: "/api/v1/secrets/delete",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// List the keys of a scope; values are never shown. `GET /api/v1/secrets/list`.
+    public static let listSecrets = Endpoint<ListSecretsInput, SecretList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listSecrets",
+            method: .get, path: "/api/v1/secrets/list",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// The values of secrets, for a cluster's environment. `POST /internal/v1/secrets/resolve`.
+    public static let resolveSecrets = Endpoint<ResolveSecretsInput, ResolvedSecrets>(
+        EndpointRoute(
+            service: "workspace", operationID: "resolveSecrets",
+            method: .post, path: "/internal/v1/secrets/resolve",
+            successStatus: 200, isIdempotent: true, isInternal: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         getMe.route,
@@ -115,5 +171,12 @@ public enum WorkspaceAPI {
         listRevisions.route,
         readContent.route,
         readRevision.route,
+        createSecretScope.route,
+        deleteSecretScope.route,
+        listSecretScopes.route,
+        putSecret.route,
+        deleteSecret.route,
+        listSecrets.route,
+        resolveSecrets.route,
     ]
 }

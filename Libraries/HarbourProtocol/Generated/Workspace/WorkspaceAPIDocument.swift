@@ -507,6 +507,242 @@ extension WorkspaceAPI {
         "x-idempotent": true,
         "x-internal": true
        }
+      },
+      "/api/v1/secrets/scopes/create": {
+       "post": {
+        "operationId": "createSecretScope",
+        "summary": "Make a scope of secrets",
+        "tags": [
+         "secrets"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/CreateSecretScope"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": false
+       }
+      },
+      "/api/v1/secrets/scopes/delete": {
+       "post": {
+        "operationId": "deleteSecretScope",
+        "summary": "Delete a scope with its secrets",
+        "tags": [
+         "secrets"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/DeleteSecretScope"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": false
+       }
+      },
+      "/api/v1/secrets/scopes/list": {
+       "get": {
+        "operationId": "listSecretScopes",
+        "summary": "List the scopes of secrets",
+        "tags": [
+         "secrets"
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/SecretScopeList"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/secrets/put": {
+       "post": {
+        "operationId": "putSecret",
+        "summary": "Keep a secret, in place of the one of that key",
+        "tags": [
+         "secrets"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/PutSecret"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/secrets/delete": {
+       "post": {
+        "operationId": "deleteSecret",
+        "summary": "Delete a secret",
+        "tags": [
+         "secrets"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/DeleteSecret"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": false
+       }
+      },
+      "/api/v1/secrets/list": {
+       "get": {
+        "operationId": "listSecrets",
+        "summary": "List the keys of a scope; values are never shown",
+        "tags": [
+         "secrets"
+        ],
+        "parameters": [
+         {
+          "name": "scope",
+          "in": "query",
+          "required": true,
+          "description": "The scope",
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/SecretList"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/internal/v1/secrets/resolve": {
+       "post": {
+        "operationId": "resolveSecrets",
+        "summary": "The values of secrets, for a cluster's environment",
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/ResolveSecrets"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ResolvedSecrets"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true,
+        "x-internal": true
+       }
       }
      },
      "components": {
@@ -898,6 +1134,250 @@ extension WorkspaceAPI {
          }
         }
        },
+       "CreateSecretScope": {
+        "type": "object",
+        "description": "A scope to make.",
+        "required": [
+         "scope"
+        ],
+        "properties": {
+         "scope": {
+          "type": "string",
+          "description": "Letters, digits, dashes, underscores and dots",
+          "minLength": 1,
+          "maxLength": 128
+         }
+        },
+        "additionalProperties": false
+       },
+       "DeleteSecretScope": {
+        "type": "object",
+        "description": "A scope to delete.",
+        "required": [
+         "scope"
+        ],
+        "properties": {
+         "scope": {
+          "type": "string",
+          "description": "The scope",
+          "minLength": 1,
+          "maxLength": 128
+         }
+        },
+        "additionalProperties": false
+       },
+       "SecretScope": {
+        "type": "object",
+        "description": "A scope of secrets.",
+        "required": [
+         "name",
+         "backend_type"
+        ],
+        "properties": {
+         "name": {
+          "type": "string",
+          "description": "Its name"
+         },
+         "backend_type": {
+          "type": "string",
+          "description": "DATABASE: kept encrypted in the workspace's database"
+         },
+         "creator_user_name": {
+          "type": "string",
+          "description": "Who made it"
+         },
+         "created_time": {
+          "type": "integer",
+          "format": "int64",
+          "description": "When it was made, milliseconds since 1970 UTC",
+          "x-timestamp": true
+         }
+        }
+       },
+       "SecretScopeList": {
+        "type": "object",
+        "description": "The scopes of secrets.",
+        "required": [
+         "scopes"
+        ],
+        "properties": {
+         "scopes": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/SecretScope"
+          },
+          "description": "By name"
+         }
+        }
+       },
+       "PutSecret": {
+        "type": "object",
+        "description": "A secret to keep.",
+        "required": [
+         "scope",
+         "key",
+         "string_value"
+        ],
+        "properties": {
+         "scope": {
+          "type": "string",
+          "description": "The scope",
+          "minLength": 1,
+          "maxLength": 128
+         },
+         "key": {
+          "type": "string",
+          "description": "Letters, digits, dashes, underscores and dots",
+          "minLength": 1,
+          "maxLength": 128
+         },
+         "string_value": {
+          "type": "string",
+          "description": "The value; 128 KiB at most",
+          "maxLength": 131072
+         }
+        },
+        "additionalProperties": false
+       },
+       "DeleteSecret": {
+        "type": "object",
+        "description": "A secret to delete.",
+        "required": [
+         "scope",
+         "key"
+        ],
+        "properties": {
+         "scope": {
+          "type": "string",
+          "description": "The scope",
+          "minLength": 1,
+          "maxLength": 128
+         },
+         "key": {
+          "type": "string",
+          "description": "The key",
+          "minLength": 1,
+          "maxLength": 128
+         }
+        },
+        "additionalProperties": false
+       },
+       "SecretMetadata": {
+        "type": "object",
+        "description": "A secret without its value.",
+        "required": [
+         "key",
+         "last_updated_timestamp"
+        ],
+        "properties": {
+         "key": {
+          "type": "string",
+          "description": "Its key"
+         },
+         "last_updated_timestamp": {
+          "type": "integer",
+          "format": "int64",
+          "description": "When it was last put, milliseconds since 1970 UTC",
+          "x-timestamp": true
+         }
+        }
+       },
+       "SecretList": {
+        "type": "object",
+        "description": "The secrets of a scope.",
+        "required": [
+         "secrets"
+        ],
+        "properties": {
+         "secrets": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/SecretMetadata"
+          },
+          "description": "By key"
+         }
+        }
+       },
+       "SecretReference": {
+        "type": "object",
+        "description": "Names a secret.",
+        "required": [
+         "scope",
+         "key"
+        ],
+        "properties": {
+         "scope": {
+          "type": "string",
+          "description": "The scope",
+          "minLength": 1,
+          "maxLength": 128
+         },
+         "key": {
+          "type": "string",
+          "description": "The key",
+          "minLength": 1,
+          "maxLength": 128
+         }
+        },
+        "additionalProperties": false
+       },
+       "ResolveSecrets": {
+        "type": "object",
+        "description": "Secrets to reveal to a service.",
+        "required": [
+         "secrets"
+        ],
+        "properties": {
+         "secrets": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/SecretReference"
+          },
+          "description": "Which",
+          "maxItems": 400
+         }
+        },
+        "additionalProperties": false
+       },
+       "ResolvedSecret": {
+        "type": "object",
+        "description": "A secret.",
+        "required": [
+         "scope",
+         "key",
+         "value"
+        ],
+        "properties": {
+         "scope": {
+          "type": "string",
+          "description": "The scope"
+         },
+         "key": {
+          "type": "string",
+          "description": "The key"
+         },
+         "value": {
+          "type": "string",
+          "description": "The value"
+         }
+        }
+       },
+       "ResolvedSecrets": {
+        "type": "object",
+        "description": "Secrets revealed to a service.",
+        "required": [
+         "secrets"
+        ],
+        "properties": {
+         "secrets": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/ResolvedSecret"
+          },
+          "description": "In the order they were asked for"
+         }
+        }
+       },
        "Empty": {
         "type": "object",
         "description": "Nothing to say but that it was done.",
@@ -1001,7 +1481,7 @@ extension WorkspaceAPI {
            "type": "string",
            "maxLength": 4096
           },
-          "description": "Environment of the driver and its kernels",
+          "description": "Environment of the driver and its kernels; `{{secrets/scope/key}}` stands for a secret's value",
           "maxProperties": 200
          },
          "custom_tags": {
@@ -1019,6 +1499,22 @@ extension WorkspaceAPI {
           "minimum": 0,
           "maximum": 10000,
           "description": "Ends after that long without activity; 0 never; 60 when absent"
+         },
+         "init_scripts": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/InitScript"
+          },
+          "description": "Run one after the other on the driver before Spark starts; one that fails ends the start",
+          "maxItems": 20
+         },
+         "libraries": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/Library"
+          },
+          "description": "Installed at each start for this cluster alone, before a context gets its kernel",
+          "maxItems": 100
          }
         },
         "additionalProperties": false
@@ -1477,6 +1973,159 @@ extension WorkspaceAPI {
          "text": {
           "type": "string",
           "description": "The line"
+         },
+         "level": {
+          "type": "string",
+          "description": "ERROR, WARN, INFO or DEBUG where the line says so"
+         }
+        }
+       },
+       "CommandOverflow": {
+        "type": "object",
+        "description": "A piece of the output that a command's journal did not take.",
+        "required": [
+         "text",
+         "offset",
+         "size"
+        ],
+        "properties": {
+         "text": {
+          "type": "string",
+          "description": "Plain text"
+         },
+         "offset": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Where the piece begins, in bytes"
+         },
+         "next_offset": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Where the next piece begins; absent at the end"
+         },
+         "size": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Bytes that are kept so far"
+         }
+        }
+       },
+       "InitScript": {
+        "type": "object",
+        "description": "A bash script for the start of a cluster: exactly one of content, workspace and file.",
+        "properties": {
+         "name": {
+          "type": "string",
+          "description": "What its log lines are marked with",
+          "maxLength": 64
+         },
+         "content": {
+          "type": "string",
+          "description": "The script itself",
+          "maxLength": 262144
+         },
+         "workspace": {
+          "$ref": "#/components/schemas/ScriptLocation"
+         },
+         "file": {
+          "$ref": "#/components/schemas/ScriptLocation"
+         }
+        },
+        "additionalProperties": false
+       },
+       "ScriptLocation": {
+        "type": "object",
+        "description": "Where a script is.",
+        "required": [
+         "destination"
+        ],
+        "properties": {
+         "destination": {
+          "type": "string",
+          "description": "A path in the workspace, or a file of the driver's machine",
+          "minLength": 1,
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "PyPILibrary": {
+        "type": "object",
+        "description": "A package from a Python package index.",
+        "required": [
+         "package"
+        ],
+        "properties": {
+         "package": {
+          "type": "string",
+          "description": "As pip writes it, such as simplejson==3.19.2",
+          "minLength": 1,
+          "maxLength": 512
+         },
+         "repo": {
+          "type": "string",
+          "description": "Another index than the default one",
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "Library": {
+        "type": "object",
+        "description": "What a cluster can be given beside its runtime: exactly one of pypi, whl, jar and requirements.",
+        "properties": {
+         "pypi": {
+          "$ref": "#/components/schemas/PyPILibrary"
+         },
+         "whl": {
+          "type": "string",
+          "description": "A wheel: a file of the driver's machine, or a URL",
+          "maxLength": 1024
+         },
+         "jar": {
+          "type": "string",
+          "description": "A jar: a file of the driver's machine, or a URL",
+          "maxLength": 1024
+         },
+         "requirements": {
+          "type": "string",
+          "description": "A file of requirements on the driver's machine",
+          "maxLength": 1024
+         }
+        },
+        "additionalProperties": false
+       },
+       "LibraryInstallStatus": {
+        "type": "string",
+        "description": "How far a library is.",
+        "enum": [
+         "PENDING",
+         "INSTALLING",
+         "INSTALLED",
+         "FAILED",
+         "UNINSTALL_ON_RESTART"
+        ]
+       },
+       "LibraryFullStatus": {
+        "type": "object",
+        "description": "A library of a cluster and how far it is.",
+        "required": [
+         "library",
+         "status"
+        ],
+        "properties": {
+         "library": {
+          "$ref": "#/components/schemas/Library"
+         },
+         "status": {
+          "$ref": "#/components/schemas/LibraryInstallStatus"
+         },
+         "messages": {
+          "type": "array",
+          "items": {
+           "type": "string"
+          },
+          "description": "Why it failed: the installer's last lines"
          }
         }
        }

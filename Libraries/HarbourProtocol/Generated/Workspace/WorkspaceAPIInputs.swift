@@ -364,3 +364,196 @@ extension WorkspaceAPI {
         }
     }
 }
+
+extension WorkspaceAPI {
+    /// What `createSecretScope` is asked with.
+    public struct CreateSecretScopeInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CreateSecretScope
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CreateSecretScope) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/scopes")
+            request.literal("/create")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `deleteSecretScope` is asked with.
+    public struct DeleteSecretScopeInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: DeleteSecretScope
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: DeleteSecretScope) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/scopes")
+            request.literal("/delete")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `listSecretScopes` is asked with.
+    public struct ListSecretScopesInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/scopes")
+            request.literal("/list")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `putSecret` is asked with.
+    public struct PutSecretInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: PutSecret
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: PutSecret) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/put")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `deleteSecret` is asked with.
+    public struct DeleteSecretInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: DeleteSecret
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: DeleteSecret) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/delete")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `listSecrets` is asked with.
+    public struct ListSecretsInput: EndpointInput, Hashable {
+        /// The scope.
+        public var scope: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(scope: String) {
+            self.scope = scope
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/list")
+            request.query("scope", scope)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["scope"])
+            scope = try request.requiredQuery("scope").string(length: 1...128)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `resolveSecrets` is asked with.
+    public struct ResolveSecretsInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: ResolveSecrets
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: ResolveSecrets) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/internal")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/resolve")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
