@@ -105,6 +105,7 @@ let domain: [Target] = [
     library("CronSchedule", ["Core"]),
     library("JupyterKernel", ["Core", "EventLoop", "Cryptography", "CZeroMQ"]),
     library("ClusterBackend", ["Core"], exclude: ["README.md"]),
+    library("DriverProcesses", ["Core", "EventLoop", "ClusterBackend"]),
 ]
 
 let testKits: [Target] = [
@@ -115,7 +116,7 @@ let testKits: [Target] = [
 ]
 
 let plugins: [Target] = [
-    plugin("LocalBackend", ["Core", "EventLoop", "ClusterBackend"]),
+    plugin("LocalBackend", ["Core", "EventLoop", "ClusterBackend", "DriverProcesses"]),
     plugin("SimulatedBackend", ["Core", "ClusterBackend"]),
 ]
 

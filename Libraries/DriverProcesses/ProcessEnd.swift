@@ -3,10 +3,10 @@ internal import Core
 internal import EventLoop
 internal import Glibc
 
-extension LocalBackend {
+extension ProcessHost {
     /// Ends everything of a cluster.
     func end(_ id: ClusterIdentifier, grace: Duration) async throws {
-        let place = LocalPlace(root: context.folder, id)
+        let place = ProcessPlace(root: context.folder, id)
         let state = try await state(of: id)
         var session: Int32?
         if let state {
@@ -25,10 +25,10 @@ extension LocalBackend {
     }
 
     /// A folder with the readable state of another installation or cluster is not ours to touch.
-    func belongsToAnother(_ place: LocalPlace, _ id: ClusterIdentifier) async throws -> Bool {
+    func belongsToAnother(_ place: ProcessPlace, _ id: ClusterIdentifier) async throws -> Bool {
         let installation = context.installation
         return try await BlockingPool.shared.run {
-            guard let state = Files.read(place.stateFile).flatMap({ LocalState($0) }) else { return false }
+            guard let state = Files.read(place.stateFile).flatMap({ ProcessState($0) }) else { return false }
             return state.installation != installation || state.cluster != id
         }
     }
@@ -77,10 +77,10 @@ extension LocalBackend {
     func findAll(_ known: Set<ClusterIdentifier>, asOf time: Timestamp) async throws -> RecoveryReport {
         let (root, installation) = (context.folder, context.installation)
         let (states, marked) = try await BlockingPool.shared.run {
-            let states = Files.names(in: root).compactMap { name -> LocalState? in
-                let state = Files.read("\(root)/\(name)/\(LocalState.fileName)").flatMap { LocalState($0) }
+            let states = Files.names(in: root).compactMap { name -> ProcessState? in
+                let state = Files.read("\(root)/\(name)/\(ProcessState.fileName)").flatMap { ProcessState($0) }
                 // A copy that somebody made is not the cluster.
-                guard let state, LocalPlace(root: root, state.cluster).folder == "\(root)/\(name)" else { return nil }
+                guard let state, ProcessPlace(root: root, state.cluster).folder == "\(root)/\(name)" else { return nil }
                 return state
             }
             return (states.filter { $0.installation == installation }, ProcessTable.clusters(of: installation))
@@ -100,10 +100,10 @@ extension LocalBackend {
     }
 
     private func found(
-        _ id: ClusterIdentifier, _ state: LocalState?, isMarked: Bool
+        _ id: ClusterIdentifier, _ state: ProcessState?, isMarked: Bool
     ) async throws -> RecoveredCluster {
         guard var state else { return isMarked ? .incomplete : .absent }
-        let place = LocalPlace(root: context.folder, id)
+        let place = ProcessPlace(root: context.folder, id)
         if let process = try await process(of: id, state) {
             state.stage = .started
             state.process = process.identity

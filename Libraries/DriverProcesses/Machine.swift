@@ -4,14 +4,15 @@ internal import EventLoop
 internal import Glibc
 
 /// What is worth knowing about the machine we run on.
-struct Machine: Sendable {
-    let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+public struct Machine: Sendable {
+    /// Processors that are online.
+    public let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     let pageSize = Int64(sysconf(Int32(_SC_PAGESIZE)))
     let ticksPerSecond = max(1, Int64(sysconf(Int32(_SC_CLK_TCK))))
     let bootID = ProcessIdentity(pid: getpid())?.bootID ?? ""
 
     /// All memory, in MiB.
-    var memoryMiB: Int { Int((Int64(sysconf(Int32(_SC_PHYS_PAGES))) * pageSize) >> 20) }
+    public var memoryMiB: Int { Int((Int64(sysconf(Int32(_SC_PHYS_PAGES))) * pageSize) >> 20) }
 
     /// What a driver inherits of our environment: how programs are found and how text and time look, nothing private.
     let baseEnvironment: [String: String] = {
@@ -25,16 +26,16 @@ struct Machine: Sendable {
     }()
 
     /// The program's path when the name leads to one that may be run.
-    func find(_ program: String) -> String? {
+    public func find(_ program: String) -> String? {
         if program.contains("/") { return access(program, X_OK) == 0 ? program : nil }
         let folders = (baseEnvironment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
         return folders.lazy.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
     }
 }
 
-extension LocalBackend {
+extension ProcessHost {
     /// Whether the folder can be written, and the programs, memory and disk a driver needs are there.
-    public nonisolated func preflight() async -> PreflightReport {
+    public nonisolated func checks() async -> [PreflightReport.Check] {
         let (context, machine) = (context, machine)
         let checks = try? await BlockingPool.shared.run {
             [
@@ -47,7 +48,7 @@ extension LocalBackend {
                     "Install the Python runtime, or set python."),
             ]
         }
-        return PreflightReport(checks: checks ?? [])
+        return checks ?? []
     }
 }
 

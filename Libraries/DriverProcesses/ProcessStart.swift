@@ -3,10 +3,12 @@ internal import Core
 internal import EventLoop
 internal import Glibc
 
-extension LocalBackend {
+extension ProcessHost {
     /// The start, which goes on with what an earlier one left.
-    func start(_ request: ProvisionRequest, _ progress: Receiver<ProvisionEvent>) async throws -> ProvisionedCluster {
-        let place = LocalPlace(root: context.folder, request.id)
+    func start(
+        _ request: ProvisionRequest, _ plan: ProcessPlan, _ progress: Receiver<ProvisionEvent>
+    ) async throws -> ProvisionedCluster {
+        let place = ProcessPlace(root: context.folder, request.id)
         guard place.fits else {
             throw HarbourError(
                 .launchFailed,
@@ -22,10 +24,12 @@ extension LocalBackend {
                 .conflict, "The cluster id is in use by another installation on this machine. Choose another id.")
         }
         try await progress(.phase(.prepare))
-        var state = LocalState(
+        var state = ProcessState(
             cluster: request.id, installation: context.installation, digest: digest, created: .now,
-            plan: LocalPlan(request.spec, processors: machine.processors), memoryKills: ProcessTable.memoryKills)
-        let files = DriverStart.files(for: request)
+            plan: plan, memoryKills: ProcessTable.memoryKills)
+        var launch = request
+        launch.spec.sparkConf.merge(plan.sparkConf) { $1 }
+        let files = DriverStart.files(for: launch)
         try await BlockingPool.shared.run { [state] in
             try Files.makeFolder(place.folder)
             try Files.write(state.encoded(), to: place.stateFile)
@@ -47,7 +51,7 @@ extension LocalBackend {
 
     /// What is there already of this id: running, refused, or ended and to be made anew (nil).
     private func goOn(
-        with state: LocalState, _ request: ProvisionRequest, _ digest: String, _ place: LocalPlace,
+        with state: ProcessState, _ request: ProvisionRequest, _ digest: String, _ place: ProcessPlace,
         _ progress: Receiver<ProvisionEvent>
     ) async throws -> ProvisionedCluster? {
         if let process = try await process(of: request.id, state) {
@@ -70,7 +74,7 @@ extension LocalBackend {
         return nil
     }
 
-    private func spawn(_ request: ProvisionRequest, _ plan: LocalPlan, _ place: LocalPlace) async throws
+    private func spawn(_ request: ProvisionRequest, _ plan: ProcessPlan, _ place: ProcessPlace) async throws
         -> RunningProcess
     {
         let driverPlace = DriverStart.Place(
@@ -99,24 +103,24 @@ extension LocalBackend {
         }
     }
 
-    private func store(_ state: LocalState, _ place: LocalPlace) async throws {
+    private func store(_ state: ProcessState, _ place: ProcessPlace) async throws {
         try await BlockingPool.shared.run { try Files.write(state.encoded(), to: place.stateFile) }
     }
 
     // MARK: What is there
 
     /// The state of a cluster's folder; nil when there is none, or another installation's.
-    func state(of id: ClusterIdentifier) async throws -> LocalState? {
-        let path = LocalPlace(root: context.folder, id).stateFile
+    func state(of id: ClusterIdentifier) async throws -> ProcessState? {
+        let path = ProcessPlace(root: context.folder, id).stateFile
         let bytes = try await BlockingPool.shared.run { Files.read(path) }
-        guard let state = bytes.flatMap({ LocalState($0) }), state.installation == context.installation,
+        guard let state = bytes.flatMap({ ProcessState($0) }), state.installation == context.installation,
             state.cluster == id
         else { return nil }
         return state
     }
 
     /// The living driver of a cluster, watched; nil when it has ended or was never made.
-    func process(of id: ClusterIdentifier, _ state: LocalState) async throws -> RunningProcess? {
+    func process(of id: ClusterIdentifier, _ state: ProcessState) async throws -> RunningProcess? {
         if let process = processes[id] { return process.exit == nil ? process : nil }
         var identity = state.process
         if identity == nil && state.stage == .spawning {
@@ -134,26 +138,26 @@ extension LocalBackend {
     }
 
     /// Keeps a process and remembers how it ends.
-    func adopt(_ process: RunningProcess, _ id: ClusterIdentifier, _ state: LocalState) {
+    func adopt(_ process: RunningProcess, _ id: ClusterIdentifier, _ state: ProcessState) {
         processes[id] = process
         ends[id] = nil
         process.whenEnded { [weak self] exit in
             self?.assumeIsolated { backend in
                 // Ended and started again: the new one's life is not touched.
                 guard backend.processes[id] === process else { return }
-                backend.ends[id] = LocalBackend.describe(exit, memoryKillsBefore: state.memoryKills)
+                backend.ends[id] = ProcessHost.describe(exit, memoryKillsBefore: state.memoryKills)
             }
         }
     }
 
     /// How the cluster ended, as well as can be known.
-    func end(of id: ClusterIdentifier, _ state: LocalState) -> ClusterEnd {
+    func end(of id: ClusterIdentifier, _ state: ProcessState) -> ClusterEnd {
         if let end = ends[id] { return end }
         if let process = state.process, process.bootID != machine.bootID {
             return ClusterEnd(
                 .hostRestarted, message: "The machine was restarted, and the cluster ended with it. Start it again.")
         }
-        return LocalBackend.describe(.unknown, memoryKillsBefore: state.memoryKills)
+        return ProcessHost.describe(.unknown, memoryKillsBefore: state.memoryKills)
     }
 
     static func describe(_ exit: ProcessExit, memoryKillsBefore: Int64) -> ClusterEnd {
@@ -180,16 +184,16 @@ extension LocalBackend {
         }
     }
 
-    func handle(_ state: LocalState, _ place: LocalPlace) -> ClusterHandle {
-        ClusterHandle(backend: name, version: LocalState.version, cluster: state.cluster, payload: state.encoded())
+    func handle(_ state: ProcessState, _ place: ProcessPlace) -> ClusterHandle {
+        ClusterHandle(backend: backend, version: ProcessState.version, cluster: state.cluster, payload: state.encoded())
     }
 
-    func answer(_ state: LocalState, _ place: LocalPlace) -> ProvisionedCluster {
+    func answer(_ state: ProcessState, _ place: ProcessPlace) -> ProvisionedCluster {
         ProvisionedCluster(
             handle: handle(state, place), driver: place.address,
             driverSize: NodeSize(cores: state.plan.driverCores, memoryMiB: state.plan.driverMemoryMiB),
             workerSize: NodeSize(cores: state.plan.workerCores, memoryMiB: state.plan.workerMemoryMiB),
             workers: state.plan.workers,
-            notes: ["Cores and memory are kept by Spark; this backend does not enforce them."])
+            notes: notes)
     }
 }

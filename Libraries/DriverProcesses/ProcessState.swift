@@ -1,9 +1,9 @@
-internal import ClusterBackend
+public import ClusterBackend
 internal import Core
 internal import EventLoop
 
 /// What is written in a cluster's folder before and after its driver is started: all that a later service needs.
-struct LocalState: Sendable, Hashable {
+struct ProcessState: Sendable, Hashable {
     /// How far the start is.
     enum Stage: String, Sendable {
         /// The folder is there, no process has been made.
@@ -24,14 +24,14 @@ struct LocalState: Sendable, Hashable {
     var created: Timestamp
     var stage: Stage
     var process: ProcessIdentity?
-    var plan: LocalPlan
+    var plan: ProcessPlan
     /// The machine's count of out-of-memory kills when the driver was started.
     var memoryKills: Int64
 
     /// The state as JSON.
     func encoded() -> [UInt8] {
         var value = JSONObject()
-        value["version"] = .integer(LocalState.version)
+        value["version"] = .integer(ProcessState.version)
         value["cluster"] = .string(cluster.text)
         value["installation"] = .string(installation)
         value["digest"] = .string(digest)
@@ -44,11 +44,12 @@ struct LocalState: Sendable, Hashable {
         value["driver_memory_mb"] = .integer(plan.driverMemoryMiB)
         value["worker_cores"] = .integer(plan.workerCores)
         value["worker_memory_mb"] = .integer(plan.workerMemoryMiB)
+        value["spark_master"] = .string(plan.sparkMaster)
         return JSONValue.object(value).encodedJSON()
     }
 
     init(
-        cluster: ClusterIdentifier, installation: String, digest: String, created: Timestamp, plan: LocalPlan,
+        cluster: ClusterIdentifier, installation: String, digest: String, created: Timestamp, plan: ProcessPlan,
         memoryKills: Int64
     ) {
         self.cluster = cluster
@@ -62,13 +63,11 @@ struct LocalState: Sendable, Hashable {
 
     /// Reads a state back; nil when it is not one of this version.
     init?(_ bytes: [UInt8]) {
-        guard let value = try? JSONValue(json: bytes), value["version"]?.int == LocalState.version,
+        guard let value = try? JSONValue(json: bytes), value["version"]?.int == ProcessState.version,
             let cluster = value["cluster"]?.string.flatMap(ClusterIdentifier.init),
             let installation = value["installation"]?.string, let digest = value["digest"]?.string,
             let created = value["created"]?.int64, let stage = value["stage"]?.string.flatMap(Stage.init),
-            let memoryKills = value["memory_kills"]?.int64, let workers = value["workers"]?.int,
-            let driverCores = value["driver_cores"]?.int, let driverMemory = value["driver_memory_mb"]?.int,
-            let workerCores = value["worker_cores"]?.int, let workerMemory = value["worker_memory_mb"]?.int
+            let memoryKills = value["memory_kills"]?.int64, let plan = ProcessPlan(value)
         else { return nil }
         self.cluster = cluster
         self.installation = installation
@@ -77,51 +76,63 @@ struct LocalState: Sendable, Hashable {
         self.stage = stage
         self.memoryKills = memoryKills
         process = value["process"]?.string.flatMap { ProcessIdentity($0) }
-        plan = LocalPlan(
-            workers: workers, driverCores: driverCores, driverMemoryMiB: driverMemory, workerCores: workerCores,
-            workerMemoryMiB: workerMemory)
+        self.plan = plan
     }
 }
 
-/// What a specification comes to on this machine.
-struct LocalPlan: Sendable, Hashable {
-    var workers: Int
-    var driverCores: Int
-    var driverMemoryMiB: Int
-    var workerCores: Int
-    var workerMemoryMiB: Int
+/// What a specification comes to: the driver's size, the workers', and where Spark finds them.
+public struct ProcessPlan: Sendable, Hashable {
+    /// How many workers; 0 runs Spark inside the driver.
+    public var workers: Int
+    /// Cores of the driver.
+    public var driverCores: Int
+    /// The heap of the driver's JVM in MiB.
+    public var driverMemoryMiB: Int
+    /// Cores of each worker.
+    public var workerCores: Int
+    /// Memory of each worker in MiB.
+    public var workerMemoryMiB: Int
+    /// Spark's master URL.
+    public var sparkMaster: String
+    /// Spark properties that go over the user's. They may be secret, and are written for the driver only.
+    public var sparkConf: [String: String] = [:]
 
-    /// Fills in what the specification leaves open.
-    init(_ spec: BackendSpec, processors: Int) {
+    /// Fills in what the specification leaves open, for Spark on this machine: threads of the driver when there are no
+    /// workers, else executors as processes.
+    public init(_ spec: BackendSpec, processors: Int) {
         workers = spec.workers
         driverCores = spec.driver.cores ?? max(1, min(processors, 4))
         driverMemoryMiB = spec.driver.memoryMiB ?? 1024
         workerCores = spec.worker.cores ?? 1
         workerMemoryMiB = spec.worker.memoryMiB ?? 1024
-    }
-
-    init(workers: Int, driverCores: Int, driverMemoryMiB: Int, workerCores: Int, workerMemoryMiB: Int) {
-        self.workers = workers
-        self.driverCores = driverCores
-        self.driverMemoryMiB = driverMemoryMiB
-        self.workerCores = workerCores
-        self.workerMemoryMiB = workerMemoryMiB
-    }
-
-    /// Threads of the driver when there are no workers, else executors as processes of this machine.
-    var sparkMaster: String {
-        workers == 0 ? "local[\(driverCores)]" : "local-cluster[\(workers),\(workerCores),\(workerMemoryMiB)]"
+        sparkMaster =
+            workers == 0 ? "local[\(driverCores)]" : "local-cluster[\(workers),\(workerCores),\(workerMemoryMiB)]"
     }
 
     /// All memory the cluster may use, in MiB.
-    var totalMemoryMiB: Int { driverMemoryMiB + workers * workerMemoryMiB }
+    public var totalMemoryMiB: Int { driverMemoryMiB + workers * workerMemoryMiB }
+}
+
+extension ProcessPlan {
+    /// Reads what `ProcessState` has written.
+    fileprivate init?(_ value: JSONValue) {
+        guard let workers = value["workers"]?.int, let driverCores = value["driver_cores"]?.int,
+            let driverMemory = value["driver_memory_mb"]?.int, let workerCores = value["worker_cores"]?.int,
+            let workerMemory = value["worker_memory_mb"]?.int
+        else { return nil }
+        let spec = BackendSpec(
+            driver: NodeSize(cores: driverCores, memoryMiB: driverMemory),
+            worker: NodeSize(cores: workerCores, memoryMiB: workerMemory), workers: workers)
+        self.init(spec, processors: 1)
+        if let master = value["spark_master"]?.string { sparkMaster = master }
+    }
 }
 
 /// The one place of a cluster on this machine: its folder and what is in it.
-struct LocalPlace: Sendable, Hashable {
+struct ProcessPlace: Sendable, Hashable {
     let folder: String
 
-    init(root: String, _ id: ClusterIdentifier) { folder = "\(root)/\(LocalPlace.name(id))" }
+    init(root: String, _ id: ClusterIdentifier) { folder = "\(root)/\(ProcessPlace.name(id))" }
 
     /// The id, or where that is long its beginning with a digest, because the socket's path must stay short. No id holds
     /// a dot, so that a digest is never taken for one.
@@ -132,7 +143,7 @@ struct LocalPlace: Sendable, Hashable {
         return "\(id.text.prefix(15)).\(digest.text)"
     }
 
-    var stateFile: String { "\(folder)/\(LocalState.fileName)" }
+    var stateFile: String { "\(folder)/\(ProcessState.fileName)" }
     var logFile: String { "\(folder)/driver.log" }
     var socket: String { "\(folder)/driver.sock" }
     var address: DriverAddress { .unix(path: socket) }
