@@ -17,6 +17,32 @@ public struct BackendContext: Sendable {
     }
 }
 
+/// A setting that an operator may give a backend. The service reads it from `HARBOUR_BACKEND_<NAME>_<SETTING>`, lists it
+/// in its `--help`, and hands it over in `BackendContext.settings`.
+public struct BackendSetting: Sendable, Hashable {
+    /// Lower-case letters and underscores, such as `master`.
+    public var name: String
+    /// What it means, for the help text.
+    public var help: String
+    /// Other environment variables that are understood when the setting's own is not set.
+    public var aliases: [String]
+    /// The value when nobody gives one.
+    public var fallback: String?
+    /// Whether its value must never be printed.
+    public var isSecret: Bool
+
+    /// Declares a setting.
+    public init(
+        _ name: String, help: String, aliases: [String] = [], default fallback: String? = nil, secret: Bool = false
+    ) {
+        self.name = name
+        self.help = help
+        self.aliases = aliases
+        self.fallback = fallback
+        isSecret = secret
+    }
+}
+
 /// A cluster's name, chosen by the service: 1 to 64 ASCII letters, digits, dashes and underscores, no dash in front.
 ///
 /// That makes it safe as a file name, a label and a container name.

@@ -41,7 +41,9 @@ public struct ServiceDefinition: Sendable {
     /// All settings. Those of the other services are let through, because one file may serve all of them.
     public var schema: ConfigurationSchema {
         let others = ["workspace", "scheduler", "cluster", "monitoring", "driver"].filter { $0 != name }
-        let known = ["HARBOUR_DATA", "HARBOUR_SCHEMA_FOLDER", "HARBOUR_METRICS_TOKEN", "HARBOUR_DATABASE_"]
+        let known = [
+            "HARBOUR_DATA", "HARBOUR_SCHEMA_FOLDER", "HARBOUR_METRICS_TOKEN", "HARBOUR_DATABASE_", "HARBOUR_BACKEND_",
+        ]
         let mine = (options.all + ownOptions).map(\.declaration.environment)
         return ConfigurationSchema(
             program: name, summary: summary, options: options.all + ownOptions,

@@ -31,7 +31,9 @@ public enum ClusterService {
     static func definition(backends: [BackendFactory], limits: EngineLimits) -> ServiceDefinition {
         ServiceDefinition(
             name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
-            defaultPort: 8002, ownOptions: [driver, folder, startTimeout, idleMinutes] + driverOptions.all,
+            defaultPort: 8002,
+            ownOptions: [driver, folder, startTimeout, idleMinutes] + driverOptions.all
+                + backends.flatMap(\.options),
             document: ClusterAPI.document
         ) { environment, router in
             try build(environment, router, backends, limits)
@@ -55,8 +57,10 @@ public enum ClusterService {
                     executable: settings[driver], environment: driverOptions.environment(settings)),
                 limits: limits, metrics: ClusterMetrics(environment.metrics)),
             factories: backends
-        ) { [root = settings[folder], forBackends = driverOptions.forBackends(settings)] name, installation in
-            BackendContext(installation: installation, folder: "\(root)/\(name)", settings: forBackends)
+        ) { [root = settings[folder], forBackends = driverOptions.forBackends(settings)] factory, installation in
+            BackendContext(
+                installation: installation, folder: "\(root)/\(factory.name)",
+                settings: forBackends.merging(factory.values(settings)) { $1 })
         }
         ClusterHandlers(engine: engine).register(on: router)
         return [

@@ -1,3 +1,4 @@
+internal import ClusterBackend
 internal import Configuration
 internal import Core
 internal import EventLoop
@@ -46,5 +47,27 @@ struct DriverOptions: Sendable {
         var values = ["python": interpreter(settings)]
         values["java_home"] = settings[javaHome]
         return values
+    }
+}
+
+extension BackendFactory {
+    /// The backend's settings as options of the service.
+    var options: [any AnyOption] { settings.map(option) }
+
+    /// What the operator has set, by name.
+    func values(_ configuration: Configuration) -> [String: String] {
+        settings.reduce(into: [:]) { values, setting in values[setting.name] = configuration[option(setting)] }
+    }
+
+    private func option(_ setting: BackendSetting) -> Option<String?> {
+        func joined(by separator: String) -> String {
+            ["backend", name, setting.name].joined(separator: "-").split { $0 == "-" || $0 == "_" }
+                .joined(separator: separator)
+        }
+        let variable = "HARBOUR_\(joined(by: "_").uppercased())"
+        let text = Option<String>.string(
+            joined(by: "-"), environment: variable,
+            aliases: setting.aliases, default: setting.fallback, secret: setting.isSecret, help: setting.help)
+        return text.optional()
     }
 }

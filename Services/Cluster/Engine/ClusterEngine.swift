@@ -8,11 +8,17 @@ internal import Synchronization
 public struct BackendFactory: Sendable {
     /// The backend's name.
     public let name: String
+    /// What an operator may set for it.
+    let settings: [BackendSetting]
     let make: @Sendable (BackendContext, EventLoop) throws -> any ClusterBackend
 
     /// Names a backend and says how it is made.
-    public init(_ name: String, make: @escaping @Sendable (BackendContext, EventLoop) throws -> any ClusterBackend) {
+    public init(
+        _ name: String, settings: [BackendSetting] = [],
+        make: @escaping @Sendable (BackendContext, EventLoop) throws -> any ClusterBackend
+    ) {
         self.name = name
+        self.settings = settings
         self.make = make
     }
 }
@@ -21,7 +27,7 @@ public struct BackendFactory: Sendable {
 actor ClusterEngine {
     nonisolated let context: EngineContext
     private let factories: [BackendFactory]
-    private let backendContext: @Sendable (_ name: String, _ installation: String) -> BackendContext
+    private let backendContext: @Sendable (BackendFactory, _ installation: String) -> BackendContext
     private var backends: [any ClusterBackend] = []
     private var controllers = ControllerTable()
     private var recoveries: [Task<Void, Never>] = []
@@ -30,7 +36,7 @@ actor ClusterEngine {
 
     init(
         context: EngineContext, factories: [BackendFactory],
-        backendContext: @escaping @Sendable (_ name: String, _ installation: String) -> BackendContext
+        backendContext: @escaping @Sendable (BackendFactory, _ installation: String) -> BackendContext
     ) {
         self.context = context
         self.factories = factories
@@ -43,7 +49,7 @@ actor ClusterEngine {
     /// clusters stay as they were.
     func start() async throws {
         let installation = try await context.clusters.installation()
-        backends = try factories.map { try $0.make(backendContext($0.name, installation), context.loop) }
+        backends = try factories.map { try $0.make(backendContext($0, installation), context.loop) }
         // Whatever is made after this moment is in no list of ours, and no orphan either.
         let now = Timestamp.now
         let rows = try await context.clusters.alive()
