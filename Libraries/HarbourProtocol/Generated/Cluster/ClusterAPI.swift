@@ -209,6 +209,167 @@ public enum ClusterAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Restart a running cluster. `POST /api/v1/clusters/{cluster_id}/restart`.
+    public static let restartCluster = Endpoint<RestartClusterInput, ClusterInfo>(
+        EndpointRoute(
+            service: "cluster", operationID: "restartCluster",
+            method: .post, path: "/api/v1/clusters/{cluster_id}/restart",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Change the number of workers of a running cluster. `POST /api/v1/clusters/{cluster_id}/resize`.
+    public static let resizeCluster = Endpoint<ResizeClusterInput, ClusterInfo>(
+        EndpointRoute(
+            service: "cluster", operationID: "resizeCluster",
+            method: .post, path: "/api/v1/clusters/{cluster_id}/resize",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Change what a cluster is; one that runs is restarted. `POST /api/v1/clusters/{cluster_id}/edit`.
+    public static let editCluster = Endpoint<EditClusterInput, ClusterInfo>(
+        EndpointRoute(
+            service: "cluster", operationID: "editCluster",
+            method: .post, path: "/api/v1/clusters/{cluster_id}/edit",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Keep a cluster until it is unpinned. `POST /api/v1/clusters/{cluster_id}/pin`.
+    public static let pinCluster = Endpoint<PinClusterInput, ClusterInfo>(
+        EndpointRoute(
+            service: "cluster", operationID: "pinCluster",
+            method: .post, path: "/api/v1/clusters/{cluster_id}/pin",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Let a cluster be deleted, by hand or some time after its end. `POST /api/v1/clusters/{cluster_id}/unpin`.
+    public static let unpinCluster = Endpoint<UnpinClusterInput, ClusterInfo>(
+        EndpointRoute(
+            service: "cluster", operationID: "unpinCluster",
+            method: .post, path: "/api/v1/clusters/{cluster_id}/unpin",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Say what is wrong with a specification, without making anything. `POST /api/v1/cluster-validation`.
+    public static let validateCluster = Endpoint<ValidateClusterInput, ClusterValidation>(
+        EndpointRoute(
+            service: "cluster", operationID: "validateCluster",
+            method: .post, path: "/api/v1/cluster-validation",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List the named sizes of nodes. `GET /api/v1/node-types`.
+    public static let listNodeTypes = Endpoint<ListNodeTypesInput, NodeTypeList>(
+        EndpointRoute(
+            service: "cluster", operationID: "listNodeTypes",
+            method: .get, path: "/api/v1/node-types",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List the policies. `GET /api/v1/cluster-policies`.
+    public static let listPolicies = Endpoint<ListPoliciesInput, ClusterPolicyList>(
+        EndpointRoute(
+            service: "cluster", operationID: "listPolicies",
+            method: .get, path: "/api/v1/cluster-policies",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Get a policy. `GET /api/v1/cluster-policies/{policy_id}`.
+    public static let getPolicy = Endpoint<GetPolicyInput, ClusterPolicy>(
+        EndpointRoute(
+            service: "cluster", operationID: "getPolicy",
+            method: .get, path: "/api/v1/cluster-policies/{policy_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Make or change a policy; clusters that are there stay as they are. `PUT /api/v1/cluster-policies/{policy_id}`.
+    public static let putPolicy = Endpoint<PutPolicyInput, ClusterPolicy>(
+        EndpointRoute(
+            service: "cluster", operationID: "putPolicy",
+            method: .put, path: "/api/v1/cluster-policies/{policy_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Delete a policy. `DELETE /api/v1/cluster-policies/{policy_id}`.
+    public static let deletePolicy = Endpoint<DeletePolicyInput, Empty>(
+        EndpointRoute(
+            service: "cluster", operationID: "deletePolicy",
+            method: .delete, path: "/api/v1/cluster-policies/{policy_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List the quotas that have been set. `GET /api/v1/cluster-quotas`.
+    public static let listQuotas = Endpoint<ListQuotasInput, ClusterQuotaList>(
+        EndpointRoute(
+            service: "cluster", operationID: "listQuotas",
+            method: .get, path: "/api/v1/cluster-quotas",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Get what a user may have, and has. `GET /api/v1/cluster-quotas/{user_name}`.
+    public static let getQuota = Endpoint<GetQuotaInput, ClusterQuota>(
+        EndpointRoute(
+            service: "cluster", operationID: "getQuota",
+            method: .get, path: "/api/v1/cluster-quotas/{user_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Set what a user may have. `PUT /api/v1/cluster-quotas/{user_name}`.
+    public static let putQuota = Endpoint<PutQuotaInput, ClusterQuota>(
+        EndpointRoute(
+            service: "cluster", operationID: "putQuota",
+            method: .put, path: "/api/v1/cluster-quotas/{user_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Lift the quota of a user. `DELETE /api/v1/cluster-quotas/{user_name}`.
+    public static let deleteQuota = Endpoint<DeleteQuotaInput, Empty>(
+        EndpointRoute(
+            service: "cluster", operationID: "deleteQuota",
+            method: .delete, path: "/api/v1/cluster-quotas/{user_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Make a pool, or get the one of that id. `POST /api/v1/instance-pools`.
+    public static let createPool = Endpoint<CreatePoolInput, InstancePool>(
+        EndpointRoute(
+            service: "cluster", operationID: "createPool",
+            method: .post, path: "/api/v1/instance-pools",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List the pools. `GET /api/v1/instance-pools`.
+    public static let listPools = Endpoint<ListPoolsInput, InstancePoolList>(
+        EndpointRoute(
+            service: "cluster", operationID: "listPools",
+            method: .get, path: "/api/v1/instance-pools",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Get a pool. `GET /api/v1/instance-pools/{instance_pool_id}`.
+    public static let getPool = Endpoint<GetPoolInput, InstancePool>(
+        EndpointRoute(
+            service: "cluster", operationID: "getPool",
+            method: .get, path: "/api/v1/instance-pools/{instance_pool_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Change how a pool is kept. `PUT /api/v1/instance-pools/{instance_pool_id}`.
+    public static let editPool = Endpoint<EditPoolInput, InstancePool>(
+        EndpointRoute(
+            service: "cluster", operationID: "editPool",
+            method: .put, path: "/api/v1/instance-pools/{instance_pool_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Delete a pool and end what is ready in it; clusters taken from it stay. `DELETE
+    /// /api/v1/instance-pools/{instance_pool_id}`.
+    public static let deletePool = Endpoint<DeletePoolInput, Empty>(
+        EndpointRoute(
+            service: "cluster", operationID: "deletePool",
+            method: .delete, path: "/api/v1/instance-pools/{instance_pool_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         createCluster.route,
@@ -236,5 +397,25 @@ public enum ClusterAPI {
         installLibraries.route,
         uninstallLibraries.route,
         listLibraryStatuses.route,
+        restartCluster.route,
+        resizeCluster.route,
+        editCluster.route,
+        pinCluster.route,
+        unpinCluster.route,
+        validateCluster.route,
+        listNodeTypes.route,
+        listPolicies.route,
+        getPolicy.route,
+        putPolicy.route,
+        deletePolicy.route,
+        listQuotas.route,
+        getQuota.route,
+        putQuota.route,
+        deleteQuota.route,
+        createPool.route,
+        listPools.route,
+        getPool.route,
+        editPool.route,
+        deletePool.route,
     ]
 }

@@ -1222,6 +1222,730 @@ extension ClusterAPI {
         },
         "x-idempotent": true
        }
+      },
+      "/api/v1/clusters/{cluster_id}/restart": {
+       "post": {
+        "operationId": "restartCluster",
+        "summary": "Restart a running cluster",
+        "tags": [
+         "clusters"
+        ],
+        "parameters": [
+         {
+          "name": "cluster_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterInfo"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": false
+       }
+      },
+      "/api/v1/clusters/{cluster_id}/resize": {
+       "post": {
+        "operationId": "resizeCluster",
+        "summary": "Change the number of workers of a running cluster",
+        "tags": [
+         "clusters"
+        ],
+        "parameters": [
+         {
+          "name": "cluster_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/ResizeCluster"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterInfo"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/clusters/{cluster_id}/edit": {
+       "post": {
+        "operationId": "editCluster",
+        "summary": "Change what a cluster is; one that runs is restarted",
+        "tags": [
+         "clusters"
+        ],
+        "parameters": [
+         {
+          "name": "cluster_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/EditCluster"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterInfo"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/clusters/{cluster_id}/pin": {
+       "post": {
+        "operationId": "pinCluster",
+        "summary": "Keep a cluster until it is unpinned",
+        "tags": [
+         "clusters"
+        ],
+        "parameters": [
+         {
+          "name": "cluster_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterInfo"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/clusters/{cluster_id}/unpin": {
+       "post": {
+        "operationId": "unpinCluster",
+        "summary": "Let a cluster be deleted, by hand or some time after its end",
+        "tags": [
+         "clusters"
+        ],
+        "parameters": [
+         {
+          "name": "cluster_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterInfo"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/cluster-validation": {
+       "post": {
+        "operationId": "validateCluster",
+        "summary": "Say what is wrong with a specification, without making anything",
+        "tags": [
+         "clusters"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/EditCluster"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterValidation"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/node-types": {
+       "get": {
+        "operationId": "listNodeTypes",
+        "summary": "List the named sizes of nodes",
+        "tags": [
+         "clusters"
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/NodeTypeList"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/cluster-policies": {
+       "get": {
+        "operationId": "listPolicies",
+        "summary": "List the policies",
+        "tags": [
+         "policies"
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterPolicyList"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/cluster-policies/{policy_id}": {
+       "get": {
+        "operationId": "getPolicy",
+        "summary": "Get a policy",
+        "tags": [
+         "policies"
+        ],
+        "parameters": [
+         {
+          "name": "policy_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterPolicy"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "put": {
+        "operationId": "putPolicy",
+        "summary": "Make or change a policy; clusters that are there stay as they are",
+        "tags": [
+         "policies"
+        ],
+        "parameters": [
+         {
+          "name": "policy_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/SetPolicy"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterPolicy"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "delete": {
+        "operationId": "deletePolicy",
+        "summary": "Delete a policy",
+        "tags": [
+         "policies"
+        ],
+        "parameters": [
+         {
+          "name": "policy_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/cluster-quotas": {
+       "get": {
+        "operationId": "listQuotas",
+        "summary": "List the quotas that have been set",
+        "tags": [
+         "policies"
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterQuotaList"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/cluster-quotas/{user_name}": {
+       "get": {
+        "operationId": "getQuota",
+        "summary": "Get what a user may have, and has",
+        "tags": [
+         "policies"
+        ],
+        "parameters": [
+         {
+          "name": "user_name",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterQuota"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "put": {
+        "operationId": "putQuota",
+        "summary": "Set what a user may have",
+        "tags": [
+         "policies"
+        ],
+        "parameters": [
+         {
+          "name": "user_name",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/SetQuota"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/ClusterQuota"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "delete": {
+        "operationId": "deleteQuota",
+        "summary": "Lift the quota of a user",
+        "tags": [
+         "policies"
+        ],
+        "parameters": [
+         {
+          "name": "user_name",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/instance-pools": {
+       "post": {
+        "operationId": "createPool",
+        "summary": "Make a pool, or get the one of that id",
+        "tags": [
+         "pools"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/CreatePool"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/InstancePool"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "get": {
+        "operationId": "listPools",
+        "summary": "List the pools",
+        "tags": [
+         "pools"
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/InstancePoolList"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
+      "/api/v1/instance-pools/{instance_pool_id}": {
+       "get": {
+        "operationId": "getPool",
+        "summary": "Get a pool",
+        "tags": [
+         "pools"
+        ],
+        "parameters": [
+         {
+          "name": "instance_pool_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/InstancePool"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "put": {
+        "operationId": "editPool",
+        "summary": "Change how a pool is kept",
+        "tags": [
+         "pools"
+        ],
+        "parameters": [
+         {
+          "name": "instance_pool_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/EditPool"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/InstancePool"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "delete": {
+        "operationId": "deletePool",
+        "summary": "Delete a pool and end what is ready in it; clusters taken from it stay",
+        "tags": [
+         "pools"
+        ],
+        "parameters": [
+         {
+          "name": "instance_pool_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 128
+          }
+         }
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
       }
      },
      "components": {
@@ -1389,6 +2113,26 @@ extension ClusterAPI {
           "type": "integer",
           "format": "int32",
           "description": "Executors alive"
+         },
+         "auto_termination": {
+          "$ref": "#/components/schemas/AutoTermination"
+         },
+         "workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Workers as it has them now, which a resize or autoscale may have changed"
+         },
+         "pinned": {
+          "type": "boolean",
+          "description": "Whether it is kept until somebody unpins it"
+         },
+         "notes": {
+          "type": "array",
+          "items": {
+           "type": "string"
+          },
+          "description": "What the backend says about it, such as a limit that is advisory"
          }
         }
        },
@@ -1720,6 +2464,534 @@ extension ClusterAPI {
          }
         }
        },
+       "AutoTermination": {
+        "type": "object",
+        "description": "The countdown to the end of a cluster that nobody uses.",
+        "required": [
+         "minutes",
+         "busy_with"
+        ],
+        "properties": {
+         "minutes": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "How long it may be unused; 0 for ever"
+         },
+         "remaining_ms": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Milliseconds left; absent while it is busy or may stay for ever"
+         },
+         "busy_with": {
+          "type": "array",
+          "items": {
+           "type": "string"
+          },
+          "description": "What keeps it from being ended, in words; empty when nothing does"
+         }
+        }
+       },
+       "ResizeCluster": {
+        "type": "object",
+        "description": "How many workers a running cluster shall have: one of the two.",
+        "properties": {
+         "num_workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 1000,
+          "description": "That many"
+         },
+         "autoscale": {
+          "$ref": "#/components/schemas/AutoScale"
+         }
+        },
+        "additionalProperties": false
+       },
+       "EditCluster": {
+        "type": "object",
+        "description": "What a cluster shall be from now on.",
+        "required": [
+         "spec"
+        ],
+        "properties": {
+         "spec": {
+          "$ref": "#/components/schemas/ClusterSpec"
+         }
+        },
+        "additionalProperties": false
+       },
+       "ClusterProblem": {
+        "type": "object",
+        "description": "One thing that is wrong with a specification.",
+        "required": [
+         "field",
+         "message"
+        ],
+        "properties": {
+         "field": {
+          "type": "string",
+          "description": "The field, as the user wrote it"
+         },
+         "message": {
+          "type": "string",
+          "description": "What is wrong and what would be right, to be read after the field's name"
+         }
+        }
+       },
+       "ClusterValidation": {
+        "type": "object",
+        "description": "What would become of a wish.",
+        "required": [
+         "problems",
+         "spec"
+        ],
+        "properties": {
+         "problems": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/ClusterProblem"
+          },
+          "description": "All of them at once; empty when it would be taken"
+         },
+         "spec": {
+          "$ref": "#/components/schemas/ClusterSpec"
+         }
+        }
+       },
+       "NodeType": {
+        "type": "object",
+        "description": "A named size of a node.",
+        "required": [
+         "node_type_id",
+         "num_cores",
+         "memory_mb"
+        ],
+        "properties": {
+         "node_type_id": {
+          "type": "string",
+          "description": "As a specification names it"
+         },
+         "num_cores": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Cores"
+         },
+         "memory_mb": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Memory in MiB"
+         },
+         "description": {
+          "type": "string",
+          "description": "In words"
+         }
+        }
+       },
+       "NodeTypeList": {
+        "type": "object",
+        "description": "All node types.",
+        "required": [
+         "node_types"
+        ],
+        "properties": {
+         "node_types": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/NodeType"
+          },
+          "description": "The smallest first"
+         }
+        }
+       },
+       "SetPolicy": {
+        "type": "object",
+        "description": "A policy to make or change.",
+        "required": [
+         "name",
+         "definition"
+        ],
+        "properties": {
+         "name": {
+          "type": "string",
+          "description": "A name for people",
+          "minLength": 1,
+          "maxLength": 100
+         },
+         "description": {
+          "type": "string",
+          "description": "What it is for",
+          "maxLength": 1000
+         },
+         "definition": {
+          "type": "string",
+          "description": "A JSON object: by attribute, such as spark_conf.spark.x or autoscale.max_workers, a rule {type: fixed, range, allowlist, blocklist, forbidden or unlimited, value, values, minValue, maxValue, defaultValue, isOptional}",
+          "minLength": 2,
+          "maxLength": 65536
+         },
+         "max_clusters_per_user": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 10000,
+          "description": "How many clusters one user may have under it at a time"
+         }
+        },
+        "additionalProperties": false
+       },
+       "ClusterPolicy": {
+        "type": "object",
+        "description": "What clusters may be.",
+        "required": [
+         "policy_id",
+         "name",
+         "definition",
+         "creator_user_name",
+         "created_time"
+        ],
+        "properties": {
+         "policy_id": {
+          "type": "string",
+          "description": "Its name for programs"
+         },
+         "name": {
+          "type": "string",
+          "description": "A name for people",
+          "minLength": 1,
+          "maxLength": 100
+         },
+         "description": {
+          "type": "string",
+          "description": "What it is for",
+          "maxLength": 1000
+         },
+         "definition": {
+          "type": "string",
+          "description": "A JSON object: by attribute, such as spark_conf.spark.x or autoscale.max_workers, a rule {type: fixed, range, allowlist, blocklist, forbidden or unlimited, value, values, minValue, maxValue, defaultValue, isOptional}",
+          "minLength": 2,
+          "maxLength": 65536
+         },
+         "max_clusters_per_user": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 10000,
+          "description": "How many clusters one user may have under it at a time"
+         },
+         "creator_user_name": {
+          "type": "string",
+          "description": "Who made it"
+         },
+         "created_time": {
+          "type": "integer",
+          "format": "int64",
+          "description": "When it was made, milliseconds since 1970 UTC",
+          "x-timestamp": true
+         }
+        }
+       },
+       "ClusterPolicyList": {
+        "type": "object",
+        "description": "All policies.",
+        "required": [
+         "policies"
+        ],
+        "properties": {
+         "policies": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/ClusterPolicy"
+          },
+          "description": "By name"
+         }
+        }
+       },
+       "SetQuota": {
+        "type": "object",
+        "description": "What one user may have.",
+        "properties": {
+         "max_clusters": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 100000,
+          "description": "Clusters at a time; absent for no limit"
+         },
+         "max_workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 1000000,
+          "description": "Workers of all of them together; with autoscale the most it may have"
+         },
+         "max_cores": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 1000000,
+          "description": "Cores of all of them together"
+         }
+        },
+        "additionalProperties": false
+       },
+       "ClusterQuota": {
+        "type": "object",
+        "description": "What one user may have, and has.",
+        "required": [
+         "user_name",
+         "used_clusters",
+         "used_workers",
+         "used_cores"
+        ],
+        "properties": {
+         "user_name": {
+          "type": "string",
+          "description": "Whose; * is everybody without one of their own"
+         },
+         "max_clusters": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 100000,
+          "description": "Clusters at a time; absent for no limit"
+         },
+         "max_workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 1000000,
+          "description": "Workers of all of them together; with autoscale the most it may have"
+         },
+         "max_cores": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 1000000,
+          "description": "Cores of all of them together"
+         },
+         "used_clusters": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Clusters that have not ended"
+         },
+         "used_workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Their workers"
+         },
+         "used_cores": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Their cores"
+         }
+        }
+       },
+       "ClusterQuotaList": {
+        "type": "object",
+        "description": "All quotas that have been set.",
+        "required": [
+         "quotas"
+        ],
+        "properties": {
+         "quotas": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/ClusterQuota"
+          },
+          "description": "By user"
+         }
+        }
+       },
+       "EditPool": {
+        "type": "object",
+        "description": "How a pool shall be kept.",
+        "required": [
+         "instance_pool_name"
+        ],
+        "properties": {
+         "instance_pool_name": {
+          "type": "string",
+          "description": "A name for people",
+          "minLength": 1,
+          "maxLength": 100
+         },
+         "min_idle_instances": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 100,
+          "description": "Clusters kept ready"
+         },
+         "max_capacity": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 10000,
+          "description": "The most clusters of it, used and ready; no limit when absent"
+         },
+         "idle_instance_autotermination_minutes": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 10000,
+          "description": "How long one beyond min_idle_instances stays ready; 60 when absent"
+         }
+        },
+        "additionalProperties": false
+       },
+       "CreatePool": {
+        "type": "object",
+        "description": "A pool to make.",
+        "required": [
+         "instance_pool_name",
+         "spec"
+        ],
+        "properties": {
+         "instance_pool_name": {
+          "type": "string",
+          "description": "A name for people",
+          "minLength": 1,
+          "maxLength": 100
+         },
+         "min_idle_instances": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 100,
+          "description": "Clusters kept ready"
+         },
+         "max_capacity": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 10000,
+          "description": "The most clusters of it, used and ready; no limit when absent"
+         },
+         "idle_instance_autotermination_minutes": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 10000,
+          "description": "How long one beyond min_idle_instances stays ready; 60 when absent"
+         },
+         "spec": {
+          "$ref": "#/components/schemas/ClusterSpec"
+         },
+         "instance_pool_id": {
+          "type": "string",
+          "description": "Chosen by the caller, so that asking twice makes one; made up when absent",
+          "minLength": 1,
+          "maxLength": 64
+         }
+        },
+        "additionalProperties": false
+       },
+       "InstancePool": {
+        "type": "object",
+        "description": "Clusters kept ready, so that a new one runs at once.",
+        "required": [
+         "instance_pool_id",
+         "instance_pool_name",
+         "spec",
+         "min_idle_instances",
+         "idle_instance_autotermination_minutes",
+         "idle_count",
+         "pending_idle_count",
+         "used_count",
+         "creator_user_name",
+         "created_time"
+        ],
+        "properties": {
+         "instance_pool_id": {
+          "type": "string",
+          "description": "Its name for programs"
+         },
+         "instance_pool_name": {
+          "type": "string",
+          "description": "A name for people",
+          "minLength": 1,
+          "maxLength": 100
+         },
+         "min_idle_instances": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 100,
+          "description": "Clusters kept ready"
+         },
+         "max_capacity": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 10000,
+          "description": "The most clusters of it, used and ready; no limit when absent"
+         },
+         "idle_instance_autotermination_minutes": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 10000,
+          "description": "How long one beyond min_idle_instances stays ready; 60 when absent"
+         },
+         "spec": {
+          "$ref": "#/components/schemas/ClusterSpec"
+         },
+         "idle_count": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Clusters that are ready"
+         },
+         "pending_idle_count": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Clusters that are being made ready"
+         },
+         "used_count": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "description": "Clusters that were taken from it and have not ended"
+         },
+         "message": {
+          "type": "string",
+          "description": "Why it is not as it should be; absent when it is"
+         },
+         "creator_user_name": {
+          "type": "string",
+          "description": "Who made it"
+         },
+         "created_time": {
+          "type": "integer",
+          "format": "int64",
+          "description": "When it was made, milliseconds since 1970 UTC",
+          "x-timestamp": true
+         }
+        }
+       },
+       "InstancePoolList": {
+        "type": "object",
+        "description": "All pools.",
+        "required": [
+         "instance_pools"
+        ],
+        "properties": {
+         "instance_pools": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/InstancePool"
+          },
+          "description": "The oldest first"
+         }
+        }
+       },
        "Empty": {
         "type": "object",
         "description": "Nothing to say but that it was done.",
@@ -1857,6 +3129,29 @@ extension ClusterAPI {
           },
           "description": "Installed at each start for this cluster alone, before a context gets its kernel",
           "maxItems": 100
+         },
+         "autoscale": {
+          "$ref": "#/components/schemas/AutoScale"
+         },
+         "node_type_id": {
+          "type": "string",
+          "description": "A named size of the workers, and of the driver unless that has one of its own",
+          "maxLength": 64
+         },
+         "driver_node_type_id": {
+          "type": "string",
+          "description": "A named size of the driver",
+          "maxLength": 64
+         },
+         "policy_id": {
+          "type": "string",
+          "description": "The policy that the rest must keep to, and that fills in what is left open",
+          "maxLength": 64
+         },
+         "instance_pool_id": {
+          "type": "string",
+          "description": "The pool that a ready cluster is taken from",
+          "maxLength": 64
          }
         },
         "additionalProperties": false
@@ -2470,6 +3765,31 @@ extension ClusterAPI {
           "description": "Why it failed: the installer's last lines"
          }
         }
+       },
+       "AutoScale": {
+        "type": "object",
+        "description": "Between how many workers a cluster is kept by the work that waits.",
+        "required": [
+         "min_workers",
+         "max_workers"
+        ],
+        "properties": {
+         "min_workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 1000,
+          "description": "The fewest workers"
+         },
+         "max_workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 1000,
+          "description": "The most workers"
+         }
+        },
+        "additionalProperties": false
        }
       },
       "responses": {

@@ -886,3 +886,549 @@ extension ClusterAPI {
         }
     }
 }
+
+extension ClusterAPI {
+    /// What `restartCluster` is asked with.
+    public struct RestartClusterInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String) {
+            self.clusterID = clusterID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/restart")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `resizeCluster` is asked with.
+    public struct ResizeClusterInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+        /// The body.
+        public var body: ResizeCluster
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String, body: ResizeCluster) {
+            self.clusterID = clusterID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/resize")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `editCluster` is asked with.
+    public struct EditClusterInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+        /// The body.
+        public var body: EditCluster
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String, body: EditCluster) {
+            self.clusterID = clusterID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/edit")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `pinCluster` is asked with.
+    public struct PinClusterInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String) {
+            self.clusterID = clusterID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/pin")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `unpinCluster` is asked with.
+    public struct UnpinClusterInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String) {
+            self.clusterID = clusterID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/unpin")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `validateCluster` is asked with.
+    public struct ValidateClusterInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: EditCluster
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: EditCluster) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-validation")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `listNodeTypes` is asked with.
+    public struct ListNodeTypesInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/node-types")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `listPolicies` is asked with.
+    public struct ListPoliciesInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-policies")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `getPolicy` is asked with.
+    public struct GetPolicyInput: EndpointInput, Hashable {
+        /// `policy_id`.
+        public var policyID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(policyID: String) {
+            self.policyID = policyID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-policies")
+            request.segment(policyID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            policyID = try request.path("policy_id").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `putPolicy` is asked with.
+    public struct PutPolicyInput: EndpointInput, Hashable {
+        /// `policy_id`.
+        public var policyID: String
+        /// The body.
+        public var body: SetPolicy
+
+        /// Makes an input; what is left out is not sent.
+        public init(policyID: String, body: SetPolicy) {
+            self.policyID = policyID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-policies")
+            request.segment(policyID)
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            policyID = try request.path("policy_id").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `deletePolicy` is asked with.
+    public struct DeletePolicyInput: EndpointInput, Hashable {
+        /// `policy_id`.
+        public var policyID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(policyID: String) {
+            self.policyID = policyID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-policies")
+            request.segment(policyID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            policyID = try request.path("policy_id").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `listQuotas` is asked with.
+    public struct ListQuotasInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-quotas")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `getQuota` is asked with.
+    public struct GetQuotaInput: EndpointInput, Hashable {
+        /// `user_name`.
+        public var userName: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(userName: String) {
+            self.userName = userName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-quotas")
+            request.segment(userName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            userName = try request.path("user_name").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `putQuota` is asked with.
+    public struct PutQuotaInput: EndpointInput, Hashable {
+        /// `user_name`.
+        public var userName: String
+        /// The body.
+        public var body: SetQuota
+
+        /// Makes an input; what is left out is not sent.
+        public init(userName: String, body: SetQuota) {
+            self.userName = userName
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-quotas")
+            request.segment(userName)
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            userName = try request.path("user_name").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `deleteQuota` is asked with.
+    public struct DeleteQuotaInput: EndpointInput, Hashable {
+        /// `user_name`.
+        public var userName: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(userName: String) {
+            self.userName = userName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/cluster-quotas")
+            request.segment(userName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            userName = try request.path("user_name").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `createPool` is asked with.
+    public struct CreatePoolInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CreatePool
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CreatePool) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/instance-pools")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `listPools` is asked with.
+    public struct ListPoolsInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/instance-pools")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `getPool` is asked with.
+    public struct GetPoolInput: EndpointInput, Hashable {
+        /// `instance_pool_id`.
+        public var instancePoolID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(instancePoolID: String) {
+            self.instancePoolID = instancePoolID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/instance-pools")
+            request.segment(instancePoolID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            instancePoolID = try request.path("instance_pool_id").string(length: 1...128)
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `editPool` is asked with.
+    public struct EditPoolInput: EndpointInput, Hashable {
+        /// `instance_pool_id`.
+        public var instancePoolID: String
+        /// The body.
+        public var body: EditPool
+
+        /// Makes an input; what is left out is not sent.
+        public init(instancePoolID: String, body: EditPool) {
+            self.instancePoolID = instancePoolID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/instance-pools")
+            request.segment(instancePoolID)
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            instancePoolID = try request.path("instance_pool_id").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `deletePool` is asked with.
+    public struct DeletePoolInput: EndpointInput, Hashable {
+        /// `instance_pool_id`.
+        public var instancePoolID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(instancePoolID: String) {
+            self.instancePoolID = instancePoolID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/instance-pools")
+            request.segment(instancePoolID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            instancePoolID = try request.path("instance_pool_id").string(length: 1...128)
+        }
+    }
+}

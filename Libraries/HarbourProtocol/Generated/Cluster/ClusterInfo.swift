@@ -40,6 +40,14 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
     public var contexts: Int?
     /// Executors alive.
     public var executors: Int?
+    /// The countdown to the end of a cluster that nobody uses.
+    public var autoTermination: AutoTermination?
+    /// Workers as it has them now, which a resize or autoscale may have changed. At least 0.
+    public var workers: Int?
+    /// Whether it is kept until somebody unpins it.
+    public var pinned: Bool?
+    /// What the backend says about it, such as a limit that is advisory.
+    public var notes: [String]?
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -59,7 +67,11 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         phases: [PhaseTiming]? = nil,
         spark: SparkInfo? = nil,
         contexts: Int? = nil,
-        executors: Int? = nil
+        executors: Int? = nil,
+        autoTermination: AutoTermination? = nil,
+        workers: Int? = nil,
+        pinned: Bool? = nil,
+        notes: [String]? = nil
     ) {
         self.clusterID = clusterID
         self.spec = spec
@@ -78,6 +90,10 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         self.spark = spark
         self.contexts = contexts
         self.executors = executors
+        self.autoTermination = autoTermination
+        self.workers = workers
+        self.pinned = pinned
+        self.notes = notes
     }
 
     /// Writes an object.
@@ -135,6 +151,22 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"executors\":")
             writer.value(executors)
         }
+        if let autoTermination {
+            writer.key(quoted: "\"auto_termination\":")
+            autoTermination.encode(to: &writer)
+        }
+        if let workers {
+            writer.key(quoted: "\"workers\":")
+            writer.value(workers)
+        }
+        if let pinned {
+            writer.key(quoted: "\"pinned\":")
+            writer.value(pinned)
+        }
+        if let notes {
+            writer.key(quoted: "\"notes\":")
+            notes.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -157,6 +189,10 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         var spark: SparkInfo?
         var contexts: Int?
         var executors: Int?
+        var autoTermination: AutoTermination?
+        var workers: Int?
+        var pinned: Bool?
+        var notes: [String]?
         var seen: UInt64 = 0
         if try reader.beginObject() {
             repeat {
@@ -184,16 +220,31 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
                         if try !reader.null() { spark = try SparkInfo(from: &reader) }
                         continue
                     }
+                    if key.matches("notes") {
+                        try reader.once(1 << 20, &seen)
+                        if try !reader.null() { notes = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
+                        continue
+                    }
                 case 6:
                     if key.matches("phases") {
                         try reader.once(1 << 13, &seen)
                         if try !reader.null() { phases = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try PhaseTiming(from: &reader) } }
                         continue
                     }
+                    if key.matches("pinned") {
+                        try reader.once(1 << 19, &seen)
+                        if try !reader.null() { pinned = try reader.bool() }
+                        continue
+                    }
                 case 7:
                     if key.matches("backend") {
                         try reader.once(1 << 2, &seen)
                         backend = try reader.string()
+                        continue
+                    }
+                    if key.matches("workers") {
+                        try reader.once(1 << 18, &seen)
+                        if try !reader.null() { workers = try reader.int(in: 0...2_147_483_647) }
                         continue
                     }
                 case 8:
@@ -234,6 +285,12 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
                     if key.matches("terminated_time") {
                         try reader.once(1 << 10, &seen)
                         if try !reader.null() { terminatedTime = try Timestamp(from: &reader) }
+                        continue
+                    }
+                case 16:
+                    if key.matches("auto_termination") {
+                        try reader.once(1 << 17, &seen)
+                        if try !reader.null() { autoTermination = try AutoTermination(from: &reader) }
                         continue
                     }
                 case 17:
@@ -289,5 +346,9 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         self.spark = consume spark
         self.contexts = contexts
         self.executors = executors
+        self.autoTermination = consume autoTermination
+        self.workers = workers
+        self.pinned = pinned
+        self.notes = consume notes
     }
 }

@@ -33,6 +33,16 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
     public var initScripts: [InitScript]?
     /// Installed at each start for this cluster alone, before a context gets its kernel. At most 100 elements.
     public var libraries: [Library]?
+    /// Between how many workers a cluster is kept by the work that waits.
+    public var autoscale: AutoScale?
+    /// A named size of the workers, and of the driver unless that has one of its own. At most 64 characters.
+    public var nodeTypeID: String?
+    /// A named size of the driver. At most 64 characters.
+    public var driverNodeTypeID: String?
+    /// The policy that the rest must keep to, and that fills in what is left open. At most 64 characters.
+    public var policyID: String?
+    /// The pool that a ready cluster is taken from. At most 64 characters.
+    public var instancePoolID: String?
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -48,7 +58,12 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         customTags: [String: String]? = nil,
         autoterminationMinutes: Int? = nil,
         initScripts: [InitScript]? = nil,
-        libraries: [Library]? = nil
+        libraries: [Library]? = nil,
+        autoscale: AutoScale? = nil,
+        nodeTypeID: String? = nil,
+        driverNodeTypeID: String? = nil,
+        policyID: String? = nil,
+        instancePoolID: String? = nil
     ) {
         self.clusterName = clusterName
         self.backend = backend
@@ -63,6 +78,11 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         self.autoterminationMinutes = autoterminationMinutes
         self.initScripts = initScripts
         self.libraries = libraries
+        self.autoscale = autoscale
+        self.nodeTypeID = nodeTypeID
+        self.driverNodeTypeID = driverNodeTypeID
+        self.policyID = policyID
+        self.instancePoolID = instancePoolID
     }
 
     /// Writes an object.
@@ -118,6 +138,26 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"libraries\":")
             libraries.encode(to: &writer)
         }
+        if let autoscale {
+            writer.key(quoted: "\"autoscale\":")
+            autoscale.encode(to: &writer)
+        }
+        if let nodeTypeID {
+            writer.key(quoted: "\"node_type_id\":")
+            writer.value(nodeTypeID)
+        }
+        if let driverNodeTypeID {
+            writer.key(quoted: "\"driver_node_type_id\":")
+            writer.value(driverNodeTypeID)
+        }
+        if let policyID {
+            writer.key(quoted: "\"policy_id\":")
+            writer.value(policyID)
+        }
+        if let instancePoolID {
+            writer.key(quoted: "\"instance_pool_id\":")
+            writer.value(instancePoolID)
+        }
         writer.endObject()
     }
 
@@ -136,6 +176,11 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         var autoterminationMinutes: Int?
         var initScripts: [InitScript]?
         var libraries: [Library]?
+        var autoscale: AutoScale?
+        var nodeTypeID: String?
+        var driverNodeTypeID: String?
+        var policyID: String?
+        var instancePoolID: String?
         var seen: UInt64 = 0
         if try reader.beginObject() {
             repeat {
@@ -151,6 +196,16 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
                     if key.matches("libraries") {
                         try reader.once(1 << 12, &seen)
                         if try !reader.null() { libraries = try reader.array(count: 0...100) { reader throws(JSONError) in try Library(from: &reader) } }
+                        continue
+                    }
+                    if key.matches("autoscale") {
+                        try reader.once(1 << 13, &seen)
+                        if try !reader.null() { autoscale = try AutoScale(from: &reader) }
+                        continue
+                    }
+                    if key.matches("policy_id") {
+                        try reader.once(1 << 16, &seen)
+                        if try !reader.null() { policyID = try reader.string(length: 0...64) }
                         continue
                     }
                 case 10:
@@ -191,6 +246,11 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
                         if try !reader.null() { initScripts = try reader.array(count: 0...20) { reader throws(JSONError) in try InitScript(from: &reader) } }
                         continue
                     }
+                    if key.matches("node_type_id") {
+                        try reader.once(1 << 14, &seen)
+                        if try !reader.null() { nodeTypeID = try reader.string(length: 0...64) }
+                        continue
+                    }
                 case 14:
                     if key.matches("spark_env_vars") {
                         try reader.once(1 << 8, &seen)
@@ -206,6 +266,17 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
                     if key.matches("worker_memory_mb") {
                         try reader.once(1 << 6, &seen)
                         if try !reader.null() { workerMemoryMB = try reader.int(in: 512...16_777_216) }
+                        continue
+                    }
+                    if key.matches("instance_pool_id") {
+                        try reader.once(1 << 17, &seen)
+                        if try !reader.null() { instancePoolID = try reader.string(length: 0...64) }
+                        continue
+                    }
+                case 19:
+                    if key.matches("driver_node_type_id") {
+                        try reader.once(1 << 15, &seen)
+                        if try !reader.null() { driverNodeTypeID = try reader.string(length: 0...64) }
                         continue
                     }
                 case 23:
@@ -233,5 +304,10 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         self.autoterminationMinutes = autoterminationMinutes
         self.initScripts = consume initScripts
         self.libraries = consume libraries
+        self.autoscale = autoscale
+        self.nodeTypeID = consume nodeTypeID
+        self.driverNodeTypeID = consume driverNodeTypeID
+        self.policyID = consume policyID
+        self.instancePoolID = consume instancePoolID
     }
 }

@@ -30,6 +30,12 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
     public var lastActivityTime: Timestamp?
     /// Executors alive, the driver left out.
     public var executors: Int?
+    /// Spark tasks that run, as Spark said last. At least 0.
+    public var activeTasks: Int?
+    /// Spark tasks of running stages that wait for a core, as Spark said last. At least 0.
+    public var pendingTasks: Int?
+    /// Structured streams that run, as Spark said last. At least 0.
+    public var streams: Int?
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -44,7 +50,10 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
         contexts: Int? = nil,
         busyCommands: Int? = nil,
         lastActivityTime: Timestamp? = nil,
-        executors: Int? = nil
+        executors: Int? = nil,
+        activeTasks: Int? = nil,
+        pendingTasks: Int? = nil,
+        streams: Int? = nil
     ) {
         self.clusterID = clusterID
         self.phase = phase
@@ -58,6 +67,9 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
         self.busyCommands = busyCommands
         self.lastActivityTime = lastActivityTime
         self.executors = executors
+        self.activeTasks = activeTasks
+        self.pendingTasks = pendingTasks
+        self.streams = streams
     }
 
     /// Writes an object.
@@ -103,6 +115,18 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"executors\":")
             writer.value(executors)
         }
+        if let activeTasks {
+            writer.key(quoted: "\"active_tasks\":")
+            writer.value(activeTasks)
+        }
+        if let pendingTasks {
+            writer.key(quoted: "\"pending_tasks\":")
+            writer.value(pendingTasks)
+        }
+        if let streams {
+            writer.key(quoted: "\"streams\":")
+            writer.value(streams)
+        }
         writer.endObject()
     }
 
@@ -120,6 +144,9 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
         var busyCommands: Int?
         var lastActivityTime: Timestamp?
         var executors: Int?
+        var activeTasks: Int?
+        var pendingTasks: Int?
+        var streams: Int?
         var seen: UInt64 = 0
         if try reader.beginObject() {
             repeat {
@@ -146,6 +173,11 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
                     if key.matches("message") {
                         try reader.once(1 << 4, &seen)
                         if try !reader.null() { message = try reader.string() }
+                        continue
+                    }
+                    if key.matches("streams") {
+                        try reader.once(1 << 14, &seen)
+                        if try !reader.null() { streams = try reader.int(in: 0...2_147_483_647) }
                         continue
                     }
                 case 8:
@@ -182,10 +214,20 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
                         startedTime = try Timestamp(from: &reader)
                         continue
                     }
+                    if key.matches("active_tasks") {
+                        try reader.once(1 << 12, &seen)
+                        if try !reader.null() { activeTasks = try reader.int(in: 0...2_147_483_647) }
+                        continue
+                    }
                 case 13:
                     if key.matches("busy_commands") {
                         try reader.once(1 << 9, &seen)
                         if try !reader.null() { busyCommands = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                        continue
+                    }
+                    if key.matches("pending_tasks") {
+                        try reader.once(1 << 13, &seen)
+                        if try !reader.null() { pendingTasks = try reader.int(in: 0...2_147_483_647) }
                         continue
                     }
                 case 18:
@@ -215,6 +257,9 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
         self.busyCommands = busyCommands
         self.lastActivityTime = lastActivityTime
         self.executors = executors
+        self.activeTasks = activeTasks
+        self.pendingTasks = pendingTasks
+        self.streams = streams
     }
 }
 

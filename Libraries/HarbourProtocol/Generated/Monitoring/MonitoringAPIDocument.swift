@@ -446,6 +446,29 @@ extension MonitoringAPI {
           },
           "description": "Installed at each start for this cluster alone, before a context gets its kernel",
           "maxItems": 100
+         },
+         "autoscale": {
+          "$ref": "#/components/schemas/AutoScale"
+         },
+         "node_type_id": {
+          "type": "string",
+          "description": "A named size of the workers, and of the driver unless that has one of its own",
+          "maxLength": 64
+         },
+         "driver_node_type_id": {
+          "type": "string",
+          "description": "A named size of the driver",
+          "maxLength": 64
+         },
+         "policy_id": {
+          "type": "string",
+          "description": "The policy that the rest must keep to, and that fills in what is left open",
+          "maxLength": 64
+         },
+         "instance_pool_id": {
+          "type": "string",
+          "description": "The pool that a ready cluster is taken from",
+          "maxLength": 64
          }
         },
         "additionalProperties": false
@@ -1059,6 +1082,31 @@ extension MonitoringAPI {
           "description": "Why it failed: the installer's last lines"
          }
         }
+       },
+       "AutoScale": {
+        "type": "object",
+        "description": "Between how many workers a cluster is kept by the work that waits.",
+        "required": [
+         "min_workers",
+         "max_workers"
+        ],
+        "properties": {
+         "min_workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 1000,
+          "description": "The fewest workers"
+         },
+         "max_workers": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 1000,
+          "description": "The most workers"
+         }
+        },
+        "additionalProperties": false
        }
       },
       "responses": {
