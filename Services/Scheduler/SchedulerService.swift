@@ -19,6 +19,9 @@ public enum SchedulerService {
     private static let activeRuns = Option<Int>.integer(
         "max-active-runs", in: 1...100_000, environment: "HARBOUR_SCHEDULER_MAX_ACTIVE_RUNS", default: "500",
         help: "How many runs this scheduler decides for at a time; more wait.")
+    private static let lease = Option<Int>.integer(
+        "lease-seconds", in: 1...300, environment: "HARBOUR_SCHEDULER_LEASE_SECONDS", default: "12",
+        help: "How long a scheduler that says nothing keeps its runs; then another one takes them over.")
     private static let instance = Option<String>.string(
         "instance", environment: "HARBOUR_SCHEDULER_INSTANCE",
         help: "A name that no other scheduler of the platform has; the address it listens on when absent."
@@ -27,7 +30,8 @@ public enum SchedulerService {
     /// What its executable and its tests start.
     public static let definition = ServiceDefinition(
         name: "scheduler", summary: "Keeps jobs and their schedules, and runs them on clusters.", defaultPort: 8001,
-        ownOptions: [clusterURL, workspaceURL, activeRuns, instance], document: SchedulerAPI.document, build: build)
+        ownOptions: [clusterURL, workspaceURL, activeRuns, lease, instance], document: SchedulerAPI.document,
+        build: build)
 
     private static func build(
         _ environment: ServiceEnvironment, _ router: ServiceRouter
@@ -46,7 +50,8 @@ public enum SchedulerService {
         let configuration = environment.configuration
         let owner = configuration[instance] ?? configuration[environment.options.listen].description
         let engine = SchedulerEngine(
-            context: context, owner: owner, limits: .init(activeRuns: configuration[activeRuns]))
+            context: context, owner: owner,
+            limits: .init(activeRuns: configuration[activeRuns], lease: .seconds(configuration[lease])))
         JobHandlers(service: JobService(store: JobStore(pool: pool))).register(on: router)
         RunHandlers(
             service: RunService(

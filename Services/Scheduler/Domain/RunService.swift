@@ -59,24 +59,24 @@ struct RunService: Sendable {
     }
 
     func output(_ runID: Int64, taskKey: String, attempt: Int?) async throws -> TaskOutput {
-        let run = try await get(runID)
-        guard let ordinal = run.tasks.firstIndex(where: { $0.taskKey == taskKey }) else {
+        _ = try await runs.get(runID)
+        let tasks = try await runs.tasks(of: [runID])[runID] ?? []
+        guard let task = tasks.first(where: { $0.key == taskKey }) else {
             throw HarbourError(
                 .notFound,
-                "Run \(runID) has no task \(taskKey). It has \(run.tasks.map(\.taskKey).joined(separator: ", ")).")
+                "Run \(runID) has no task \(taskKey). It has \(tasks.map(\.key).joined(separator: ", ")).")
         }
-        let attempts = run.tasks[ordinal].attempts
-        guard let shown = attempt.map({ number in attempts.first { $0.attemptNumber == number } }) ?? attempts.last
-        else {
+        let attempts = task.attempts
+        guard let shown = attempt.map({ number in attempts.first { $0.number == number } }) ?? attempts.last else {
             throw HarbourError(
                 .notFound, "The task \(taskKey) of run \(runID) has no such attempt: it has had \(attempts.count).")
         }
-        let row = try await runs.tasks(of: [runID])[runID]?[ordinal].attempts.first { $0.number == shown.attemptNumber }
         return TaskOutput(
-            runID: runID, taskKey: taskKey, attemptNumber: shown.attemptNumber, state: shown.state,
-            exitValue: row?.record.outcome?.exitValue, error: row?.error,
-            notebook: try await events.notebook(of: runID, ordinal: ordinal, attempt: shown.attemptNumber),
-            truncated: row?.truncated ?? false)
+            runID: runID, taskKey: taskKey, attemptNumber: shown.number,
+            state: shown.record.state(executed: shown.executedAt != nil, isStopping: task.record.phase.isStopping),
+            exitValue: shown.record.outcome?.exitValue, error: shown.error,
+            notebook: try await events.notebook(of: runID, ordinal: task.ordinal, attempt: shown.number),
+            truncated: shown.truncated)
     }
 
     /// Sends the events after a number, and those that come, until the run has ended and everything is sent.

@@ -17,6 +17,8 @@ actor RunCoordinator {
 
     private var machine: RunMachine
     private var saved: RunMachine
+    /// How often this owner has written the run down.
+    private var step: Int64 = 0
     private var taskRows: [TaskRow]
     private var events: [RunMachine.Event] = []
     private var isResumed = false
@@ -106,8 +108,9 @@ actor RunCoordinator {
     private func save() async throws {
         let change = RunProgress.Change(from: saved, to: machine)
         let told = RunEventWriter(plan: machine.plan).events(from: saved, to: machine, at: .now)
-        try await context.persistently("writing a run down") { [progress] in
-            try await progress.save(change, events: told)
+        step += 1
+        try await context.persistently("writing a run down") { [progress, step] in
+            try await progress.save(change, events: told, step: step)
         }
         saved = machine
     }

@@ -89,8 +89,15 @@ actor SchedulerEngine {
     }
 
     private func cancelRequested() async {
-        for (runID, coordinator) in coordinators {
-            if let row = try? await runs.get(runID), row.cancelRequested { await coordinator.cancel() }
+        do {
+            let standings = try await context.persistently("looking for cancelled runs") { [runs, coordinators] in
+                try await runs.standings(of: Array(coordinators.keys))
+            }
+            for (runID, standing) in standings where standing.cancelRequested {
+                await coordinators[runID]?.cancel()
+            }
+        } catch {
+            Logger("scheduler").error("cancelled runs could not be looked for", ["error": HarbourError.describe(error)])
         }
     }
 
@@ -114,8 +121,9 @@ actor SchedulerEngine {
                 }
                 try await begin(claimed)
                 if claimed.count == 100 { isAskedAgain = true }
-                armTakeover(try await claims.nextForeignExpiry())
+                armTakeover(try await claims.nextExpiry(besides: Array(coordinators.keys)))
             } catch {
+                if isStopped { break }
                 Logger("scheduler").error("runs could not be claimed", ["error": HarbourError.describe(error)])
             }
         }
@@ -129,11 +137,17 @@ actor SchedulerEngine {
         }
         for row in claimed where !isStopped {
             if let stale = coordinators.removeValue(forKey: row.runID) { await stale.abandon() }
-            let coordinator = try RunCoordinator(context: context, row: row, tasks: tasks[row.runID] ?? []) {
-                [weak self] runID in self?.ended(runID)
+            do {
+                let coordinator = try RunCoordinator(context: context, row: row, tasks: tasks[row.runID] ?? []) {
+                    [weak self] runID in self?.ended(runID)
+                }
+                coordinators[row.runID] = coordinator
+                await coordinator.start()
+            } catch {
+                // Its lease lapses, and it is tried again then; the others are not held up.
+                Logger("scheduler").error(
+                    "a run cannot be taken up", ["run": Int(row.runID), "error": HarbourError.describe(error)])
             }
-            coordinators[row.runID] = coordinator
-            await coordinator.start()
         }
         armRenewal()
     }
@@ -159,13 +173,14 @@ actor SchedulerEngine {
 
     private func renew() async {
         do {
-            let fences = try await claims.renew(now: .now)
-            for (runID, coordinator) in coordinators where fences[runID] != coordinator.fence {
-                // A run that has just ended is not renewed any more; its coordinator leaves by itself.
-                if let row = try? await runs.get(runID), row.phase != .terminated {
-                    Logger("scheduler").warning("a run was taken over by another scheduler", ["run": Int(runID)])
-                    await coordinator.abandon()
-                }
+            let renewed = coordinators
+            let fences = try await claims.renew(Array(renewed.keys), now: .now)
+            let missing = renewed.filter { fences[$0] != $1.fence }
+            // A run that has just ended is not renewed any more; its coordinator leaves by itself.
+            let standings = missing.isEmpty ? [:] : try await runs.standings(of: Array(missing.keys))
+            for (runID, coordinator) in missing where standings[runID]?.phase != .terminated {
+                Logger("scheduler").warning("a run was taken over by another scheduler", ["run": Int(runID)])
+                await coordinator.abandon()
             }
         } catch {
             Logger("scheduler").warning("leases could not be renewed", ["error": HarbourError.describe(error)])

@@ -16,14 +16,14 @@ struct JobRow: Sendable {
 struct JobStore: Sendable {
     let pool: PostgresPool
 
-    static let columns = "job_id, creator, created_at, updated_at, next_fire_at, settings::text AS settings"
+    static let columns = "job_id, creator, created_at, updated_at, next_fire_at, settings"
 
     func create(_ spec: JobSpec, creator: String, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
         let rows = try await pool.query(
             """
             INSERT INTO jobs (name, creator, created_at, updated_at, settings, max_active, next_fire_at)
-            VALUES (\(spec.name), \(creator), \(now), \(now), \(spec.jsonText())::text::jsonb,
-                    \(Int64(spec.maxConcurrentRuns ?? 1))::bigint::integer, \(nextFireAt))
+            VALUES (\(spec.name), \(creator), \(now), \(now), \(spec.jsonText())::jsonb,
+                    \(Int32(clamping: spec.maxConcurrentRuns ?? 1)), \(nextFireAt))
             RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
             """)
         return try Self.one(rows, jobID: 0)
@@ -49,8 +49,8 @@ struct JobStore: Sendable {
     func update(_ jobID: Int64, _ spec: JobSpec, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
         let rows = try await pool.query(
             """
-            UPDATE jobs SET name = \(spec.name), updated_at = \(now), settings = \(spec.jsonText())::text::jsonb,
-                max_active = \(Int64(spec.maxConcurrentRuns ?? 1))::bigint::integer, next_fire_at = \(nextFireAt)
+            UPDATE jobs SET name = \(spec.name), updated_at = \(now), settings = \(spec.jsonText())::jsonb,
+                max_active = \(Int32(clamping: spec.maxConcurrentRuns ?? 1)), next_fire_at = \(nextFireAt)
             WHERE job_id = \(jobID) AND deleted_at IS NULL
             RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
             """)
@@ -89,7 +89,7 @@ extension JobRow {
         createdAt = try row["created_at", as: Timestamp.self]
         updatedAt = try row["updated_at", as: Timestamp.self]
         nextFireAt = try row["next_fire_at", as: Timestamp?.self]
-        settings = try JobSpec(json: Array(try row["settings", as: String.self].utf8))
+        settings = try JobSpec(json: try row["settings", as: PostgresJSON.self].bytes)
     }
 
     /// As the API shows it.

@@ -36,7 +36,8 @@ struct RunClaims: Sendable {
                                     OR active + place <= max_active)
                     ORDER BY phase = 'QUEUED', run_id LIMIT \(Int64(limit))
                 )
-                UPDATE runs SET owner = \(owner), lease_until = \(now + lease), fence = fence + 1, phase = 'RUNNING',
+                UPDATE runs SET owner = \(owner), lease_until = \(now + lease), fence = fence + 1, step = 0,
+                                phase = 'RUNNING',
                                 started_at = coalesce(started_at, \(now))
                 WHERE run_id IN (SELECT run_id FROM chosen)
                 RETURNING \(unescaped: RunRow.columns)
@@ -45,13 +46,15 @@ struct RunClaims: Sendable {
         }
     }
 
-    /// Renews the leases of all runs we own.
+    /// Renews the leases of the runs that are being decided for here. A run of ours that nobody decides for, because
+    /// its coordinator gave up, is not among them: its lease lapses and it is taken up again.
     ///
     /// - Returns: the fences of the runs that are still ours; what is missing has been taken from us.
-    func renew(now: Timestamp) async throws -> [Int64: Int64] {
+    func renew(_ runIDs: [Int64], now: Timestamp) async throws -> [Int64: Int64] {
         let rows = try await pool.query(
             """
-            UPDATE runs SET lease_until = \(now + lease) WHERE owner = \(owner) AND phase <> 'TERMINATED'
+            UPDATE runs SET lease_until = \(now + lease)
+            WHERE run_id = ANY(\(runIDs)::bigint[]) AND owner = \(owner) AND phase <> 'TERMINATED'
             RETURNING run_id, fence
             """)
         var fences: [Int64: Int64] = [:]
@@ -59,12 +62,12 @@ struct RunClaims: Sendable {
         return fences
     }
 
-    /// When the first lease of another scheduler ends, if nobody renews it.
-    func nextForeignExpiry() async throws -> Timestamp? {
+    /// When the first lease ends of a run that is not being decided for here, if nobody renews it.
+    func nextExpiry(besides runIDs: [Int64]) async throws -> Timestamp? {
         let rows = try await pool.query(
             """
             SELECT min(lease_until) AS next FROM runs
-            WHERE phase <> 'TERMINATED' AND owner IS NOT NULL AND owner <> \(owner)
+            WHERE phase <> 'TERMINATED' AND owner IS NOT NULL AND run_id <> ALL(\(runIDs)::bigint[])
             """)
         return try rows.first?["next", as: Timestamp?.self] ?? nil
     }

@@ -25,8 +25,8 @@ struct RunEventStore: Sendable {
     func notebook(of runID: Int64, ordinal: Int, attempt: Int) async throws -> JSONValue? {
         let rows = try await pool.query(
             """
-            SELECT notebook FROM attempts WHERE run_id = \(runID) AND task_ordinal = \(Int64(ordinal))::bigint::integer
-              AND attempt_number = \(Int64(attempt))::bigint::integer
+            SELECT notebook FROM attempts WHERE run_id = \(runID) AND task_ordinal = \(Int32(clamping: ordinal))
+              AND attempt_number = \(Int32(clamping: attempt))
             """)
         guard let frame = try rows.first?["notebook", as: [UInt8]?.self] else { return nil }
         return try JSONValue(json: try LZ4Frame.decompress(frame, limit: RunProgress.notebookLimit))
@@ -42,11 +42,11 @@ struct RunClusterStore: Sendable {
     func current(_ choice: ClusterChoice) async throws -> (generation: Int, clusterID: String)? {
         let rows = try await pool.query(
             """
-            SELECT generation::bigint AS generation, cluster_id FROM run_clusters
+            SELECT generation, cluster_id FROM run_clusters
             WHERE run_id = \(runID) AND cluster_key = \(choice.key) AND NOT released ORDER BY generation DESC LIMIT 1
             """)
         guard let row = rows.first else { return nil }
-        return (Int(try row["generation", as: Int64.self]), try row["cluster_id", as: String.self])
+        return (try row["generation", as: Int.self], try row["cluster_id", as: String.self])
     }
 
     /// How many clusters the choice has had.
@@ -61,7 +61,7 @@ struct RunClusterStore: Sendable {
         try await pool.query(
             """
             INSERT INTO run_clusters (run_id, cluster_key, generation, cluster_id)
-            VALUES (\(runID), \(choice.key), \(Int64(generation))::bigint::integer, \(clusterID)) ON CONFLICT DO NOTHING
+            VALUES (\(runID), \(choice.key), \(Int32(clamping: generation)), \(clusterID)) ON CONFLICT DO NOTHING
             """)
     }
 

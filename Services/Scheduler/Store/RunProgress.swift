@@ -21,38 +21,51 @@ struct RunProgress: Sendable {
         var attempts: [(ordinal: Int, number: Int, record: AttemptRecord)] = []
     }
 
-    /// Writes the change and the events that tell of it, all or nothing.
-    func save(_ change: Change, events: [RunEvent]) async throws {
+    /// Writes the change and the events that tell of it, all or nothing, in one statement.
+    ///
+    /// - Parameter step: 1, 2, 3, ... under one claim. The same step may be written twice, as happens when the
+    ///   connection breaks before the answer comes: the second time changes nothing.
+    /// - Throws: `LEASE_LOST` when the fence is an old one.
+    func save(_ change: Change, events: [RunEvent], step: Int64) async throws {
         let result = change.run.result
-        try await pool.transaction { transaction in
-            try await hold(transaction)
-            try await transaction.query(
-                """
-                UPDATE runs SET record = \(change.run.json.jsonText())::text::jsonb, result = \(result?.rawValue),
+        let rows = try await pool.query(
+            """
+            WITH done AS (
+                SELECT 1 FROM runs WHERE run_id = \(runID) AND fence = \(fence) AND step >= \(step)
+            ), held AS (
+                UPDATE runs SET record = \(change.run.json.jsonText())::jsonb, result = \(result?.rawValue), step = \(step),
                     phase = \(result == nil ? "RUNNING" : "TERMINATED"), started_at = \(change.run.startTime),
-                    ended_at = \(change.run.endTime)
-                WHERE run_id = \(runID)
-                """)
-            for (ordinal, record) in change.tasks {
-                try await transaction.query(
-                    """
-                    UPDATE tasks SET record = \(record.json.jsonText())::text::jsonb
-                    WHERE run_id = \(runID) AND ordinal = \(Int64(ordinal))::bigint::integer
-                    """)
-            }
-            for (ordinal, number, record) in change.attempts {
-                try await transaction.query(
-                    """
-                    INSERT INTO attempts (attempt_id, run_id, task_ordinal, attempt_number, record)
-                    VALUES (\(attemptID(ordinal, number)), \(runID), \(Int64(ordinal))::bigint::integer,
-                            \(Int64(number))::bigint::integer, \(record.json.jsonText())::text::jsonb)
-                    ON CONFLICT (attempt_id) DO UPDATE SET record = excluded.record
-                    """)
-            }
-            try await append(events.map { ($0, nil) }, in: transaction)
-            // A run that has ended may let the next one of its job begin.
-            if result != nil { try await transaction.query("SELECT pg_notify('scheduler_runs', '')") }
-        }
+                    ended_at = \(change.run.endTime), last_sequence = last_sequence + \(events.count)
+                WHERE run_id = \(runID) AND fence = \(fence) AND step < \(step)
+                RETURNING run_id, last_sequence - \(events.count) AS base
+            ), changed AS (
+                UPDATE tasks SET record = t.record::jsonb
+                FROM held, unnest(\(change.tasks.map { Int32(clamping: $0.ordinal) }),
+                                  \(change.tasks.map { $0.record.json.jsonText() })) AS t (ordinal, record)
+                WHERE tasks.run_id = held.run_id AND tasks.ordinal = t.ordinal
+            ), tried AS (
+                INSERT INTO attempts (attempt_id, run_id, task_ordinal, attempt_number, record)
+                SELECT t.id, run_id, t.ordinal, t.number, t.record::jsonb
+                FROM held, unnest(\(change.attempts.map { attemptID($0.ordinal, $0.number) }),
+                                  \(change.attempts.map { Int32(clamping: $0.ordinal) }),
+                                  \(change.attempts.map { Int32(clamping: $0.number) }),
+                                  \(change.attempts.map { $0.record.json.jsonText() })) AS t (id, ordinal, number, record)
+                ON CONFLICT (attempt_id) DO UPDATE SET record = excluded.record
+            ), told AS (
+                INSERT INTO run_events (run_id, sequence, payload)
+                SELECT run_id, base + place, payload
+                FROM held, unnest(\(events.map { $0.jsonText() })) WITH ORDINALITY AS t (payload, place)
+            )
+            SELECT (SELECT count(*) FROM held) + (SELECT count(*) FROM done) AS taken,
+                   (SELECT count(pg_notify('scheduler_events', run_id::text)) FROM held),
+                   -- A run that has ended may let the next one of its job begin.
+                   (SELECT count(pg_notify('scheduler_runs', '')) FROM held WHERE \(result != nil))
+            """)
+        if try rows.first?["taken", as: Int64.self] != 1 { throw lost }
+    }
+
+    private var lost: HarbourError {
+        HarbourError(.leaseLost, "Another scheduler has taken over run \(runID).")
     }
 
     /// The name of an attempt, of its context, and the beginning of the names of its commands.
@@ -65,7 +78,7 @@ struct RunProgress: Sendable {
             try await transaction.query(
                 """
                 UPDATE tasks SET notebook_id = \(notebookID), revision_id = \(revisionID)
-                WHERE run_id = \(runID) AND ordinal = \(Int64(ordinal))::bigint::integer AND revision_id IS NULL
+                WHERE run_id = \(runID) AND ordinal = \(Int32(clamping: ordinal)) AND revision_id IS NULL
                 """)
         }
     }
@@ -90,7 +103,7 @@ struct RunProgress: Sendable {
             try await transaction.query(
                 """
                 INSERT INTO cells (attempt_id, ordinal, outputs)
-                VALUES (\(attempt), \(Int64(cell))::bigint::integer, \(frame)) ON CONFLICT DO NOTHING
+                VALUES (\(attempt), \(Int32(clamping: cell)), \(frame)) ON CONFLICT DO NOTHING
                 """)
         }
     }
@@ -98,11 +111,11 @@ struct RunProgress: Sendable {
     /// The outputs of the cells that have ended, by cell.
     func finishedCells(attempt: String) async throws -> [Int: JSONValue] {
         let rows = try await pool.query(
-            "SELECT ordinal::bigint AS ordinal, outputs FROM cells WHERE attempt_id = \(attempt)")
+            "SELECT ordinal, outputs FROM cells WHERE attempt_id = \(attempt)")
         var cells: [Int: JSONValue] = [:]
         for row in rows {
             let bytes = try LZ4Frame.decompress(try row["outputs", as: [UInt8].self], limit: Self.notebookLimit)
-            cells[Int(try row["ordinal", as: Int64.self])] = try JSONValue(json: bytes)
+            cells[try row["ordinal", as: Int.self]] = try JSONValue(json: bytes)
         }
         return cells
     }
@@ -114,7 +127,7 @@ struct RunProgress: Sendable {
             try await hold(transaction)
             try await transaction.query(
                 """
-                UPDATE attempts SET notebook = \(frame), error = \(error?.jsonText())::text::jsonb,
+                UPDATE attempts SET notebook = \(frame), error = \(error?.jsonText())::jsonb,
                     truncated = \(truncated)
                 WHERE attempt_id = \(attempt)
                 """)
@@ -169,6 +182,6 @@ struct RunProgress: Sendable {
     private func hold(_ transaction: PostgresTransaction) async throws {
         let rows = try await transaction.query(
             "SELECT 1 FROM runs WHERE run_id = \(runID) AND fence = \(fence) FOR UPDATE")
-        if rows.isEmpty { throw HarbourError(.leaseLost, "Another scheduler has taken over run \(runID).") }
+        if rows.isEmpty { throw lost }
     }
 }

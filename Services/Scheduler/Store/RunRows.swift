@@ -28,8 +28,8 @@ struct RunRow: Sendable {
     var lastSequence: Int64
 
     static let columns = """
-        run_id, job_id, run_name, trigger, creator, fire_at, created_at, settings::text AS settings,
-        parameters::text AS parameters, phase, cancel_requested, record::text AS record, fence, last_sequence
+        run_id, job_id, run_name, trigger, creator, fire_at, created_at, settings, parameters, phase,
+        cancel_requested, record, fence, last_sequence
         """
 
     init(_ row: PostgresRow) throws {
@@ -40,11 +40,11 @@ struct RunRow: Sendable {
         creator = try row["creator", as: String.self]
         fireAt = try row["fire_at", as: Timestamp?.self]
         createdAt = try row["created_at", as: Timestamp.self]
-        settings = try JobSpec(json: Array(try row["settings", as: String.self].utf8))
-        parameters = try [String: String](json: Array(try row["parameters", as: String.self].utf8))
+        settings = try JobSpec(json: try row["settings", as: PostgresJSON.self].bytes)
+        parameters = try [String: String](json: try row["parameters", as: PostgresJSON.self].bytes)
         phase = Phase(rawValue: try row["phase", as: String.self]) ?? .queued
         cancelRequested = try row["cancel_requested", as: Bool.self]
-        record = RunRecord(try JSONValue(json: Array(try row["record", as: String.self].utf8)))
+        record = RunRecord(try JSONValue(json: try row["record", as: PostgresJSON.self].bytes))
         fence = try row["fence", as: Int64.self]
         lastSequence = try row["last_sequence", as: Int64.self]
     }

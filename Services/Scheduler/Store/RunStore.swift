@@ -22,8 +22,8 @@ struct RunStore: Sendable {
             INSERT INTO runs (job_id, run_name, trigger, creator, fire_at, idempotency_token, created_at, settings,
                               parameters, phase, record)
             VALUES (\(run.jobID), \(run.runName), \(run.trigger.rawValue), \(run.creator), \(run.fireAt),
-                    \(run.idempotencyToken), \(now), \(run.settings.jsonText())::text::jsonb,
-                    \(run.parameters.jsonText())::text::jsonb, 'QUEUED', \(RunRecord().json.jsonText())::text::jsonb)
+                    \(run.idempotencyToken), \(now), \(run.settings.jsonText())::jsonb,
+                    \(run.parameters.jsonText())::jsonb, 'QUEUED', \(RunRecord().json.jsonText())::jsonb)
             ON CONFLICT DO NOTHING RETURNING run_id
             """)
         guard let runID = try inserted.first?["run_id", as: Int64.self] else {
@@ -32,7 +32,7 @@ struct RunStore: Sendable {
         try await transaction.query(
             """
             INSERT INTO tasks (run_id, task_key, ordinal, record)
-            SELECT \(runID), key, ordinal::integer - 1, \(TaskRecord().json.jsonText())::text::jsonb
+            SELECT \(runID), key, ordinal::integer - 1, \(TaskRecord().json.jsonText())::jsonb
             FROM unnest(\(run.settings.tasks.map(\.taskKey))::text[]) WITH ORDINALITY AS t (key, ordinal)
             """)
         try await transaction.query("SELECT pg_notify('scheduler_runs', \(String(runID)))")
@@ -63,6 +63,20 @@ struct RunStore: Sendable {
         return try RunRow(row)
     }
 
+    /// Where several runs stand, by run, in one query.
+    func standings(of runIDs: [Int64]) async throws -> [Int64: (phase: RunRow.Phase, cancelRequested: Bool)] {
+        let rows = try await pool.query(
+            "SELECT run_id, phase, cancel_requested FROM runs WHERE run_id = ANY(\(runIDs)::bigint[])")
+        var standings: [Int64: (phase: RunRow.Phase, cancelRequested: Bool)] = [:]
+        for row in rows {
+            standings[try row["run_id", as: Int64.self]] = (
+                RunRow.Phase(rawValue: try row["phase", as: String.self]) ?? .queued,
+                try row["cancel_requested", as: Bool.self]
+            )
+        }
+        return standings
+    }
+
     /// Runs below an id, newest first.
     func list(before runID: Int64?, jobID: Int64?, activeOnly: Bool, limit: Int) async throws -> [RunRow] {
         let rows = try await pool.query(
@@ -80,15 +94,15 @@ struct RunStore: Sendable {
         let attempts = try await self.attempts(of: runIDs)
         let rows = try await pool.query(
             """
-            SELECT run_id, ordinal::bigint AS ordinal, task_key, record::text AS record, notebook_id, revision_id
+            SELECT run_id, ordinal, task_key, record, notebook_id, revision_id
             FROM tasks WHERE run_id = ANY(\(runIDs)::bigint[]) ORDER BY run_id, ordinal
             """)
         var tasks: [Int64: [TaskRow]] = [:]
         for row in rows {
             let runID = try row["run_id", as: Int64.self]
-            let ordinal = Int(try row["ordinal", as: Int64.self])
+            let ordinal = try row["ordinal", as: Int.self]
             let mine = attempts[runID]?[ordinal] ?? []
-            let json = try JSONValue(json: Array(try row["record", as: String.self].utf8))
+            let json = try JSONValue(json: try row["record", as: PostgresJSON.self].bytes)
             guard let record = TaskRecord(json, attempts: mine.map(\.record)) else {
                 throw HarbourError(.internalError, "The record of a task cannot be read.", detail: "run \(runID)")
             }
@@ -104,25 +118,24 @@ struct RunStore: Sendable {
     private func attempts(of runIDs: [Int64]) async throws -> [Int64: [Int: [AttemptRow]]] {
         let rows = try await pool.query(
             """
-            SELECT run_id, task_ordinal::bigint AS task_ordinal, attempt_number::bigint AS attempt_number,
-                   record::text AS record, cluster_id, executed_at, error::text AS error, truncated
+            SELECT run_id, task_ordinal, attempt_number, record, cluster_id, executed_at, error, truncated
             FROM attempts WHERE run_id = ANY(\(runIDs)::bigint[]) ORDER BY run_id, task_ordinal, attempt_number
             """)
         var attempts: [Int64: [Int: [AttemptRow]]] = [:]
         for row in rows {
             let runID = try row["run_id", as: Int64.self]
-            let json = try JSONValue(json: Array(try row["record", as: String.self].utf8))
+            let json = try JSONValue(json: try row["record", as: PostgresJSON.self].bytes)
             guard let record = AttemptRecord(json) else {
                 throw HarbourError(.internalError, "The record of an attempt cannot be read.", detail: "run \(runID)")
             }
-            let error = try row["error", as: String?.self]
+            let error = try row["error", as: PostgresJSON?.self]
             let attempt = AttemptRow(
-                number: Int(try row["attempt_number", as: Int64.self]), record: record,
+                number: try row["attempt_number", as: Int.self], record: record,
                 clusterID: try row["cluster_id", as: String?.self],
                 executedAt: try row["executed_at", as: Timestamp?.self],
-                error: try error.map { try CommandError(json: Array($0.utf8)) },
+                error: try error.map { try CommandError(json: $0.bytes) },
                 truncated: try row["truncated", as: Bool.self])
-            attempts[runID, default: [:]][Int(try row["task_ordinal", as: Int64.self]), default: []].append(attempt)
+            attempts[runID, default: [:]][try row["task_ordinal", as: Int.self], default: []].append(attempt)
         }
         return attempts
     }
