@@ -191,7 +191,8 @@ let suites: [Target] = [
             "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "LocalBackend", "SimulatedBackend",
         ], exclude: ["stand_in_driver.py"]),
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats", "HTTPClient"] + common),
-    tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule"] + common),
+    // The program is not imported: the tests start and kill it.
+    tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
     tests("Monitoring", ["MonitoringService", "ServiceTestKit", "HTTPClient"] + common),
     tests(

@@ -6,7 +6,7 @@ import ServiceKit
 import Synchronization
 
 /// The workspace and cluster services as the scheduler sees them, with cells that do what their source says:
-/// `print x`, `fail x`, `exit x`, `wait`, `lost`. Commands run once a name and keep their events, as the driver does.
+/// `print x`, `fail x`, `exit x`, `pause milliseconds`, `wait`, `lost`. Commands run once a name and keep their events, as the driver does.
 final class ScriptedServices: Sendable {
     private struct Command {
         var events: [CommandEvent] = []
@@ -147,6 +147,11 @@ final class ScriptedServices: Sendable {
                 ])
         case "exit":
             emit(id, [CommandEvent(sequence: 0, timestamp: .now, type: .exit, text: rest), terminal(.finished)])
+        case "pause":
+            Task { [self] in
+                try await Task.sleep(for: .milliseconds(Int(rest) ?? 0))
+                finish(id)
+            }
         case "lost":
             state.withLock { $0.clusters[clusterID] = .terminated }
             emit(id, [terminal(.error, CommandError(code: "DRIVER_LOST", name: "DriverLost", message: "It has gone."))])
