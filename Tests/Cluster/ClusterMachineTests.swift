@@ -88,7 +88,7 @@ import Testing
         #expect(machine.record.state == .restarting)
         let outcome = try machine.handle(.removed, at: now)
         #expect(outcome.actions == [.provision])
-        #expect(machine.record.state == .pending)
+        #expect(machine.record.state == .restarting, "until it runs again")
         #expect(machine.record.generation == 2)
         #expect(machine.record.reason == nil)
     }
@@ -129,7 +129,7 @@ import Testing
 
     /// A world of the machine's: does its actions with luck of its own, and now and then forgets all but the record.
     private struct World {
-        enum Work { case idle, provisioning, removing }
+        enum Work { case idle, provisioning, resizing, removing }
         var machine: ClusterMachine
         var generator: SeededGenerator
         var work = Work.idle
@@ -150,6 +150,11 @@ import Testing
                 case .follow:
                     #expect(exists, "only what is there can be followed")
                     follows = true
+                case .resize(let workers):
+                    #expect(machine.record.state == .resizing)
+                    #expect(machine.record.resizeTo == workers)
+                    #expect(work == .idle, "one thing at a time")
+                    work = .resizing
                 case .remove:
                     #expect(machine.record.step == .ending)
                     follows = false
@@ -169,7 +174,9 @@ import Testing
             switch record.step {
             case .starting: #expect(work == .provisioning)
             case .ending: #expect(work == .removing)
-            case .connecting, .running: #expect(follows)
+            case .connecting, .running:
+                #expect(follows)
+                #expect((work == .resizing) == (record.resizeTo != nil))
             case .ended:
                 #expect(!exists, "nothing may be left of what has ended")
                 #expect(openCommands == 0, "no command outlives its cluster")
@@ -200,6 +207,9 @@ import Testing
                 world.exists = false
                 world.work = .idle
                 try send(.removed, to: &world, time)
+            case .resizing:
+                world.work = .idle
+                try send(.resized(provisioned(world.generation)), to: &world, time)
             case .idle:
                 if world.machine.record.step == .connecting { try send(.driver(status(.running)), to: &world, time) }
             }
@@ -209,13 +219,19 @@ import Testing
     }
 
     private func send(_ input: ClusterInput, to world: inout World, _ time: Timestamp) throws {
-        let outcome = try world.machine.handle(input, at: time)
-        world.perform(outcome.actions)
+        let before = world.machine
+        do throws(HarbourError) {
+            let outcome = try world.machine.handle(input, at: time)
+            world.perform(outcome.actions)
+        } catch {
+            #expect(error.code == .invalidState)
+            world.machine = before
+        }
     }
 
     private func step(_ world: inout World, _ time: Timestamp) throws {
         let lost = ClusterEnd(.exited, status: 1, message: "It ended.")
-        switch Int.random(in: 0..<14, using: &world.generator) {
+        switch Int.random(in: 0..<20, using: &world.generator) {
         case 0: try send(.start, to: &world, time)
         case 1: try send(.terminate(.userRequest), to: &world, time)
         case 2 where Int.random(in: 0..<10, using: &world.generator) == 0: try send(.delete, to: &world, time)
@@ -241,6 +257,19 @@ import Testing
         case 11: try send(.startTimedOut(.seconds(60)), to: &world, time)
         case 12: if world.machine.record.step == .running { world.openCommands += 1 }
         case 13: try restart(&world, time)
+        case 14: try send(.restart, to: &world, time)
+        case 15: try send(.edit, to: &world, time)
+        case 16:
+            let workers = Int.random(in: 0..<4, using: &world.generator)
+            try send(.resize(workers: workers, .user), to: &world, time)
+        case 17 where world.work == .resizing:
+            world.work = .idle
+            try send(.resized(provisioned(world.generation)), to: &world, time)
+        case 18 where world.work == .resizing:
+            world.work = .idle
+            try send(.resizeFailed(HarbourError(.backendUnavailable, "No.")), to: &world, time)
+        case 19:
+            try send(.seen(workers: 1, problem: Bool.random(using: &world.generator) ? "Lame." : nil), to: &world, time)
         default: break
         }
     }

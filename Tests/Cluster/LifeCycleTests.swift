@@ -23,7 +23,7 @@ import Testing
             let running = try await fixture.wait("c1", for: .running)
             #expect(running.spark?.version == "4.1.0")
             #expect(running.phases?.map(\.name) == ["prepare", "driver", "workers", "jvm"])
-            #expect(running.autoterminationTime != nil)
+            #expect(running.autoTermination?.busyWith == ["run/17"], "its run ends it")
             let again = try await client.call(
                 ClusterAPI.createCluster, .init(body: wish), context: ServiceFixture.context)
             #expect(again.startTime == made.startTime)
@@ -211,8 +211,13 @@ import Testing
                 .init(clusterID: "c1", contextID: "ctx", body: CommandSpec(commandID: "busy", source: "hang")))
             let busy = try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1"))
             #expect(busy.autoterminationTime == nil)
-            // Three times the limit, with a command that runs.
-            try await fixture.loop.sleep(for: .milliseconds(900))
+            // Another one, which began later and is not used, has come to the end of the same time.
+            _ = try await client.call(
+                ClusterAPI.createCluster,
+                .init(
+                    body: CreateCluster(
+                        spec: ClusterSpec(clusterName: "idle", autoterminationMinutes: 1), clusterID: "c2")))
+            #expect(try await fixture.wait("c2", for: .terminated).terminationReason?.code == "INACTIVITY")
             let still = try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1"))
             #expect(still.state == .running)
             try await fixture.drivers.get("c1").release()

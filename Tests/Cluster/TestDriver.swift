@@ -32,6 +32,8 @@ actor TestDriver {
     private var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
     private var nextListener = 0
     private var isFrozen = false
+    private var streams = 0
+    private var tasks = (active: 0, pending: 0)
     /// How often each command was really run, by its id.
     private(set) var runs: [String: Int] = [:]
 
@@ -71,6 +73,10 @@ actor TestDriver {
     /// Stops answering while all connections stay open, as a stopped process does.
     func freeze() { isFrozen = true }
 
+    /// What Spark does beside commands. Nothing announces it, as with the real driver.
+    func setStreams(_ count: Int) { streams = count }
+    func setTasks(active: Int, pending: Int) { tasks = (active, pending) }
+
     /// Lets hanging commands finish.
     func release() {
         for key in commands.keys where commands[key]?.info.state == .running { finish(key, .finished) }
@@ -82,7 +88,8 @@ actor TestDriver {
             message: failure?.message, startedTime: .now,
             phases: phase == .running ? [PhaseTiming(name: "jvm", milliseconds: 7)] : [],
             spark: phase == .running ? SparkInfo(version: "4.1.0", applicationID: "local-1") : nil,
-            contexts: contexts.count, busyCommands: commands.values.filter { !$0.info.state.isOver }.count)
+            contexts: contexts.count, busyCommands: commands.values.filter { !$0.info.state.isOver }.count,
+            activeTasks: tasks.active, pendingTasks: tasks.pending, streams: streams)
     }
 
     // MARK: What it is

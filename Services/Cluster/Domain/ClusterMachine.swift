@@ -6,6 +6,13 @@ internal import HarbourProtocol
 enum ClusterInput: Sendable {
     // From users.
     case start
+    /// Start on a driver that runs already, under the name it was started with.
+    case adopt(ReadyDriver)
+    case restart
+    /// The specification is another one from now on.
+    case edit
+    case resize(workers: Int, ResizeCause)
+    case pin(Bool)
     case terminate(TerminationReason)
     case delete
     // From the backend.
@@ -16,6 +23,10 @@ enum ClusterInput: Sendable {
     case lost(ClusterEnd, log: String?)
     case removed
     case removeFailed(HarbourError)
+    case resized(ProvisionedCluster)
+    case resizeFailed(HarbourError)
+    /// How many workers the place sees, and what is wrong with it if anything is.
+    case seen(workers: Int, problem: String?)
     case recovered(RecoveredCluster)
     // From the driver.
     case driver(DriverStatus)
@@ -30,6 +41,8 @@ enum ClusterAction: Sendable, Hashable {
     case provision
     /// Connect to the driver and follow it and its process.
     case follow
+    /// Ask the backend for that many workers.
+    case resize(workers: Int)
     /// Let go of the driver, stop a start that is going on, and ask the backend to end everything, after that long.
     case remove(after: Duration)
     /// All commands that have not ended will not end any more.
@@ -44,7 +57,7 @@ enum ClusterAction: Sendable, Hashable {
 /// actions of the stored step; every action can be repeated. Every path out of life goes through `remove`.
 struct ClusterMachine: Sendable, Hashable {
     /// What it knows.
-    private(set) var record: ClusterRecord
+    var record: ClusterRecord
 
     /// A machine that goes on from a stored record.
     init(_ record: ClusterRecord) { self.record = record }
@@ -75,12 +88,20 @@ struct ClusterMachine: Sendable, Hashable {
         var outcome: Outcome
         switch input {
         case .start: outcome = start(now)
+        case .adopt(let driver): outcome = try adopt(driver, now)
+        case .restart: outcome = try restart(now)
+        case .edit: outcome = try edit(now)
+        case .resize(let workers, let cause): outcome = try resize(to: workers, cause)
+        case .pin(let pinned): outcome = pin(pinned)
         case .terminate(let reason): outcome = terminate(reason, now)
-        case .delete: outcome = delete(now)
+        case .delete: outcome = try delete(now)
         case .phase, .handle, .provisioned, .provisionFailed: outcome = backend(input, now)
         case .lost(let end, let log): outcome = lost(end, log, now)
         case .removed: outcome = removed(now)
         case .removeFailed(let error): outcome = removeFailed(error)
+        case .resized(let cluster): outcome = resized(cluster)
+        case .resizeFailed(let error): outcome = resizeFailed(error)
+        case .seen(let workers, let problem): outcome = seen(workers, problem)
         case .recovered(let found): outcome = recovered(found, now)
         case .driver(let status): outcome = driver(status, now)
         case .unreachable: outcome = unreachable(now)
@@ -91,7 +112,7 @@ struct ClusterMachine: Sendable, Hashable {
         return outcome
     }
 
-    private var isStarting: Bool { record.step == .starting || record.step == .connecting }
+    var isStarting: Bool { record.step == .starting || record.step == .connecting }
 
     // MARK: Users
 
@@ -119,7 +140,10 @@ struct ClusterMachine: Sendable, Hashable {
         }
     }
 
-    private mutating func delete(_ now: Timestamp) -> Outcome {
+    private mutating func delete(_ now: Timestamp) throws(HarbourError) -> Outcome {
+        if record.isPinned {
+            throw HarbourError(.invalidState, "The cluster is pinned. Unpin it first, or terminate it.")
+        }
         switch record.step {
         case .ended: return Outcome(actions: [.forget])
         case .ending:
@@ -137,202 +161,19 @@ struct ClusterMachine: Sendable, Hashable {
     }
 
     /// Goes to `starting`; `next` counts a new start.
-    private mutating func begin(_ now: Timestamp, next: Bool = false) -> Outcome {
-        let generation = record.generation + (next ? 1 : 0)
-        record = ClusterRecord(startTime: now)
-        record.generation = generation
+    mutating func begin(_ now: Timestamp, next: Bool = false, isRestart: Bool = false) -> Outcome {
+        renew(now, next: next)
+        record.isRestart = isRestart
         record.message = "The cluster is being started."
-        let note = ClusterNote("STARTING", record.message, ["start": "\(generation)"])
+        let note = ClusterNote("STARTING", record.message, ["start": "\(record.generation)"])
         return Outcome(actions: [.provision], notes: [note], changed: true)
     }
 
-    // MARK: The backend
-
-    private mutating func backend(_ input: ClusterInput, _ now: Timestamp) -> Outcome {
-        // Late news of a start that was given up: what it made is ended by the removal that is on its way.
-        guard record.step == .starting else { return Outcome() }
-        switch input {
-        case .phase(let name):
-            closePhase(now)
-            record.phase = name
-            record.phaseSince = now
-            record.message = "The cluster is being started: \(name)."
-        case .handle(let handle): record.handle = handle
-        case .provisioned(let cluster):
-            closePhase(now)
-            record.handle = cluster.handle
-            record.address = cluster.driver
-            record.step = .connecting
-            record.message = "Spark is starting."
-            record.phase = "spark"
-            record.phaseSince = now
-            let note = ClusterNote("DRIVER_STARTED", "The driver's process has been started.", timings)
-            return Outcome(actions: [.follow], notes: [note])
-        case .provisionFailed(let error): return end(.launchFailed(error), now, event: "START_FAILED")
-        default: break
-        }
-        return Outcome()
-    }
-
-    private mutating func closePhase(_ now: Timestamp) {
-        guard let phase = record.phase, let since = record.phaseSince else { return }
-        record.phases.append(PhaseTiming(name: phase, milliseconds: max(0, (now - since).milliseconds)))
-        record.phase = nil
-        record.phaseSince = nil
-    }
-
-    private var timings: [String: String] {
-        var timings: [String: String] = [:]
-        for phase in record.phases { timings["\(phase.name)_ms"] = "\(phase.milliseconds)" }
-        return timings
-    }
-
-    private mutating func lost(_ end: ClusterEnd, _ log: String?, _ now: Timestamp) -> Outcome {
-        switch record.step {
-        case .connecting:
-            var reason = TerminationReason.sparkFailed(end.kind.rawValue, end.message)
-            reason.parameters?["log"] = log
-            return self.end(reason, now, event: "START_FAILED")
-        case .running:
-            var outcome = self.end(.driverLost(end), now, event: "DRIVER_UNAVAILABLE")
-            outcome.actions.insert(.failCommands(code: "DRIVER_LOST", message: end.message), at: 0)
-            return outcome
-        case .starting, .ending, .ended, .stuck: return Outcome()
-        }
-    }
-
-    private mutating func unreachable(_ now: Timestamp) -> Outcome {
-        switch record.step {
-        case .connecting: return end(.driverUnreachable, now, event: "START_FAILED")
-        case .running:
-            var outcome = end(.driverUnreachable, now, event: "DRIVER_NOT_RESPONDING")
-            let message = "The driver did not answer any more, and the cluster was ended. Start it again."
-            outcome.actions.insert(.failCommands(code: "DRIVER_UNREACHABLE", message: message), at: 0)
-            return outcome
-        case .starting, .ending, .ended, .stuck: return Outcome()
-        }
-    }
-
-    private mutating func driver(_ status: DriverStatus, _ now: Timestamp) -> Outcome {
-        guard record.step == .connecting || record.step == .running else { return Outcome() }
-        switch status.phase {
-        case .starting:
-            if let message = status.message, record.step == .connecting { record.message = message }
-            return Outcome()
-        case .running:
-            record.spark = status.spark ?? record.spark
-            return record.step == .connecting ? ready(status, now) : Outcome()
-        case .failed:
-            let code = status.errorCode ?? "SPARK_LOST"
-            let message = status.message ?? "Spark ended. Start the cluster again."
-            if record.step == .connecting { return end(.sparkFailed(code, message), now, event: "START_FAILED") }
-            var outcome = end(.sparkLost(code, message), now, event: "SPARK_EXCEPTION")
-            outcome.actions.insert(.failCommands(code: code, message: message), at: 0)
-            return outcome
-        case .stopping: return Outcome()
-        }
-    }
-
-    private mutating func ready(_ status: DriverStatus, _ now: Timestamp) -> Outcome {
-        closePhase(now)
-        // The driver knows better what the time of its own start went into.
-        let inner = (status.phases ?? []).filter { $0.name != "total" }
-        if !inner.isEmpty {
-            if record.phases.last?.name == "spark" { record.phases.removeLast() }
-            record.phases += inner
-        }
-        record.step = .running
-        record.readyTime = now
-        record.message = ""
-        let total = (now - record.startTime).milliseconds
-        var details = timings
-        details["total_ms"] = "\(total)"
-        return Outcome(notes: [ClusterNote("RUNNING", "The cluster is ready after \(total) ms.", details)])
-    }
-
-    // MARK: The end
-
-    private mutating func end(_ reason: TerminationReason, _ now: Timestamp, event: String) -> Outcome {
-        closePhase(now)
-        let wasRunning = record.step == .running
-        record.step = .ending
-        record.goal = .stay
-        record.failedEnds = 0
-        record.reason = reason
-        record.message = reason.sentence ?? "The cluster is being ended."
-        var details = reason.parameters ?? [:]
-        details["code"] = reason.code
-        var outcome = Outcome(actions: [.remove(after: .zero)], notes: [ClusterNote(event, record.message, details)])
-        if event != "TERMINATING" {
-            outcome.notes.append(ClusterNote("TERMINATING", "The cluster is being ended.", ["code": reason.code]))
-        } else if wasRunning {
-            outcome.actions.insert(
-                .failCommands(code: "CLUSTER_TERMINATED", message: "The cluster was ended (\(reason.code))."), at: 0)
-        }
-        return outcome
-    }
-
-    private mutating func removed(_ now: Timestamp) -> Outcome {
-        guard record.step == .ending || record.step == .stuck else { return Outcome() }
-        let note = ClusterNote("TERMINATED", "Nothing of the cluster is left.", ["code": record.reason?.code ?? ""])
-        switch record.goal {
-        case .delete: return Outcome(actions: [.forget])
-        case .restart:
-            var outcome = begin(now, next: true)
-            outcome.notes.insert(note, at: 0)
-            return outcome
-        case .stay:
-            record.step = .ended
-            record.endTime = now
-            record.message = record.reason?.sentence ?? ""
-            record.handle = nil
-            record.address = nil
-            record.spark = nil
-            return Outcome(notes: [note])
-        }
-    }
-
-    private mutating func removeFailed(_ error: HarbourError) -> Outcome {
-        guard record.step == .ending else { return Outcome() }
-        record.failedEnds += 1
-        record.message = "Ending the cluster has not succeeded yet: \(error.message)"
-        if record.failedEnds < ClusterMachine.endAttempts {
-            return Outcome(actions: [.remove(after: ClusterMachine.pause(record.failedEnds))])
-        }
-        record.step = .stuck
-        record.message =
-            "The cluster could not be ended: \(error.message) Something of it may be left. Terminate it again later."
-        return Outcome(notes: [ClusterNote("ERROR", record.message, ["error_code": error.code.name])])
-    }
-
-    private mutating func removeAgain() -> Outcome {
-        record.step = .ending
-        record.failedEnds = 0
-        return Outcome(actions: [.remove(after: .zero)])
-    }
-
-    /// One second, then twice as long each time, up to a minute.
-    static func pause(_ failures: Int) -> Duration { .seconds(min(60, 1 << min(max(failures - 1, 0), 6))) }
-
-    // MARK: After a restart of the service
-
-    private mutating func recovered(_ found: RecoveredCluster, _ now: Timestamp) -> Outcome {
-        switch (record.step, found) {
-        case (.starting, .running(let cluster)): return backend(.provisioned(cluster), now)
-        case (.starting, .ended(let end)):
-            record.step = .connecting
-            return lost(end, nil, now)
-        case (.starting, _): return Outcome(actions: [.provision])
-        case (.connecting, .running(let cluster)), (.running, .running(let cluster)):
-            record.handle = cluster.handle
-            record.address = cluster.driver
-            return Outcome(actions: [.follow])
-        case (.connecting, .ended(let end)), (.running, .ended(let end)): return lost(end, nil, now)
-        case (.connecting, _), (.running, _):
-            let message = "The cluster was gone when the cluster service came back. Start it again."
-            return lost(ClusterEnd(.removed, message: message), nil, now)
-        case (.ending, _): return Outcome(actions: [.remove(after: .zero)])
-        case (.ended, _), (.stuck, _): return Outcome()
-        }
+    /// A record as of a new start, which keeps what belongs to the cluster rather than to a start.
+    mutating func renew(_ now: Timestamp, next: Bool) {
+        var fresh = ClusterRecord(startTime: now)
+        fresh.generation = record.generation + (next ? 1 : 0)
+        fresh.isPinned = record.isPinned
+        record = fresh
     }
 }

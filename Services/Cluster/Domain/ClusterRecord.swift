@@ -59,14 +59,28 @@ struct ClusterRecord: Sendable, Hashable {
     var spark: SparkInfo?
     /// How often ending it has failed in a row.
     var failedEnds = 0
+    /// Workers as the backend has them.
+    var workers = 0
+    /// The number of workers the backend has been asked for, until it has answered; only while `running`.
+    var resizeTo: Int?
+    /// What is wrong with the place of a cluster that runs.
+    var problem: String?
+    /// What the backend says about it, such as a limit that is advisory.
+    var notes: [String] = []
+    /// The name its place knows it by, where that is another one: it was started for a pool.
+    var place: ClusterIdentifier?
+    /// Whether it is kept until somebody unpins it.
+    var isPinned = false
+    /// Whether the present start is the second half of a restart.
+    var isRestart = false
 
     init(startTime: Timestamp) { self.startTime = startTime }
 
     /// As users see it.
     var state: ClusterState {
         switch step {
-        case .starting, .connecting: .pending
-        case .running: .running
+        case .starting, .connecting: isRestart ? .restarting : .pending
+        case .running: resizeTo == nil ? .running : .resizing
         case .ending: goal == .restart ? .restarting : .terminating
         case .ended: .terminated
         case .stuck: .error

@@ -48,17 +48,32 @@ extension ClusterController {
         let info = try await link.client.call(DriverAPI.createContext, .init(body: spec), context: call)
         used(at: .now)
         try await context.clusters.touch(id, at: .now)
-        return info
+        return named(info)
     }
 
     /// The driver's contexts; none when the cluster does not run.
     func listContexts(_ call: CallContext) async throws -> ContextList {
         guard record.step == .running, let link else { return ContextList(contexts: []) }
-        return try await link.client.call(DriverAPI.listContexts, .init(), context: call)
+        let list = try await link.client.call(DriverAPI.listContexts, .init(), context: call)
+        return ContextList(contexts: list.contexts.map(named))
     }
 
     func getContext(_ name: String, _ call: CallContext) async throws -> ContextInfo {
-        try await runningLink().client.call(DriverAPI.getContext, .init(contextID: name), context: call)
+        named(
+            try await runningLink().client.call(DriverAPI.getContext, .init(contextID: name), context: call))
+    }
+
+    /// A driver that was made for a pool knows the cluster by another name.
+    private func named(_ info: ContextInfo) -> ContextInfo {
+        var info = info
+        info.clusterID = id.text
+        return info
+    }
+
+    private func named(_ info: CommandInfo) -> CommandInfo {
+        var info = info
+        info.clusterID = id.text
+        return info
     }
 
     /// Ends a context. On a cluster that does not run there is none, so it has ended.
@@ -96,8 +111,9 @@ extension ClusterController {
         var spec = spec
         spec.commandID = begun.row.info.commandID
         do throws(HarbourError) {
-            return try await link.client.call(
-                DriverAPI.executeCommand, .init(contextID: contextID, body: spec), context: call)
+            return named(
+                try await link.client.call(
+                    DriverAPI.executeCommand, .init(contextID: contextID, body: spec), context: call))
         } catch {
             if begun.isRefused(by: error) { await refused(begun.row.info) }
             throw error
@@ -155,8 +171,9 @@ extension ClusterController {
         }
         guard !row.ended, let link, link.generation == row.generation else { return row.info }
         do throws(HarbourError) {
-            return try await link.client.call(
-                DriverAPI.getCommand, .init(contextID: contextID, commandID: commandID), context: call)
+            return named(
+                try await link.client.call(
+                    DriverAPI.getCommand, .init(contextID: contextID, commandID: commandID), context: call))
         } catch {
             // What is written down is old news, but true.
             if error.code.status == 503 || error.code.status == 404 { return row.info }
@@ -171,8 +188,9 @@ extension ClusterController {
         }
         if row.ended { return row.info }
         let link = try runningLink()
-        return try await link.client.call(
-            DriverAPI.cancelCommand, .init(contextID: contextID, commandID: commandID), context: call)
+        return named(
+            try await link.client.call(
+                DriverAPI.cancelCommand, .init(contextID: contextID, commandID: commandID), context: call))
     }
 
     /// A command, as it is written down, or as it is remembered where the database has lost it in a crash.
@@ -209,8 +227,9 @@ extension ClusterController {
                     .init(contextID: info.contextID, commandID: info.commandID, after: 1 << 52),
                     context: CallContext(), patience: .zero)
                 for try await _ in end {}
-                let now = try await link.client.call(
-                    DriverAPI.getCommand, .init(contextID: info.contextID, commandID: info.commandID))
+                let now = named(
+                    try await link.client.call(
+                        DriverAPI.getCommand, .init(contextID: info.contextID, commandID: info.commandID)))
                 if now.state.isEnd { return await ended(now) }
             } catch {
                 if Task.isCancelled { return }

@@ -20,7 +20,7 @@ actor ClusterController {
     private var gate = AsyncGate()
     private var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
     private var nextWatcher = 0
-    private var startTimer: LoopTimer?
+    var startTimer: LoopTimer?
     private(set) var isForgotten = false
     private var isStopped = false
 
@@ -59,6 +59,9 @@ actor ClusterController {
 
     var record: ClusterRecord { machine.record }
 
+    /// The name its place knows it by.
+    var place: ClusterIdentifier { row.place }
+
     /// Whether somebody has to hold the controller of a cluster.
     enum Retention: Sendable {
         /// Something goes on or may exist.
@@ -71,10 +74,13 @@ actor ClusterController {
 
     // MARK: Inputs
 
-    /// A user's wish. What could not be stored has not happened.
-    func request(_ input: ClusterInput) async throws -> ClusterInfo {
+    /// A user's wish, with what it changes about the row. What could not be stored has not happened.
+    func request(
+        _ input: ClusterInput, taking member: ClusterIdentifier? = nil,
+        changing change: (@Sendable (inout ClusterRow) -> Void)? = nil
+    ) async throws -> ClusterInfo {
         try await context.uncancelled { [self] in
-            try await apply(input, patiently: false)
+            try await apply(input, patiently: false, taking: member, changing: change)
             return await info
         }
     }
@@ -93,6 +99,25 @@ actor ClusterController {
         }
     }
 
+    /// Gives the driver away: the body writes down to whom, and if that succeeds there is no such cluster any more.
+    /// - Returns: false when there is nothing to give; the cluster stays as it is.
+    func handOver(_ body: @escaping @Sendable (ReadyDriver, Secret) async throws -> Void) async throws -> Bool {
+        try await context.uncancelled { [self] in try await giveAway(body) }
+    }
+
+    private func giveAway(_ body: @Sendable (ReadyDriver, Secret) async throws -> Void) async throws -> Bool {
+        if !gate.tryEnter() { await withCheckedContinuation { gate.wait($0) } }
+        defer { gate.leave() }
+        guard !isForgotten, !isStopped, record.state == .running, record.problem == nil, let handle = record.handle,
+            let address = record.address
+        else { return false }
+        let driver = ReadyDriver(
+            place: place, handle: handle, address: address, workers: record.workers, notes: record.notes)
+        try await body(driver, row.driverToken)
+        perform([.forget])
+        return true
+    }
+
     /// Does the actions that a new cluster's first step asks for; its record is stored already.
     func begin(_ actions: [ClusterAction]) {
         perform(actions)
@@ -107,7 +132,9 @@ actor ClusterController {
     }
 
     private func apply(
-        _ input: ClusterInput, patiently: Bool, unless isMoot: (@Sendable (isolated ClusterController) -> Bool)? = nil
+        _ input: ClusterInput, patiently: Bool, taking member: ClusterIdentifier? = nil,
+        changing change: (@Sendable (inout ClusterRow) -> Void)? = nil,
+        unless isMoot: (@Sendable (isolated ClusterController) -> Bool)? = nil
     ) async throws {
         if !gate.tryEnter() { await withCheckedContinuation { gate.wait($0) } }
         defer { gate.leave() }
@@ -116,11 +143,14 @@ actor ClusterController {
         var next = machine
         let now = Timestamp.now
         let outcome = try next.handle(input, at: now)
-        guard outcome.changed || !outcome.actions.isEmpty || !outcome.notes.isEmpty else { return }
         var stored = row
         stored.record = next.record
         if next.record.generation != machine.record.generation { stored.driverToken = Secret(Identifier.secret()) }
-        try await store(stored, outcome, now, patiently: patiently)
+        change?(&stored)
+        guard outcome.changed || !outcome.actions.isEmpty || !outcome.notes.isEmpty || stored.spec != row.spec else {
+            return
+        }
+        try await store(stored, outcome, now, patiently: patiently, taking: member)
         let before = machine.record.step
         machine = next
         row = stored
@@ -132,7 +162,8 @@ actor ClusterController {
     }
 
     private func store(
-        _ row: ClusterRow, _ outcome: ClusterMachine.Outcome, _ now: Timestamp, patiently: Bool
+        _ row: ClusterRow, _ outcome: ClusterMachine.Outcome, _ now: Timestamp, patiently: Bool,
+        taking member: ClusterIdentifier?
     ) async throws {
         var pause = Pause(from: .milliseconds(100), to: .seconds(5))
         var ending: EndingCommands?
@@ -143,7 +174,8 @@ actor ClusterController {
         while true {
             do {
                 if outcome.actions.contains(.forget) { return try await context.clusters.delete(id) }
-                return try await context.clusters.save(row, notes: outcome.notes, ending: ending, now: now)
+                return try await context.clusters.save(
+                    row, notes: outcome.notes, ending: ending, taking: member, now: now)
             } catch {
                 guard patiently, !isStopped else { throw error }
                 logger.warning(
@@ -171,6 +203,7 @@ actor ClusterController {
             case .follow:
                 armStartTimer()
                 startFollowing()
+            case .resize(let workers): startWork { await $0.runResize(to: workers) }
             case .remove(let delay):
                 startTimer?.cancel()
                 stopFollowing()
@@ -204,44 +237,6 @@ actor ClusterController {
         work = context.loop.spawn { [self] in
             await previous?.value
             if !Task.isCancelled { await body(self) }
-        }
-    }
-
-    private func runProvision() async {
-        let row = row
-        let request = ProvisionRequest(
-            id: id, spec: BackendSpec(row.spec), launch: context.launch.launch(token: row.driverToken))
-        do throws(HarbourError) {
-            let cluster = try await backend.provision(request) { [self] event in
-                switch event {
-                case .phase(let phase): await take(.phase(phase.name))
-                case .handle(let handle): await take(.handle(handle))
-                case .progress: break
-                }
-            }
-            for note in cluster.notes { logger.debug(note) }
-            if !Task.isCancelled { await take(.provisioned(cluster)) }
-        } catch {
-            // Cancelled by a removal that waits for this to end, or by the end of the service.
-            if Task.isCancelled { return }
-            logger.warning("a cluster could not be started", ["error": error.describeChain()])
-            await take(.provisionFailed(error))
-        }
-    }
-
-    private func runRemoval(after delay: Duration) async {
-        do {
-            if delay > .zero { try await context.loop.sleep(for: delay) }
-        } catch {
-            return
-        }
-        do throws(HarbourError) {
-            try await backend.terminate(id, handle: machine.record.handle, grace: context.limits.grace)
-            await take(.removed)
-        } catch {
-            if Task.isCancelled { return }
-            logger.warning("a cluster could not be ended", ["error": error.describeChain()])
-            await take(.removeFailed(error))
         }
     }
 
@@ -292,6 +287,8 @@ actor ClusterController {
             owner: row.owner, startTime: record.startTime, readyTime: record.readyTime,
             terminatedTime: record.endTime, lastActivityTime: idle?.lastActivity ?? row.lastActivityAt,
             autoterminationTime: idle?.deadline, phases: record.phases, spark: record.spark,
-            contexts: driverStatus?.contexts, executors: driverStatus?.executors)
+            contexts: driverStatus?.contexts, executors: driverStatus?.executors, autoTermination: autoTermination,
+            workers: record.step == .ended ? nil : record.workers, pinned: record.isPinned,
+            notes: record.notes.isEmpty ? nil : record.notes)
     }
 }

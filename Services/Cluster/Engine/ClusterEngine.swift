@@ -28,7 +28,7 @@ actor ClusterEngine {
     nonisolated let context: EngineContext
     private let factories: [BackendFactory]
     private let backendContext: @Sendable (BackendFactory, _ installation: String) -> BackendContext
-    private var backends: [any ClusterBackend] = []
+    private(set) var backends: [any ClusterBackend] = []
     private var controllers = ControllerTable()
     private var recoveries: [Task<Void, Never>] = []
 
@@ -76,7 +76,7 @@ actor ClusterEngine {
     }
 
     private func recover(_ backend: any ClusterBackend, _ rows: [ClusterRow], _ time: Timestamp) async -> Bool {
-        let entries = rows.map { RecoveryEntry(id: $0.id, handle: $0.record.handle) }
+        let entries = rows.map { RecoveryEntry(id: $0.place, handle: $0.record.handle) }
         do {
             let report = try await backend.recover(entries, asOf: time)
             for id in report.swept {
@@ -84,7 +84,7 @@ actor ClusterEngine {
                     "an orphan was ended", ["backend": backend.name, "cluster_id": id])
             }
             for row in rows {
-                try await controllers[row.id]?.recover(report.clusters[row.id] ?? .absent)
+                try await controllers[row.id]?.recover(report.clusters[row.place] ?? .absent)
             }
             return true
         } catch {
@@ -194,7 +194,7 @@ actor ClusterEngine {
         return await (try controller(of: row)).info
     }
 
-    private func backend(_ name: String?) throws(HarbourError) -> any ClusterBackend {
+    func backend(_ name: String?) throws(HarbourError) -> any ClusterBackend {
         guard let name else {
             guard let first = backends.first else {
                 throw HarbourError(.unavailable, "No backend is configured for clusters.")
@@ -259,6 +259,7 @@ extension ClusterRow {
             clusterID: id.text, spec: spec, backend: backend, state: record.state, stateMessage: record.message,
             terminationReason: record.reason, creatorUserName: creator, owner: owner, startTime: record.startTime,
             readyTime: record.readyTime, terminatedTime: record.endTime, lastActivityTime: lastActivityAt,
-            phases: record.phases, spark: record.spark)
+            phases: record.phases, spark: record.spark,
+            pinned: record.isPinned)
     }
 }

@@ -61,8 +61,10 @@ extension ClusterController {
 
     private func see(_ status: ClusterStatus, _ handle: ClusterHandle) async {
         switch status {
-        case .running: break
-        case .degraded(_, let message): logger.warning("a cluster is degraded", ["reason": message])
+        case .running(let workers): await take(.seen(workers: workers, problem: nil))
+        case .degraded(let workers, let message):
+            logger.warning("a cluster is degraded", ["reason": message])
+            await take(.seen(workers: workers, problem: message))
         case .unknown(let message): logger.warning("a cluster cannot be seen", ["reason": message])
         case .ended(let end):
             let tail = record.step == .connecting ? await logTail(handle) : nil
@@ -90,7 +92,7 @@ extension ClusterController {
         while !Task.isCancelled {
             do {
                 for try await status in try await link.client.stream(DriverAPI.streamStatus, .init()) {
-                    guard status.clusterID == id.text else {
+                    guard status.clusterID == place.text else {
                         throw HarbourError(.badGateway, "Another cluster's driver answers there.")
                     }
                     silentSince = nil
@@ -128,7 +130,7 @@ extension ClusterController {
         let interval = context.limits.heartbeat
         while (try? await context.loop.sleep(for: interval)) != nil {
             guard record.step == .running else { continue }
-            if idle?.isBusy != true {
+            if idle?.hasCommands != true {
                 failures = 0
                 guard await untilBusy() else { return }
                 continue
@@ -148,43 +150,8 @@ extension ClusterController {
 
     /// Sleeps without a timer while nothing runs; false when there is nothing to wait for any more.
     private func untilBusy() async -> Bool {
-        for await _ in changes() where idle?.isBusy == true { return true }
+        for await _ in changes() where idle?.hasCommands == true { return true }
         return false
-    }
-
-    // MARK: Idleness
-
-    /// Starts the countdown of a cluster that runs.
-    func beginIdleness(since time: Timestamp) {
-        let minutes = row.spec.autoterminationMinutes ?? context.limits.idleMinutes
-        idle = IdleClock(limit: minutes == 0 ? nil : context.limits.minute * minutes, readyAt: time)
-        armIdleTimer()
-    }
-
-    func endIdleness() {
-        idle = nil
-        idleTimer?.cancel()
-        idleTimer = nil
-    }
-
-    /// Sets the timer to the clock's deadline, which may have moved.
-    func armIdleTimer() {
-        idleTimer?.cancel()
-        idleTimer = nil
-        guard let deadline = idle?.deadline else { return }
-        let rest = max(.zero, deadline - Timestamp.now)
-        idleTimer = context.loop.schedule(after: rest) { [self] in
-            context.loop.spawn { [self] in await endIfIdle() }
-        }
-    }
-
-    private func endIfIdle() async {
-        let minutes = row.spec.autoterminationMinutes ?? context.limits.idleMinutes
-        // Asked again when it is its turn: a command may have come in the meantime.
-        await take(.terminate(.inactivity(minutes: minutes))) { controller in
-            controller.idle?.isDue(at: .now) != true
-        }
-        if idle != nil { armIdleTimer() }
     }
 }
 

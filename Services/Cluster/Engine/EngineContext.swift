@@ -56,7 +56,8 @@ extension BackendSpec {
             displayName: spec.clusterName,
             driver: NodeSize(cores: spec.driverCores, memoryMiB: spec.driverMemoryMB),
             worker: NodeSize(cores: spec.workerCores, memoryMiB: spec.workerMemoryMB),
-            workers: spec.numWorkers ?? 0, sparkConf: spec.sparkConf ?? [:], environment: spec.sparkEnvVars ?? [:],
+            workers: spec.autoscale?.minWorkers ?? spec.numWorkers ?? 0, sparkConf: spec.sparkConf ?? [:],
+            environment: spec.sparkEnvVars ?? [:],
             tags: spec.customTags ?? [:])
     }
 }

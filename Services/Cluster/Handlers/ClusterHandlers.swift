@@ -10,6 +10,7 @@ struct ClusterHandlers: Sendable {
 
     func register(on router: ServiceRouter) {
         registerClusters(router)
+        registerChanges(router)
         registerHistory(router)
         ContextHandlers(engine: engine).register(on: router)
     }
@@ -52,14 +53,26 @@ struct ClusterHandlers: Sendable {
         router.on(ClusterAPI.scrapeDrivers) { [engine] _, _ in await engine.scrapeDrivers() }
     }
 
+    private func registerChanges(_ router: ServiceRouter) {
+        router.on(ClusterAPI.restartCluster) { [engine] input, _ in try await engine.restart(input.clusterID) }
+        router.on(ClusterAPI.editCluster) { [engine] input, _ in
+            try await engine.edit(input.clusterID, input.body.spec)
+        }
+        router.on(ClusterAPI.resizeCluster) { [engine] input, _ in
+            try await engine.resize(input.clusterID, input.body)
+        }
+        router.on(ClusterAPI.pinCluster) { [engine] input, _ in try await engine.pin(input.clusterID, true) }
+        router.on(ClusterAPI.unpinCluster) { [engine] input, _ in try await engine.pin(input.clusterID, false) }
+    }
+
     private func registerHistory(_ router: ServiceRouter) {
         router.on(ClusterAPI.watchCluster) { [engine] input, _, send in
             let controller = try await engine.controller(input.clusterID)
             var last: ClusterInfo?
             for await _ in await controller.changes() {
                 let now = await controller.info
-                if now == last { continue }
-                last = now
+                if now.withoutCountdown == last { continue }
+                last = now.withoutCountdown
                 try await send(now)
             }
         }

@@ -15,6 +15,9 @@ struct ClusterRow: Sendable, Hashable {
     var driverToken: Secret
     var createdAt: Timestamp
     var lastActivityAt: Timestamp
+
+    /// The name its place knows it by.
+    var place: ClusterIdentifier { record.place ?? id }
 }
 
 /// The tables of clusters and their events. The only place with their SQL.
@@ -33,8 +36,10 @@ struct ClusterStore: Sendable {
         return try row.decode(String.self)
     }
 
-    /// Writes a new cluster; false when the id is taken.
-    func insert(_ row: ClusterRow, notes: [ClusterNote], now: Timestamp) async throws -> Bool {
+    /// Writes a new cluster, which takes the place of a ready one where that is named; false when the id is taken.
+    func insert(
+        _ row: ClusterRow, notes: [ClusterNote], taking member: ClusterIdentifier? = nil, now: Timestamp
+    ) async throws -> Bool {
         try await pool.transaction { transaction in
             let inserted = try await transaction.query(
                 """
@@ -48,28 +53,38 @@ struct ClusterStore: Sendable {
                 """)
             guard inserted.affected == 1 else { return false }
             try await append(notes, to: row.id, now, transaction)
+            try await take(member, transaction)
             return true
         }
     }
 
     /// Writes a step of a cluster's life in one transaction: its record, what happened, and the end of its commands.
     func save(
-        _ row: ClusterRow, notes: [ClusterNote], ending commands: EndingCommands?, now: Timestamp
+        _ row: ClusterRow, notes: [ClusterNote], ending commands: EndingCommands?,
+        taking member: ClusterIdentifier? = nil, now: Timestamp
     ) async throws {
         try await pool.transaction { transaction in
             try await transaction.query(
                 """
                 UPDATE clusters SET state = \(row.record.state.rawValue),
                     record = \(PostgresJSON(row.record.json.encodedJSON())),
-                    driver_token = \(row.driverToken.reveal()), changed_at = \(now),
+                    spec = \(PostgresJSON(row.spec.encodedJSON())), driver_token = \(row.driverToken.reveal()), changed_at = \(now),
                     last_activity_at = greatest(last_activity_at, \(row.lastActivityAt))
                 WHERE cluster_id = \(row.id.text)
                 """)
             try await append(notes, to: row.id, now, transaction)
+            try await take(member, transaction)
             if let commands {
                 try await CommandStore.endAll(of: row.id.text, commands, now: now, transaction)
             }
         }
+    }
+
+    /// Forgets a ready cluster whose driver has got a new name in the same transaction.
+    private func take(_ member: ClusterIdentifier?, _ transaction: PostgresTransaction) async throws {
+        guard let member else { return }
+        let gone = try await transaction.query("DELETE FROM clusters WHERE cluster_id = \(member.text)")
+        if gone.affected != 1 { throw HarbourError(.conflict, "The ready cluster is gone. Try again.") }
     }
 
     private func append(

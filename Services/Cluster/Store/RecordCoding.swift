@@ -23,6 +23,13 @@ extension ClusterRecord {
         object["phase"] = phase.map { .string($0) }
         object["phase_since"] = phaseSince.map { .integer($0.milliseconds) }
         object["spark"] = spark.flatMap { try? JSONValue(json: $0.encodedJSON()) }
+        object["workers"] = .integer(workers)
+        object["resize_to"] = resizeTo.map { .integer($0) }
+        object["problem"] = problem.map { .string($0) }
+        object["notes"] = notes.isEmpty ? nil : .array(notes.map { .string($0) })
+        object["place"] = place.map { .string($0.text) }
+        object["pinned"] = isPinned ? true : nil
+        object["restart"] = isRestart ? true : nil
         return .object(object)
     }
 
@@ -49,6 +56,13 @@ extension ClusterRecord {
         }
         phase = json["phase"]?.string
         phaseSince = ClusterRecord.time(json["phase_since"])
+        workers = json["workers"]?.int ?? 0
+        resizeTo = json["resize_to"]?.int
+        problem = json["problem"]?.string
+        notes = (json["notes"]?.array ?? []).compactMap(\.string)
+        place = json["place"]?.string.flatMap(ClusterIdentifier.init)
+        isPinned = json["pinned"]?.bool ?? false
+        isRestart = json["restart"]?.bool ?? false
         spark = json["spark"].flatMap { try? SparkInfo(json: $0.encodedJSON()) }
     }
 

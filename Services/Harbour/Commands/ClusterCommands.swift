@@ -13,17 +13,32 @@ enum ClusterCommands {
             Command(
                 name: "create", summary: "Make a cluster and start it.",
                 arguments: [Argument(name: "name", help: "a name for people")],
-                flags: [
-                    .value("workers", "N", "Worker processes; 0 when absent, which runs Spark inside the driver"),
+                flags: ClusterSpecFlags.all + [
                     .value("backend", "NAME", "Where it runs; the first backend of the platform when absent"),
-                    .value("driver-memory", "MIB", "Memory of the driver"),
-                    .value("worker-memory", "MIB", "Memory of each worker"),
-                    .value("worker-cores", "N", "Cores of each worker"),
-                    .value("idle-minutes", "N", "Ends after that long without activity; 0 never; 60 when absent"),
                     .toggle("wait", "Wait until it runs"),
                 ], run: create),
             Command(name: "show", summary: "Show a cluster.", arguments: [cluster], run: show),
             Command(name: "start", summary: "Start a cluster that has ended.", arguments: [cluster], run: start),
+            Command(
+                name: "restart", summary: "Restart a running cluster.", arguments: [cluster],
+                run: { try await ClusterChanges.call($0, ClusterAPI.restartCluster) { .init(clusterID: $0) } }),
+            Command(
+                name: "resize", summary: "Change the number of workers of a running cluster.", arguments: [cluster],
+                flags: [
+                    .value("workers", "N", "That many workers"),
+                    .value("autoscale", "MIN-MAX", "Between so many workers, by the work that waits"),
+                ], run: ClusterChanges.resize),
+            Command(
+                name: "edit", summary: "Change what a cluster is; one that runs is restarted.",
+                arguments: [cluster],
+                flags: ClusterSpecFlags.all + [.value("name", "NAME", "A name for people")],
+                run: ClusterChanges.edit),
+            Command(
+                name: "pin", summary: "Keep a cluster until it is unpinned.", arguments: [cluster],
+                run: { try await ClusterChanges.call($0, ClusterAPI.pinCluster) { .init(clusterID: $0) } }),
+            Command(
+                name: "unpin", summary: "Let a cluster be deleted.", arguments: [cluster],
+                run: { try await ClusterChanges.call($0, ClusterAPI.unpinCluster) { .init(clusterID: $0) } }),
             Command(
                 name: "terminate", summary: "End a cluster; it can be started again.", arguments: [cluster],
                 run: terminate),
@@ -51,13 +66,8 @@ enum ClusterCommands {
     private static func create(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
         let api = try PublicAPI(setting)
-        let spec = ClusterSpec(
-            clusterName: invocation.word("name"), backend: invocation.value("backend"),
-            numWorkers: try invocation.integer("workers", in: 0...1000) ?? 0,
-            driverMemoryMB: try invocation.integer("driver-memory", in: 512...16_777_216),
-            workerCores: try invocation.integer("worker-cores", in: 1...1024),
-            workerMemoryMB: try invocation.integer("worker-memory", in: 512...16_777_216),
-            autoterminationMinutes: try invocation.integer("idle-minutes", in: 0...10_000))
+        var spec = ClusterSpec(clusterName: invocation.word("name"), backend: invocation.value("backend"))
+        try ClusterSpecFlags.apply(invocation, to: &spec)
         var info = try await api.call(ClusterAPI.createCluster, .init(body: CreateCluster(spec: spec)))
         setting.terminal.say("Cluster \(info.clusterID) is being started.")
         if invocation.has("wait") { info = try await awaitRunning(info, api, setting.terminal) }
@@ -90,7 +100,7 @@ enum ClusterCommands {
                 ClusterAPI.getCluster, .init(clusterID: invocation.word("cluster"))), setting.terminal)
     }
 
-    private static func show(_ info: ClusterInfo, _ terminal: Terminal) {
+    static func show(_ info: ClusterInfo, _ terminal: Terminal) {
         terminal.answer(info)
         terminal.say("\(info.clusterID), \(info.spec.clusterName): \(info.state.rawValue) \(info.stateMessage)")
         if let reason = info.terminationReason {
@@ -99,6 +109,17 @@ enum ClusterCommands {
         if let spark = info.spark {
             terminal.say("Spark \(spark.version), \(spark.applicationID), \(spark.uiURL ?? "")")
         }
+        if let workers = info.workers, workers > 0 { terminal.say("It has \(workers) workers.") }
+        if let idle = info.autoTermination {
+            if !idle.busyWith.isEmpty {
+                terminal.say("It is busy with \(idle.busyWith.joined(separator: ", ")).")
+            }
+            if let rest = idle.remainingMs {
+                terminal.say("It ends in \(Terminal.duration(milliseconds: rest)) unless it is used.")
+            }
+        }
+        if info.pinned == true { terminal.say("It is pinned.") }
+        for note in info.notes ?? [] { terminal.say(note) }
         for phase in info.phases ?? [] {
             terminal.say("  \(phase.name): \(Terminal.duration(milliseconds: phase.milliseconds))")
         }

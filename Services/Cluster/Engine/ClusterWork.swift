@@ -1,0 +1,59 @@
+internal import ClusterBackend
+internal import Core
+internal import EventLoop
+
+// What a controller has its backend do, one thing at a time.
+extension ClusterController {
+    func runProvision() async {
+        let row = row
+        let request = ProvisionRequest(
+            id: id, spec: BackendSpec(row.spec), launch: context.launch.launch(token: row.driverToken))
+        do throws(HarbourError) {
+            let cluster = try await backend.provision(request) { [self] event in
+                switch event {
+                case .phase(let phase): await take(.phase(phase.name))
+                case .handle(let handle): await take(.handle(handle))
+                case .progress: break
+                }
+            }
+            for note in cluster.notes { logger.debug(note) }
+            if !Task.isCancelled { await take(.provisioned(cluster)) }
+        } catch {
+            // Cancelled by a removal that waits for this to end, or by the end of the service.
+            if Task.isCancelled { return }
+            logger.warning("a cluster could not be started", ["error": error.describeChain()])
+            await take(.provisionFailed(error))
+        }
+    }
+
+    func runRemoval(after delay: Duration) async {
+        do {
+            if delay > .zero { try await context.loop.sleep(for: delay) }
+        } catch {
+            return
+        }
+        do throws(HarbourError) {
+            try await backend.terminate(place, handle: record.handle, grace: context.limits.grace)
+            await take(.removed)
+        } catch {
+            if Task.isCancelled { return }
+            logger.warning("a cluster could not be ended", ["error": error.describeChain()])
+            await take(.removeFailed(error))
+        }
+    }
+
+    func runResize(to workers: Int) async {
+        guard let handle = record.handle else { return }
+        do throws(HarbourError) {
+            let cluster = try await backend.resize(handle, workers: workers) { [self] event in
+                if case .handle(let handle) = event { await take(.handle(handle)) }
+            }
+            if !Task.isCancelled { await take(.resized(cluster)) }
+        } catch {
+            // Cancelled by the cluster's end, which also ends what the resize has begun.
+            if Task.isCancelled { return }
+            logger.warning("a cluster could not be resized", ["error": error.describeChain()])
+            await take(.resizeFailed(error))
+        }
+    }
+}
