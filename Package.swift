@@ -132,7 +132,8 @@ let services: [Target] =
         "Scheduler", executable: "scheduler",
         serviceBase + ["ServiceClients", "Compression", "CronSchedule", "NotebookFormats"])
     + service(
-        "Cluster", executable: "cluster", serviceBase + ["ServiceClients", "Metrics", "ClusterBackend"],
+        "Cluster", executable: "cluster",
+        serviceBase + ["ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer"],
         main: ["LocalBackend"])
     + service(
         "Monitoring", executable: "monitoring",
@@ -141,7 +142,7 @@ let services: [Target] =
         "Driver", executable: "driver",
         [
             "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HarbourProtocol", "ServiceKit",
-            "Cryptography", "JupyterKernel",
+            "Cryptography", "JupyterKernel", "HTTPMessage", "HTTPServer", "WebClient",
         ])
     + service(
         "Harbour", executable: "harbour",

@@ -63,6 +63,7 @@ public enum ClusterService {
                 settings: forBackends.merging(factory.values(settings)) { $1 })
         }
         ClusterHandlers(engine: engine).register(on: router)
+        SparkPageHandlers(engine: engine, authenticator: environment.serviceAuthenticator).register(on: router)
         return [
             database.component,
             LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),

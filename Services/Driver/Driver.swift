@@ -14,10 +14,13 @@ public final class Driver: @unchecked Sendable {
     let scratch: ScratchFolder
     let logs: LogBook
     let pool: KernelPool
+    let pages = SparkPageKey()
+    let eventLog: SparkEventLog
     let counts = DriverCounts()
     private let statusChanged: LoopSignal
     private var host: SparkHost?
     private var sparkLog: FileFollower?
+    private var executorLogs: ExecutorLogs?
     private var machine = DriverPhaseMachine()
     private var contexts: [String: DriverContext] = [:]
     /// Names of contexts in the order of their making; those that have ended are dropped from the front.
@@ -42,6 +45,7 @@ public final class Driver: @unchecked Sendable {
         scratch = try ScratchFolder(configuration.scratch)
         logs = LogBook(loop)
         statusChanged = LoopSignal(loop)
+        eventLog = SparkEventLog(folder: "\(configuration.scratch)/events", loop: loop)
         pool = KernelPool(configuration, scratch, loop: loop)
         for context in try Recovery(configuration, scratch, loop).contexts() {
             contexts[context.id] = context
@@ -53,7 +57,7 @@ public final class Driver: @unchecked Sendable {
 
     /// Starts Spark's host; the rest follows by itself and is told by the status.
     public func start() async {
-        let host = SparkHost(configuration, scratch, logs: logs, loop: loop) { [self] event in
+        let host = SparkHost(configuration, scratch, pages: pages, logs: logs, loop: loop) { [self] event in
             received(event)
         } ended: { [self] exit in
             hostEnded(exit)
@@ -75,6 +79,8 @@ public final class Driver: @unchecked Sendable {
         await host?.stop(grace: grace)
         sparkLog?.close()
         sparkLog = nil
+        executorLogs?.close()
+        executorLogs = nil
         bump()
     }
 
@@ -85,6 +91,7 @@ public final class Driver: @unchecked Sendable {
             machine.ready(ready, after: MonotonicTime.now - begin)
             logger.info("Spark is ready.", ["version": ready.info.version, "ui": ready.info.uiURL ?? "-"])
             if let log = ready.log { follow(log) }
+            eventLog.applicationID = ready.info.applicationID
             bump()
         case .failed(let failure), .lost(let failure): fail(failure)
         case .stats, .other: break
@@ -96,6 +103,9 @@ public final class Driver: @unchecked Sendable {
             sparkLog = try FileFollower(log, loop: loop) { [logs] line in logs.add(source: "spark", line) }
         } catch {
             logger.warning("Spark's log is not shown.", ["error": error.describeChain()])
+        }
+        executorLogs = ExecutorLogs(work: "\(scratch.path)/home/work", loop: loop) { [logs] source, line in
+            logs.add(source: source, line)
         }
     }
 
@@ -170,6 +180,9 @@ public final class Driver: @unchecked Sendable {
         await question.value
         asking = nil
     }
+
+    /// Where Spark's own pages are, for this machine only.
+    var sparkPages: String? { machine.phase == .running ? machine.spark?.uiURL : nil }
 
     private func bump() {
         sequence += 1

@@ -15,7 +15,7 @@ extension Driver {
         let context = try find(contextID)
         let id = spec.commandID ?? Identifier.make()
         guard ScratchFolder.isName(id) else { throw Driver.invalidName("command_id") }
-        let language = spec.language ?? context.language
+        let language = spec.language.map(KernelChoice.canonical) ?? context.language
         let digest = Base64.encode(Digest.sha256("\(language)\n\(spec.source)"))
         if let known = context.commands[id] {
             guard known.journal.header.digest == digest else {
@@ -48,6 +48,14 @@ extension Driver {
     /// - Throws: `RESOURCE_DOES_NOT_EXIST`.
     public func command(_ id: String, in contextID: String) throws(HarbourError) -> CommandInfo {
         try find(id, in: contextID).info
+    }
+
+    /// A piece of the output that did not fit into the command's events.
+    /// - Throws: `RESOURCE_DOES_NOT_EXIST` for a command, or when nothing was cut.
+    public func overflow(
+        of id: String, in contextID: String, at offset: Int64
+    ) throws(HarbourError) -> CommandOverflow {
+        try find(id, in: contextID).overflow(at: offset)
     }
 
     /// Interrupts a command or takes it out of the queue; one that has ended stays as it is.

@@ -18,6 +18,8 @@ public enum DriverService {
         ) { environment, router in
             let driver = try Driver(try options.configuration(environment.configuration), loop: environment.loop)
             DriverRoutes(driver: driver, shutDown: shutDown ?? { _ = kill(getpid(), SIGTERM) }).register(on: router)
+            try SparkPages(driver: driver, authenticator: environment.serviceAuthenticator, loop: environment.loop)
+                .register(on: router)
             DriverMetrics(driver: driver).register(in: environment.metrics)
             router.onSync(DriverAPI.getMetrics) { _, _ in
                 let text = environment.metrics.exposition(.prometheusText)

@@ -71,6 +71,8 @@ public enum WorkspaceService {
         ] {
             gateway.register(.init(name: name, origin: try HTTPOrigin(url), routes: routes), on: router)
         }
+        gateway.registerSparkPages(
+            .init(name: "cluster", origin: try HTTPOrigin(settings[clusterURL]), routes: []), on: router)
         let adminToken = settings[adminTokenFile]
         return [
             foundation.database.component,

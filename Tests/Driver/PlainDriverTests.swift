@@ -147,9 +147,20 @@ import Testing
             #expect(flood.last?.state == .error)
             #expect(try driver.command("1", in: "c").truncated == true)
             let file = "\(driver.scratch.overflow)/c/1.txt"
-            #expect(flood.events.first { $0.type == .truncated }?.text?.contains(file) == true)
+            #expect(flood.events.first { $0.type == .truncated }?.text?.contains("/overflow") == true)
             let rest = try #require(ScratchFolder.contents(of: file))
             #expect(rest.count == 250_000)
+            var (fetched, next): (String, Int64?) = ("", 0)
+            while let offset = next {
+                let piece = try driver.overflow(of: "1", in: "c", at: offset)
+                fetched += piece.text
+                next = piece.nextOffset
+                #expect(piece.size == 250_000)
+            }
+            #expect(Array(fetched.utf8) == rest)
+            _ = try await driver.transcript("1", id: "2", in: "c")
+            let nothing = #expect(throws: HarbourError.self) { try driver.overflow(of: "2", in: "c", at: 0) }
+            #expect(nothing?.code == .notFound)
         }
     }
 

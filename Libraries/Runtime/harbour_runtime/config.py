@@ -144,6 +144,11 @@ def spark_settings(config, executor_options):
         "spark.serializer.objectStreamReset": "100",
         "spark.rdd.compress": "true",
         "spark.submit.deployMode": "client",
+        # The history of the cluster's Spark: read by the driver, line by line, and kept after the cluster's end.
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": "file://" + config.path("events"),
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.rolling.enabled": "false",
         "spark.pyspark.python": java.python(),
         "spark.executor.logs.rolling.strategy": "size",
         "spark.executor.logs.rolling.maxSize": "10485760",

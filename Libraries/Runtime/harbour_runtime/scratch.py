@@ -33,7 +33,7 @@ _SOCKET_LIMIT = 100  # sun_path holds 108 bytes, its end mark included.
 def prepare(config):
     """Makes the folder and what belongs into it. Raises `StartFailure` SCRATCH_UNUSABLE."""
     try:
-        for name in ("", "logs", "conf", "local", "home", "home/work", "overlay"):
+        for name in ("", "logs", "conf", "local", "home", "home/work", "overlay", "events"):
             os.makedirs(config.path(name), mode=0o700, exist_ok=True)
         with open(config.path("conf", "log4j2.properties"), "w", encoding="utf-8") as file:
             file.write(_DRIVER_LOG.format(log=config.path("logs", "spark.log")))

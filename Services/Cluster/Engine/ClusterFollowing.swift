@@ -116,6 +116,9 @@ extension ClusterController {
 
     private func heard(_ status: DriverStatus, _ link: DriverLink) async {
         guard self.link?.generation == link.generation else { return }
+        var status = status
+        // Its own port is for the driver's machine only; this is where users find the pages.
+        if status.spark?.uiURL != nil { status.spark?.uiURL = SparkPageHandlers.live(id.text) + "/" }
         driverStatus = status
         await take(.driver(status))
         idle?.driverReported(

@@ -2,6 +2,7 @@ internal import ClusterBackend
 internal import Core
 internal import EventLoop
 internal import HTTPClient
+internal import HTTPMessage
 internal import HarbourProtocol
 internal import ServiceClients
 
@@ -12,11 +13,27 @@ struct DriverLink: Sendable {
     /// Calls the driver.
     let client: ServiceClient
     private let http: HTTPClient
+    private let origin: HTTPOrigin
+    private let authorization: String
 
     init(_ address: DriverAddress, token: Secret, generation: Int64, loop: EventLoop) throws(HarbourError) {
         self.generation = generation
         http = HTTPClient(loop: loop)
+        origin = try HTTPOrigin(address.url)
+        authorization = "Bearer \(token.reveal())"
         client = try ServiceClient(http: http, baseURL: address.url, token: token.reveal(), service: "driver")
+    }
+
+    /// Asks for what the contract does not cover; the token is added.
+    func send(
+        _ method: HTTPMethod, _ target: String, fields: HTTPFields, body: HTTPOutgoingBody, deadline: MonotonicTime
+    ) async throws(HarbourError) -> HTTPClientResponse {
+        var fields = fields
+        fields.append("authorization", authorization)
+        return try await http.send(
+            HTTPClientRequest(
+                method: method, origin: origin, target: target, fields: fields, body: body,
+                serviceName: "The cluster's driver"), deadline: deadline)
     }
 
     func close() async { await http.close() }

@@ -1,6 +1,7 @@
 internal import Core
 internal import EventLoop
 internal import HarbourProtocol
+internal import ServiceClients
 internal import ServiceKit
 
 /// The routes of contexts and commands.
@@ -38,6 +39,13 @@ struct ContextHandlers: Sendable {
         }
         router.on(ClusterAPI.cancelCommand) { [engine] input, context in
             try await engine.controller(input.clusterID).cancel(input.contextID, input.commandID, context.call())
+        }
+        router.on(ClusterAPI.readCommandOverflow) { [engine] input, context in
+            let link = try await engine.controller(input.clusterID).runningLink()
+            return try await link.client.call(
+                DriverAPI.readCommandOverflow,
+                .init(contextID: input.contextID, commandID: input.commandID, offset: input.offset),
+                context: context.call(within: .seconds(30)))
         }
         router.on(ClusterAPI.streamCommandEvents) { [engine] input, context, send in
             let relay = CommandRelay(

@@ -65,6 +65,16 @@ final class DriverCommand: @unchecked Sendable {
             lastSequence: journal.lastSequence, truncated: isTruncated ? true : nil)
     }
 
+    /// A piece of the output beyond the limit.
+    /// - Throws: as `OverflowFile.piece`.
+    func overflow(at offset: Int64) throws(HarbourError) -> CommandOverflow {
+        let (bytes, size) = try OverflowFile.piece(of: limiter.overflowPath, at: offset)
+        let next = offset + Int64(bytes.count)
+        return CommandOverflow(
+            text: String(decoding: bytes, as: UTF8.self), offset: offset, nextOffset: next < size ? next : nil,
+            size: size)
+    }
+
     // MARK: What happens to it
 
     func begin() { append(changesState: true) { $0.state = .running } }

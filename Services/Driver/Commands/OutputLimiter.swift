@@ -43,6 +43,9 @@ struct OutputLimiter {
 
     func removeOverflow() { overflow.remove() }
 
+    /// The file that keeps what was cut.
+    var overflowPath: String { overflow.path }
+
     mutating func drafts(of output: KernelOutput) -> [Draft] {
         switch output {
         case .stream(let name, let text): return OutputLimiter.pieces(text).flatMap { stream(name, $0) }
@@ -97,7 +100,9 @@ struct OutputLimiter {
         var marker = Draft(.truncated)
         marker.text =
             "The output was cut after \(bytes) bytes in \(events) parts. "
-            + (kept ? "The rest is in \(overflow.path) on the cluster's driver." : "The rest could not be kept.")
+            + (kept
+                ? "The rest is kept as a file: fetch it with `harbour clusters output`, or from the command's /overflow."
+                : "The rest could not be kept.")
         return [marker]
     }
 

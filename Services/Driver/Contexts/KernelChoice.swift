@@ -7,11 +7,22 @@ enum KernelChoice {
     /// The languages of our own kernel.
     static let own: Set<String> = ["python", "sql", "sh", "md"]
 
+    /// One name for a language that goes by several.
+    static func canonical(_ language: String) -> String {
+        switch language.lowercased() {
+        case "shell", "bash": "sh"
+        case "markdown": "md"
+        case let other: other
+        }
+    }
+
     /// - Throws: `RESOURCE_DOES_NOT_EXIST` when no such kernel is installed.
     static func choose(_ spec: ContextSpec, _ pool: KernelPool) throws(HarbourError) -> (
         language: String, kernel: String
     ) {
-        let language = (spec.language ?? "").lowercased()
+        let wanted = (spec.language ?? "").lowercased()
+        // A kernel that was asked for by name has its language by its own name.
+        let language = spec.kernel == nil ? canonical(wanted) : wanted
         if let name = spec.kernel?.lowercased(), name != KernelPool.ownName {
             let installed = pool.installed()
             guard let found = installed[name] else { throw unknown("kernel \(name)", installed.keys.sorted()) }

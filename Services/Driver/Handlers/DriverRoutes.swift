@@ -12,6 +12,19 @@ struct DriverRoutes: Sendable {
         registerStatus(on: router)
         registerContexts(on: router)
         registerCommands(on: router)
+        registerFiles(on: router)
+    }
+
+    private func registerFiles(on router: ServiceRouter) {
+        let driver = driver
+        router.onSync(DriverAPI.readCommandOverflow) { input, _ in
+            try driver.overflow(of: input.commandID, in: input.contextID, at: input.offset ?? 0)
+        }
+        router.on(DriverAPI.streamSparkEvents) { input, _, send in
+            try await driver.eventLog.read(after: input.after ?? 0, follow: input.follow ?? false) {
+                try await send($0)
+            }
+        }
     }
 
     private func registerStatus(on router: ServiceRouter) {

@@ -9,6 +9,7 @@ internal import Glibc
 final class SparkHost: @unchecked Sendable {
     private let configuration: DriverConfiguration
     private let scratch: ScratchFolder
+    private let pages: SparkPageKey
     private let loop: EventLoop
     private let logs: LogBook
     private let receive: (SparkHostEvent) -> Void
@@ -21,11 +22,13 @@ final class SparkHost: @unchecked Sendable {
     private let logger = Logger("driver.spark")
 
     init(
-        _ configuration: DriverConfiguration, _ scratch: ScratchFolder, logs: LogBook, loop: EventLoop,
+        _ configuration: DriverConfiguration, _ scratch: ScratchFolder, pages: SparkPageKey, logs: LogBook,
+        loop: EventLoop,
         receive: @escaping (SparkHostEvent) -> Void, ended: @escaping (ProcessExit) -> Void
     ) {
         self.configuration = configuration
         self.scratch = scratch
+        self.pages = pages
         self.logs = logs
         self.loop = loop
         self.receive = receive
@@ -65,7 +68,9 @@ final class SparkHost: @unchecked Sendable {
             "app_name": .string("dataharbour-\(configuration.clusterID)"), "master": .string(configuration.sparkMaster),
             "scratch_dir": .string(scratch.path), "driver_memory_mb": .integer(configuration.memoryMiB),
             "spark_conf": .object(
-                JSONObject(configuration.sparkConf.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })),
+                JSONObject(
+                    configuration.sparkConf.merging(pages.sparkConf) { $1 }.sorted { $0.key < $1.key }
+                        .map { ($0.key, .string($0.value)) })),
         ]
         if let archive = configuration.archive { settings["archive"] = .string(archive) }
         if let javaHome = configuration.javaHome { settings["java_home"] = .string(javaHome) }

@@ -57,6 +57,25 @@ struct Gateway: Sendable {
         return try await Gateway.answer(response)
     }
 
+    // MARK: Pages
+
+    /// Spark's own pages, live and of clusters that have ended. They are no part of the contract: what is below is Spark's.
+    func registerSparkPages(_ upstream: Upstream, on router: ServiceRouter) {
+        for pages in ["spark-ui", "spark-history"] {
+            for method in [HTTPMethod.get, .post] {
+                let route = EndpointRoute(
+                    service: upstream.name, operationID: method == .get ? "getSparkPage" : "postSparkPage",
+                    method: method, path: "/api/v1/clusters/{cluster_id}/\(pages)/{path...}",
+                    isIdempotent: method == .get, maximumBodyBytes: 65_536)
+                router.name(route)
+                router.http.on(method, route.path, maxBodySize: route.maximumBodyBytes) {
+                    (request, _) async throws -> HTTPResponse in
+                    try await forward(request, route, to: upstream)
+                }
+            }
+        }
+    }
+
     // MARK: There
 
     private func fields(of request: HTTPRequest, _ caller: Caller) -> HTTPFields {
