@@ -18,7 +18,10 @@ extension ProcessHost {
         } else if try await belongsToAnother(place, id) {
             return
         }
-        try await killMarked(id, session: session)
+        // A service that died while it made the process has written no number down, and the process may not have come to
+        // its own environment yet.
+        let isCertain = state.map { $0.stage != .spawning || session != nil } ?? true
+        try await killMarked(id, session: session, looks: isCertain ? 1 : 2)
         try await BlockingPool.shared.run { try Files.remove(place.folder) }
         processes[id] = nil
         ends[id] = nil
@@ -43,14 +46,22 @@ extension ProcessHost {
         _ = try await process.wait()
     }
 
-    /// Kills all that carries the cluster's mark, again until a look finds none: a process may fork while it is killed.
-    func killMarked(_ id: ClusterIdentifier, session: Int32?) async throws {
+    /// Kills all that carries the cluster's mark, again until so many looks in a row, a little apart, find none: a process
+    /// may fork while it is killed.
+    func killMarked(_ id: ClusterIdentifier, session: Int32?, looks: Int = 1) async throws {
         let installation = context.installation
+        var clean = 0
         for _ in 0..<50 {
             let entries = try await BlockingPool.shared.run {
                 ProcessTable.entries(of: id, installation: installation, session: session)
             }
-            if entries.isEmpty { return }
+            if entries.isEmpty {
+                clean += 1
+                if clean >= looks { return }
+                try await loop.sleep(for: .milliseconds(50))
+                continue
+            }
+            clean = 0
             for entry in entries {
                 guard let process = try await AdoptedProcess.adopt(entry.identity, loop: loop) else { continue }
                 process.send(signal: SIGKILL)
@@ -83,7 +94,9 @@ extension ProcessHost {
                 guard let state, ProcessPlace(root: root, state.cluster).folder == "\(root)/\(name)" else { return nil }
                 return state
             }
-            return (states.filter { $0.installation == installation }, ProcessTable.clusters(of: installation))
+            return (
+                states.filter { $0.installation == installation }, ProcessTable.clusters(of: installation, below: root)
+            )
         }
         var orphans = Set(states.filter { $0.created < time }.map(\.cluster)).subtracting(known)
         // A process without a folder: somebody removed the folder. When it was made nobody knows; that it lives shows.

@@ -68,7 +68,7 @@ extension ProcessHost {
             return answer(found, place)
         }
         // An earlier driver has ended; what it started must not meet the new one.
-        try await killMarked(request.id, session: nil)
+        try await killMarked(request.id, session: nil, looks: state.stage == .spawning ? 2 : 1)
         ends[request.id] = nil
         try await BlockingPool.shared.run { try Files.remove(place.socket) }
         return nil

@@ -29,14 +29,18 @@ enum ProcessTable {
         }
     }
 
-    /// The clusters of an installation that have processes.
-    static func clusters(of installation: String) -> Set<ClusterIdentifier> {
+    /// The clusters of an installation that have processes and keep their files below a folder: other backends' clusters
+    /// may have processes here too.
+    static func clusters(of installation: String, below root: String) -> Set<ClusterIdentifier> {
         let owner = mark(DriverStart.installation, installation)
+        let scratch = mark(DriverStart.scratch, "\(root)/")
         let prefix = Array("\(DriverStart.clusterID)=".utf8)
         var found: Set<ClusterIdentifier> = []
         for pid in allProcesses() {
-            let variables = variables(of: pid)
-            guard variables.contains(where: { $0.elementsEqual(owner) }) else { continue }
+            let variables = RunningEnvironment.variables(of: pid)
+            guard variables.contains(where: { $0.elementsEqual(owner) }),
+                variables.contains(where: { $0.starts(with: scratch) })
+            else { continue }
             for variable in variables where variable.starts(with: prefix) {
                 let text = String(decoding: variable.dropFirst(prefix.count), as: UTF8.self)
                 if let id = ClusterIdentifier(text) { found.insert(id) }
@@ -59,12 +63,8 @@ enum ProcessTable {
         return Files.names(in: "/proc").compactMap { Int32($0) }.filter { $0 != own }
     }
 
-    private static func variables(of pid: Int32) -> [ArraySlice<UInt8>] {
-        (Files.read("/proc/\(pid)/environ") ?? []).split(separator: 0)
-    }
-
     private static func carries(_ marks: [[UInt8]], pid: Int32) -> Bool {
-        let variables = variables(of: pid)
+        let variables = RunningEnvironment.variables(of: pid)
         return marks.allSatisfy { mark in variables.contains { $0.elementsEqual(mark) } }
     }
 

@@ -35,7 +35,7 @@ struct LeftClusters: Sendable {
         let mark = Array("HARBOUR_DRIVER_SCRATCH=\(folder)/".utf8)
         return try await BlockingPool.shared.run {
             LeftClusters.pids().filter { pid in
-                LeftClusters.environment(of: pid).split(separator: 0).contains { $0.starts(with: mark) }
+                RunningEnvironment.variables(of: pid).contains { $0.starts(with: mark) }
             }.compactMap { ProcessIdentity(pid: $0) }
         }
     }
@@ -51,20 +51,5 @@ struct LeftClusters: Sendable {
             if let pid = Int32(name) { pids.append(pid) }
         }
         return pids
-    }
-
-    private static func environment(of pid: Int32) -> [UInt8] {
-        let descriptor = open("/proc/\(pid)/environ", O_RDONLY | O_CLOEXEC)
-        // It has ended, or is another user's.
-        guard descriptor >= 0 else { return [] }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while bytes.count < 4 << 20 {
-            let count = read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { break }
-            bytes += buffer[..<count]
-        }
-        return bytes
     }
 }
