@@ -133,7 +133,7 @@ let services: [Target] =
         serviceBase + ["ServiceClients", "Compression", "CronSchedule", "NotebookFormats"])
     + service(
         "Cluster", executable: "cluster",
-        serviceBase + ["ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer"],
+        serviceBase + ["ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer", "Compression"],
         main: ["LocalBackend"])
     + service(
         "Monitoring", executable: "monitoring",

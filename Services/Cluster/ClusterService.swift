@@ -21,6 +21,20 @@ public enum ClusterService {
         "idle-minutes", in: 0...10_000, environment: "HARBOUR_CLUSTER_IDLE_MINUTES", default: "60",
         help: "Minutes without use after which a cluster ends that does not say otherwise; 0 for never.")
 
+    private static let keptFolder = Option<String>.path(
+        "kept-folder", environment: "HARBOUR_CLUSTER_KEPT_FOLDER",
+        help: "Where logs and Spark's events are kept after a cluster's end; kept in the platform's folder when absent."
+    ).optional()
+    private static let logDays = Option<Int>.integer(
+        "log-days", in: 1...3650, environment: "HARBOUR_CLUSTER_LOG_DAYS", default: "30",
+        help: "Days after which kept logs are removed.")
+    private static let logSize = Option<Int>.size(
+        "log-size", environment: "HARBOUR_CLUSTER_LOG_SIZE", default: "64MiB",
+        help: "How much is kept of the log of one start of a cluster, compressed; the newest.")
+    private static let logTotal = Option<Int>.size(
+        "log-total", environment: "HARBOUR_CLUSTER_LOG_TOTAL", default: "10GiB",
+        help: "How much is kept of all logs together.")
+
     private static let driverOptions = DriverOptions()
 
     /// What the executable and the tests start, with the backends it shall have. The first one is the default.
@@ -32,7 +46,8 @@ public enum ClusterService {
         ServiceDefinition(
             name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
             defaultPort: 8002,
-            ownOptions: [driver, folder, startTimeout, idleMinutes] + driverOptions.all
+            ownOptions: [driver, folder, startTimeout, idleMinutes, keptFolder, logDays, logSize, logTotal]
+                + driverOptions.all
                 + backends.flatMap(\.options),
             document: ClusterAPI.document
         ) { environment, router in
@@ -49,13 +64,18 @@ public enum ClusterService {
         var limits = limits
         limits.start = settings[startTimeout]
         limits.idleMinutes = settings[idleMinutes]
+        let logs = LogKeeper(
+            root: settings[keptFolder] ?? driverOptions.dataFolder(settings).map { "\($0)/kept" },
+            limits: LogLimits(
+                start: settings[logSize], total: settings[logTotal], age: .seconds(86_400) * settings[logDays]),
+            loop: environment.loop)
         let engine = ClusterEngine(
             context: EngineContext(
                 loop: environment.loop, clusters: ClusterStore(pool: database.pool),
                 commands: CommandStore(pool: database.pool),
                 launch: DriverLaunchSettings(
                     executable: settings[driver], environment: driverOptions.environment(settings)),
-                limits: limits, metrics: ClusterMetrics(environment.metrics)),
+                limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs),
             factories: backends
         ) { [root = settings[folder], forBackends = driverOptions.forBackends(settings)] factory, installation in
             BackendContext(
@@ -66,6 +86,7 @@ public enum ClusterService {
         SparkPageHandlers(engine: engine, authenticator: environment.serviceAuthenticator).register(on: router)
         return [
             database.component,
+            LifecycleComponent("logs", start: { await logs.start() }, drain: { _ in await logs.stop() }),
             LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),
         ]
     }

@@ -26,6 +26,9 @@ struct DriverOptions: Sendable {
     ).optional()
     var all: [any AnyOption] { [data, python, runtimeFolder, archive, javaHome] }
 
+    /// The platform's folder.
+    func dataFolder(_ settings: Configuration) -> String? { settings[data] }
+
     /// The interpreter that clusters use.
     private func interpreter(_ settings: Configuration) -> String {
         settings[python] ?? settings[data].map { "\($0)/runtime/current/bin/python" } ?? "python3"

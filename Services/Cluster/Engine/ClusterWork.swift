@@ -32,6 +32,7 @@ extension ClusterController {
         } catch {
             return
         }
+        await finishLogs()
         do throws(HarbourError) {
             try await backend.terminate(place, handle: record.handle, grace: context.limits.grace)
             await take(.removed)

@@ -11,6 +11,7 @@ struct EngineContext: Sendable {
     let launch: DriverLaunchSettings
     let limits: EngineLimits
     let metrics: ClusterMetrics
+    let logs: LogKeeper
     let logger = Logger("cluster")
 
     /// Runs the body to its end even when the calling task is cancelled: a client that hangs up does not leave a step

@@ -86,11 +86,18 @@ struct ClusterHandlers: Sendable {
             let next = events.count == limit ? events.last.map { PageToken(.integer($0.eventID)).text } : nil
             return ClusterEventList(events: events, nextPageToken: next)
         }
+        router.on(ClusterAPI.listClusterLogs) { [engine] input, _ in
+            try await engine.controller(input.clusterID).listLogs()
+        }
         router.on(ClusterAPI.streamClusterLogs) { [engine] input, context, send in
-            let controller = try await engine.controller(input.clusterID)
-            try await controller.streamLogs(
-                after: input.after ?? 0, follow: input.follow ?? false, context.call()
-            ) { line in try await send(line) }
+            let question = LogQuestion(
+                start: input.start, after: input.after ?? 0, follow: input.follow ?? false,
+                filter: try LogFilter(
+                    contains: input.contains, level: input.level, source: input.source, since: input.since,
+                    until: input.until))
+            try await engine.controller(input.clusterID).streamLogs(question, context.call()) { line in
+                try await send(line)
+            }
         }
     }
 

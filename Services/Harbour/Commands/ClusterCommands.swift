@@ -44,10 +44,7 @@ enum ClusterCommands {
                 run: terminate),
             Command(name: "delete", summary: "End a cluster and forget it.", arguments: [cluster], run: delete),
             Command(name: "events", summary: "Show what happened to a cluster.", arguments: [cluster], run: events),
-            Command(
-                name: "logs", summary: "Show the logs of a cluster.", arguments: [cluster],
-                flags: [.toggle("follow", "Go on with what comes")], run: logs),
-        ])
+        ] + ClusterLogCommands.all)
 
     private static func list(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
@@ -155,16 +152,5 @@ enum ClusterCommands {
         setting.terminal.table(
             ["TIME (UTC)", "EVENT", "MESSAGE"],
             list.events.reversed().map { [Show.time($0.timestamp), $0.type, $0.message ?? ""] })
-    }
-
-    private static func logs(_ invocation: Invocation) async throws {
-        let setting = Setting(invocation)
-        let lines = try await PublicAPI(setting).client.stream(
-            ClusterAPI.streamClusterLogs,
-            .init(clusterID: invocation.word("cluster"), follow: invocation.has("follow")), context: CallContext())
-        for try await line in lines {
-            setting.terminal.answer(line)
-            setting.terminal.say("\(Show.time(line.timestamp)) \(line.source): \(line.text)")
-        }
     }
 }
