@@ -7,15 +7,18 @@ internal import Glibc
 @discardableResult
 public func runCommand(_ arguments: [String]) throws -> String {
     precondition(!arguments.isEmpty, "a command needs a program")
+    // Close-on-exec from the start: with a copy in the child of another test, which may live for long, the output of
+    // ours would have no end.
     var ends: [Int32] = [0, 0]
-    guard pipe(&ends) == 0 else { throw HarbourError(.unavailable, "No pipe is left.", detail: "errno \(errno)") }
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+        throw HarbourError(.unavailable, "No socket pair is left.", detail: "errno \(errno)")
+    }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
     posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
-    for end in ends { posix_spawn_file_actions_addclose(&actions, end) }
 
     var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     words.append(nil)
