@@ -202,7 +202,9 @@ let suites: [Target] = [
             "DriverService", "Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol",
             "ServiceClients", "ServiceKit", "JupyterKernel",
         ]),
-    tests("Harbour", ["HarbourService", "Core", "EventLoop", "HTTPMessage", "HarbourProtocol", "ServiceClients"]),
+    tests(
+        "Harbour",
+        ["HarbourService", "Core", "EventLoop", "HTTPMessage", "HTTPServer", "HarbourProtocol", "ServiceClients"]),
     tests(
         "Integration",
         // The programs are not imported: the tests start them.

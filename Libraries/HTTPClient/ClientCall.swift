@@ -181,6 +181,8 @@ final class ClientCall: @unchecked Sendable {
                 connection.markDirty()
                 return .success(bytes)
             }
+            // A call that was given up has its stream until the reset has gone out.
+            if isOver, let failure { return .failure(failure) }
             return stream.inboundEnded ? .success(nil) : nil
         }
         if !rest.isEmpty {

@@ -46,6 +46,28 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func aBodyThatDoesNotEndEndsWithTheDeadline() async throws {
+        try await withPair { router, loop in
+            router.get("/endless") { _, _ async throws -> HTTPResponse in
+                .lines { writer in
+                    try await writer.write("first\n")
+                    try await loop.sleep(for: .seconds(3600))
+                }
+            }
+        } _: { client, origin, _ in
+            // Either side may be the first to see that the time is up; the reader must not wait on in either case.
+            for _ in 0..<10 {
+                let response = try await client.send(
+                    HTTPClientRequest(method: .get, origin: origin, target: "/endless"),
+                    deadline: .now + .milliseconds(30))
+                await #expect(throws: HarbourError.self) {
+                    for try await chunk in response.body { #expect(chunk == Array("first\n".utf8)) }
+                }
+            }
+        }
+    }
+
     @Test func manyCallsShareFewConnections() async throws {
         var limits = HTTPServerLimits()
         limits.maxConcurrentStreams = 10

@@ -1,6 +1,7 @@
 import Core
 import EventLoop
 import Glibc
+import HTTPServer
 import TestSupport
 import Testing
 
@@ -32,6 +33,34 @@ import Testing
             #expect(supervisor.status.programs[0].state == "stopped")
             #expect(access(layout.readinessSocket, F_OK) != 0)
             #expect(PlatformLayout.read("\(layout.postgres)/postmaster.pid") == nil)
+        }
+    }
+
+    /// What `harbour up` waits for when a program does not become ready, as when no database can be reached.
+    @Test(.timeLimit(.minutes(1)))
+    func followingAPlatformEndsWithTheTimeAllowed() async throws {
+        let root = "/tmp/harbour-\(Identifier.make())"
+        let layout = try PlatformLayout(root: root)
+        try layout.prepare()
+        defer { _ = system("rm -rf \(root)") }
+        try await withEventLoop { loop in
+            let never = ProgramDefinition(
+                name: "never", specification: ProcessSpecification("/bin/sleep", ["1000"]), stopSignal: SIGTERM)
+            let supervisor = Supervisor(programs: [never], loop: loop)
+            let server = try await ControlServer(supervisor: supervisor, loop: loop, stop: {}).start(
+                socket: layout.controlSocket)
+            try supervisor.start(socketPath: layout.readinessSocket)
+            let control = try ControlClient(layout: layout, loop: loop)
+            // Client and supervisor both know when the time is up; whoever sees it first, the answer is the same.
+            for _ in 0..<10 {
+                let error = await #expect(throws: HarbourError.self) {
+                    try await control.follow(within: .milliseconds(20)) { $0.isReady }
+                }
+                #expect(error?.code == .deadlineExceeded)
+            }
+            await control.close()
+            await withCheckedContinuation { continuation in supervisor.stop { continuation.resume() } }
+            await server.drain(budget: .seconds(5))
         }
     }
 }

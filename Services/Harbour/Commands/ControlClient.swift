@@ -34,9 +34,21 @@ struct ControlClient: Sendable {
     /// Follows the state until the condition holds.
     /// - Throws: `TEMPORARILY_UNAVAILABLE` when the supervisor goes away first, `DEADLINE_EXCEEDED`.
     func follow(within limit: Duration, until done: (SupervisorStatus) -> Bool) async throws {
+        let deadline = MonotonicTime.now + limit
+        do {
+            try await follow(deadline: deadline, until: done)
+        } catch {
+            // The supervisor knows the deadline too, and may break its answer off a little before we do.
+            if MonotonicTime.now + .milliseconds(50) < deadline { throw error }
+            throw HarbourError(
+                .deadlineExceeded, "The platform did not become ready in the time allowed.", cause: error)
+        }
+    }
+
+    private func follow(deadline: MonotonicTime, until done: (SupervisorStatus) -> Bool) async throws {
         let request = HTTPClientRequest(
             method: .get, origin: origin, target: "/v1/status/stream", serviceName: "supervisor")
-        let response = try await http.send(request, deadline: .now + limit)
+        let response = try await http.send(request, deadline: deadline)
         var buffer: [UInt8] = []
         for try await chunk in response.body {
             buffer += chunk
