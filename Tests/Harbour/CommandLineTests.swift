@@ -1,4 +1,5 @@
 import Core
+import TestSupport
 import Testing
 
 @testable import HarbourService
@@ -39,10 +40,23 @@ import Testing
     }
 
     @Test(arguments: [
+        "--output json jobs run 7 --wait", "jobs --output=json run 7 --wait", "jobs run --wait 7 --output json",
+    ])
+    func optionsOfEveryCommandStandAnywhere(line: String) throws {
+        let invocation = try #require(try parse(line))
+        #expect(invocation.path == ["harbour", "jobs", "run"])
+        #expect(invocation.word("job") == "7")
+        #expect(invocation.has("wait"))
+        #expect(invocation.value("output") == "json")
+    }
+
+    @Test(arguments: [
         ("job run 7", "Did you mean jobs?"), ("jobs run", "needs JOB"), ("jobs run 7 8", "8"),
         ("jobs run 7 --speed 3", "--speed"), ("jobs run 7 --output yaml", "text, json"),
         ("jobs run 7 --parameter", "needs a value"), ("jobs run 7 --wait=yes", "takes no value"),
         ("jobs run 7 --output json --output json", "more than once"), ("jobs --fast", "--fast"),
+        ("--wait jobs run 7", "--wait"), ("--output", "needs a value"), ("--output yaml jobs run 7", "text, json"),
+        ("--output json jobs run 7 --output json", "more than once"),
     ])
     func whatIsNotUnderstoodIsNamed(line: String, expected: String) {
         do {
@@ -55,7 +69,9 @@ import Testing
     }
 
     @Test func helpIsThereForEveryCommandAndGroup() throws {
-        for line in [["--help"], ["jobs"], ["jobs", "run", "7", "--help"]] {
+        for line in [
+            ["--help"], ["jobs"], ["jobs", "run", "7", "--help"], ["--output", "json", "jobs", "--help"],
+        ] {
             guard case .help(let path, let command) = try parser.parse(line) else {
                 Issue.record("no help for \(line)")
                 continue
@@ -69,6 +85,21 @@ import Testing
             let script = CommandHelp(common: parser.common).completion(for: parser.root, shell: shell)
             #expect(script.contains("\"harbour jobs\") words=\"run"))
         }
+    }
+
+    /// The script in a real bash: what it offers after each line.
+    @Test(arguments: [
+        (["harbour", ""], "jobs"), (["harbour", "jobs", ""], "run"),
+        (["harbour", "--output", "json", "jobs", ""], "run"),
+        (["harbour", "jobs", "run", "--w"], "--wait"),
+    ])
+    func completionOffersWhatComesNext(words: [String], offered: String) throws {
+        let script = CommandHelp(common: parser.common).completion(for: parser.root, shell: "bash")
+        let line = words.map { "'\($0)'" }.joined(separator: " ")
+        let commands =
+            "\(script)\nCOMP_WORDS=(\(line)); COMP_CWORD=\(words.count - 1); _harbour; echo \"${COMPREPLY[@]}\""
+        let answer = try runCommand(["bash", "-c", commands])
+        #expect(answer.split(whereSeparator: { $0 == " " || $0 == "\n" }).contains(Substring(offered)))
     }
 
     @Test(arguments: [(5, "5 ms"), (4_230, "4.2 s"), (192_000, "3 min 12 s"), (7_500_000, "2 h 5 min")])

@@ -11,7 +11,8 @@ struct CommandHelp {
             text += section("Arguments", command.arguments.map { ($0.name.uppercased(), $0.help) })
         }
         if command.run != nil && !command.flags.isEmpty { text += section("Options", command.flags.map(row)) }
-        text += section("Options of every command", (common + [.toggle("help", "Show this text")]).map(row))
+        text += section(
+            "Options of every command, before or after it", (common + [.toggle("help", "Show this text")]).map(row))
         return text
     }
 
@@ -49,12 +50,14 @@ struct CommandHelp {
             for next in command.subcommands where !next.isHidden { visit(next, path + [next.name]) }
         }
         visit(root, [root.name])
+        let valued = common.filter { $0.placeholder != nil }.map { "--\($0.name)" }.joined(separator: " | ")
         let header = shell == "zsh" ? "#compdef \(root.name)\nautoload -U +X bashcompinit && bashcompinit\n" : ""
         return """
             \(header)_\(root.name)() {
-                local path="\(root.name)" word words
+                local path="\(root.name)" word words skip=
                 for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-                    case "$word" in -*) ;; *) path="$path $word" ;; esac
+                    if [ -n "$skip" ]; then skip=; continue; fi
+                    case "$word" in \(valued)) skip=1 ;; -*) ;; *) path="$path $word" ;; esac
                 done
                 while :; do
                     case "$path" in

@@ -14,29 +14,40 @@ struct CommandParser {
 
     /// - Throws: `USAGE` with a sentence that names the word that is not understood, and what may have been meant.
     func parse(_ arguments: [String]) throws(HarbourError) -> Outcome {
-        var command = root
-        var path = [root.name]
+        var invocation = Invocation(path: [root.name], command: root)
         var rest = arguments[...]
-        while let word = rest.first, !word.hasPrefix("-"), !command.subcommands.isEmpty {
-            guard let next = command.subcommands.first(where: { $0.name == word }) else {
-                throw .usage(unknown(word, of: command, path))
+        while let word = rest.first, !invocation.command.subcommands.isEmpty {
+            if isCommon(word) {
+                rest.removeFirst()
+                try read(word, &rest, into: &invocation)
+                continue
             }
-            command = next
-            path.append(word)
+            if word.hasPrefix("-") { break }
+            guard let next = invocation.command.subcommands.first(where: { $0.name == word }) else {
+                throw .usage(unknown(word, of: invocation.command, invocation.path))
+            }
+            invocation.command = next
+            invocation.path.append(word)
             rest.removeFirst()
         }
+        let (path, command) = (invocation.path, invocation.command)
         if rest.contains("--help") || rest.contains("-h") { return .help(path, command) }
         guard command.run != nil else {
             guard let stray = rest.first else { return .help(path, command) }
             throw .usage("\(path.joined(separator: " ")) has no option \(stray). See \(path[0]) --help.")
         }
-        return .run(try invocation(command, path, rest))
+        try readAll(rest, into: &invocation)
+        return .run(invocation)
     }
 
-    private func invocation(_ command: Command, _ path: [String], _ words: ArraySlice<String>) throws(HarbourError)
-        -> Invocation
-    {
-        var invocation = Invocation(path: path, command: command)
+    /// Whether the word is an option that every command takes; such a one may also stand before the command.
+    private func isCommon(_ word: String) -> Bool {
+        guard word.hasPrefix("--") else { return false }
+        let name = word.dropFirst(2).prefix { $0 != "=" }
+        return common.contains { $0.name == name }
+    }
+
+    private func readAll(_ words: ArraySlice<String>, into invocation: inout Invocation) throws(HarbourError) {
         var positional: [String] = []
         var rest = words
         var optionsEnded = false
@@ -50,7 +61,6 @@ struct CommandParser {
             }
         }
         try assign(positional, to: &invocation)
-        return invocation
     }
 
     private func read(_ word: String, _ rest: inout ArraySlice<String>, into invocation: inout Invocation)
