@@ -5,8 +5,11 @@ internal import HTTPServer
 internal import Metrics
 
 /// What every service answers besides its contract. None of it needs a token, because what asks for it (supervisors,
-/// load balancers, scrapers) has none; metrics may be given one of their own.
+/// load balancers, scrapers) has none; metrics may be given one of their own. They answer from the moment the service
+/// listens on, while its parts are still starting or wait for the database.
 struct OperationalRoutes {
+    static let paths: Set<String> = ["/healthz", "/readyz", "/metrics", "/openapi.json"]
+
     let readiness: Readiness
     let metrics: MetricsRegistry
     let metricsToken: String?

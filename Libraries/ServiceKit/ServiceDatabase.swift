@@ -12,6 +12,21 @@ public struct ServiceDatabase: Sendable {
     public let pool: PostgresPool
     /// Waits for the database and brings the schema up to date; drains the pool. Put it first.
     public let component: LifecycleComponent
+
+    /// Waits for the database as long as it takes: `/readyz` says so meanwhile, and ending the service would only begin
+    /// the wait anew.
+    fileprivate static func wait(for pool: PostgresPool, _ logger: Logger) async throws(HarbourError) {
+        var patience = Duration.seconds(5)
+        while true {
+            do throws(HarbourError) {
+                return try await pool.waitUntilReady(timeout: patience)
+            } catch {
+                guard error.code == .unavailable, !Task.isCancelled else { throw error }
+                logger.warning("waiting for the database", ["error": error.describeChain()])
+                patience = .seconds(60)
+            }
+        }
+    }
 }
 
 extension ServiceEnvironment {
@@ -27,8 +42,8 @@ extension ServiceEnvironment {
         readiness.add("database") { () throws(HarbourError) in try await pool.waitUntilReady(timeout: .seconds(1)) }
         let component = LifecycleComponent(
             "database",
-            start: { [name] in
-                try await pool.waitUntilReady(timeout: .seconds(60))
+            start: { [name, logger] in
+                try await ServiceDatabase.wait(for: pool, logger)
                 try await PostgresMigrator(directory: folder, schema: name).run(pool)
             },
             drain: { budget in await pool.drain(budget: budget) })

@@ -18,8 +18,8 @@ public struct ServiceDefinition: Sendable {
     public let document: StaticString?
     /// Who may call it; services only when nil.
     public let authenticator: (@Sendable (ServiceEnvironment) async throws -> any Authenticator)?
-    /// Registers the routes, and makes the parts that have a life of their own, in the order of their start. The server
-    /// starts after them and drains before them.
+    /// Registers the routes, and makes the parts that have a life of their own, in the order of their start. The service
+    /// serves its contract after they have started, and drains before them.
     public let build: @Sendable (ServiceEnvironment, ServiceRouter) async throws -> [LifecycleComponent]
 
     /// Defines a service.

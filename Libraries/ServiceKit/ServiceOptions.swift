@@ -29,7 +29,7 @@ public struct ServiceOptions: Sendable {
     public let drainBudget: Option<Duration>
     /// The token that scrapers must show.
     public let metricsToken: Option<String?>
-    /// Where the address is written once the service listens.
+    /// Where the address is written once the service serves.
     public let addressFile: Option<String?>
 
     private let hasDatabase: Bool
@@ -76,7 +76,7 @@ public struct ServiceOptions: Sendable {
         ).optional()
         addressFile = Option<String>.path(
             "address-file", environment: "\(prefix)_ADDRESS_FILE",
-            help: "A file to write the address into once the service listens."
+            help: "A file to write the address into once the service serves."
         ).optional()
     }
 

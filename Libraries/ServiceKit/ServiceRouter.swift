@@ -7,7 +7,7 @@ public import HarbourProtocol
 /// Serves the endpoints of the contract: authenticates, reads the input, calls the handler, and writes the output or
 /// the error. What the contract does not cover is registered with `http`.
 ///
-/// `@unchecked Sendable`: the counter of requests in flight is touched on the server's loop only.
+/// `@unchecked Sendable`: what changes while it serves is touched on the server's loop only.
 public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
     /// The router below, for pages and gateways. Its routes are not authenticated.
     public let http = HTTPRouter()
@@ -15,6 +15,8 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
     public let loop: EventLoop
     private let authenticator: any Authenticator
     private let immediate: (any ImmediateAuthenticator)?
+    /// Why only the service's own state is told for now; nil while everything is served.
+    var closedBecause: HarbourError?
     /// Requests that were routed and have not ended.
     private(set) var inFlight = 0
     /// The operations by method and template, for metrics.
@@ -123,7 +125,9 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
     public func route(for request: HTTPRequest) throws(HarbourError) -> HTTPRoute {
         // The server reports the end of each request that has a template, also when it is refused from here on.
         defer { if !request.routeTemplate.isEmpty { inFlight += 1 } }
-        return try http.route(for: request)
+        let route = try http.route(for: request)
+        if let closedBecause, !OperationalRoutes.paths.contains(route.template) { throw closedBecause }
+        return route
     }
 
     func ended(_ request: HTTPRequest) {

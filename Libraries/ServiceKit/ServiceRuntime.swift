@@ -122,13 +122,20 @@ public enum ServiceRuntime {
         let server = HTTPServer(
             configuration: try serverConfiguration(environment, observer), handler: router, loop: loop)
         let ready = ServiceReady()
-        let component = LifecycleComponent(
+        // It listens before the parts start, so that it can be asked what they wait for, and serves after them.
+        router.closedBecause = HarbourError(
+            .unavailable, "The \(definition.name) service is starting; /readyz says what it waits for. Try again soon.")
+        let door = LifecycleComponent(
             "server",
             start: {
                 let port = try await server.start()
-                let bound = ServiceAddress(configuration, options, port: port)
-                address.withLock { $0 = bound }
-                try bound.write(to: configuration[options.addressFile])
+                address.withLock { $0 = ServiceAddress(configuration, options, port: port) }
+            }, drain: { budget in await server.drain(budget: budget) })
+        let service = LifecycleComponent(
+            "requests",
+            start: {
+                try address.withLock { $0 }.write(to: configuration[options.addressFile])
+                router.closedBecause = nil
             },
             drain: { budget in
                 environment.readiness.set("server", notReadyBecause: "The service is stopping.")
@@ -136,7 +143,7 @@ public enum ServiceRuntime {
                 await server.drain(budget: budget)
             })
         let group = ServiceGroup(
-            parts + [component], loop: loop, budget: configuration[options.drainBudget],
+            [door] + parts + [service], loop: loop, budget: configuration[options.drainBudget],
             ready: {
                 environment.readiness.set("server", notReadyBecause: nil)
                 let address = address.withLock { $0 }

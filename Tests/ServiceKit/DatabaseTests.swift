@@ -1,5 +1,7 @@
 import Core
 import EventLoop
+import Glibc
+import HTTPClient
 import HTTPMessage
 import HarbourProtocol
 import Postgres
@@ -53,6 +55,52 @@ import Testing
             #expect(
                 try await clients.client.callPatiently(SchedulerAPI.getJob, .init(jobID: 2), context: context).jobID
                     == 3)
+        }
+        try await fixture.stop()
+    }
+
+    /// The database is away when the service starts: it says so, serves nothing else, and goes on when it comes.
+    @Test func tellsWhatItWaitsForAtItsStart() async throws {
+        let fixture = try await PostgresFixture.start()
+        let database = try await fixture.makeDatabase()
+        try await fixture.kill()
+        let folder = try TemporaryDirectory()
+        try await withEventLoop { loop in
+            let socket = folder.file("s")
+            async let starting = ServiceRuntime.start(
+                DatabaseTests.definition,
+                arguments: [
+                    "--listen-socket", socket, "--service-token", SampleService.token, "--database-url", database.url,
+                ], loop: loop)
+            let http = HTTPClient(loop: loop)
+            let client = try ServiceClient(
+                http: http, baseURL: "unix:\(socket)", token: SampleService.token, service: "scheduler")
+            func ask(_ target: String) async throws -> (status: Int, json: JSONValue) {
+                let request = HTTPClientRequest(origin: .unix(path: socket), target: target)
+                let response = try await http.send(request, deadline: .now + .seconds(20))
+                let bytes = try await response.collect()
+                return (response.status, target == "/metrics" ? .null : try JSONValue(json: bytes))
+            }
+            // It listens as soon as it is put together, which is on this loop.
+            while access(socket, F_OK) != 0 { try await loop.sleep(for: .milliseconds(1)) }
+            #expect(try await ask("/healthz").status == 200)
+            #expect(try await ask("/metrics").status == 200)
+            let ready = try await ask("/readyz")
+            #expect(ready.status == 503)
+            #expect(ready.json["components"]?[0]?["reason"] == "The service is starting.")
+            #expect(ready.json["components"]?[1]?["reason"]?.string?.contains("database cannot be reached") == true)
+            let refusal = await #expect(throws: HarbourError.self) {
+                try await client.call(SchedulerAPI.getJob, .init(jobID: 41))
+            }
+            #expect(refusal?.code == .unavailable)
+            #expect(refusal?.message.contains("/readyz") == true)
+
+            try await fixture.restart()
+            let service = try await starting
+            #expect(try await client.call(SchedulerAPI.getJob, .init(jobID: 41)).jobID == 42)
+            #expect(try await ask("/readyz").status == 200)
+            await http.close()
+            try await service.stop()
         }
         try await fixture.stop()
     }
