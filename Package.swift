@@ -118,6 +118,13 @@ let testKits: [Target] = [
 let plugins: [Target] = [
     plugin("LocalBackend", ["Core", "EventLoop", "ClusterBackend", "DriverProcesses"]),
     plugin("SimulatedBackend", ["Core", "ClusterBackend"]),
+    plugin("SparkBackend", ["Core", "EventLoop", "ClusterBackend", "DriverProcesses", "WebClient"]),
+]
+
+/// The backends of the cluster service's executable.
+let releasedBackends = [
+    "LocalBackend",
+    "SparkBackend",
 ]
 
 /// What every service with a database is made of.
@@ -134,7 +141,7 @@ let services: [Target] =
     + service(
         "Cluster", executable: "cluster",
         serviceBase + ["ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer", "Compression"],
-        main: ["LocalBackend"])
+        main: releasedBackends)
     + service(
         "Monitoring", executable: "monitoring",
         serviceBase + ["ServiceClients", "HTTPMessage", "HTTPServer", "WebClient", "Compression"])
@@ -190,7 +197,8 @@ let suites: [Target] = [
         "Conformance",
         [
             "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "LocalBackend", "SimulatedBackend",
-        ], exclude: ["stand_in_driver.py"]),
+            "SparkBackend", "HTTPMessage", "HTTPServer",
+        ], exclude: ["stand_in_driver.py", "spark_driver.py"]),
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats", "HTTPClient"] + common),
     // The program is not imported: the tests start and kill it.
     tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler"] + common),

@@ -33,6 +33,23 @@ public struct Machine: Sendable {
     }
 }
 
+extension Machine {
+    /// The Spark that an interpreter of that path brings, by what lies beside it; nil where that cannot be told. It
+    /// blocks: call it on a pool.
+    public func sparkVersion(python: String) -> String? {
+        let parts = python.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count > 2 else { return nil }
+        let library = parts.dropLast(2).joined(separator: "/") + "/lib"
+        for name in Files.names(in: library).sorted() where name.hasPrefix("python3") {
+            guard let bytes = Files.read("\(library)/\(name)/site-packages/pyspark/version.py") else { continue }
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("__version__") }) else { continue }
+            return line.split { $0 == "'" || $0 == "\"" }.dropFirst().first.map(String.init)
+        }
+        return nil
+    }
+}
+
 extension ProcessHost {
     /// Whether the folder can be written, and the programs, memory and disk a driver needs are there.
     public nonisolated func checks() async -> [PreflightReport.Check] {

@@ -153,6 +153,12 @@ public actor ProcessHost {
     /// Forgets the processes; they go on.
     public func close() { processes = [:] }
 
+    /// Whether the cluster's driver lives.
+    public func isRunning(_ id: ClusterIdentifier) async throws -> Bool {
+        guard let state = try await state(of: id) else { return false }
+        return try await process(of: id, state) != nil
+    }
+
     /// What a cluster of this machine was started as; nil when there is none of that id.
     public func plan(of id: ClusterIdentifier) async throws -> ProcessPlan? { try await state(of: id)?.plan }
 

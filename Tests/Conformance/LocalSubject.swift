@@ -31,12 +31,15 @@ struct LocalSubject: ConformanceSubject {
         rmdir(folder)
     }
 
-    func backend(installation: String) async throws -> any ClusterBackend {
-        // The stand-in runs no Spark, so the machine need not have Java.
-        let settings = ["java_home": folder, "python": "python3"]
+    /// The stand-in runs no Spark, so the machine need not have Java.
+    var settings: [String: String] {
         mkdir("\(folder)/bin", 0o700)
         symlink("/bin/true", "\(folder)/bin/java")
-        return LocalBackend(
+        return ["java_home": folder, "python": "python3"]
+    }
+
+    func backend(installation: String) async throws -> any ClusterBackend {
+        LocalBackend(
             context: BackendContext(installation: installation, folder: "\(folder)/c", settings: settings), loop: loop)
     }
 
@@ -132,7 +135,7 @@ struct LocalSubject: ConformanceSubject {
     }
 
     /// Sends the token and a line, and reads the answer.
-    private func ask(_ line: String, _ address: DriverAddress, _ token: Secret) async throws -> String {
+    func ask(_ line: String, _ address: DriverAddress, _ token: Secret) async throws -> String {
         guard let path = address.unixPath else { throw HarbourError(.unavailable, "Not a unix socket.") }
         let message = Array("\(token.reveal())\n\(line)\n".utf8)
         return try await BlockingPool.shared.run {

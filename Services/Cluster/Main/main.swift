@@ -1,9 +1,11 @@
 import ClusterService
 import LocalBackend
 import ServiceKit
+import SparkBackend
 
 // A backend is one line here: see Plugins/README.md.
 ServiceRuntime.main(
     ClusterService.definition(backends: [
-        BackendFactory("local") { LocalBackend(context: $0, loop: $1) }
+        BackendFactory("local") { LocalBackend(context: $0, loop: $1) },
+        BackendFactory("spark", settings: SparkBackend.settings) { try SparkBackend(context: $0, loop: $1) },
     ]))

@@ -1,0 +1,131 @@
+import ClusterBackend
+import ClusterBackendConformance
+import Core
+import EventLoop
+import Glibc
+import SparkBackend
+import TestSupport
+import Testing
+
+/// The spark backend on a real master with two real workers: the exam, then a real application.
+@Suite(.enabled(if: StandaloneSpark.python != nil), .serialized, .timeLimit(.minutes(5)))
+struct SparkConformanceTests {
+    /// One test, because a master and its workers take ten seconds to start.
+    @Test func passesOnARealMaster() async throws {
+        try await withEventLoop { loop in
+            try await withStandaloneSpark(workers: 2, loop) { spark in
+                let subject = try SparkSubject(loop: loop, settings: spark.settings)
+                // At once, for an application's start is mostly waiting.
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for area in ConformanceArea.allCases {
+                        group.addTask {
+                            do { try await Examiner(subject).run(area) } catch { Issue.record("\(area): \(error)") }
+                        }
+                    }
+                    group.addTask { try await runsAnApplication(spark, subject) }
+                    try await group.waitForAll()
+                }
+                try await tellsOfALostMaster(spark, subject)
+                subject.local.removeFolder()
+            }
+        }
+    }
+
+    private func runsAnApplication(_ spark: StandaloneSpark, _ subject: SparkSubject) async throws {
+        let backend = try await subject.backend(installation: "real")
+        let report = await backend.preflight()
+        #expect(report.passed, "\(report.advice)")
+        #expect(report.checks.contains { $0.message.contains("The driver is Spark") })
+        let id = try #require(ClusterIdentifier("s" + Identifier.make()))
+        var request = subject.request(id, workers: 2)
+        request.launch.executable = try #require(StandaloneSpark.python)
+        request.spec.environment["JAVA_TOOL_OPTIONS"] = "-Djava.io.tmpdir=\(spark.folder)"
+        request.launch.arguments = [PeerPython.script("spark_driver.py")]
+        let cluster = try await backend.provision(request) { _ in }
+        let seen = Statuses()
+        let watching = Task { try await backend.watch(cluster.handle) { await seen.add($0) } }
+        try await seen.wait("both executors run", within: .seconds(60)) { $0 == .running(workers: 2) }
+        #expect(try await backend.status(of: cluster.handle) == .running(workers: 2))
+
+        // Forty tasks of a quarter second on two cores, of which one goes in the middle.
+        let token = request.launch.token
+        try await eventually("the driver listens") {
+            (try? await subject.local.ask("done", cluster.driver, token)) == "0"
+        }
+        let job = Task { try await subject.local.ask("count 40", cluster.driver, token) }
+        #expect(try await spark.applications() == ["dataharbour-\(id)-real"])
+        try await eventually("some tasks are done") {
+            try await Int(subject.local.ask("done", cluster.driver, token)) ?? 0 > 3
+        }
+        spark.workers[0].kill()
+        try await seen.wait("the loss is told", within: .seconds(20)) { status in
+            guard case .degraded(workers: 1, let message) = status else { return false }
+            return message.contains("1 of 2 executors")
+        }
+        try await spark.startWorker()
+        try await seen.wait("the executor is replaced", within: .seconds(60)) { $0 == .running(workers: 2) }
+        #expect(try await job.value == "400")
+
+        try await backend.terminate(id, handle: cluster.handle, grace: .seconds(3))
+        #expect(try await spark.applications().isEmpty)
+        #expect(try await subject.remains(of: id).isEmpty)
+        try await watching.value
+        guard case .ended? = await seen.last else {
+            Issue.record("the watch should end with the end")
+            return
+        }
+        await backend.close()
+    }
+
+    private func tellsOfALostMaster(_ spark: StandaloneSpark, _ subject: SparkSubject) async throws {
+        try await spark.stop()
+        let backend = try await subject.backend(installation: "real")
+        let report = await backend.preflight()
+        #expect(report.advice.contains("cannot be reached"), "\(report.advice)")
+        let id = try #require(ClusterIdentifier("s" + Identifier.make()))
+        let request = subject.request(id, workers: 1)
+        do {
+            _ = try await backend.provision(request) { _ in }
+            Issue.record("a start without a master should fail")
+        } catch {
+            #expect(error.code == .backendUnavailable, "\(error.describeChain())")
+        }
+        try await backend.terminate(id, handle: nil, grace: .seconds(1))
+        #expect(try await subject.remains(of: id).isEmpty)
+        await backend.close()
+    }
+}
+
+/// Waits for a condition that nothing announces, for a minute at most.
+private func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
+    let end = MonotonicTime.now + .seconds(60)
+    while try await !condition() {
+        try #require(.now < end, "\(what)")
+        try await Task.sleep(for: .milliseconds(50))
+    }
+}
+
+/// What a watch has sent.
+private actor Statuses {
+    private(set) var last: ClusterStatus?
+    private var seen: [ClusterStatus] = []
+    private var cursor = 0
+
+    func add(_ status: ClusterStatus) {
+        last = status
+        seen.append(status)
+    }
+
+    /// Waits for such a status after those that were waited for before.
+    func wait(_ what: String, within limit: Duration, _ isIt: (ClusterStatus) -> Bool) async throws {
+        let end = MonotonicTime.now + limit
+        while true {
+            while cursor < seen.count {
+                cursor += 1
+                if isIt(seen[cursor - 1]) { return }
+            }
+            try #require(.now < end, "\(what), but there came \(seen)")
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+}
