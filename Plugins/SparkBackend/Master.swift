@@ -4,8 +4,8 @@ internal import WebClient
 
 /// Asks a standalone master. Nothing is asked twice by itself.
 struct Master: Sendable {
-    /// How long one answer may take; a look at several masters takes that long at most, too.
-    static let patience = Duration.seconds(2)
+    /// How long one answer may take: a master under load is slow, and one that is gone refuses at once.
+    static let patience = Duration.seconds(5)
     /// The largest answer: some thousand workers.
     private static let answerLimit = 16 << 20
 
@@ -17,7 +17,7 @@ struct Master: Sendable {
         var configuration = WebClientConfiguration()
         // What workers and drivers reach directly, as Spark's own connections do, is not behind a proxy.
         configuration.proxy = .none
-        configuration.connectTimeout = Master.patience
+        configuration.connectTimeout = .seconds(2)
         web = try WebClient(loop: loop, configuration: configuration)
     }
 

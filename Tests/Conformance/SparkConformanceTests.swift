@@ -44,7 +44,7 @@ struct SparkConformanceTests {
         let cluster = try await backend.provision(request) { _ in }
         let seen = Statuses()
         let watching = Task { try await backend.watch(cluster.handle) { await seen.add($0) } }
-        try await seen.wait("both executors run", within: .seconds(60)) { $0 == .running(workers: 2) }
+        try await seen.wait("both executors run", within: .seconds(120)) { $0 == .running(workers: 2) }
         #expect(try await backend.status(of: cluster.handle) == .running(workers: 2))
 
         // Forty tasks of a quarter second on two cores, of which one goes in the middle.
@@ -58,12 +58,12 @@ struct SparkConformanceTests {
             try await Int(subject.local.ask("done", cluster.driver, token)) ?? 0 > 3
         }
         spark.workers[0].kill()
-        try await seen.wait("the loss is told", within: .seconds(20)) { status in
+        try await seen.wait("the loss is told", within: .seconds(60)) { status in
             guard case .degraded(workers: 1, let message) = status else { return false }
             return message.contains("1 of 2 executors")
         }
         try await spark.startWorker()
-        try await seen.wait("the executor is replaced", within: .seconds(60)) { $0 == .running(workers: 2) }
+        try await seen.wait("the executor is replaced", within: .seconds(120)) { $0 == .running(workers: 2) }
         #expect(try await job.value == "400")
 
         try await backend.terminate(id, handle: cluster.handle, grace: .seconds(3))
@@ -96,9 +96,9 @@ struct SparkConformanceTests {
     }
 }
 
-/// Waits for a condition that nothing announces, for a minute at most.
+/// Waits for a condition that nothing announces, for two minutes at most.
 private func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let end = MonotonicTime.now + .seconds(60)
+    let end = MonotonicTime.now + .seconds(120)
     while try await !condition() {
         try #require(.now < end, "\(what)")
         try await Task.sleep(for: .milliseconds(50))
