@@ -15,7 +15,8 @@ public enum HarbourCommand {
     static let root = Command(
         name: "harbour", summary: "DataHarbour: notebooks, Spark clusters and scheduled workflows.",
         subcommands: PlatformCommands.all + [
-            NotebookCommands.group, JobCommands.jobs, JobCommands.runs, ClusterCommands.group, SampleCommand.command,
+            NotebookCommands.group, JobCommands.jobs, JobCommands.runs, ClusterCommands.group, SecretCommands.group,
+            SampleCommand.command,
             Command(
                 name: "completion", summary: "Print a completion script: eval \"$(harbour completion bash)\".",
                 arguments: [Argument(name: "shell", help: "bash or zsh")], run: completion),

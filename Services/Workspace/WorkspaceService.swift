@@ -23,6 +23,11 @@ public enum WorkspaceService {
         help: "A file with the token that signs the user admin in."
     ).optional()
 
+    private static let secretKey = Option<String>.string(
+        "secret-key", environment: "HARBOUR_WORKSPACE_SECRET_KEY", aliases: ["HARBOUR_SECRET_KEY", "SECRET_KEY"],
+        secret: true, help: "What users' secrets are encrypted with. Keep it: without it they cannot be read."
+    ).optional()
+
     /// What is made before the routes, because it decides who may call them.
     private struct Foundation: Sendable {
         let database: ServiceDatabase
@@ -41,7 +46,7 @@ public enum WorkspaceService {
         let foundation = Mutex<Foundation?>(nil)
         return ServiceDefinition(
             name: "workspace", summary: "Keeps folders, notebooks and their revisions; the front door to the platform.",
-            defaultPort: 8000, ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile],
+            defaultPort: 8000, ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey],
             document: WorkspaceAPI.document,
             authenticator: { environment in
                 let made = try Foundation(environment)
@@ -61,6 +66,8 @@ public enum WorkspaceService {
     ) throws(HarbourError) -> [LifecycleComponent] {
         let settings = environment.configuration
         WorkspaceHandlers(tree: WorkspaceTree(pool: foundation.database.pool)).register(on: router)
+        SecretHandlers(store: SecretStore(pool: foundation.database.pool), key: settings[secretKey])
+            .register(on: router)
         let http = HTTPClient(loop: environment.loop)
         let gateway = Gateway(
             http: http, authenticator: foundation.authenticator, serviceToken: environment.serviceToken)

@@ -37,6 +37,7 @@ struct Platform: Sendable {
                 [
                     "HARBOUR_WORKSPACE_SCHEDULER_URL": url(1), "HARBOUR_WORKSPACE_CLUSTER_URL": url(2),
                     "HARBOUR_WORKSPACE_MONITORING_URL": url(3), "HARBOUR_ADMIN_TOKEN_FILE": layout.adminToken,
+                    "HARBOUR_WORKSPACE_SECRET_KEY_FILE": layout.secretKey,
                 ]))
         programs.append(
             service(

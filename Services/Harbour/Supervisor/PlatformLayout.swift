@@ -14,6 +14,8 @@ struct PlatformLayout: Sendable {
     var runtime: String { "\(root)/runtime" }
     var adminToken: String { "\(secrets)/admin-token" }
     var serviceToken: String { "\(secrets)/service-token" }
+    /// What users' secrets are encrypted with.
+    var secretKey: String { "\(secrets)/secret-key" }
     var controlSocket: String { "\(run)/harbour.sock" }
     var readinessSocket: String { "\(run)/ready.sock" }
     var supervisorLock: String { "\(run)/supervisor.lock" }
@@ -37,7 +39,7 @@ struct PlatformLayout: Sendable {
     /// Makes the folders, closed to others, and the tokens that do not exist yet.
     func prepare() throws(HarbourError) {
         for folder in [root, logs, run, clusters, secrets] { try PlatformLayout.makeFolder(folder) }
-        for token in [adminToken, serviceToken] where access(token, F_OK) != 0 {
+        for token in [adminToken, serviceToken, secretKey] where access(token, F_OK) != 0 {
             try PlatformLayout.write(Identifier.secret(), to: token)
         }
     }
