@@ -34,6 +34,9 @@ public enum ClusterService {
     private static let logTotal = Option<Int>.size(
         "log-total", environment: "HARBOUR_CLUSTER_LOG_TOTAL", default: "10GiB",
         help: "How much is kept of all logs together.")
+    private static let nodeTypes = Option<String>.string(
+        "node-types", environment: "HARBOUR_CLUSTER_NODE_TYPES", default: NodeTypes.usual,
+        help: "Named sizes of nodes, NAME:CORES:MEMORY_MIB with commas between.")
 
     private static let driverOptions = DriverOptions()
 
@@ -46,7 +49,7 @@ public enum ClusterService {
         ServiceDefinition(
             name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
             defaultPort: 8002,
-            ownOptions: [driver, folder, startTimeout, idleMinutes, keptFolder, logDays, logSize, logTotal]
+            ownOptions: [driver, folder, startTimeout, idleMinutes, nodeTypes, keptFolder, logDays, logSize, logTotal]
                 + driverOptions.all
                 + backends.flatMap(\.options),
             document: ClusterAPI.document
@@ -72,7 +75,8 @@ public enum ClusterService {
         let engine = ClusterEngine(
             context: EngineContext(
                 loop: environment.loop, clusters: ClusterStore(pool: database.pool),
-                commands: CommandStore(pool: database.pool),
+                commands: CommandStore(pool: database.pool), policies: PolicyStore(pool: database.pool),
+                nodeTypes: try NodeTypes(settings[nodeTypes]),
                 launch: DriverLaunchSettings(
                     executable: settings[driver], environment: driverOptions.environment(settings)),
                 limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs),

@@ -11,20 +11,37 @@ extension ClusterEngine {
     func edit(_ name: String, _ spec: ClusterSpec) async throws -> ClusterInfo {
         let controller = try await controller(name)
         let present = await controller.row
-        guard (spec.backend ?? backends.first?.name) == present.backend else {
+        let admitted = try await admit(spec)
+        guard admitted.backend.name == present.backend else {
             throw HarbourError(
                 .invalidParameter,
                 "The backend of a cluster cannot be changed from \(present.backend). Make another cluster.")
         }
-        try controller.backend.validate(BackendSpec(spec)).throwIfAny()
-        return try await controller.request(.edit) { $0.spec = spec }
+        return try await change(controller, .edit, admitted, asked: spec)
+    }
+
+    private func change(
+        _ controller: ClusterController, _ input: ClusterInput, _ admitted: Admitted, asked: ClusterSpec
+    ) async throws -> ClusterInfo {
+        let row = await controller.row
+        let demand = ClusterDemand(admitted.spec, context.nodeTypes)
+        @Sendable func change(_ row: inout ClusterRow) {
+            row.spec = admitted.spec
+            row.asked = admitted.spec == asked ? nil : asked
+            row.demand = demand
+        }
+        // What has ended takes nothing; its next start is asked again.
+        if row.record.step == .ended { return try await controller.request(input, changing: change) }
+        return try await withinQuota(of: row.creator, row.id, admitted) {
+            try await controller.request(input, changing: change)
+        }
     }
 
     /// Changes the number of workers of a running cluster, now and for its next starts.
     func resize(_ name: String, _ wish: ResizeCluster) async throws -> ClusterInfo {
         let controller = try await controller(name)
         let row = await controller.row
-        var spec = row.spec
+        var spec = row.asked ?? row.spec
         let workers: Int
         switch (wish.numWorkers, wish.autoscale) {
         case (let number?, nil):
@@ -44,8 +61,8 @@ extension ClusterEngine {
                 "The \(row.backend) backend cannot change a cluster while it runs. Edit the cluster, which restarts it."
             )
         }
-        try controller.backend.validate(BackendSpec(spec)).throwIfAny()
-        return try await controller.request(.resize(workers: workers, .user)) { [spec] in $0.spec = spec }
+        let admitted = try await admit(spec)
+        return try await change(controller, .resize(workers: workers, .user), admitted, asked: spec)
     }
 
     /// Keeps a cluster until it is unpinned, or not.

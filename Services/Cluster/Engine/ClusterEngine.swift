@@ -31,6 +31,7 @@ actor ClusterEngine {
     private(set) var backends: [any ClusterBackend] = []
     private var controllers = ControllerTable()
     private var recoveries: [Task<Void, Never>] = []
+    private var admission = AsyncGate()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
 
@@ -160,33 +161,42 @@ actor ClusterEngine {
 
     /// Makes a cluster and starts it, or finds the one of that id.
     func create(_ wish: CreateCluster, creator: String) async throws -> ClusterInfo {
-        let backend = try backend(wish.spec.backend)
         guard let id = ClusterIdentifier(wish.clusterID ?? Identifier.make()) else {
             throw HarbourError(
                 .invalidParameter,
                 "cluster_id must have 1 to 64 letters, digits, dashes and underscores, and no dash in front.")
         }
         if let known = try await context.clusters.get(id) { return try await same(known, wish) }
-        try backend.validate(BackendSpec(wish.spec)).throwIfAny()
+        let admitted = try await admit(wish.spec)
         return try await context.uncancelled { [self] in
-            let now = Timestamp.now
-            let (machine, outcome) = ClusterMachine.created(at: now)
-            let row = ClusterRow(
-                id: id, backend: backend.name, creator: creator, owner: wish.owner, spec: wish.spec,
-                record: machine.record, driverToken: Secret(Identifier.secret()), createdAt: now, lastActivityAt: now)
-            guard try await context.clusters.insert(row, notes: outcome.notes, now: now) else {
-                guard let known = try await context.clusters.get(id) else { throw ClusterEngine.missing(id.text) }
-                return try await same(known, wish)
+            try await withinQuota(of: creator, id, admitted) { [self] in
+                try await make(id, admitted, wish, creator)
             }
-            let controller = await add(row, backend)
-            await controller.begin(outcome.actions)
-            return await controller.info
         }
+    }
+
+    private func make(
+        _ id: ClusterIdentifier, _ admitted: Admitted, _ wish: CreateCluster, _ creator: String
+    ) async throws -> ClusterInfo {
+        let now = Timestamp.now
+        let (machine, outcome) = ClusterMachine.created(at: now)
+        let row = ClusterRow(
+            id: id, backend: admitted.backend.name, creator: creator, owner: wish.owner, spec: admitted.spec,
+            asked: admitted.spec == wish.spec ? nil : wish.spec,
+            demand: ClusterDemand(admitted.spec, context.nodeTypes), record: machine.record,
+            driverToken: Secret(Identifier.secret()), createdAt: now, lastActivityAt: now)
+        guard try await context.clusters.insert(row, notes: outcome.notes, now: now) else {
+            guard let known = try await context.clusters.get(id) else { throw ClusterEngine.missing(id.text) }
+            return try await same(known, wish)
+        }
+        let controller = add(row, admitted.backend)
+        await controller.begin(outcome.actions)
+        return await controller.info
     }
 
     /// Asking twice makes one; asking for something else under the same id is a mistake.
     private func same(_ row: ClusterRow, _ wish: CreateCluster) async throws -> ClusterInfo {
-        guard row.spec == wish.spec, row.owner == wish.owner else {
+        guard (row.asked ?? row.spec) == wish.spec, row.owner == wish.owner else {
             throw HarbourError(
                 .alreadyExists,
                 "Cluster \(row.id) exists with another specification or owner. Choose another cluster_id.")
@@ -194,19 +204,12 @@ actor ClusterEngine {
         return await (try controller(of: row)).info
     }
 
-    func backend(_ name: String?) throws(HarbourError) -> any ClusterBackend {
-        guard let name else {
-            guard let first = backends.first else {
-                throw HarbourError(.unavailable, "No backend is configured for clusters.")
-            }
-            return first
-        }
-        guard let backend = backends.first(where: { $0.name == name }) else {
-            let known = backends.map(\.name).joined(separator: ", ")
-            throw HarbourError(.invalidParameter, "There is no backend \(name.prefix(64)). There are: \(known).")
-        }
-        return backend
+    /// Waits until no other wish is being granted.
+    func enterAdmission() async {
+        if !admission.tryEnter() { await withCheckedContinuation { admission.wait($0) } }
     }
+
+    func leaveAdmission() { admission.leave() }
 
     /// The controllers that are there, for what concerns all of them.
     var runningControllers: [ClusterController] { controllers.all }

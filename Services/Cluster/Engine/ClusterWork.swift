@@ -7,7 +7,8 @@ extension ClusterController {
     func runProvision() async {
         let row = row
         let request = ProvisionRequest(
-            id: id, spec: BackendSpec(row.spec), launch: context.launch.launch(token: row.driverToken))
+            id: id, spec: BackendSpec(row.spec, context.nodeTypes),
+            launch: context.launch.launch(token: row.driverToken))
         do throws(HarbourError) {
             let cluster = try await backend.provision(request) { [self] event in
                 switch event {

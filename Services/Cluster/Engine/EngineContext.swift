@@ -8,6 +8,8 @@ struct EngineContext: Sendable {
     let loop: EventLoop
     let clusters: ClusterStore
     let commands: CommandStore
+    let policies: PolicyStore
+    let nodeTypes: NodeTypes
     let launch: DriverLaunchSettings
     let limits: EngineLimits
     let metrics: ClusterMetrics
@@ -47,18 +49,5 @@ struct DriverLaunchSettings: Sendable {
 
     func launch(token: Secret) -> DriverLaunch {
         DriverLaunch(executable: executable, environment: environment, token: token)
-    }
-}
-
-extension BackendSpec {
-    /// A user's specification in the terms of the backends.
-    init(_ spec: ClusterSpec) {
-        self.init(
-            displayName: spec.clusterName,
-            driver: NodeSize(cores: spec.driverCores, memoryMiB: spec.driverMemoryMB),
-            worker: NodeSize(cores: spec.workerCores, memoryMiB: spec.workerMemoryMB),
-            workers: spec.autoscale?.minWorkers ?? spec.numWorkers ?? 0, sparkConf: spec.sparkConf ?? [:],
-            environment: spec.sparkEnvVars ?? [:],
-            tags: spec.customTags ?? [:])
     }
 }

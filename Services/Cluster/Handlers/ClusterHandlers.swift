@@ -12,6 +12,7 @@ struct ClusterHandlers: Sendable {
         registerClusters(router)
         registerChanges(router)
         registerHistory(router)
+        PolicyHandlers(engine: engine).register(on: router)
         ContextHandlers(engine: engine).register(on: router)
     }
 
@@ -39,7 +40,7 @@ struct ClusterHandlers: Sendable {
             await (try engine.controller(input.clusterID)).info
         }
         router.on(ClusterAPI.startCluster) { [engine] input, _ in
-            try await engine.controller(input.clusterID).request(.start)
+            try await engine.start(input.clusterID)
         }
         router.on(ClusterAPI.terminateCluster) { [engine] input, _ in
             let reason = try ClusterHandlers.reason(input.body.reason)

@@ -10,6 +10,12 @@ struct ClusterRow: Sendable, Hashable {
     var creator: String
     var owner: String?
     var spec: ClusterSpec
+    /// The specification as it was asked for, where a policy has filled it in since.
+    var asked: ClusterSpec?
+    /// What it takes of its creator's quota while it has not ended.
+    var demand = ClusterDemand()
+    /// The pool that keeps it ready, while it is nobody's.
+    var poolID: String?
     var record: ClusterRecord
     /// What callers of the driver must show.
     var driverToken: Secret
@@ -25,7 +31,8 @@ struct ClusterStore: Sendable {
     let pool: PostgresPool
 
     private static let columns: SQL = """
-        cluster_id, backend, creator, owner, spec, record, driver_token, created_at, last_activity_at
+        cluster_id, backend, creator, owner, spec, record, driver_token, created_at, last_activity_at, asked,
+        workers, cores, pool_id
         """
 
     /// The name of this installation, made at the first start ever.
@@ -44,11 +51,12 @@ struct ClusterStore: Sendable {
             let inserted = try await transaction.query(
                 """
                 INSERT INTO clusters (cluster_id, backend, creator, owner, spec, state, record, driver_token,
-                    created_at, changed_at, last_activity_at)
+                    created_at, changed_at, last_activity_at, asked, workers, cores, pool_id)
                 VALUES (\(row.id.text), \(row.backend), \(row.creator), \(row.owner),
                     \(PostgresJSON(row.spec.encodedJSON())), \(row.record.state.rawValue),
                     \(PostgresJSON(row.record.json.encodedJSON())), \(row.driverToken.reveal()), \(row.createdAt),
-                    \(now), \(row.lastActivityAt))
+                    \(now), \(row.lastActivityAt), \(row.asked.map { PostgresJSON($0.encodedJSON()) }),
+                    \(Int64(row.demand.workers)), \(Int64(row.demand.cores)), \(row.poolID))
                 ON CONFLICT DO NOTHING
                 """)
             guard inserted.affected == 1 else { return false }
@@ -68,7 +76,10 @@ struct ClusterStore: Sendable {
                 """
                 UPDATE clusters SET state = \(row.record.state.rawValue),
                     record = \(PostgresJSON(row.record.json.encodedJSON())),
-                    spec = \(PostgresJSON(row.spec.encodedJSON())), driver_token = \(row.driverToken.reveal()), changed_at = \(now),
+                    spec = \(PostgresJSON(row.spec.encodedJSON())),
+                    asked = \(row.asked.map { PostgresJSON($0.encodedJSON()) }),
+                    workers = \(Int64(row.demand.workers)), cores = \(Int64(row.demand.cores)),
+                    driver_token = \(row.driverToken.reveal()), changed_at = \(now),
                     last_activity_at = greatest(last_activity_at, \(row.lastActivityAt))
                 WHERE cluster_id = \(row.id.text)
                 """)
@@ -137,7 +148,7 @@ struct ClusterStore: Sendable {
     func list(
         before place: (time: Timestamp, id: String)?, state: ClusterState?, limit: Int
     ) async throws -> [ClusterRow] {
-        var conditions: [SQL] = ["true"]
+        var conditions: [SQL] = ["pool_id IS NULL"]
         if let place { conditions.append("(created_at, cluster_id) < (\(place.time), \(place.id))") }
         if let state { conditions.append("state = \(state.rawValue)") }
         let rows = try await pool.query(
@@ -177,11 +188,13 @@ struct ClusterStore: Sendable {
 
 extension ClusterRow {
     fileprivate init(_ row: PostgresRow) throws {
-        let (id, backend, creator, owner, spec, record, token, created, activity) = try row.decode(
-            (
-                String.self, String.self, String.self, String?.self, PostgresJSON.self, PostgresJSON.self,
-                String.self, Timestamp.self, Timestamp.self
-            ))
+        let (id, backend, creator, owner, spec, record, token, created, activity, asked, workers, cores, pool) =
+            try row.decode(
+                (
+                    String.self, String.self, String.self, String?.self, PostgresJSON.self, PostgresJSON.self,
+                    String.self, Timestamp.self, Timestamp.self, PostgresJSON?.self, Int32.self, Int32.self,
+                    String?.self
+                ))
         guard let identifier = ClusterIdentifier(id), let record = ClusterRecord(try JSONValue(json: record.bytes))
         else {
             throw HarbourError(.internalError, "The record of cluster \(id) cannot be read.")
@@ -191,6 +204,11 @@ extension ClusterRow {
         self.creator = creator
         self.owner = owner
         self.spec = try ClusterSpec(json: spec.bytes, subject: "stored specification", code: .internalError)
+        self.asked = try asked.map {
+            try ClusterSpec(json: $0.bytes, subject: "stored specification", code: .internalError)
+        }
+        demand = ClusterDemand(clusters: 1, workers: Int(workers), cores: Int(cores))
+        poolID = pool
         self.record = record
         driverToken = Secret(token)
         createdAt = created
