@@ -106,7 +106,15 @@ public struct Contract {
         for declaration in declarations.values {
             switch declaration.kind {
             case .object(let shape):
-                for field in shape.fields { try check(field.shape, in: declaration.name) }
+                for field in shape.fields {
+                    try check(field.shape, in: declaration.name)
+                    guard (1...JSONFields.longestName).contains(field.name.utf8.count),
+                        field.name.utf8.allSatisfy({ 0x20 < $0 && $0 < 0x7f && $0 != 0x22 && $0 != 0x5c })
+                    else { throw ContractError("\(declaration.name) has a field that is not a plain name") }
+                }
+                guard shape.fields.count <= JSONFields.maximumCount else {
+                    throw ContractError("\(declaration.name) has more than \(JSONFields.maximumCount) fields")
+                }
                 guard !contains(declaration.name, in: declaration.name, seen: []) else {
                     throw ContractError("\(declaration.name) contains itself; a struct cannot")
                 }

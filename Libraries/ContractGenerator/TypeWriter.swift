@@ -23,7 +23,7 @@ struct TypeWriter {
         file.block("public struct \(declaration.name): JSONCodable, Sendable, Hashable {") { file in
             for field in members {
                 file.document(description(of: field), field.shape.limitsInWords)
-                file.line("public var \(field.swiftName): \(type(of: field))")
+                file.line("public var \(field.swiftName): \(stored(field))")
             }
             if !members.isEmpty { file.line() }
             writeInitialiser(members, to: &file)
@@ -40,6 +40,12 @@ struct TypeWriter {
     }
 
     private func type(of field: Field) -> String { field.shape.swiftType + (field.isOptional ? "?" : "") }
+
+    /// `Optional<T>` rather than `T?`: fields of the latter are set to nil before an initialiser sets them, which keeps
+    /// the compiler from making the value in place. It would be copied and its strings counted up and down.
+    private func stored(_ field: Field) -> String {
+        field.isOptional ? "Optional<\(field.shape.swiftType)>" : field.shape.swiftType
+    }
 
     private func writeInitialiser(_ members: [Field], to file: inout SourceFile) {
         file.document("Makes a value; what is left out is absent on the wire")
@@ -76,7 +82,7 @@ struct TypeWriter {
         file.document("Reads an object and holds every field within its limits")
         file.block("public init(from reader: inout JSONReader) throws(JSONError) {") { file in
             for field in members { file.line("var \(field.swiftName): \(field.shape.swiftType)?") }
-            if !shape.fields.isEmpty { file.line("var seen: UInt64 = 0") }
+            if !shape.fields.isEmpty { file.line("var \(seen(shape)) = JSONFields(\"\(table(shape.fields))\")") }
             file.block("if try reader.beginObject() {") { file in
                 file.block("repeat {", closing: "} while try reader.nextKey()") { file in
                     writeDispatch(shape, to: &file)
@@ -89,12 +95,12 @@ struct TypeWriter {
                         "guard let \(field.swiftName)\(source) else { throw reader.missingField(\"\(field.name)\") }")
                     continue
                 }
-                file.line("guard seen & 1 << \(index) != 0 else { throw reader.missingField(\"\(field.name)\") }")
+                file.line("guard \(seen(shape)).has(\(index)) else { throw reader.missingField(\"\(field.name)\") }")
             }
-            for field in members {
-                let move = isCounted(field.shape) ? "consume " : ""
-                file.line("self.\(field.swiftName) = \(move)\(field.swiftName)")
+            let arguments = members.map { field in
+                "\(field.label): \(isCounted(field.shape) ? "consume " : "")\(field.swiftName)"
             }
+            file.line("self.init(\(arguments.joined(separator: ", ")))")
         }
     }
 
@@ -113,7 +119,16 @@ struct TypeWriter {
         }
     }
 
-    /// Tells keys apart by their length first, so that most are compared once.
+    /// The table of `JSONFields`: each key with quotes and colon, after its length.
+    private func table(_ fields: [Field]) -> String {
+        fields.map { "\\u{\(String($0.name.utf8.count + 3, radix: 16))}\\\"\($0.name)\\\":" }.joined()
+    }
+
+    /// The variable that holds it; a field of the same name would hide it.
+    private func seen(_ shape: ObjectShape) -> String {
+        shape.fields.contains { $0.swiftName == "fields" } ? "fieldsSeen" : "fields"
+    }
+
     private func writeDispatch(_ shape: ObjectShape, to file: inout SourceFile) {
         let unknown = shape.refusesUnknown ? "throw reader.unknownField()" : "try reader.skip()"
         guard !shape.fields.isEmpty else {
@@ -121,30 +136,16 @@ struct TypeWriter {
             file.line(unknown)
             return
         }
-        // A field of the same name would hide it.
-        let key = shape.fields.contains { $0.swiftName == "key" } ? "fieldKey" : "key"
-        file.line("let \(key) = try reader.key()")
-        let lengths = Dictionary(grouping: shape.fields.enumerated()) { $0.element.name.utf8.count }
-        file.line("switch \(key).count {")
-        for length in lengths.keys.sorted() {
-            file.line("case \(length):")
-            for (index, field) in lengths[length] ?? [] {
-                file.block("    if \(key).matches(\"\(field.name)\") {", closing: "    }") { file in
-                    file.line("    try reader.once(1 << \(index), &seen)")
-                    for line in assignment(field) { file.line("    " + line) }
-                    file.line("    continue")
-                }
-            }
-        }
-        file.line("default: break")
+        file.line("switch try reader.field(&\(seen(shape))) {")
+        for (index, field) in shape.fields.enumerated() { file.line("case \(index): \(assignment(field))") }
+        file.line("default: \(unknown)")
         file.line("}")
-        file.line(unknown)
     }
 
-    private func assignment(_ field: Field) -> [String] {
-        if case .constant = field.shape { return [field.shape.decoding] }
+    private func assignment(_ field: Field) -> String {
+        if case .constant = field.shape { return field.shape.decoding }
         let read = "\(field.swiftName) = \(field.shape.decoding)"
-        return field.isOptional ? ["if try !reader.null() { \(read) }"] : [read]
+        return field.isOptional ? "if try !reader.null() { \(read) }" : read
     }
 
     // MARK: Enumerations

@@ -163,6 +163,8 @@ extension JSONReader {
         let start = try valueOffset()
         var elements: [Element] = []
         if try beginArray() {
+            // Half of the way from one to many at once.
+            elements.reserveCapacity(min(2, limits.upperBound))
             repeat {
                 if elements.count == limits.upperBound {
                     throw invalidValue(at: start, "must have at most \(limits.upperBound) elements")
@@ -181,7 +183,7 @@ extension JSONReader {
         count limit: Int = Int.max, _ element: (inout JSONReader) throws(JSONError) -> Element
     ) throws(JSONError) -> [String: Element] {
         let start = try valueOffset()
-        var elements: [String: Element] = [:]
+        var elements = [String: Element]()
         if try beginObject() {
             // Most maps are small; this saves them from growing entry by entry.
             elements = Dictionary(minimumCapacity: 3)

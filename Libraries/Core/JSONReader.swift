@@ -11,8 +11,8 @@ public struct JSONReader: ~Copyable {
     @usableFromInline let base: UnsafePointer<UInt8>
     @usableFromInline let count: Int
     @usableFromInline var position = 0
-    private var depth = 0
-    private let maximumDepth: Int
+    @usableFromInline var depth = 0
+    @usableFromInline let maximumDepth: Int
     /// Where the last key started, for the errors about keys.
     @usableFromInline var keyOffset = 0
     /// Where the last word started, for the errors about words.
@@ -63,7 +63,19 @@ public struct JSONReader: ~Copyable {
     // MARK: Structure
 
     /// Enters an object; false when it is empty, and it has then been left again.
+    @inlinable @inline(__always)
     public mutating func beginObject() throws(JSONError) -> Bool {
+        // The same without white space, which is how programs write.
+        guard count &- position > 1, base[position] == 0x7b, base[position &+ 1] == 0x22, depth < maximumDepth else {
+            return try enterObject()
+        }
+        depth &+= 1
+        position &+= 1
+        return true
+    }
+
+    @usableFromInline @inline(never)
+    mutating func enterObject() throws(JSONError) -> Bool {
         try enter(0x7b, "an object")
         if try next() == 0x7d {
             leave()
@@ -73,7 +85,15 @@ public struct JSONReader: ~Copyable {
     }
 
     /// After a value of an object: true when another key follows, false when the object has ended.
+    @inlinable @inline(__always)
     public mutating func nextKey() throws(JSONError) -> Bool {
+        guard position < count, base[position] == 0x2c else { return try endObject() }
+        position &+= 1
+        return true
+    }
+
+    @usableFromInline @inline(never)
+    mutating func endObject() throws(JSONError) -> Bool {
         switch try next() {
         case 0x2c:
             position &+= 1
@@ -96,7 +116,15 @@ public struct JSONReader: ~Copyable {
     }
 
     /// After a value of an array: true when another follows, false when the array has ended.
+    @inlinable @inline(__always)
     public mutating func nextElement() throws(JSONError) -> Bool {
+        guard position < count, base[position] == 0x2c else { return try endArray() }
+        position &+= 1
+        return true
+    }
+
+    @usableFromInline @inline(never)
+    mutating func endArray() throws(JSONError) -> Bool {
         switch try next() {
         case 0x2c:
             position &+= 1
@@ -204,7 +232,7 @@ public struct JSONReader: ~Copyable {
     mutating func skipSpace() {
         while position < count {
             let byte = base[position]
-            guard byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else { return }
+            guard byte <= 0x20, byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 else { return }
             position &+= 1
         }
     }

@@ -5,6 +5,7 @@ struct JSONTextRange {
     let start: Int
     let count: Int
     let hasEscapes: Bool
+    let isASCII: Bool
 }
 
 extension JSONReader {
@@ -13,27 +14,41 @@ extension JSONReader {
     /// Reads a string.
     public mutating func string() throws(JSONError) -> String {
         guard try next() == 0x22 else { throw try wrongType("a string") }
-        let text = try scanString()
-        if text.hasEscapes { return String(decoding: try unescape(text), as: UTF8.self) }
-        return String(decoding: UnsafeBufferPointer(start: base + text.start, count: text.count), as: UTF8.self)
+        return try text(try scanQuoted())
     }
 
     /// Reads a string whose length, counted in Unicode scalars as JSON Schema does, is within the limits.
     public mutating func string(length limits: ClosedRange<Int>) throws(JSONError) -> String {
-        _ = try next()
+        guard try next() == 0x22 else { throw try wrongType("a string") }
         let start = position
-        let text = try string()
+        let range = try scanQuoted()
+        let text = try text(range)
         // Scalars are never more than bytes, so most strings need no counting.
-        let bytes = text.utf8.count
+        let bytes = range.hasEscapes ? text.utf8.count : range.count
         if bytes <= limits.upperBound, limits.lowerBound == 0 || (limits.lowerBound == 1 && bytes > 0) { return text }
+        try check(text, length: limits, at: start)
+        return text
+    }
+
+    @inline(never)
+    private func check(_ text: String, length limits: ClosedRange<Int>, at start: Int) throws(JSONError) {
         let length = text.unicodeScalars.count
-        if limits.contains(length) { return text }
+        if limits.contains(length) { return }
         if length < limits.lowerBound {
             let expected = limits.lowerBound == 1 ? "must not be empty" : "must have \(limits.lowerBound) characters"
             throw JSONError(.invalidValue, at: start, expected)
         }
         throw JSONError(
             .invalidValue, at: start, "must have at most \(limits.upperBound) characters, and has \(length)")
+    }
+
+    /// The string that stands there, its escapes undone.
+    @inline(__always)
+    private func text(_ range: JSONTextRange) throws(JSONError) -> String {
+        if range.hasEscapes { return try unescapedText(range) }
+        // The scan has checked the bytes; String would check them again.
+        let bytes = UnsafeBufferPointer(start: base + range.start, count: range.count)
+        return String(copying: UTF8Span(unchecked: bytes.span, isKnownASCII: range.isASCII))
     }
 
     /// Reads `true` or `false`.
@@ -50,7 +65,15 @@ extension JSONReader {
     }
 
     /// Reads over a null; false, and nothing read, when something else comes next.
+    @inlinable @inline(__always)
     public mutating func null() throws(JSONError) -> Bool {
+        // Most values are another, and nothing stands before them.
+        if position < count, base[position] > 0x20, base[position] != 0x6e { return false }
+        return try isNull()
+    }
+
+    @usableFromInline @inline(never)
+    mutating func isNull() throws(JSONError) -> Bool {
         guard try next() == 0x6e else { return false }
         try word("null")
         return true
@@ -171,7 +194,11 @@ extension JSONReader {
     }
 
     /// Reads over a string, whose quote comes next, and checks all but its escapes.
-    mutating func scanString() throws(JSONError) -> JSONTextRange {
+    mutating func scanString() throws(JSONError) -> JSONTextRange { try scanQuoted() }
+
+    /// The same in place, for the readers that are called most.
+    @inline(__always)
+    private mutating func scanQuoted() throws(JSONError) -> JSONTextRange {
         let start = position &+ 1
         position = start
         var hasEscapes = false
@@ -180,11 +207,13 @@ extension JSONReader {
             while position &+ 8 <= count {
                 let word = UnsafeRawPointer(base + position).loadUnaligned(as: UInt64.self)
                 let special = JSONScan.special(word)
-                seen |= word
                 if special != 0 {
-                    position &+= special.trailingZeroBitCount >> 3
+                    let plain = special.trailingZeroBitCount & 0x38
+                    seen |= word & (1 << UInt64(truncatingIfNeeded: plain) &- 1)
+                    position &+= plain >> 3
                     break
                 }
+                seen |= word
                 position &+= 8
             }
             guard position < count else { throw ended() }
@@ -199,10 +228,11 @@ extension JSONReader {
             if position < count { seen |= UInt64(base[position]) }
             position &+= 1
         }
-        let text = JSONTextRange(start: start, count: position &- start, hasEscapes: hasEscapes)
+        let isASCII = seen & JSONScan.highBits == 0
+        let text = JSONTextRange(
+            start: start, count: position &- start, hasEscapes: hasEscapes, isASCII: isASCII)
         position &+= 1
-        // Bytes after the quote were looked at as well: then the check is made for nothing, never left out.
-        if seen & JSONScan.highBits != 0 {
+        if !isASCII {
             let bytes = UnsafeBufferPointer(start: base + start, count: text.count)
             if let wrong = UTF8Check.firstInvalid(bytes) {
                 throw JSONError(.invalidText, at: start &+ wrong, "a string is not UTF-8")

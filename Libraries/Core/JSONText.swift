@@ -35,6 +35,14 @@ extension JSONReader {
         return bytes
     }
 
+    /// A string with its escapes undone.
+    @inline(never)
+    func unescapedText(_ text: JSONTextRange) throws(JSONError) -> String {
+        // The bytes were checked, and escapes stand for whole characters.
+        let bytes = try unescape(text)
+        return String(copying: UTF8Span(unchecked: bytes.span))
+    }
+
     /// Undoes `\uXXXX`, or two of them that are a surrogate pair; the index after it.
     private func unescapeUnicode(at index: Int, end: Int, into bytes: inout [UInt8]) throws(JSONError) -> Int {
         let unit = try hexadecimal(at: index, end: end)

@@ -279,7 +279,7 @@ enum JSONScan {
     static func special(_ word: UInt64) -> UInt64 {
         let quotes = word ^ (ones &* 0x22)
         let slashes = word ^ (ones &* 0x5c)
-        let controls = (word &- ones &* 0x20) & ~word
-        return (controls | ((quotes &- ones) & ~quotes) | ((slashes &- ones) & ~slashes)) & highBits
+        // Only bytes below 0x80 can be any of these, so one mask takes away what the subtractions mark in the others.
+        return ((word &- ones &* 0x20) | (quotes &- ones) | (slashes &- ones)) & ~word & highBits
     }
 }

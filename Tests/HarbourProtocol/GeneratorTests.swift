@@ -30,8 +30,9 @@ import Testing
                 "default":{"type":"boolean","description":"A reserved word"}}}}
                 """#)["Sample/Thing.swift"])
         for line in [
-            "    /// Its name. 1 to 64 characters.", "    public var thingID: String", "    public var note: String?",
-            "    /// How big. 0 to 100_000.", "    public var `default`: Bool?",
+            "    /// Its name. 1 to 64 characters.", "    public var thingID: String",
+            "    public var note: Optional<String>",
+            "    /// How big. 0 to 100_000.", "    public var `default`: Optional<Bool>",
             #"try reader.string(length: 1...64, letters: JSONLetters(pattern: "^[a-z0-9-]+$", low: 0x3ff2"#,
             "try reader.int(in: 0...100_000)",
             "try reader.array(count: 0...10) { reader throws(JSONError) in try reader.string(length: 0...8) }",

@@ -9,7 +9,7 @@ public struct AutoTermination: JSONCodable, Sendable, Hashable {
     /// How long it may be unused; 0 for ever. At least 0.
     public var minutes: Int
     /// Milliseconds left; absent while it is busy or may stay for ever.
-    public var remainingMs: Int64?
+    public var remainingMs: Optional<Int64>
     /// What keeps it from being ended, in words; empty when nothing does.
     public var busyWith: [String]
 
@@ -39,38 +39,19 @@ public struct AutoTermination: JSONCodable, Sendable, Hashable {
         var minutes: Int?
         var remainingMs: Int64?
         var busyWith: [String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"minutes\":\u{f}\"remaining_ms\":\u{c}\"busy_with\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 7:
-                    if key.matches("minutes") {
-                        try reader.once(1 << 0, &seen)
-                        minutes = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                case 9:
-                    if key.matches("busy_with") {
-                        try reader.once(1 << 2, &seen)
-                        busyWith = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() }
-                        continue
-                    }
-                case 12:
-                    if key.matches("remaining_ms") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { remainingMs = try reader.int64() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: minutes = try reader.int(in: 0...2_147_483_647)
+                case 1: if try !reader.null() { remainingMs = try reader.int64() }
+                case 2: busyWith = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let minutes else { throw reader.missingField("minutes") }
         guard let busyWith = consume busyWith else { throw reader.missingField("busy_with") }
-        self.minutes = minutes
-        self.remainingMs = remainingMs
-        self.busyWith = consume busyWith
+        self.init(minutes: minutes, remainingMs: remainingMs, busyWith: consume busyWith)
     }
 }

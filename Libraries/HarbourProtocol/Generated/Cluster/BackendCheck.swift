@@ -37,39 +37,20 @@ public struct BackendCheck: JSONCodable, Sendable, Hashable {
         var name: String?
         var passed: Bool?
         var message: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{9}\"passed\":\u{a}\"message\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string()
-                        continue
-                    }
-                case 6:
-                    if key.matches("passed") {
-                        try reader.once(1 << 1, &seen)
-                        passed = try reader.bool()
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 2, &seen)
-                        message = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string()
+                case 1: passed = try reader.bool()
+                case 2: message = try reader.string()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let passed else { throw reader.missingField("passed") }
         guard let message = consume message else { throw reader.missingField("message") }
-        self.name = consume name
-        self.passed = passed
-        self.message = consume message
+        self.init(name: consume name, passed: passed, message: consume message)
     }
 }

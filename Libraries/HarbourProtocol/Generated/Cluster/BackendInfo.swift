@@ -11,19 +11,19 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
     /// Whether it can take a cluster now.
     public var available: Bool
     /// Why not, and what to do.
-    public var message: String?
+    public var message: Optional<String>
     /// What it can do.
-    public var capabilities: [String]?
+    public var capabilities: Optional<[String]>
     /// What was looked at.
-    public var checks: [BackendCheck]?
+    public var checks: Optional<[BackendCheck]>
     /// The most workers of one cluster.
-    public var maximumWorkers: Int?
+    public var maximumWorkers: Optional<Int>
     /// The most cores of one node, where there is a bound.
-    public var maximumCores: Int?
+    public var maximumCores: Optional<Int>
     /// The most memory of one node in MiB, where there is a bound.
-    public var maximumMemoryMB: Int64?
+    public var maximumMemoryMB: Optional<Int64>
     /// The least memory of one node in MiB.
-    public var minimumMemoryMB: Int64?
+    public var minimumMemoryMB: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -97,79 +97,25 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
         var maximumCores: Int?
         var maximumMemoryMB: Int64?
         var minimumMemoryMB: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{c}\"available\":\u{a}\"message\":\u{f}\"capabilities\":\u{9}\"checks\":\u{12}\"maximum_workers\":\u{10}\"maximum_cores\":\u{14}\"maximum_memory_mb\":\u{14}\"minimum_memory_mb\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string()
-                        continue
-                    }
-                case 6:
-                    if key.matches("checks") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { checks = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try BackendCheck(from: &reader) } }
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { message = try reader.string() }
-                        continue
-                    }
-                case 9:
-                    if key.matches("available") {
-                        try reader.once(1 << 1, &seen)
-                        available = try reader.bool()
-                        continue
-                    }
-                case 12:
-                    if key.matches("capabilities") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { capabilities = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
-                        continue
-                    }
-                case 13:
-                    if key.matches("maximum_cores") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { maximumCores = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                case 15:
-                    if key.matches("maximum_workers") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { maximumWorkers = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                case 17:
-                    if key.matches("maximum_memory_mb") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { maximumMemoryMB = try reader.int64() }
-                        continue
-                    }
-                    if key.matches("minimum_memory_mb") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { minimumMemoryMB = try reader.int64() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string()
+                case 1: available = try reader.bool()
+                case 2: if try !reader.null() { message = try reader.string() }
+                case 3: if try !reader.null() { capabilities = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
+                case 4: if try !reader.null() { checks = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try BackendCheck(from: &reader) } }
+                case 5: if try !reader.null() { maximumWorkers = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 6: if try !reader.null() { maximumCores = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 7: if try !reader.null() { maximumMemoryMB = try reader.int64() }
+                case 8: if try !reader.null() { minimumMemoryMB = try reader.int64() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let available else { throw reader.missingField("available") }
-        self.name = consume name
-        self.available = available
-        self.message = consume message
-        self.capabilities = consume capabilities
-        self.checks = consume checks
-        self.maximumWorkers = maximumWorkers
-        self.maximumCores = maximumCores
-        self.maximumMemoryMB = maximumMemoryMB
-        self.minimumMemoryMB = minimumMemoryMB
+        self.init(name: consume name, available: available, message: consume message, capabilities: consume capabilities, checks: consume checks, maximumWorkers: maximumWorkers, maximumCores: maximumCores, maximumMemoryMB: maximumMemoryMB, minimumMemoryMB: minimumMemoryMB)
     }
 }

@@ -25,23 +25,16 @@ public struct BackendList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var backends: [BackendInfo]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"backends\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 8:
-                    if key.matches("backends") {
-                        try reader.once(1 << 0, &seen)
-                        backends = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try BackendInfo(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: backends = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try BackendInfo(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let backends = consume backends else { throw reader.missingField("backends") }
-        self.backends = consume backends
+        self.init(backends: consume backends)
     }
 }

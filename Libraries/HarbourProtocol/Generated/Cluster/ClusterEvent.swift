@@ -15,9 +15,9 @@ public struct ClusterEvent: JSONCodable, Sendable, Hashable {
     /// CREATING, STARTING, RUNNING, TERMINATING, DRIVER_UNAVAILABLE, ...
     public var type: String
     /// In words.
-    public var message: String?
+    public var message: Optional<String>
     /// By name.
-    public var details: [String: String]?
+    public var details: Optional<[String: String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -66,60 +66,24 @@ public struct ClusterEvent: JSONCodable, Sendable, Hashable {
         var type: String?
         var message: String?
         var details: [String: String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"event_id\":\u{d}\"cluster_id\":\u{c}\"timestamp\":\u{7}\"type\":\u{a}\"message\":\u{a}\"details\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("type") {
-                        try reader.once(1 << 3, &seen)
-                        type = try reader.string()
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { message = try reader.string() }
-                        continue
-                    }
-                    if key.matches("details") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { details = try reader.map(count: Int.max) { reader throws(JSONError) in try reader.string() } }
-                        continue
-                    }
-                case 8:
-                    if key.matches("event_id") {
-                        try reader.once(1 << 0, &seen)
-                        eventID = try reader.int64()
-                        continue
-                    }
-                case 9:
-                    if key.matches("timestamp") {
-                        try reader.once(1 << 2, &seen)
-                        timestamp = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 10:
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 1, &seen)
-                        clusterID = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: eventID = try reader.int64()
+                case 1: clusterID = try reader.string()
+                case 2: timestamp = try Timestamp(from: &reader)
+                case 3: type = try reader.string()
+                case 4: if try !reader.null() { message = try reader.string() }
+                case 5: if try !reader.null() { details = try reader.map(count: Int.max) { reader throws(JSONError) in try reader.string() } }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let eventID else { throw reader.missingField("event_id") }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let type = consume type else { throw reader.missingField("type") }
-        self.eventID = eventID
-        self.clusterID = consume clusterID
-        self.timestamp = timestamp
-        self.type = consume type
-        self.message = consume message
-        self.details = consume details
+        self.init(eventID: eventID, clusterID: consume clusterID, timestamp: timestamp, type: consume type, message: consume message, details: consume details)
     }
 }

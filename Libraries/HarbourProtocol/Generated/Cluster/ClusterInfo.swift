@@ -17,37 +17,37 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
     /// What it is doing, in words; empty when there is nothing to say.
     public var stateMessage: String
     /// Why a cluster ended.
-    public var terminationReason: TerminationReason?
+    public var terminationReason: Optional<TerminationReason>
     /// Who made it.
     public var creatorUserName: String
     /// What it was made for.
-    public var owner: String?
+    public var owner: Optional<String>
     /// When it was asked for, milliseconds since 1970 UTC.
     public var startTime: Timestamp
     /// When it was last RUNNING, milliseconds since 1970 UTC.
-    public var readyTime: Timestamp?
+    public var readyTime: Optional<Timestamp>
     /// When it ended, milliseconds since 1970 UTC.
-    public var terminatedTime: Timestamp?
+    public var terminatedTime: Optional<Timestamp>
     /// When it was last used, milliseconds since 1970 UTC.
     public var lastActivityTime: Timestamp
     /// When it will end if nothing uses it; absent while it is busy, milliseconds since 1970 UTC.
-    public var autoterminationTime: Timestamp?
+    public var autoterminationTime: Optional<Timestamp>
     /// What the last start took.
-    public var phases: [PhaseTiming]?
+    public var phases: Optional<[PhaseTiming]>
     /// The Spark application of a cluster.
-    public var spark: SparkInfo?
+    public var spark: Optional<SparkInfo>
     /// How many contexts there are.
-    public var contexts: Int?
+    public var contexts: Optional<Int>
     /// Executors alive.
-    public var executors: Int?
+    public var executors: Optional<Int>
     /// The countdown to the end of a cluster that nobody uses.
-    public var autoTermination: AutoTermination?
+    public var autoTermination: Optional<AutoTermination>
     /// Workers as it has them now, which a resize or autoscale may have changed. At least 0.
-    public var workers: Int?
+    public var workers: Optional<Int>
     /// Whether it is kept until somebody unpins it.
-    public var pinned: Bool?
+    public var pinned: Optional<Bool>
     /// What the backend says about it, such as a limit that is advisory.
-    public var notes: [String]?
+    public var notes: Optional<[String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -193,132 +193,33 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         var workers: Int?
         var pinned: Bool?
         var notes: [String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"cluster_id\":\u{7}\"spec\":\u{a}\"backend\":\u{8}\"state\":\u{10}\"state_message\":\u{15}\"termination_reason\":\u{14}\"creator_user_name\":\u{8}\"owner\":\u{d}\"start_time\":\u{d}\"ready_time\":\u{12}\"terminated_time\":\u{15}\"last_activity_time\":\u{17}\"autotermination_time\":\u{9}\"phases\":\u{8}\"spark\":\u{b}\"contexts\":\u{c}\"executors\":\u{13}\"auto_termination\":\u{a}\"workers\":\u{9}\"pinned\":\u{8}\"notes\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("spec") {
-                        try reader.once(1 << 1, &seen)
-                        spec = try ClusterSpec(from: &reader)
-                        continue
-                    }
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 3, &seen)
-                        state = try ClusterState(from: &reader)
-                        continue
-                    }
-                    if key.matches("owner") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { owner = try reader.string() }
-                        continue
-                    }
-                    if key.matches("spark") {
-                        try reader.once(1 << 14, &seen)
-                        if try !reader.null() { spark = try SparkInfo(from: &reader) }
-                        continue
-                    }
-                    if key.matches("notes") {
-                        try reader.once(1 << 20, &seen)
-                        if try !reader.null() { notes = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
-                        continue
-                    }
-                case 6:
-                    if key.matches("phases") {
-                        try reader.once(1 << 13, &seen)
-                        if try !reader.null() { phases = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try PhaseTiming(from: &reader) } }
-                        continue
-                    }
-                    if key.matches("pinned") {
-                        try reader.once(1 << 19, &seen)
-                        if try !reader.null() { pinned = try reader.bool() }
-                        continue
-                    }
-                case 7:
-                    if key.matches("backend") {
-                        try reader.once(1 << 2, &seen)
-                        backend = try reader.string()
-                        continue
-                    }
-                    if key.matches("workers") {
-                        try reader.once(1 << 18, &seen)
-                        if try !reader.null() { workers = try reader.int(in: 0...2_147_483_647) }
-                        continue
-                    }
-                case 8:
-                    if key.matches("contexts") {
-                        try reader.once(1 << 15, &seen)
-                        if try !reader.null() { contexts = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("executors") {
-                        try reader.once(1 << 16, &seen)
-                        if try !reader.null() { executors = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 0, &seen)
-                        clusterID = try reader.string()
-                        continue
-                    }
-                    if key.matches("start_time") {
-                        try reader.once(1 << 8, &seen)
-                        startTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                    if key.matches("ready_time") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { readyTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 13:
-                    if key.matches("state_message") {
-                        try reader.once(1 << 4, &seen)
-                        stateMessage = try reader.string()
-                        continue
-                    }
-                case 15:
-                    if key.matches("terminated_time") {
-                        try reader.once(1 << 10, &seen)
-                        if try !reader.null() { terminatedTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 16:
-                    if key.matches("auto_termination") {
-                        try reader.once(1 << 17, &seen)
-                        if try !reader.null() { autoTermination = try AutoTermination(from: &reader) }
-                        continue
-                    }
-                case 17:
-                    if key.matches("creator_user_name") {
-                        try reader.once(1 << 6, &seen)
-                        creatorUserName = try reader.string()
-                        continue
-                    }
-                case 18:
-                    if key.matches("termination_reason") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { terminationReason = try TerminationReason(from: &reader) }
-                        continue
-                    }
-                    if key.matches("last_activity_time") {
-                        try reader.once(1 << 11, &seen)
-                        lastActivityTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 20:
-                    if key.matches("autotermination_time") {
-                        try reader.once(1 << 12, &seen)
-                        if try !reader.null() { autoterminationTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: clusterID = try reader.string()
+                case 1: spec = try ClusterSpec(from: &reader)
+                case 2: backend = try reader.string()
+                case 3: state = try ClusterState(from: &reader)
+                case 4: stateMessage = try reader.string()
+                case 5: if try !reader.null() { terminationReason = try TerminationReason(from: &reader) }
+                case 6: creatorUserName = try reader.string()
+                case 7: if try !reader.null() { owner = try reader.string() }
+                case 8: startTime = try Timestamp(from: &reader)
+                case 9: if try !reader.null() { readyTime = try Timestamp(from: &reader) }
+                case 10: if try !reader.null() { terminatedTime = try Timestamp(from: &reader) }
+                case 11: lastActivityTime = try Timestamp(from: &reader)
+                case 12: if try !reader.null() { autoterminationTime = try Timestamp(from: &reader) }
+                case 13: if try !reader.null() { phases = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try PhaseTiming(from: &reader) } }
+                case 14: if try !reader.null() { spark = try SparkInfo(from: &reader) }
+                case 15: if try !reader.null() { contexts = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 16: if try !reader.null() { executors = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 17: if try !reader.null() { autoTermination = try AutoTermination(from: &reader) }
+                case 18: if try !reader.null() { workers = try reader.int(in: 0...2_147_483_647) }
+                case 19: if try !reader.null() { pinned = try reader.bool() }
+                case 20: if try !reader.null() { notes = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
@@ -329,26 +230,6 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let startTime else { throw reader.missingField("start_time") }
         guard let lastActivityTime else { throw reader.missingField("last_activity_time") }
-        self.clusterID = consume clusterID
-        self.spec = consume spec
-        self.backend = consume backend
-        self.state = state
-        self.stateMessage = consume stateMessage
-        self.terminationReason = consume terminationReason
-        self.creatorUserName = consume creatorUserName
-        self.owner = consume owner
-        self.startTime = startTime
-        self.readyTime = readyTime
-        self.terminatedTime = terminatedTime
-        self.lastActivityTime = lastActivityTime
-        self.autoterminationTime = autoterminationTime
-        self.phases = consume phases
-        self.spark = consume spark
-        self.contexts = contexts
-        self.executors = executors
-        self.autoTermination = consume autoTermination
-        self.workers = workers
-        self.pinned = pinned
-        self.notes = consume notes
+        self.init(clusterID: consume clusterID, spec: consume spec, backend: consume backend, state: state, stateMessage: consume stateMessage, terminationReason: consume terminationReason, creatorUserName: consume creatorUserName, owner: consume owner, startTime: startTime, readyTime: readyTime, terminatedTime: terminatedTime, lastActivityTime: lastActivityTime, autoterminationTime: autoterminationTime, phases: consume phases, spark: consume spark, contexts: contexts, executors: executors, autoTermination: consume autoTermination, workers: workers, pinned: pinned, notes: consume notes)
     }
 }

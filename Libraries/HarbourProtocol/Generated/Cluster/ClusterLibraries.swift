@@ -31,31 +31,18 @@ public struct ClusterLibraries: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var clusterID: String?
         var libraries: [Library]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"cluster_id\":\u{c}\"libraries\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 9:
-                    if key.matches("libraries") {
-                        try reader.once(1 << 1, &seen)
-                        libraries = try reader.array(count: 0...100) { reader throws(JSONError) in try Library(from: &reader) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 0, &seen)
-                        clusterID = try reader.string(length: 1...128)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: clusterID = try reader.string(length: 1...128)
+                case 1: libraries = try reader.array(count: 0...100) { reader throws(JSONError) in try Library(from: &reader) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let libraries = consume libraries else { throw reader.missingField("libraries") }
-        self.clusterID = consume clusterID
-        self.libraries = consume libraries
+        self.init(clusterID: consume clusterID, libraries: consume libraries)
     }
 }

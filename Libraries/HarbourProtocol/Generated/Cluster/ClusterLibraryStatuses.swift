@@ -31,31 +31,18 @@ public struct ClusterLibraryStatuses: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var clusterID: String?
         var libraryStatuses: [LibraryFullStatus]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"cluster_id\":\u{13}\"library_statuses\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 10:
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 0, &seen)
-                        clusterID = try reader.string()
-                        continue
-                    }
-                case 16:
-                    if key.matches("library_statuses") {
-                        try reader.once(1 << 1, &seen)
-                        libraryStatuses = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try LibraryFullStatus(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: clusterID = try reader.string()
+                case 1: libraryStatuses = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try LibraryFullStatus(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let libraryStatuses = consume libraryStatuses else { throw reader.missingField("library_statuses") }
-        self.clusterID = consume clusterID
-        self.libraryStatuses = consume libraryStatuses
+        self.init(clusterID: consume clusterID, libraryStatuses: consume libraryStatuses)
     }
 }

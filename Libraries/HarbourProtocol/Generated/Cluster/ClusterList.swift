@@ -9,7 +9,7 @@ public struct ClusterList: JSONCodable, Sendable, Hashable {
     /// Newest first.
     public var clusters: [ClusterInfo]
     /// Send it as page_token for the next page; absent on the last. At most 512 characters.
-    public var nextPageToken: String?
+    public var nextPageToken: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(clusters: [ClusterInfo], nextPageToken: String? = nil) {
@@ -33,30 +33,17 @@ public struct ClusterList: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var clusters: [ClusterInfo]?
         var nextPageToken: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"clusters\":\u{12}\"next_page_token\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 8:
-                    if key.matches("clusters") {
-                        try reader.once(1 << 0, &seen)
-                        clusters = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterInfo(from: &reader) }
-                        continue
-                    }
-                case 15:
-                    if key.matches("next_page_token") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { nextPageToken = try reader.string(length: 0...512) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: clusters = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterInfo(from: &reader) }
+                case 1: if try !reader.null() { nextPageToken = try reader.string(length: 0...512) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let clusters = consume clusters else { throw reader.missingField("clusters") }
-        self.clusters = consume clusters
-        self.nextPageToken = consume nextPageToken
+        self.init(clusters: consume clusters, nextPageToken: consume nextPageToken)
     }
 }

@@ -25,23 +25,16 @@ public struct ClusterLogList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var starts: [ClusterLogStart]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"starts\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("starts") {
-                        try reader.once(1 << 0, &seen)
-                        starts = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterLogStart(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: starts = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterLogStart(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let starts = consume starts else { throw reader.missingField("starts") }
-        self.starts = consume starts
+        self.init(starts: consume starts)
     }
 }

@@ -9,9 +9,9 @@ public struct ClusterLogStart: JSONCodable, Sendable, Hashable {
     /// Which start, counted from 1.
     public var start: Int64
     /// Its first line, milliseconds since 1970 UTC.
-    public var firstTime: Timestamp?
+    public var firstTime: Optional<Timestamp>
     /// Its newest line, milliseconds since 1970 UTC.
-    public var lastTime: Timestamp?
+    public var lastTime: Optional<Timestamp>
     /// Lines that are kept.
     public var lines: Int64
     /// What they take on disk.
@@ -59,51 +59,22 @@ public struct ClusterLogStart: JSONCodable, Sendable, Hashable {
         var lastTime: Timestamp?
         var lines: Int64?
         var bytes: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{8}\"start\":\u{d}\"first_time\":\u{c}\"last_time\":\u{8}\"lines\":\u{8}\"bytes\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("start") {
-                        try reader.once(1 << 0, &seen)
-                        start = try reader.int64()
-                        continue
-                    }
-                    if key.matches("lines") {
-                        try reader.once(1 << 3, &seen)
-                        lines = try reader.int64()
-                        continue
-                    }
-                    if key.matches("bytes") {
-                        try reader.once(1 << 4, &seen)
-                        bytes = try reader.int64()
-                        continue
-                    }
-                case 9:
-                    if key.matches("last_time") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { lastTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("first_time") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { firstTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: start = try reader.int64()
+                case 1: if try !reader.null() { firstTime = try Timestamp(from: &reader) }
+                case 2: if try !reader.null() { lastTime = try Timestamp(from: &reader) }
+                case 3: lines = try reader.int64()
+                case 4: bytes = try reader.int64()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let start else { throw reader.missingField("start") }
         guard let lines else { throw reader.missingField("lines") }
         guard let bytes else { throw reader.missingField("bytes") }
-        self.start = start
-        self.firstTime = firstTime
-        self.lastTime = lastTime
-        self.lines = lines
-        self.bytes = bytes
+        self.init(start: start, firstTime: firstTime, lastTime: lastTime, lines: lines, bytes: bytes)
     }
 }

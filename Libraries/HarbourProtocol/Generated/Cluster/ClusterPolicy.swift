@@ -11,13 +11,13 @@ public struct ClusterPolicy: JSONCodable, Sendable, Hashable {
     /// A name for people. 1 to 100 characters.
     public var name: String
     /// What it is for. At most 1000 characters.
-    public var description: String?
+    public var description: Optional<String>
     /// A JSON object: by attribute, such as spark_conf.spark.x or autoscale.max_workers, a rule {type: fixed, range,
     /// allowlist, blocklist, forbidden or unlimited, value, values, minValue, maxValue, defaultValue, isOptional}. 2 to
     /// 65_536 characters.
     public var definition: String
     /// How many clusters one user may have under it at a time. 1 to 10_000.
-    public var maxClustersPerUser: Int?
+    public var maxClustersPerUser: Optional<Int>
     /// Who made it.
     public var creatorUserName: String
     /// When it was made, milliseconds since 1970 UTC.
@@ -75,56 +75,19 @@ public struct ClusterPolicy: JSONCodable, Sendable, Hashable {
         var maxClustersPerUser: Int?
         var creatorUserName: String?
         var createdTime: Timestamp?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{c}\"policy_id\":\u{7}\"name\":\u{e}\"description\":\u{d}\"definition\":\u{18}\"max_clusters_per_user\":\u{14}\"creator_user_name\":\u{f}\"created_time\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 1, &seen)
-                        name = try reader.string(length: 1...100)
-                        continue
-                    }
-                case 9:
-                    if key.matches("policy_id") {
-                        try reader.once(1 << 0, &seen)
-                        policyID = try reader.string()
-                        continue
-                    }
-                case 10:
-                    if key.matches("definition") {
-                        try reader.once(1 << 3, &seen)
-                        definition = try reader.string(length: 2...65_536)
-                        continue
-                    }
-                case 11:
-                    if key.matches("description") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { description = try reader.string(length: 0...1000) }
-                        continue
-                    }
-                case 12:
-                    if key.matches("created_time") {
-                        try reader.once(1 << 6, &seen)
-                        createdTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 17:
-                    if key.matches("creator_user_name") {
-                        try reader.once(1 << 5, &seen)
-                        creatorUserName = try reader.string()
-                        continue
-                    }
-                case 21:
-                    if key.matches("max_clusters_per_user") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { maxClustersPerUser = try reader.int(in: 1...10_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: policyID = try reader.string()
+                case 1: name = try reader.string(length: 1...100)
+                case 2: if try !reader.null() { description = try reader.string(length: 0...1000) }
+                case 3: definition = try reader.string(length: 2...65_536)
+                case 4: if try !reader.null() { maxClustersPerUser = try reader.int(in: 1...10_000) }
+                case 5: creatorUserName = try reader.string()
+                case 6: createdTime = try Timestamp(from: &reader)
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let policyID = consume policyID else { throw reader.missingField("policy_id") }
@@ -132,12 +95,6 @@ public struct ClusterPolicy: JSONCodable, Sendable, Hashable {
         guard let definition = consume definition else { throw reader.missingField("definition") }
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        self.policyID = consume policyID
-        self.name = consume name
-        self.description = consume description
-        self.definition = consume definition
-        self.maxClustersPerUser = maxClustersPerUser
-        self.creatorUserName = consume creatorUserName
-        self.createdTime = createdTime
+        self.init(policyID: consume policyID, name: consume name, description: consume description, definition: consume definition, maxClustersPerUser: maxClustersPerUser, creatorUserName: consume creatorUserName, createdTime: createdTime)
     }
 }

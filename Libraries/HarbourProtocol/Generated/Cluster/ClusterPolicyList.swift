@@ -25,23 +25,16 @@ public struct ClusterPolicyList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var policies: [ClusterPolicy]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"policies\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 8:
-                    if key.matches("policies") {
-                        try reader.once(1 << 0, &seen)
-                        policies = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterPolicy(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: policies = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterPolicy(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let policies = consume policies else { throw reader.missingField("policies") }
-        self.policies = consume policies
+        self.init(policies: consume policies)
     }
 }

@@ -31,31 +31,18 @@ public struct ClusterProblem: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var field: String?
         var message: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{8}\"field\":\u{a}\"message\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("field") {
-                        try reader.once(1 << 0, &seen)
-                        field = try reader.string()
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 1, &seen)
-                        message = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: field = try reader.string()
+                case 1: message = try reader.string()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let field = consume field else { throw reader.missingField("field") }
         guard let message = consume message else { throw reader.missingField("message") }
-        self.field = consume field
-        self.message = consume message
+        self.init(field: consume field, message: consume message)
     }
 }

@@ -9,11 +9,11 @@ public struct ClusterQuota: JSONCodable, Sendable, Hashable {
     /// Whose; * is everybody without one of their own.
     public var userName: String
     /// Clusters at a time; absent for no limit. 0 to 100_000.
-    public var maxClusters: Int?
+    public var maxClusters: Optional<Int>
     /// Workers of all of them together; with autoscale the most it may have. 0 to 1_000_000.
-    public var maxWorkers: Int?
+    public var maxWorkers: Optional<Int>
     /// Cores of all of them together. 0 to 1_000_000.
-    public var maxCores: Int?
+    public var maxCores: Optional<Int>
     /// Clusters that have not ended. At least 0.
     public var usedClusters: Int
     /// Their workers. At least 0.
@@ -75,66 +75,25 @@ public struct ClusterQuota: JSONCodable, Sendable, Hashable {
         var usedClusters: Int?
         var usedWorkers: Int?
         var usedCores: Int?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{c}\"user_name\":\u{f}\"max_clusters\":\u{e}\"max_workers\":\u{c}\"max_cores\":\u{10}\"used_clusters\":\u{f}\"used_workers\":\u{d}\"used_cores\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 9:
-                    if key.matches("user_name") {
-                        try reader.once(1 << 0, &seen)
-                        userName = try reader.string()
-                        continue
-                    }
-                    if key.matches("max_cores") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { maxCores = try reader.int(in: 0...1_000_000) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("used_cores") {
-                        try reader.once(1 << 6, &seen)
-                        usedCores = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                case 11:
-                    if key.matches("max_workers") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { maxWorkers = try reader.int(in: 0...1_000_000) }
-                        continue
-                    }
-                case 12:
-                    if key.matches("max_clusters") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { maxClusters = try reader.int(in: 0...100_000) }
-                        continue
-                    }
-                    if key.matches("used_workers") {
-                        try reader.once(1 << 5, &seen)
-                        usedWorkers = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                case 13:
-                    if key.matches("used_clusters") {
-                        try reader.once(1 << 4, &seen)
-                        usedClusters = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: userName = try reader.string()
+                case 1: if try !reader.null() { maxClusters = try reader.int(in: 0...100_000) }
+                case 2: if try !reader.null() { maxWorkers = try reader.int(in: 0...1_000_000) }
+                case 3: if try !reader.null() { maxCores = try reader.int(in: 0...1_000_000) }
+                case 4: usedClusters = try reader.int(in: 0...2_147_483_647)
+                case 5: usedWorkers = try reader.int(in: 0...2_147_483_647)
+                case 6: usedCores = try reader.int(in: 0...2_147_483_647)
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let userName = consume userName else { throw reader.missingField("user_name") }
         guard let usedClusters else { throw reader.missingField("used_clusters") }
         guard let usedWorkers else { throw reader.missingField("used_workers") }
         guard let usedCores else { throw reader.missingField("used_cores") }
-        self.userName = consume userName
-        self.maxClusters = maxClusters
-        self.maxWorkers = maxWorkers
-        self.maxCores = maxCores
-        self.usedClusters = usedClusters
-        self.usedWorkers = usedWorkers
-        self.usedCores = usedCores
+        self.init(userName: consume userName, maxClusters: maxClusters, maxWorkers: maxWorkers, maxCores: maxCores, usedClusters: usedClusters, usedWorkers: usedWorkers, usedCores: usedCores)
     }
 }

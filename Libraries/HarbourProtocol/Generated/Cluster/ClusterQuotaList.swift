@@ -25,23 +25,16 @@ public struct ClusterQuotaList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var quotas: [ClusterQuota]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"quotas\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("quotas") {
-                        try reader.once(1 << 0, &seen)
-                        quotas = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterQuota(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: quotas = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterQuota(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let quotas = consume quotas else { throw reader.missingField("quotas") }
-        self.quotas = consume quotas
+        self.init(quotas: consume quotas)
     }
 }

@@ -31,31 +31,18 @@ public struct ClusterValidation: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var problems: [ClusterProblem]?
         var spec: ClusterSpec?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"problems\":\u{7}\"spec\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("spec") {
-                        try reader.once(1 << 1, &seen)
-                        spec = try ClusterSpec(from: &reader)
-                        continue
-                    }
-                case 8:
-                    if key.matches("problems") {
-                        try reader.once(1 << 0, &seen)
-                        problems = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterProblem(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: problems = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ClusterProblem(from: &reader) }
+                case 1: spec = try ClusterSpec(from: &reader)
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let problems = consume problems else { throw reader.missingField("problems") }
         guard let spec = consume spec else { throw reader.missingField("spec") }
-        self.problems = consume problems
-        self.spec = consume spec
+        self.init(problems: consume problems, spec: consume spec)
     }
 }

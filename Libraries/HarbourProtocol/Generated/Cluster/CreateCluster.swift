@@ -9,9 +9,9 @@ public struct CreateCluster: JSONCodable, Sendable, Hashable {
     /// What a cluster is asked to be.
     public var spec: ClusterSpec
     /// Chosen by the caller, so that asking twice makes one; made up when absent. 1 to 64 characters.
-    public var clusterID: String?
+    public var clusterID: Optional<String>
     /// What it was made for, such as run/17; it is ended with JOB_FINISHED by that owner. At most 128 characters.
-    public var owner: String?
+    public var owner: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(spec: ClusterSpec, clusterID: String? = nil, owner: String? = nil) {
@@ -41,37 +41,18 @@ public struct CreateCluster: JSONCodable, Sendable, Hashable {
         var spec: ClusterSpec?
         var clusterID: String?
         var owner: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"spec\":\u{d}\"cluster_id\":\u{8}\"owner\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("spec") {
-                        try reader.once(1 << 0, &seen)
-                        spec = try ClusterSpec(from: &reader)
-                        continue
-                    }
-                case 5:
-                    if key.matches("owner") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { owner = try reader.string(length: 0...128) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { clusterID = try reader.string(length: 1...64) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: spec = try ClusterSpec(from: &reader)
+                case 1: if try !reader.null() { clusterID = try reader.string(length: 1...64) }
+                case 2: if try !reader.null() { owner = try reader.string(length: 0...128) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let spec = consume spec else { throw reader.missingField("spec") }
-        self.spec = consume spec
-        self.clusterID = consume clusterID
-        self.owner = consume owner
+        self.init(spec: consume spec, clusterID: consume clusterID, owner: consume owner)
     }
 }

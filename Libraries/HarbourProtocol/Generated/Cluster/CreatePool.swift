@@ -9,15 +9,15 @@ public struct CreatePool: JSONCodable, Sendable, Hashable {
     /// A name for people. 1 to 100 characters.
     public var instancePoolName: String
     /// Clusters kept ready. 0 to 100.
-    public var minIdleInstances: Int?
+    public var minIdleInstances: Optional<Int>
     /// The most clusters of it, used and ready; no limit when absent. 1 to 10_000.
-    public var maxCapacity: Int?
+    public var maxCapacity: Optional<Int>
     /// How long one beyond min_idle_instances stays ready; 60 when absent. 0 to 10_000.
-    public var idleInstanceAutoterminationMinutes: Int?
+    public var idleInstanceAutoterminationMinutes: Optional<Int>
     /// What a cluster is asked to be.
     public var spec: ClusterSpec
     /// Chosen by the caller, so that asking twice makes one; made up when absent. 1 to 64 characters.
-    public var instancePoolID: String?
+    public var instancePoolID: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -70,58 +70,22 @@ public struct CreatePool: JSONCodable, Sendable, Hashable {
         var idleInstanceAutoterminationMinutes: Int?
         var spec: ClusterSpec?
         var instancePoolID: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{15}\"instance_pool_name\":\u{15}\"min_idle_instances\":\u{f}\"max_capacity\":\u{28}\"idle_instance_autotermination_minutes\":\u{7}\"spec\":\u{13}\"instance_pool_id\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("spec") {
-                        try reader.once(1 << 4, &seen)
-                        spec = try ClusterSpec(from: &reader)
-                        continue
-                    }
-                case 12:
-                    if key.matches("max_capacity") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { maxCapacity = try reader.int(in: 1...10_000) }
-                        continue
-                    }
-                case 16:
-                    if key.matches("instance_pool_id") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { instancePoolID = try reader.string(length: 1...64) }
-                        continue
-                    }
-                case 18:
-                    if key.matches("instance_pool_name") {
-                        try reader.once(1 << 0, &seen)
-                        instancePoolName = try reader.string(length: 1...100)
-                        continue
-                    }
-                    if key.matches("min_idle_instances") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { minIdleInstances = try reader.int(in: 0...100) }
-                        continue
-                    }
-                case 37:
-                    if key.matches("idle_instance_autotermination_minutes") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { idleInstanceAutoterminationMinutes = try reader.int(in: 0...10_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: instancePoolName = try reader.string(length: 1...100)
+                case 1: if try !reader.null() { minIdleInstances = try reader.int(in: 0...100) }
+                case 2: if try !reader.null() { maxCapacity = try reader.int(in: 1...10_000) }
+                case 3: if try !reader.null() { idleInstanceAutoterminationMinutes = try reader.int(in: 0...10_000) }
+                case 4: spec = try ClusterSpec(from: &reader)
+                case 5: if try !reader.null() { instancePoolID = try reader.string(length: 1...64) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let instancePoolName = consume instancePoolName else { throw reader.missingField("instance_pool_name") }
         guard let spec = consume spec else { throw reader.missingField("spec") }
-        self.instancePoolName = consume instancePoolName
-        self.minIdleInstances = minIdleInstances
-        self.maxCapacity = maxCapacity
-        self.idleInstanceAutoterminationMinutes = idleInstanceAutoterminationMinutes
-        self.spec = consume spec
-        self.instancePoolID = consume instancePoolID
+        self.init(instancePoolName: consume instancePoolName, minIdleInstances: minIdleInstances, maxCapacity: maxCapacity, idleInstanceAutoterminationMinutes: idleInstanceAutoterminationMinutes, spec: consume spec, instancePoolID: consume instancePoolID)
     }
 }

@@ -9,9 +9,9 @@ public struct DriverScrape: JSONCodable, Sendable, Hashable {
     /// Which cluster.
     public var clusterID: String
     /// In Prometheus' text format; absent when the driver did not answer.
-    public var text: String?
+    public var text: Optional<String>
     /// Why it did not answer.
-    public var message: String?
+    public var message: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(clusterID: String, text: String? = nil, message: String? = nil) {
@@ -41,37 +41,18 @@ public struct DriverScrape: JSONCodable, Sendable, Hashable {
         var clusterID: String?
         var text: String?
         var message: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"cluster_id\":\u{7}\"text\":\u{a}\"message\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("text") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { text = try reader.string() }
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { message = try reader.string() }
-                        continue
-                    }
-                case 10:
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 0, &seen)
-                        clusterID = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: clusterID = try reader.string()
+                case 1: if try !reader.null() { text = try reader.string() }
+                case 2: if try !reader.null() { message = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
-        self.clusterID = consume clusterID
-        self.text = consume text
-        self.message = consume message
+        self.init(clusterID: consume clusterID, text: consume text, message: consume message)
     }
 }

@@ -25,23 +25,16 @@ public struct DriverScrapeList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var clusters: [DriverScrape]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"clusters\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 8:
-                    if key.matches("clusters") {
-                        try reader.once(1 << 0, &seen)
-                        clusters = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try DriverScrape(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: clusters = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try DriverScrape(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let clusters = consume clusters else { throw reader.missingField("clusters") }
-        self.clusters = consume clusters
+        self.init(clusters: consume clusters)
     }
 }

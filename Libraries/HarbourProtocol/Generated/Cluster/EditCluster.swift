@@ -25,23 +25,16 @@ public struct EditCluster: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var spec: ClusterSpec?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"spec\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("spec") {
-                        try reader.once(1 << 0, &seen)
-                        spec = try ClusterSpec(from: &reader)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: spec = try ClusterSpec(from: &reader)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let spec = consume spec else { throw reader.missingField("spec") }
-        self.spec = consume spec
+        self.init(spec: consume spec)
     }
 }

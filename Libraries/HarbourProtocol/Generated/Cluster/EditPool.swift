@@ -9,11 +9,11 @@ public struct EditPool: JSONCodable, Sendable, Hashable {
     /// A name for people. 1 to 100 characters.
     public var instancePoolName: String
     /// Clusters kept ready. 0 to 100.
-    public var minIdleInstances: Int?
+    public var minIdleInstances: Optional<Int>
     /// The most clusters of it, used and ready; no limit when absent. 1 to 10_000.
-    public var maxCapacity: Int?
+    public var maxCapacity: Optional<Int>
     /// How long one beyond min_idle_instances stays ready; 60 when absent. 0 to 10_000.
-    public var idleInstanceAutoterminationMinutes: Int?
+    public var idleInstanceAutoterminationMinutes: Optional<Int>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -54,43 +54,19 @@ public struct EditPool: JSONCodable, Sendable, Hashable {
         var minIdleInstances: Int?
         var maxCapacity: Int?
         var idleInstanceAutoterminationMinutes: Int?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{15}\"instance_pool_name\":\u{15}\"min_idle_instances\":\u{f}\"max_capacity\":\u{28}\"idle_instance_autotermination_minutes\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 12:
-                    if key.matches("max_capacity") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { maxCapacity = try reader.int(in: 1...10_000) }
-                        continue
-                    }
-                case 18:
-                    if key.matches("instance_pool_name") {
-                        try reader.once(1 << 0, &seen)
-                        instancePoolName = try reader.string(length: 1...100)
-                        continue
-                    }
-                    if key.matches("min_idle_instances") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { minIdleInstances = try reader.int(in: 0...100) }
-                        continue
-                    }
-                case 37:
-                    if key.matches("idle_instance_autotermination_minutes") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { idleInstanceAutoterminationMinutes = try reader.int(in: 0...10_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: instancePoolName = try reader.string(length: 1...100)
+                case 1: if try !reader.null() { minIdleInstances = try reader.int(in: 0...100) }
+                case 2: if try !reader.null() { maxCapacity = try reader.int(in: 1...10_000) }
+                case 3: if try !reader.null() { idleInstanceAutoterminationMinutes = try reader.int(in: 0...10_000) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let instancePoolName = consume instancePoolName else { throw reader.missingField("instance_pool_name") }
-        self.instancePoolName = consume instancePoolName
-        self.minIdleInstances = minIdleInstances
-        self.maxCapacity = maxCapacity
-        self.idleInstanceAutoterminationMinutes = idleInstanceAutoterminationMinutes
+        self.init(instancePoolName: consume instancePoolName, minIdleInstances: minIdleInstances, maxCapacity: maxCapacity, idleInstanceAutoterminationMinutes: idleInstanceAutoterminationMinutes)
     }
 }

@@ -13,7 +13,7 @@ public struct InstancePool: JSONCodable, Sendable, Hashable {
     /// Clusters kept ready. 0 to 100.
     public var minIdleInstances: Int
     /// The most clusters of it, used and ready; no limit when absent. 1 to 10_000.
-    public var maxCapacity: Int?
+    public var maxCapacity: Optional<Int>
     /// How long one beyond min_idle_instances stays ready; 60 when absent. 0 to 10_000.
     public var idleInstanceAutoterminationMinutes: Int
     /// What a cluster is asked to be.
@@ -25,7 +25,7 @@ public struct InstancePool: JSONCodable, Sendable, Hashable {
     /// Clusters that were taken from it and have not ended. At least 0.
     public var usedCount: Int
     /// Why it is not as it should be; absent when it is.
-    public var message: String?
+    public var message: Optional<String>
     /// Who made it.
     public var creatorUserName: String
     /// When it was made, milliseconds since 1970 UTC.
@@ -108,82 +108,24 @@ public struct InstancePool: JSONCodable, Sendable, Hashable {
         var message: String?
         var creatorUserName: String?
         var createdTime: Timestamp?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{13}\"instance_pool_id\":\u{15}\"instance_pool_name\":\u{15}\"min_idle_instances\":\u{f}\"max_capacity\":\u{28}\"idle_instance_autotermination_minutes\":\u{7}\"spec\":\u{d}\"idle_count\":\u{15}\"pending_idle_count\":\u{d}\"used_count\":\u{a}\"message\":\u{14}\"creator_user_name\":\u{f}\"created_time\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("spec") {
-                        try reader.once(1 << 5, &seen)
-                        spec = try ClusterSpec(from: &reader)
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { message = try reader.string() }
-                        continue
-                    }
-                case 10:
-                    if key.matches("idle_count") {
-                        try reader.once(1 << 6, &seen)
-                        idleCount = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                    if key.matches("used_count") {
-                        try reader.once(1 << 8, &seen)
-                        usedCount = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                case 12:
-                    if key.matches("max_capacity") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { maxCapacity = try reader.int(in: 1...10_000) }
-                        continue
-                    }
-                    if key.matches("created_time") {
-                        try reader.once(1 << 11, &seen)
-                        createdTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 16:
-                    if key.matches("instance_pool_id") {
-                        try reader.once(1 << 0, &seen)
-                        instancePoolID = try reader.string()
-                        continue
-                    }
-                case 17:
-                    if key.matches("creator_user_name") {
-                        try reader.once(1 << 10, &seen)
-                        creatorUserName = try reader.string()
-                        continue
-                    }
-                case 18:
-                    if key.matches("instance_pool_name") {
-                        try reader.once(1 << 1, &seen)
-                        instancePoolName = try reader.string(length: 1...100)
-                        continue
-                    }
-                    if key.matches("min_idle_instances") {
-                        try reader.once(1 << 2, &seen)
-                        minIdleInstances = try reader.int(in: 0...100)
-                        continue
-                    }
-                    if key.matches("pending_idle_count") {
-                        try reader.once(1 << 7, &seen)
-                        pendingIdleCount = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                case 37:
-                    if key.matches("idle_instance_autotermination_minutes") {
-                        try reader.once(1 << 4, &seen)
-                        idleInstanceAutoterminationMinutes = try reader.int(in: 0...10_000)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: instancePoolID = try reader.string()
+                case 1: instancePoolName = try reader.string(length: 1...100)
+                case 2: minIdleInstances = try reader.int(in: 0...100)
+                case 3: if try !reader.null() { maxCapacity = try reader.int(in: 1...10_000) }
+                case 4: idleInstanceAutoterminationMinutes = try reader.int(in: 0...10_000)
+                case 5: spec = try ClusterSpec(from: &reader)
+                case 6: idleCount = try reader.int(in: 0...2_147_483_647)
+                case 7: pendingIdleCount = try reader.int(in: 0...2_147_483_647)
+                case 8: usedCount = try reader.int(in: 0...2_147_483_647)
+                case 9: if try !reader.null() { message = try reader.string() }
+                case 10: creatorUserName = try reader.string()
+                case 11: createdTime = try Timestamp(from: &reader)
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let instancePoolID = consume instancePoolID else { throw reader.missingField("instance_pool_id") }
@@ -196,17 +138,6 @@ public struct InstancePool: JSONCodable, Sendable, Hashable {
         guard let usedCount else { throw reader.missingField("used_count") }
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        self.instancePoolID = consume instancePoolID
-        self.instancePoolName = consume instancePoolName
-        self.minIdleInstances = minIdleInstances
-        self.maxCapacity = maxCapacity
-        self.idleInstanceAutoterminationMinutes = idleInstanceAutoterminationMinutes
-        self.spec = consume spec
-        self.idleCount = idleCount
-        self.pendingIdleCount = pendingIdleCount
-        self.usedCount = usedCount
-        self.message = consume message
-        self.creatorUserName = consume creatorUserName
-        self.createdTime = createdTime
+        self.init(instancePoolID: consume instancePoolID, instancePoolName: consume instancePoolName, minIdleInstances: minIdleInstances, maxCapacity: maxCapacity, idleInstanceAutoterminationMinutes: idleInstanceAutoterminationMinutes, spec: consume spec, idleCount: idleCount, pendingIdleCount: pendingIdleCount, usedCount: usedCount, message: consume message, creatorUserName: consume creatorUserName, createdTime: createdTime)
     }
 }

@@ -25,23 +25,16 @@ public struct InstancePoolList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var instancePools: [InstancePool]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{11}\"instance_pools\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 14:
-                    if key.matches("instance_pools") {
-                        try reader.once(1 << 0, &seen)
-                        instancePools = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try InstancePool(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: instancePools = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try InstancePool(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let instancePools = consume instancePools else { throw reader.missingField("instance_pools") }
-        self.instancePools = consume instancePools
+        self.init(instancePools: consume instancePools)
     }
 }

@@ -13,7 +13,7 @@ public struct NodeType: JSONCodable, Sendable, Hashable {
     /// Memory in MiB. At least 0.
     public var memoryMB: Int
     /// In words.
-    public var description: String?
+    public var description: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(nodeTypeID: String, numCores: Int, memoryMB: Int, description: String? = nil) {
@@ -45,45 +45,21 @@ public struct NodeType: JSONCodable, Sendable, Hashable {
         var numCores: Int?
         var memoryMB: Int?
         var description: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{f}\"node_type_id\":\u{c}\"num_cores\":\u{c}\"memory_mb\":\u{e}\"description\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 9:
-                    if key.matches("num_cores") {
-                        try reader.once(1 << 1, &seen)
-                        numCores = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                    if key.matches("memory_mb") {
-                        try reader.once(1 << 2, &seen)
-                        memoryMB = try reader.int(in: 0...2_147_483_647)
-                        continue
-                    }
-                case 11:
-                    if key.matches("description") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { description = try reader.string() }
-                        continue
-                    }
-                case 12:
-                    if key.matches("node_type_id") {
-                        try reader.once(1 << 0, &seen)
-                        nodeTypeID = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: nodeTypeID = try reader.string()
+                case 1: numCores = try reader.int(in: 0...2_147_483_647)
+                case 2: memoryMB = try reader.int(in: 0...2_147_483_647)
+                case 3: if try !reader.null() { description = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let nodeTypeID = consume nodeTypeID else { throw reader.missingField("node_type_id") }
         guard let numCores else { throw reader.missingField("num_cores") }
         guard let memoryMB else { throw reader.missingField("memory_mb") }
-        self.nodeTypeID = consume nodeTypeID
-        self.numCores = numCores
-        self.memoryMB = memoryMB
-        self.description = consume description
+        self.init(nodeTypeID: consume nodeTypeID, numCores: numCores, memoryMB: memoryMB, description: consume description)
     }
 }

@@ -25,23 +25,16 @@ public struct NodeTypeList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var nodeTypes: [NodeType]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"node_types\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 10:
-                    if key.matches("node_types") {
-                        try reader.once(1 << 0, &seen)
-                        nodeTypes = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try NodeType(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: nodeTypes = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try NodeType(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let nodeTypes = consume nodeTypes else { throw reader.missingField("node_types") }
-        self.nodeTypes = consume nodeTypes
+        self.init(nodeTypes: consume nodeTypes)
     }
 }

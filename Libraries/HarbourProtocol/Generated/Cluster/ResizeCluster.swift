@@ -7,9 +7,9 @@ public import Core
 /// How many workers a running cluster shall have: one of the two.
 public struct ResizeCluster: JSONCodable, Sendable, Hashable {
     /// That many. 0 to 1000.
-    public var numWorkers: Int?
+    public var numWorkers: Optional<Int>
     /// Between how many workers a cluster is kept by the work that waits.
-    public var autoscale: AutoScale?
+    public var autoscale: Optional<AutoScale>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(numWorkers: Int? = nil, autoscale: AutoScale? = nil) {
@@ -35,29 +35,16 @@ public struct ResizeCluster: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var numWorkers: Int?
         var autoscale: AutoScale?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{e}\"num_workers\":\u{c}\"autoscale\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 9:
-                    if key.matches("autoscale") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { autoscale = try AutoScale(from: &reader) }
-                        continue
-                    }
-                case 11:
-                    if key.matches("num_workers") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { numWorkers = try reader.int(in: 0...1000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { numWorkers = try reader.int(in: 0...1000) }
+                case 1: if try !reader.null() { autoscale = try AutoScale(from: &reader) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.numWorkers = numWorkers
-        self.autoscale = autoscale
+        self.init(numWorkers: numWorkers, autoscale: autoscale)
     }
 }

@@ -9,13 +9,13 @@ public struct SetPolicy: JSONCodable, Sendable, Hashable {
     /// A name for people. 1 to 100 characters.
     public var name: String
     /// What it is for. At most 1000 characters.
-    public var description: String?
+    public var description: Optional<String>
     /// A JSON object: by attribute, such as spark_conf.spark.x or autoscale.max_workers, a rule {type: fixed, range,
     /// allowlist, blocklist, forbidden or unlimited, value, values, minValue, maxValue, defaultValue, isOptional}. 2 to
     /// 65_536 characters.
     public var definition: String
     /// How many clusters one user may have under it at a time. 1 to 10_000.
-    public var maxClustersPerUser: Int?
+    public var maxClustersPerUser: Optional<Int>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -54,45 +54,20 @@ public struct SetPolicy: JSONCodable, Sendable, Hashable {
         var description: String?
         var definition: String?
         var maxClustersPerUser: Int?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{d}\"definition\":\u{18}\"max_clusters_per_user\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string(length: 1...100)
-                        continue
-                    }
-                case 10:
-                    if key.matches("definition") {
-                        try reader.once(1 << 2, &seen)
-                        definition = try reader.string(length: 2...65_536)
-                        continue
-                    }
-                case 11:
-                    if key.matches("description") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { description = try reader.string(length: 0...1000) }
-                        continue
-                    }
-                case 21:
-                    if key.matches("max_clusters_per_user") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { maxClustersPerUser = try reader.int(in: 1...10_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string(length: 1...100)
+                case 1: if try !reader.null() { description = try reader.string(length: 0...1000) }
+                case 2: definition = try reader.string(length: 2...65_536)
+                case 3: if try !reader.null() { maxClustersPerUser = try reader.int(in: 1...10_000) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let definition = consume definition else { throw reader.missingField("definition") }
-        self.name = consume name
-        self.description = consume description
-        self.definition = consume definition
-        self.maxClustersPerUser = maxClustersPerUser
+        self.init(name: consume name, description: consume description, definition: consume definition, maxClustersPerUser: maxClustersPerUser)
     }
 }

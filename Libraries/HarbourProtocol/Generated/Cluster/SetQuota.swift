@@ -7,11 +7,11 @@ public import Core
 /// What one user may have.
 public struct SetQuota: JSONCodable, Sendable, Hashable {
     /// Clusters at a time; absent for no limit. 0 to 100_000.
-    public var maxClusters: Int?
+    public var maxClusters: Optional<Int>
     /// Workers of all of them together; with autoscale the most it may have. 0 to 1_000_000.
-    public var maxWorkers: Int?
+    public var maxWorkers: Optional<Int>
     /// Cores of all of them together. 0 to 1_000_000.
-    public var maxCores: Int?
+    public var maxCores: Optional<Int>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(maxClusters: Int? = nil, maxWorkers: Int? = nil, maxCores: Int? = nil) {
@@ -43,36 +43,17 @@ public struct SetQuota: JSONCodable, Sendable, Hashable {
         var maxClusters: Int?
         var maxWorkers: Int?
         var maxCores: Int?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{f}\"max_clusters\":\u{e}\"max_workers\":\u{c}\"max_cores\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 9:
-                    if key.matches("max_cores") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { maxCores = try reader.int(in: 0...1_000_000) }
-                        continue
-                    }
-                case 11:
-                    if key.matches("max_workers") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { maxWorkers = try reader.int(in: 0...1_000_000) }
-                        continue
-                    }
-                case 12:
-                    if key.matches("max_clusters") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { maxClusters = try reader.int(in: 0...100_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { maxClusters = try reader.int(in: 0...100_000) }
+                case 1: if try !reader.null() { maxWorkers = try reader.int(in: 0...1_000_000) }
+                case 2: if try !reader.null() { maxCores = try reader.int(in: 0...1_000_000) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.maxClusters = maxClusters
-        self.maxWorkers = maxWorkers
-        self.maxCores = maxCores
+        self.init(maxClusters: maxClusters, maxWorkers: maxWorkers, maxCores: maxCores)
     }
 }

@@ -7,7 +7,7 @@ public import Core
 /// How to end a cluster.
 public struct TerminateCluster: JSONCodable, Sendable, Hashable {
     /// A termination code; USER_REQUEST when absent. At most 64 characters.
-    public var reason: String?
+    public var reason: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(reason: String? = nil) {
@@ -27,22 +27,15 @@ public struct TerminateCluster: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var reason: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"reason\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("reason") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { reason = try reader.string(length: 0...64) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { reason = try reader.string(length: 0...64) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.reason = consume reason
+        self.init(reason: consume reason)
     }
 }

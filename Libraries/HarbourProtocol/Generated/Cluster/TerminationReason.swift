@@ -11,7 +11,7 @@ public struct TerminationReason: JSONCodable, Sendable, Hashable {
     /// Whose doing an end was.
     public var type: TerminationType
     /// Details by name.
-    public var parameters: [String: String]?
+    public var parameters: Optional<[String: String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(code: String, type: TerminationType, parameters: [String: String]? = nil) {
@@ -39,37 +39,19 @@ public struct TerminationReason: JSONCodable, Sendable, Hashable {
         var code: String?
         var type: TerminationType?
         var parameters: [String: String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"code\":\u{7}\"type\":\u{d}\"parameters\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("code") {
-                        try reader.once(1 << 0, &seen)
-                        code = try reader.string()
-                        continue
-                    }
-                    if key.matches("type") {
-                        try reader.once(1 << 1, &seen)
-                        type = try TerminationType(from: &reader)
-                        continue
-                    }
-                case 10:
-                    if key.matches("parameters") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { parameters = try reader.map(count: Int.max) { reader throws(JSONError) in try reader.string() } }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: code = try reader.string()
+                case 1: type = try TerminationType(from: &reader)
+                case 2: if try !reader.null() { parameters = try reader.map(count: Int.max) { reader throws(JSONError) in try reader.string() } }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let code = consume code else { throw reader.missingField("code") }
         guard let type else { throw reader.missingField("type") }
-        self.code = consume code
-        self.type = type
-        self.parameters = consume parameters
+        self.init(code: consume code, type: type, parameters: consume parameters)
     }
 }

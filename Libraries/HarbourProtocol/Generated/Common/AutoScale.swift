@@ -31,30 +31,18 @@ public struct AutoScale: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var minWorkers: Int?
         var maxWorkers: Int?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{e}\"min_workers\":\u{e}\"max_workers\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 11:
-                    if key.matches("min_workers") {
-                        try reader.once(1 << 0, &seen)
-                        minWorkers = try reader.int(in: 0...1000)
-                        continue
-                    }
-                    if key.matches("max_workers") {
-                        try reader.once(1 << 1, &seen)
-                        maxWorkers = try reader.int(in: 1...1000)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: minWorkers = try reader.int(in: 0...1000)
+                case 1: maxWorkers = try reader.int(in: 1...1000)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let minWorkers else { throw reader.missingField("min_workers") }
         guard let maxWorkers else { throw reader.missingField("max_workers") }
-        self.minWorkers = minWorkers
-        self.maxWorkers = maxWorkers
+        self.init(minWorkers: minWorkers, maxWorkers: maxWorkers)
     }
 }

@@ -9,40 +9,40 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
     /// A name for people. 1 to 100 characters.
     public var clusterName: String
     /// Which backend runs it; the first one of the cluster service when absent. At most 64 characters.
-    public var backend: String?
+    public var backend: Optional<String>
     /// Worker processes; 0 runs Spark inside the driver. 0 to 1000.
-    public var numWorkers: Int?
+    public var numWorkers: Optional<Int>
     /// Cores of the driver; the backend decides when absent. 1 to 1024.
-    public var driverCores: Int?
+    public var driverCores: Optional<Int>
     /// Memory of the driver's JVM in MiB. 512 to 16_777_216.
-    public var driverMemoryMB: Int?
+    public var driverMemoryMB: Optional<Int>
     /// Cores of each worker. 1 to 1024.
-    public var workerCores: Int?
+    public var workerCores: Optional<Int>
     /// Memory of each worker in MiB. 512 to 16_777_216.
-    public var workerMemoryMB: Int?
+    public var workerMemoryMB: Optional<Int>
     /// Spark properties, on top of ours. At most 200 keys.
-    public var sparkConf: [String: String]?
+    public var sparkConf: Optional<[String: String]>
     /// Environment of the driver and its kernels; `{{secrets/scope/key}}` stands for a secret's value. At most 200
     /// keys.
-    public var sparkEnvVars: [String: String]?
+    public var sparkEnvVars: Optional<[String: String]>
     /// Names for finding and counting. At most 50 keys.
-    public var customTags: [String: String]?
+    public var customTags: Optional<[String: String]>
     /// Ends after that long without activity; 0 never; 60 when absent. 0 to 10_000.
-    public var autoterminationMinutes: Int?
+    public var autoterminationMinutes: Optional<Int>
     /// Run one after the other on the driver before Spark starts; one that fails ends the start. At most 20 elements.
-    public var initScripts: [InitScript]?
+    public var initScripts: Optional<[InitScript]>
     /// Installed at each start for this cluster alone, before a context gets its kernel. At most 100 elements.
-    public var libraries: [Library]?
+    public var libraries: Optional<[Library]>
     /// Between how many workers a cluster is kept by the work that waits.
-    public var autoscale: AutoScale?
+    public var autoscale: Optional<AutoScale>
     /// A named size of the workers, and of the driver unless that has one of its own. At most 64 characters.
-    public var nodeTypeID: String?
+    public var nodeTypeID: Optional<String>
     /// A named size of the driver. At most 64 characters.
-    public var driverNodeTypeID: String?
+    public var driverNodeTypeID: Optional<String>
     /// The policy that the rest must keep to, and that fills in what is left open. At most 64 characters.
-    public var policyID: String?
+    public var policyID: Optional<String>
     /// The pool that a ready cluster is taken from. At most 64 characters.
-    public var instancePoolID: String?
+    public var instancePoolID: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -181,133 +181,33 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
         var driverNodeTypeID: String?
         var policyID: String?
         var instancePoolID: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{f}\"cluster_name\":\u{a}\"backend\":\u{e}\"num_workers\":\u{f}\"driver_cores\":\u{13}\"driver_memory_mb\":\u{f}\"worker_cores\":\u{13}\"worker_memory_mb\":\u{d}\"spark_conf\":\u{11}\"spark_env_vars\":\u{e}\"custom_tags\":\u{1a}\"autotermination_minutes\":\u{f}\"init_scripts\":\u{c}\"libraries\":\u{c}\"autoscale\":\u{f}\"node_type_id\":\u{16}\"driver_node_type_id\":\u{c}\"policy_id\":\u{13}\"instance_pool_id\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 7:
-                    if key.matches("backend") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { backend = try reader.string(length: 0...64) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("libraries") {
-                        try reader.once(1 << 12, &seen)
-                        if try !reader.null() { libraries = try reader.array(count: 0...100) { reader throws(JSONError) in try Library(from: &reader) } }
-                        continue
-                    }
-                    if key.matches("autoscale") {
-                        try reader.once(1 << 13, &seen)
-                        if try !reader.null() { autoscale = try AutoScale(from: &reader) }
-                        continue
-                    }
-                    if key.matches("policy_id") {
-                        try reader.once(1 << 16, &seen)
-                        if try !reader.null() { policyID = try reader.string(length: 0...64) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("spark_conf") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { sparkConf = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...4096) } }
-                        continue
-                    }
-                case 11:
-                    if key.matches("num_workers") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { numWorkers = try reader.int(in: 0...1000) }
-                        continue
-                    }
-                    if key.matches("custom_tags") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { customTags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
-                        continue
-                    }
-                case 12:
-                    if key.matches("cluster_name") {
-                        try reader.once(1 << 0, &seen)
-                        clusterName = try reader.string(length: 1...100)
-                        continue
-                    }
-                    if key.matches("driver_cores") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { driverCores = try reader.int(in: 1...1024) }
-                        continue
-                    }
-                    if key.matches("worker_cores") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { workerCores = try reader.int(in: 1...1024) }
-                        continue
-                    }
-                    if key.matches("init_scripts") {
-                        try reader.once(1 << 11, &seen)
-                        if try !reader.null() { initScripts = try reader.array(count: 0...20) { reader throws(JSONError) in try InitScript(from: &reader) } }
-                        continue
-                    }
-                    if key.matches("node_type_id") {
-                        try reader.once(1 << 14, &seen)
-                        if try !reader.null() { nodeTypeID = try reader.string(length: 0...64) }
-                        continue
-                    }
-                case 14:
-                    if key.matches("spark_env_vars") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { sparkEnvVars = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...4096) } }
-                        continue
-                    }
-                case 16:
-                    if key.matches("driver_memory_mb") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { driverMemoryMB = try reader.int(in: 512...16_777_216) }
-                        continue
-                    }
-                    if key.matches("worker_memory_mb") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { workerMemoryMB = try reader.int(in: 512...16_777_216) }
-                        continue
-                    }
-                    if key.matches("instance_pool_id") {
-                        try reader.once(1 << 17, &seen)
-                        if try !reader.null() { instancePoolID = try reader.string(length: 0...64) }
-                        continue
-                    }
-                case 19:
-                    if key.matches("driver_node_type_id") {
-                        try reader.once(1 << 15, &seen)
-                        if try !reader.null() { driverNodeTypeID = try reader.string(length: 0...64) }
-                        continue
-                    }
-                case 23:
-                    if key.matches("autotermination_minutes") {
-                        try reader.once(1 << 10, &seen)
-                        if try !reader.null() { autoterminationMinutes = try reader.int(in: 0...10_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: clusterName = try reader.string(length: 1...100)
+                case 1: if try !reader.null() { backend = try reader.string(length: 0...64) }
+                case 2: if try !reader.null() { numWorkers = try reader.int(in: 0...1000) }
+                case 3: if try !reader.null() { driverCores = try reader.int(in: 1...1024) }
+                case 4: if try !reader.null() { driverMemoryMB = try reader.int(in: 512...16_777_216) }
+                case 5: if try !reader.null() { workerCores = try reader.int(in: 1...1024) }
+                case 6: if try !reader.null() { workerMemoryMB = try reader.int(in: 512...16_777_216) }
+                case 7: if try !reader.null() { sparkConf = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...4096) } }
+                case 8: if try !reader.null() { sparkEnvVars = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...4096) } }
+                case 9: if try !reader.null() { customTags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
+                case 10: if try !reader.null() { autoterminationMinutes = try reader.int(in: 0...10_000) }
+                case 11: if try !reader.null() { initScripts = try reader.array(count: 0...20) { reader throws(JSONError) in try InitScript(from: &reader) } }
+                case 12: if try !reader.null() { libraries = try reader.array(count: 0...100) { reader throws(JSONError) in try Library(from: &reader) } }
+                case 13: if try !reader.null() { autoscale = try AutoScale(from: &reader) }
+                case 14: if try !reader.null() { nodeTypeID = try reader.string(length: 0...64) }
+                case 15: if try !reader.null() { driverNodeTypeID = try reader.string(length: 0...64) }
+                case 16: if try !reader.null() { policyID = try reader.string(length: 0...64) }
+                case 17: if try !reader.null() { instancePoolID = try reader.string(length: 0...64) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let clusterName = consume clusterName else { throw reader.missingField("cluster_name") }
-        self.clusterName = consume clusterName
-        self.backend = consume backend
-        self.numWorkers = numWorkers
-        self.driverCores = driverCores
-        self.driverMemoryMB = driverMemoryMB
-        self.workerCores = workerCores
-        self.workerMemoryMB = workerMemoryMB
-        self.sparkConf = consume sparkConf
-        self.sparkEnvVars = consume sparkEnvVars
-        self.customTags = consume customTags
-        self.autoterminationMinutes = autoterminationMinutes
-        self.initScripts = consume initScripts
-        self.libraries = consume libraries
-        self.autoscale = autoscale
-        self.nodeTypeID = consume nodeTypeID
-        self.driverNodeTypeID = consume driverNodeTypeID
-        self.policyID = consume policyID
-        self.instancePoolID = consume instancePoolID
+        self.init(clusterName: consume clusterName, backend: consume backend, numWorkers: numWorkers, driverCores: driverCores, driverMemoryMB: driverMemoryMB, workerCores: workerCores, workerMemoryMB: workerMemoryMB, sparkConf: consume sparkConf, sparkEnvVars: consume sparkEnvVars, customTags: consume customTags, autoterminationMinutes: autoterminationMinutes, initScripts: consume initScripts, libraries: consume libraries, autoscale: autoscale, nodeTypeID: consume nodeTypeID, driverNodeTypeID: consume driverNodeTypeID, policyID: consume policyID, instancePoolID: consume instancePoolID)
     }
 }

@@ -13,7 +13,7 @@ public struct CommandError: JSONCodable, Sendable, Hashable {
     /// Its text.
     public var message: String
     /// As the kernel formats it, with ANSI colours.
-    public var traceback: [String]?
+    public var traceback: Optional<[String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(code: String, name: String, message: String, traceback: [String]? = nil) {
@@ -45,45 +45,21 @@ public struct CommandError: JSONCodable, Sendable, Hashable {
         var name: String?
         var message: String?
         var traceback: [String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"code\":\u{7}\"name\":\u{a}\"message\":\u{c}\"traceback\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("code") {
-                        try reader.once(1 << 0, &seen)
-                        code = try reader.string()
-                        continue
-                    }
-                    if key.matches("name") {
-                        try reader.once(1 << 1, &seen)
-                        name = try reader.string()
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 2, &seen)
-                        message = try reader.string()
-                        continue
-                    }
-                case 9:
-                    if key.matches("traceback") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { traceback = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: code = try reader.string()
+                case 1: name = try reader.string()
+                case 2: message = try reader.string()
+                case 3: if try !reader.null() { traceback = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let code = consume code else { throw reader.missingField("code") }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let message = consume message else { throw reader.missingField("message") }
-        self.code = consume code
-        self.name = consume name
-        self.message = consume message
-        self.traceback = consume traceback
+        self.init(code: consume code, name: consume name, message: consume message, traceback: consume traceback)
     }
 }

@@ -13,23 +13,23 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
     /// What an event tells.
     public var type: CommandEventType
     /// STATE: the new state; the stream ends after a terminal one.
-    public var state: CommandState?
+    public var state: Optional<CommandState>
     /// STREAM: stdout or stderr.
-    public var name: String?
+    public var name: Optional<String>
     /// STREAM: the text; EXIT: the value; TRUNCATED: what was left out and where the rest is.
-    public var text: String?
+    public var text: Optional<String>
     /// DISPLAY, UPDATE_DISPLAY, RESULT: the bundle, as the Jupyter protocol has it.
-    public var data: JSONObject?
+    public var data: Optional<JSONObject>
     /// DISPLAY, UPDATE_DISPLAY, RESULT: metadata of the bundle.
-    public var metadata: JSONObject?
+    public var metadata: Optional<JSONObject>
     /// DISPLAY, UPDATE_DISPLAY: which display.
-    public var displayID: String?
+    public var displayID: Optional<String>
     /// CLEAR_OUTPUT: clear only when the next output comes.
-    public var wait: Bool?
+    public var wait: Optional<Bool>
     /// RESULT, STATE: the count of the kernel.
-    public var executionCount: Int64?
+    public var executionCount: Optional<Int64>
     /// ERROR, and STATE when the state is ERROR.
-    public var error: CommandError?
+    public var error: Optional<CommandError>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -122,97 +122,30 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
         var wait: Bool?
         var executionCount: Int64?
         var error: CommandError?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{7}\"type\":\u{8}\"state\":\u{7}\"name\":\u{7}\"text\":\u{7}\"data\":\u{b}\"metadata\":\u{d}\"display_id\":\u{7}\"wait\":\u{12}\"execution_count\":\u{8}\"error\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("type") {
-                        try reader.once(1 << 2, &seen)
-                        type = try CommandEventType(from: &reader)
-                        continue
-                    }
-                    if key.matches("name") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { name = try reader.string() }
-                        continue
-                    }
-                    if key.matches("text") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { text = try reader.string() }
-                        continue
-                    }
-                    if key.matches("data") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { data = try JSONObject(from: &reader) }
-                        continue
-                    }
-                    if key.matches("wait") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { wait = try reader.bool() }
-                        continue
-                    }
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { state = try CommandState(from: &reader) }
-                        continue
-                    }
-                    if key.matches("error") {
-                        try reader.once(1 << 11, &seen)
-                        if try !reader.null() { error = try CommandError(from: &reader) }
-                        continue
-                    }
-                case 8:
-                    if key.matches("sequence") {
-                        try reader.once(1 << 0, &seen)
-                        sequence = try reader.int64()
-                        continue
-                    }
-                    if key.matches("metadata") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { metadata = try JSONObject(from: &reader) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("timestamp") {
-                        try reader.once(1 << 1, &seen)
-                        timestamp = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 10:
-                    if key.matches("display_id") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { displayID = try reader.string() }
-                        continue
-                    }
-                case 15:
-                    if key.matches("execution_count") {
-                        try reader.once(1 << 10, &seen)
-                        if try !reader.null() { executionCount = try reader.int64() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: sequence = try reader.int64()
+                case 1: timestamp = try Timestamp(from: &reader)
+                case 2: type = try CommandEventType(from: &reader)
+                case 3: if try !reader.null() { state = try CommandState(from: &reader) }
+                case 4: if try !reader.null() { name = try reader.string() }
+                case 5: if try !reader.null() { text = try reader.string() }
+                case 6: if try !reader.null() { data = try JSONObject(from: &reader) }
+                case 7: if try !reader.null() { metadata = try JSONObject(from: &reader) }
+                case 8: if try !reader.null() { displayID = try reader.string() }
+                case 9: if try !reader.null() { wait = try reader.bool() }
+                case 10: if try !reader.null() { executionCount = try reader.int64() }
+                case 11: if try !reader.null() { error = try CommandError(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let type = consume type else { throw reader.missingField("type") }
-        self.sequence = sequence
-        self.timestamp = timestamp
-        self.type = consume type
-        self.state = state
-        self.name = consume name
-        self.text = consume text
-        self.data = consume data
-        self.metadata = consume metadata
-        self.displayID = consume displayID
-        self.wait = wait
-        self.executionCount = executionCount
-        self.error = consume error
+        self.init(sequence: sequence, timestamp: timestamp, type: consume type, state: state, name: consume name, text: consume text, data: consume data, metadata: consume metadata, displayID: consume displayID, wait: wait, executionCount: executionCount, error: consume error)
     }
 }
 

@@ -19,19 +19,19 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
     /// When it was asked for, milliseconds since 1970 UTC.
     public var submittedTime: Timestamp
     /// When the kernel began, milliseconds since 1970 UTC.
-    public var startTime: Timestamp?
+    public var startTime: Optional<Timestamp>
     /// When it ended, milliseconds since 1970 UTC.
-    public var endTime: Timestamp?
+    public var endTime: Optional<Timestamp>
     /// The kernel's count.
-    public var executionCount: Int64?
+    public var executionCount: Optional<Int64>
     /// Why a command failed.
-    public var error: CommandError?
+    public var error: Optional<CommandError>
     /// What the notebook ended itself with.
-    public var exitValue: String?
+    public var exitValue: Optional<String>
     /// The number of its newest event.
     public var lastSequence: Int64
     /// Whether output was cut at its limit.
-    public var truncated: Bool?
+    public var truncated: Optional<Bool>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -123,86 +123,25 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
         var exitValue: String?
         var lastSequence: Int64?
         var truncated: Bool?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"command_id\":\u{d}\"context_id\":\u{d}\"cluster_id\":\u{b}\"language\":\u{8}\"state\":\u{11}\"submitted_time\":\u{d}\"start_time\":\u{b}\"end_time\":\u{12}\"execution_count\":\u{8}\"error\":\u{d}\"exit_value\":\u{10}\"last_sequence\":\u{c}\"truncated\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 4, &seen)
-                        state = try CommandState(from: &reader)
-                        continue
-                    }
-                    if key.matches("error") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { error = try CommandError(from: &reader) }
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 3, &seen)
-                        language = try reader.string()
-                        continue
-                    }
-                    if key.matches("end_time") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { endTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("truncated") {
-                        try reader.once(1 << 12, &seen)
-                        if try !reader.null() { truncated = try reader.bool() }
-                        continue
-                    }
-                case 10:
-                    if key.matches("command_id") {
-                        try reader.once(1 << 0, &seen)
-                        commandID = try reader.string()
-                        continue
-                    }
-                    if key.matches("context_id") {
-                        try reader.once(1 << 1, &seen)
-                        contextID = try reader.string()
-                        continue
-                    }
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 2, &seen)
-                        clusterID = try reader.string()
-                        continue
-                    }
-                    if key.matches("start_time") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { startTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                    if key.matches("exit_value") {
-                        try reader.once(1 << 10, &seen)
-                        if try !reader.null() { exitValue = try reader.string() }
-                        continue
-                    }
-                case 13:
-                    if key.matches("last_sequence") {
-                        try reader.once(1 << 11, &seen)
-                        lastSequence = try reader.int64()
-                        continue
-                    }
-                case 14:
-                    if key.matches("submitted_time") {
-                        try reader.once(1 << 5, &seen)
-                        submittedTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 15:
-                    if key.matches("execution_count") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { executionCount = try reader.int64() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: commandID = try reader.string()
+                case 1: contextID = try reader.string()
+                case 2: clusterID = try reader.string()
+                case 3: language = try reader.string()
+                case 4: state = try CommandState(from: &reader)
+                case 5: submittedTime = try Timestamp(from: &reader)
+                case 6: if try !reader.null() { startTime = try Timestamp(from: &reader) }
+                case 7: if try !reader.null() { endTime = try Timestamp(from: &reader) }
+                case 8: if try !reader.null() { executionCount = try reader.int64() }
+                case 9: if try !reader.null() { error = try CommandError(from: &reader) }
+                case 10: if try !reader.null() { exitValue = try reader.string() }
+                case 11: lastSequence = try reader.int64()
+                case 12: if try !reader.null() { truncated = try reader.bool() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let commandID = consume commandID else { throw reader.missingField("command_id") }
@@ -212,18 +151,6 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
         guard let state else { throw reader.missingField("state") }
         guard let submittedTime else { throw reader.missingField("submitted_time") }
         guard let lastSequence else { throw reader.missingField("last_sequence") }
-        self.commandID = consume commandID
-        self.contextID = consume contextID
-        self.clusterID = consume clusterID
-        self.language = consume language
-        self.state = state
-        self.submittedTime = submittedTime
-        self.startTime = startTime
-        self.endTime = endTime
-        self.executionCount = executionCount
-        self.error = consume error
-        self.exitValue = consume exitValue
-        self.lastSequence = lastSequence
-        self.truncated = truncated
+        self.init(commandID: consume commandID, contextID: consume contextID, clusterID: consume clusterID, language: consume language, state: state, submittedTime: submittedTime, startTime: startTime, endTime: endTime, executionCount: executionCount, error: consume error, exitValue: consume exitValue, lastSequence: lastSequence, truncated: truncated)
     }
 }

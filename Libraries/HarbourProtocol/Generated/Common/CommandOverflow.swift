@@ -11,7 +11,7 @@ public struct CommandOverflow: JSONCodable, Sendable, Hashable {
     /// Where the piece begins, in bytes.
     public var offset: Int64
     /// Where the next piece begins; absent at the end.
-    public var nextOffset: Int64?
+    public var nextOffset: Optional<Int64>
     /// Bytes that are kept so far.
     public var size: Int64
 
@@ -45,45 +45,21 @@ public struct CommandOverflow: JSONCodable, Sendable, Hashable {
         var offset: Int64?
         var nextOffset: Int64?
         var size: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"text\":\u{9}\"offset\":\u{e}\"next_offset\":\u{7}\"size\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("text") {
-                        try reader.once(1 << 0, &seen)
-                        text = try reader.string()
-                        continue
-                    }
-                    if key.matches("size") {
-                        try reader.once(1 << 3, &seen)
-                        size = try reader.int64()
-                        continue
-                    }
-                case 6:
-                    if key.matches("offset") {
-                        try reader.once(1 << 1, &seen)
-                        offset = try reader.int64()
-                        continue
-                    }
-                case 11:
-                    if key.matches("next_offset") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { nextOffset = try reader.int64() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: text = try reader.string()
+                case 1: offset = try reader.int64()
+                case 2: if try !reader.null() { nextOffset = try reader.int64() }
+                case 3: size = try reader.int64()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let text = consume text else { throw reader.missingField("text") }
         guard let offset else { throw reader.missingField("offset") }
         guard let size else { throw reader.missingField("size") }
-        self.text = consume text
-        self.offset = offset
-        self.nextOffset = nextOffset
-        self.size = size
+        self.init(text: consume text, offset: offset, nextOffset: nextOffset, size: size)
     }
 }

@@ -7,13 +7,13 @@ public import Core
 /// A command to run, or to go on listening to.
 public struct CommandRun: JSONCodable, Sendable, Hashable {
     /// python, sql, sh, md; the context's when absent. At most 32 characters.
-    public var language: String?
+    public var language: Optional<String>
     /// The text to run. At most 10_485_760 characters.
     public var source: String
     /// Interrupted after that long; 0 or absent for no limit. 0 to 31_536_000.
-    public var timeoutSeconds: Int?
+    public var timeoutSeconds: Optional<Int>
     /// The last sequence number already seen; 0 or absent for all. At least 0.
-    public var after: Int64?
+    public var after: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -54,44 +54,19 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
         var source: String?
         var timeoutSeconds: Int?
         var after: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"language\":\u{9}\"source\":\u{12}\"timeout_seconds\":\u{8}\"after\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("after") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { after = try reader.int64(in: 0...Int64.max) }
-                        continue
-                    }
-                case 6:
-                    if key.matches("source") {
-                        try reader.once(1 << 1, &seen)
-                        source = try reader.string(length: 0...10_485_760)
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { language = try reader.string(length: 0...32) }
-                        continue
-                    }
-                case 15:
-                    if key.matches("timeout_seconds") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { language = try reader.string(length: 0...32) }
+                case 1: source = try reader.string(length: 0...10_485_760)
+                case 2: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 3: if try !reader.null() { after = try reader.int64(in: 0...Int64.max) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let source = consume source else { throw reader.missingField("source") }
-        self.language = consume language
-        self.source = consume source
-        self.timeoutSeconds = timeoutSeconds
-        self.after = after
+        self.init(language: consume language, source: consume source, timeoutSeconds: timeoutSeconds, after: after)
     }
 }

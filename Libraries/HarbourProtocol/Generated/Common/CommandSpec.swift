@@ -7,13 +7,13 @@ public import Core
 /// A piece of source to run.
 public struct CommandSpec: JSONCodable, Sendable, Hashable {
     /// Chosen by the caller, so that asking twice runs it once; made up when absent. 1 to 64 characters.
-    public var commandID: String?
+    public var commandID: Optional<String>
     /// python, sql, sh, md; the context's when absent. At most 32 characters.
-    public var language: String?
+    public var language: Optional<String>
     /// The text to run. At most 10_485_760 characters.
     public var source: String
     /// Interrupted after that long; 0 or absent for no limit. 0 to 31_536_000.
-    public var timeoutSeconds: Int?
+    public var timeoutSeconds: Optional<Int>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -54,44 +54,19 @@ public struct CommandSpec: JSONCodable, Sendable, Hashable {
         var language: String?
         var source: String?
         var timeoutSeconds: Int?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"command_id\":\u{b}\"language\":\u{9}\"source\":\u{12}\"timeout_seconds\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("source") {
-                        try reader.once(1 << 2, &seen)
-                        source = try reader.string(length: 0...10_485_760)
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { language = try reader.string(length: 0...32) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("command_id") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { commandID = try reader.string(length: 1...64) }
-                        continue
-                    }
-                case 15:
-                    if key.matches("timeout_seconds") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { commandID = try reader.string(length: 1...64) }
+                case 1: if try !reader.null() { language = try reader.string(length: 0...32) }
+                case 2: source = try reader.string(length: 0...10_485_760)
+                case 3: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let source = consume source else { throw reader.missingField("source") }
-        self.commandID = consume commandID
-        self.language = consume language
-        self.source = consume source
-        self.timeoutSeconds = timeoutSeconds
+        self.init(commandID: consume commandID, language: consume language, source: consume source, timeoutSeconds: timeoutSeconds)
     }
 }

@@ -17,15 +17,15 @@ public struct ContextInfo: JSONCodable, Sendable, Hashable {
     /// Where a context stands.
     public var state: ContextState
     /// Why it is in this state, when that is worth saying.
-    public var message: String?
+    public var message: Optional<String>
     /// When it was made, milliseconds since 1970 UTC.
     public var createdTime: Timestamp
     /// When its last command ended, milliseconds since 1970 UTC.
-    public var lastActivityTime: Timestamp?
+    public var lastActivityTime: Optional<Timestamp>
     /// The command that runs now.
-    public var runningCommandID: String?
+    public var runningCommandID: Optional<String>
     /// Commands that wait.
-    public var queuedCommands: Int?
+    public var queuedCommands: Optional<Int>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -98,72 +98,22 @@ public struct ContextInfo: JSONCodable, Sendable, Hashable {
         var lastActivityTime: Timestamp?
         var runningCommandID: String?
         var queuedCommands: Int?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"context_id\":\u{d}\"cluster_id\":\u{b}\"language\":\u{9}\"kernel\":\u{8}\"state\":\u{a}\"message\":\u{f}\"created_time\":\u{15}\"last_activity_time\":\u{15}\"running_command_id\":\u{12}\"queued_commands\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 4, &seen)
-                        state = try ContextState(from: &reader)
-                        continue
-                    }
-                case 6:
-                    if key.matches("kernel") {
-                        try reader.once(1 << 3, &seen)
-                        kernel = try reader.string()
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { message = try reader.string() }
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 2, &seen)
-                        language = try reader.string()
-                        continue
-                    }
-                case 10:
-                    if key.matches("context_id") {
-                        try reader.once(1 << 0, &seen)
-                        contextID = try reader.string()
-                        continue
-                    }
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 1, &seen)
-                        clusterID = try reader.string()
-                        continue
-                    }
-                case 12:
-                    if key.matches("created_time") {
-                        try reader.once(1 << 6, &seen)
-                        createdTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 15:
-                    if key.matches("queued_commands") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { queuedCommands = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                case 18:
-                    if key.matches("last_activity_time") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { lastActivityTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                    if key.matches("running_command_id") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { runningCommandID = try reader.string() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: contextID = try reader.string()
+                case 1: clusterID = try reader.string()
+                case 2: language = try reader.string()
+                case 3: kernel = try reader.string()
+                case 4: state = try ContextState(from: &reader)
+                case 5: if try !reader.null() { message = try reader.string() }
+                case 6: createdTime = try Timestamp(from: &reader)
+                case 7: if try !reader.null() { lastActivityTime = try Timestamp(from: &reader) }
+                case 8: if try !reader.null() { runningCommandID = try reader.string() }
+                case 9: if try !reader.null() { queuedCommands = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let contextID = consume contextID else { throw reader.missingField("context_id") }
@@ -172,15 +122,6 @@ public struct ContextInfo: JSONCodable, Sendable, Hashable {
         guard let kernel = consume kernel else { throw reader.missingField("kernel") }
         guard let state else { throw reader.missingField("state") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        self.contextID = consume contextID
-        self.clusterID = consume clusterID
-        self.language = consume language
-        self.kernel = consume kernel
-        self.state = state
-        self.message = consume message
-        self.createdTime = createdTime
-        self.lastActivityTime = lastActivityTime
-        self.runningCommandID = consume runningCommandID
-        self.queuedCommands = queuedCommands
+        self.init(contextID: consume contextID, clusterID: consume clusterID, language: consume language, kernel: consume kernel, state: state, message: consume message, createdTime: createdTime, lastActivityTime: lastActivityTime, runningCommandID: consume runningCommandID, queuedCommands: queuedCommands)
     }
 }

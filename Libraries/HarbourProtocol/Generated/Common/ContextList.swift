@@ -25,23 +25,16 @@ public struct ContextList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var contexts: [ContextInfo]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"contexts\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 8:
-                    if key.matches("contexts") {
-                        try reader.once(1 << 0, &seen)
-                        contexts = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ContextInfo(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: contexts = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ContextInfo(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let contexts = consume contexts else { throw reader.missingField("contexts") }
-        self.contexts = consume contexts
+        self.init(contexts: consume contexts)
     }
 }

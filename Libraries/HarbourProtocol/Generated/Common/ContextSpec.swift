@@ -7,13 +7,13 @@ public import Core
 /// What a context is asked to be.
 public struct ContextSpec: JSONCodable, Sendable, Hashable {
     /// Chosen by the caller, so that asking twice makes one; made up when absent. 1 to 64 characters.
-    public var contextID: String?
+    public var contextID: Optional<String>
     /// python, sql, or the language of an installed kernel. At most 32 characters.
-    public var language: String?
+    public var language: Optional<String>
     /// Name of an installed kernelspec; the one of the language when absent. At most 64 characters.
-    public var kernel: String?
+    public var kernel: Optional<String>
     /// Values for widgets. At most 200 keys.
-    public var parameters: [String: String]?
+    public var parameters: Optional<[String: String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -56,42 +56,18 @@ public struct ContextSpec: JSONCodable, Sendable, Hashable {
         var language: String?
         var kernel: String?
         var parameters: [String: String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"context_id\":\u{b}\"language\":\u{9}\"kernel\":\u{d}\"parameters\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("kernel") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { kernel = try reader.string(length: 0...64) }
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { language = try reader.string(length: 0...32) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("context_id") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { contextID = try reader.string(length: 1...64) }
-                        continue
-                    }
-                    if key.matches("parameters") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { parameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { contextID = try reader.string(length: 1...64) }
+                case 1: if try !reader.null() { language = try reader.string(length: 0...32) }
+                case 2: if try !reader.null() { kernel = try reader.string(length: 0...64) }
+                case 3: if try !reader.null() { parameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.contextID = consume contextID
-        self.language = consume language
-        self.kernel = consume kernel
-        self.parameters = consume parameters
+        self.init(contextID: consume contextID, language: consume language, kernel: consume kernel, parameters: consume parameters)
     }
 }

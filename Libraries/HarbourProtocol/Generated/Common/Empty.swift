@@ -24,5 +24,6 @@ public struct Empty: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
+        self.init()
     }
 }

@@ -13,7 +13,7 @@ public struct ErrorBody: JSONCodable, Sendable, Hashable {
     /// Name it when you ask for help.
     public var requestID: String
     /// More for programs, by code.
-    public var details: JSONObject?
+    public var details: Optional<JSONObject>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(errorCode: String, message: String, requestID: String, details: JSONObject? = nil) {
@@ -45,44 +45,21 @@ public struct ErrorBody: JSONCodable, Sendable, Hashable {
         var message: String?
         var requestID: String?
         var details: JSONObject?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"error_code\":\u{a}\"message\":\u{d}\"request_id\":\u{a}\"details\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 1, &seen)
-                        message = try reader.string()
-                        continue
-                    }
-                    if key.matches("details") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { details = try JSONObject(from: &reader) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("error_code") {
-                        try reader.once(1 << 0, &seen)
-                        errorCode = try reader.string()
-                        continue
-                    }
-                    if key.matches("request_id") {
-                        try reader.once(1 << 2, &seen)
-                        requestID = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: errorCode = try reader.string()
+                case 1: message = try reader.string()
+                case 2: requestID = try reader.string()
+                case 3: if try !reader.null() { details = try JSONObject(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let errorCode = consume errorCode else { throw reader.missingField("error_code") }
         guard let message = consume message else { throw reader.missingField("message") }
         guard let requestID = consume requestID else { throw reader.missingField("request_id") }
-        self.errorCode = consume errorCode
-        self.message = consume message
-        self.requestID = consume requestID
-        self.details = consume details
+        self.init(errorCode: consume errorCode, message: consume message, requestID: consume requestID, details: consume details)
     }
 }

@@ -7,13 +7,13 @@ public import Core
 /// A bash script for the start of a cluster: exactly one of content, workspace and file.
 public struct InitScript: JSONCodable, Sendable, Hashable {
     /// What its log lines are marked with. At most 64 characters.
-    public var name: String?
+    public var name: Optional<String>
     /// The script itself. At most 262_144 characters.
-    public var content: String?
+    public var content: Optional<String>
     /// Where a script is.
-    public var workspace: ScriptLocation?
+    public var workspace: Optional<ScriptLocation>
     /// Where a script is.
-    public var file: ScriptLocation?
+    public var file: Optional<ScriptLocation>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -56,42 +56,18 @@ public struct InitScript: JSONCodable, Sendable, Hashable {
         var content: String?
         var workspace: ScriptLocation?
         var file: ScriptLocation?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{a}\"content\":\u{c}\"workspace\":\u{7}\"file\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { name = try reader.string(length: 0...64) }
-                        continue
-                    }
-                    if key.matches("file") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { file = try ScriptLocation(from: &reader) }
-                        continue
-                    }
-                case 7:
-                    if key.matches("content") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { content = try reader.string(length: 0...262_144) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("workspace") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { workspace = try ScriptLocation(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { name = try reader.string(length: 0...64) }
+                case 1: if try !reader.null() { content = try reader.string(length: 0...262_144) }
+                case 2: if try !reader.null() { workspace = try ScriptLocation(from: &reader) }
+                case 3: if try !reader.null() { file = try ScriptLocation(from: &reader) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.name = consume name
-        self.content = consume content
-        self.workspace = consume workspace
-        self.file = consume file
+        self.init(name: consume name, content: consume content, workspace: consume workspace, file: consume file)
     }
 }

@@ -7,13 +7,13 @@ public import Core
 /// What a cluster can be given beside its runtime: exactly one of pypi, whl, jar and requirements.
 public struct Library: JSONCodable, Sendable, Hashable {
     /// A package from a Python package index.
-    public var pypi: PyPILibrary?
+    public var pypi: Optional<PyPILibrary>
     /// A wheel: a file of the driver's machine, or a URL. At most 1024 characters.
-    public var whl: String?
+    public var whl: Optional<String>
     /// A jar: a file of the driver's machine, or a URL. At most 1024 characters.
-    public var jar: String?
+    public var jar: Optional<String>
     /// A file of requirements on the driver's machine. At most 1024 characters.
-    public var requirements: String?
+    public var requirements: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -56,42 +56,18 @@ public struct Library: JSONCodable, Sendable, Hashable {
         var whl: String?
         var jar: String?
         var requirements: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"pypi\":\u{6}\"whl\":\u{6}\"jar\":\u{f}\"requirements\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 3:
-                    if key.matches("whl") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { whl = try reader.string(length: 0...1024) }
-                        continue
-                    }
-                    if key.matches("jar") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { jar = try reader.string(length: 0...1024) }
-                        continue
-                    }
-                case 4:
-                    if key.matches("pypi") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { pypi = try PyPILibrary(from: &reader) }
-                        continue
-                    }
-                case 12:
-                    if key.matches("requirements") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { requirements = try reader.string(length: 0...1024) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { pypi = try PyPILibrary(from: &reader) }
+                case 1: if try !reader.null() { whl = try reader.string(length: 0...1024) }
+                case 2: if try !reader.null() { jar = try reader.string(length: 0...1024) }
+                case 3: if try !reader.null() { requirements = try reader.string(length: 0...1024) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.pypi = consume pypi
-        self.whl = consume whl
-        self.jar = consume jar
-        self.requirements = consume requirements
+        self.init(pypi: consume pypi, whl: consume whl, jar: consume jar, requirements: consume requirements)
     }
 }

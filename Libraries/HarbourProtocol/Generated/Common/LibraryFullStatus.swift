@@ -11,7 +11,7 @@ public struct LibraryFullStatus: JSONCodable, Sendable, Hashable {
     /// How far a library is.
     public var status: LibraryInstallStatus
     /// Why it failed: the installer's last lines.
-    public var messages: [String]?
+    public var messages: Optional<[String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(library: Library, status: LibraryInstallStatus, messages: [String]? = nil) {
@@ -39,38 +39,19 @@ public struct LibraryFullStatus: JSONCodable, Sendable, Hashable {
         var library: Library?
         var status: LibraryInstallStatus?
         var messages: [String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"library\":\u{9}\"status\":\u{b}\"messages\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("status") {
-                        try reader.once(1 << 1, &seen)
-                        status = try LibraryInstallStatus(from: &reader)
-                        continue
-                    }
-                case 7:
-                    if key.matches("library") {
-                        try reader.once(1 << 0, &seen)
-                        library = try Library(from: &reader)
-                        continue
-                    }
-                case 8:
-                    if key.matches("messages") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { messages = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: library = try Library(from: &reader)
+                case 1: status = try LibraryInstallStatus(from: &reader)
+                case 2: if try !reader.null() { messages = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let library = consume library else { throw reader.missingField("library") }
         guard let status else { throw reader.missingField("status") }
-        self.library = consume library
-        self.status = status
-        self.messages = consume messages
+        self.init(library: consume library, status: status, messages: consume messages)
     }
 }

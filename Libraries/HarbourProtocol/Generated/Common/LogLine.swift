@@ -15,7 +15,7 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
     /// The line.
     public var text: String
     /// ERROR, WARN, INFO or DEBUG where the line says so.
-    public var level: String?
+    public var level: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -57,55 +57,24 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
         var source: String?
         var text: String?
         var level: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{9}\"source\":\u{7}\"text\":\u{8}\"level\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("text") {
-                        try reader.once(1 << 3, &seen)
-                        text = try reader.string()
-                        continue
-                    }
-                case 5:
-                    if key.matches("level") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { level = try reader.string() }
-                        continue
-                    }
-                case 6:
-                    if key.matches("source") {
-                        try reader.once(1 << 2, &seen)
-                        source = try reader.string()
-                        continue
-                    }
-                case 8:
-                    if key.matches("sequence") {
-                        try reader.once(1 << 0, &seen)
-                        sequence = try reader.int64()
-                        continue
-                    }
-                case 9:
-                    if key.matches("timestamp") {
-                        try reader.once(1 << 1, &seen)
-                        timestamp = try Timestamp(from: &reader)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: sequence = try reader.int64()
+                case 1: timestamp = try Timestamp(from: &reader)
+                case 2: source = try reader.string()
+                case 3: text = try reader.string()
+                case 4: if try !reader.null() { level = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let source = consume source else { throw reader.missingField("source") }
         guard let text = consume text else { throw reader.missingField("text") }
-        self.sequence = sequence
-        self.timestamp = timestamp
-        self.source = consume source
-        self.text = consume text
-        self.level = consume level
+        self.init(sequence: sequence, timestamp: timestamp, source: consume source, text: consume text, level: consume level)
     }
 }
 

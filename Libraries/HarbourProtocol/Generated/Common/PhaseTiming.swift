@@ -31,31 +31,18 @@ public struct PhaseTiming: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var name: String?
         var milliseconds: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{f}\"milliseconds\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string()
-                        continue
-                    }
-                case 12:
-                    if key.matches("milliseconds") {
-                        try reader.once(1 << 1, &seen)
-                        milliseconds = try reader.int64()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string()
+                case 1: milliseconds = try reader.int64()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let milliseconds else { throw reader.missingField("milliseconds") }
-        self.name = consume name
-        self.milliseconds = milliseconds
+        self.init(name: consume name, milliseconds: milliseconds)
     }
 }

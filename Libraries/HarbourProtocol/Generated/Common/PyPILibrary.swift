@@ -9,7 +9,7 @@ public struct PyPILibrary: JSONCodable, Sendable, Hashable {
     /// As pip writes it, such as simplejson==3.19.2. 1 to 512 characters.
     public var package: String
     /// Another index than the default one. At most 1024 characters.
-    public var repo: String?
+    public var repo: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(package: String, repo: String? = nil) {
@@ -33,30 +33,17 @@ public struct PyPILibrary: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var package: String?
         var repo: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"package\":\u{7}\"repo\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("repo") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { repo = try reader.string(length: 0...1024) }
-                        continue
-                    }
-                case 7:
-                    if key.matches("package") {
-                        try reader.once(1 << 0, &seen)
-                        package = try reader.string(length: 1...512)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: package = try reader.string(length: 1...512)
+                case 1: if try !reader.null() { repo = try reader.string(length: 0...1024) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let package = consume package else { throw reader.missingField("package") }
-        self.package = consume package
-        self.repo = consume repo
+        self.init(package: consume package, repo: consume repo)
     }
 }

@@ -25,23 +25,16 @@ public struct ScriptLocation: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var destination: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{e}\"destination\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 11:
-                    if key.matches("destination") {
-                        try reader.once(1 << 0, &seen)
-                        destination = try reader.string(length: 1...1024)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: destination = try reader.string(length: 1...1024)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let destination = consume destination else { throw reader.missingField("destination") }
-        self.destination = consume destination
+        self.init(destination: consume destination)
     }
 }

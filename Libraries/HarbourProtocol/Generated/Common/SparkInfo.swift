@@ -11,9 +11,9 @@ public struct SparkInfo: JSONCodable, Sendable, Hashable {
     /// Spark's own name for it.
     public var applicationID: String
     /// Where its own page is, as seen from the driver.
-    public var uiURL: String?
+    public var uiURL: Optional<String>
     /// Its master URL.
-    public var master: String?
+    public var master: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(version: String, applicationID: String, uiURL: String? = nil, master: String? = nil) {
@@ -47,44 +47,20 @@ public struct SparkInfo: JSONCodable, Sendable, Hashable {
         var applicationID: String?
         var uiURL: String?
         var master: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"version\":\u{11}\"application_id\":\u{9}\"ui_url\":\u{9}\"master\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("ui_url") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { uiURL = try reader.string() }
-                        continue
-                    }
-                    if key.matches("master") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { master = try reader.string() }
-                        continue
-                    }
-                case 7:
-                    if key.matches("version") {
-                        try reader.once(1 << 0, &seen)
-                        version = try reader.string()
-                        continue
-                    }
-                case 14:
-                    if key.matches("application_id") {
-                        try reader.once(1 << 1, &seen)
-                        applicationID = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: version = try reader.string()
+                case 1: applicationID = try reader.string()
+                case 2: if try !reader.null() { uiURL = try reader.string() }
+                case 3: if try !reader.null() { master = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let version = consume version else { throw reader.missingField("version") }
         guard let applicationID = consume applicationID else { throw reader.missingField("application_id") }
-        self.version = consume version
-        self.applicationID = consume applicationID
-        self.uiURL = consume uiURL
-        self.master = consume master
+        self.init(version: consume version, applicationID: consume applicationID, uiURL: consume uiURL, master: consume master)
     }
 }

@@ -25,23 +25,16 @@ public struct DriverMetrics: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var text: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"text\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("text") {
-                        try reader.once(1 << 0, &seen)
-                        text = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: text = try reader.string()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let text = consume text else { throw reader.missingField("text") }
-        self.text = consume text
+        self.init(text: consume text)
     }
 }

@@ -13,29 +13,29 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
     /// Grows with each change.
     public var sequence: Int64
     /// FAILED: JAVA_MISSING, SPARK_START_FAILED, OUT_OF_MEMORY, SPARK_LOST, ...
-    public var errorCode: String?
+    public var errorCode: Optional<String>
     /// What it is doing, or what failed and what to do.
-    public var message: String?
+    public var message: Optional<String>
     /// When the process began, milliseconds since 1970 UTC.
     public var startedTime: Timestamp
     /// What the start has taken so far.
-    public var phases: [PhaseTiming]?
+    public var phases: Optional<[PhaseTiming]>
     /// The Spark application of a cluster.
-    public var spark: SparkInfo?
+    public var spark: Optional<SparkInfo>
     /// How many contexts there are.
-    public var contexts: Int?
+    public var contexts: Optional<Int>
     /// Commands that run or wait.
-    public var busyCommands: Int?
+    public var busyCommands: Optional<Int>
     /// When the last command ended, milliseconds since 1970 UTC.
-    public var lastActivityTime: Timestamp?
+    public var lastActivityTime: Optional<Timestamp>
     /// Executors alive, the driver left out.
-    public var executors: Int?
+    public var executors: Optional<Int>
     /// Spark tasks that run, as Spark said last. At least 0.
-    public var activeTasks: Int?
+    public var activeTasks: Optional<Int>
     /// Spark tasks of running stages that wait for a core, as Spark said last. At least 0.
-    public var pendingTasks: Int?
+    public var pendingTasks: Optional<Int>
     /// Structured streams that run, as Spark said last. At least 0.
-    public var streams: Int?
+    public var streams: Optional<Int>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -147,119 +147,34 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
         var activeTasks: Int?
         var pendingTasks: Int?
         var streams: Int?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{d}\"cluster_id\":\u{8}\"phase\":\u{b}\"sequence\":\u{d}\"error_code\":\u{a}\"message\":\u{f}\"started_time\":\u{9}\"phases\":\u{8}\"spark\":\u{b}\"contexts\":\u{10}\"busy_commands\":\u{15}\"last_activity_time\":\u{c}\"executors\":\u{f}\"active_tasks\":\u{10}\"pending_tasks\":\u{a}\"streams\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("phase") {
-                        try reader.once(1 << 1, &seen)
-                        phase = try DriverPhase(from: &reader)
-                        continue
-                    }
-                    if key.matches("spark") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { spark = try SparkInfo(from: &reader) }
-                        continue
-                    }
-                case 6:
-                    if key.matches("phases") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { phases = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try PhaseTiming(from: &reader) } }
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { message = try reader.string() }
-                        continue
-                    }
-                    if key.matches("streams") {
-                        try reader.once(1 << 14, &seen)
-                        if try !reader.null() { streams = try reader.int(in: 0...2_147_483_647) }
-                        continue
-                    }
-                case 8:
-                    if key.matches("sequence") {
-                        try reader.once(1 << 2, &seen)
-                        sequence = try reader.int64()
-                        continue
-                    }
-                    if key.matches("contexts") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { contexts = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("executors") {
-                        try reader.once(1 << 11, &seen)
-                        if try !reader.null() { executors = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 0, &seen)
-                        clusterID = try reader.string()
-                        continue
-                    }
-                    if key.matches("error_code") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { errorCode = try reader.string() }
-                        continue
-                    }
-                case 12:
-                    if key.matches("started_time") {
-                        try reader.once(1 << 5, &seen)
-                        startedTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                    if key.matches("active_tasks") {
-                        try reader.once(1 << 12, &seen)
-                        if try !reader.null() { activeTasks = try reader.int(in: 0...2_147_483_647) }
-                        continue
-                    }
-                case 13:
-                    if key.matches("busy_commands") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { busyCommands = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                    if key.matches("pending_tasks") {
-                        try reader.once(1 << 13, &seen)
-                        if try !reader.null() { pendingTasks = try reader.int(in: 0...2_147_483_647) }
-                        continue
-                    }
-                case 18:
-                    if key.matches("last_activity_time") {
-                        try reader.once(1 << 10, &seen)
-                        if try !reader.null() { lastActivityTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: clusterID = try reader.string()
+                case 1: phase = try DriverPhase(from: &reader)
+                case 2: sequence = try reader.int64()
+                case 3: if try !reader.null() { errorCode = try reader.string() }
+                case 4: if try !reader.null() { message = try reader.string() }
+                case 5: startedTime = try Timestamp(from: &reader)
+                case 6: if try !reader.null() { phases = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try PhaseTiming(from: &reader) } }
+                case 7: if try !reader.null() { spark = try SparkInfo(from: &reader) }
+                case 8: if try !reader.null() { contexts = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 9: if try !reader.null() { busyCommands = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 10: if try !reader.null() { lastActivityTime = try Timestamp(from: &reader) }
+                case 11: if try !reader.null() { executors = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 12: if try !reader.null() { activeTasks = try reader.int(in: 0...2_147_483_647) }
+                case 13: if try !reader.null() { pendingTasks = try reader.int(in: 0...2_147_483_647) }
+                case 14: if try !reader.null() { streams = try reader.int(in: 0...2_147_483_647) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let phase else { throw reader.missingField("phase") }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let startedTime else { throw reader.missingField("started_time") }
-        self.clusterID = consume clusterID
-        self.phase = phase
-        self.sequence = sequence
-        self.errorCode = consume errorCode
-        self.message = consume message
-        self.startedTime = startedTime
-        self.phases = consume phases
-        self.spark = consume spark
-        self.contexts = contexts
-        self.busyCommands = busyCommands
-        self.lastActivityTime = lastActivityTime
-        self.executors = executors
-        self.activeTasks = activeTasks
-        self.pendingTasks = pendingTasks
-        self.streams = streams
+        self.init(clusterID: consume clusterID, phase: phase, sequence: sequence, errorCode: consume errorCode, message: consume message, startedTime: startedTime, phases: consume phases, spark: consume spark, contexts: contexts, busyCommands: busyCommands, lastActivityTime: lastActivityTime, executors: executors, activeTasks: activeTasks, pendingTasks: pendingTasks, streams: streams)
     }
 }
 

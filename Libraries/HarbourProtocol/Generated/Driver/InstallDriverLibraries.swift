@@ -25,23 +25,16 @@ public struct InstallDriverLibraries: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var libraries: [Library]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{c}\"libraries\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 9:
-                    if key.matches("libraries") {
-                        try reader.once(1 << 0, &seen)
-                        libraries = try reader.array(count: 0...200) { reader throws(JSONError) in try Library(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: libraries = try reader.array(count: 0...200) { reader throws(JSONError) in try Library(from: &reader) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let libraries = consume libraries else { throw reader.missingField("libraries") }
-        self.libraries = consume libraries
+        self.init(libraries: consume libraries)
     }
 }

@@ -25,23 +25,16 @@ public struct MetricNameList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var names: [String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{8}\"names\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("names") {
-                        try reader.once(1 << 0, &seen)
-                        names = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: names = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let names = consume names else { throw reader.missingField("names") }
-        self.names = consume names
+        self.init(names: consume names)
     }
 }

@@ -31,31 +31,18 @@ public struct Sample: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var timestamp: Timestamp?
         var value: Double?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{c}\"timestamp\":\u{8}\"value\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("value") {
-                        try reader.once(1 << 1, &seen)
-                        value = try reader.double()
-                        continue
-                    }
-                case 9:
-                    if key.matches("timestamp") {
-                        try reader.once(1 << 0, &seen)
-                        timestamp = try Timestamp(from: &reader)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: timestamp = try Timestamp(from: &reader)
+                case 1: value = try reader.double()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let value else { throw reader.missingField("value") }
-        self.timestamp = timestamp
-        self.value = value
+        self.init(timestamp: timestamp, value: value)
     }
 }

@@ -37,39 +37,20 @@ public struct Series: JSONCodable, Sendable, Hashable {
         var name: String?
         var labels: [String: String]?
         var samples: [Sample]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{9}\"labels\":\u{a}\"samples\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string()
-                        continue
-                    }
-                case 6:
-                    if key.matches("labels") {
-                        try reader.once(1 << 1, &seen)
-                        labels = try reader.map(count: Int.max) { reader throws(JSONError) in try reader.string() }
-                        continue
-                    }
-                case 7:
-                    if key.matches("samples") {
-                        try reader.once(1 << 2, &seen)
-                        samples = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try Sample(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string()
+                case 1: labels = try reader.map(count: Int.max) { reader throws(JSONError) in try reader.string() }
+                case 2: samples = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try Sample(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let labels = consume labels else { throw reader.missingField("labels") }
         guard let samples = consume samples else { throw reader.missingField("samples") }
-        self.name = consume name
-        self.labels = consume labels
-        self.samples = consume samples
+        self.init(name: consume name, labels: consume labels, samples: consume samples)
     }
 }

@@ -9,7 +9,7 @@ public struct SeriesList: JSONCodable, Sendable, Hashable {
     /// By labels.
     public var series: [Series]
     /// Whether there was more than the limit.
-    public var truncated: Bool?
+    public var truncated: Optional<Bool>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(series: [Series], truncated: Bool? = nil) {
@@ -33,30 +33,17 @@ public struct SeriesList: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var series: [Series]?
         var truncated: Bool?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"series\":\u{c}\"truncated\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("series") {
-                        try reader.once(1 << 0, &seen)
-                        series = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try Series(from: &reader) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("truncated") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { truncated = try reader.bool() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: series = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try Series(from: &reader) }
+                case 1: if try !reader.null() { truncated = try reader.bool() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let series = consume series else { throw reader.missingField("series") }
-        self.series = consume series
-        self.truncated = truncated
+        self.init(series: consume series, truncated: truncated)
     }
 }

@@ -15,15 +15,15 @@ public struct Target: JSONCodable, Sendable, Hashable {
     /// What the last scrape found.
     public var health: TargetHealth
     /// What /readyz said.
-    public var ready: Bool?
+    public var ready: Optional<Bool>
     /// Why it is down.
-    public var message: String?
+    public var message: Optional<String>
     /// When it was last scraped, milliseconds since 1970 UTC.
-    public var lastScrapeTime: Timestamp?
+    public var lastScrapeTime: Optional<Timestamp>
     /// How long that took.
-    public var scrapeMilliseconds: Double?
+    public var scrapeMilliseconds: Optional<Double>
     /// How many samples it gave.
-    public var samples: Int64?
+    public var samples: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -93,80 +93,27 @@ public struct Target: JSONCodable, Sendable, Hashable {
         var lastScrapeTime: Timestamp?
         var scrapeMilliseconds: Double?
         var samples: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{6}\"job\":\u{6}\"url\":\u{9}\"health\":\u{8}\"ready\":\u{a}\"message\":\u{13}\"last_scrape_time\":\u{16}\"scrape_milliseconds\":\u{a}\"samples\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 3:
-                    if key.matches("job") {
-                        try reader.once(1 << 1, &seen)
-                        job = try reader.string()
-                        continue
-                    }
-                    if key.matches("url") {
-                        try reader.once(1 << 2, &seen)
-                        url = try reader.string()
-                        continue
-                    }
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string()
-                        continue
-                    }
-                case 5:
-                    if key.matches("ready") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { ready = try reader.bool() }
-                        continue
-                    }
-                case 6:
-                    if key.matches("health") {
-                        try reader.once(1 << 3, &seen)
-                        health = try TargetHealth(from: &reader)
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { message = try reader.string() }
-                        continue
-                    }
-                    if key.matches("samples") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { samples = try reader.int64() }
-                        continue
-                    }
-                case 16:
-                    if key.matches("last_scrape_time") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { lastScrapeTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 19:
-                    if key.matches("scrape_milliseconds") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { scrapeMilliseconds = try reader.double() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string()
+                case 1: job = try reader.string()
+                case 2: url = try reader.string()
+                case 3: health = try TargetHealth(from: &reader)
+                case 4: if try !reader.null() { ready = try reader.bool() }
+                case 5: if try !reader.null() { message = try reader.string() }
+                case 6: if try !reader.null() { lastScrapeTime = try Timestamp(from: &reader) }
+                case 7: if try !reader.null() { scrapeMilliseconds = try reader.double() }
+                case 8: if try !reader.null() { samples = try reader.int64() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let job = consume job else { throw reader.missingField("job") }
         guard let url = consume url else { throw reader.missingField("url") }
         guard let health else { throw reader.missingField("health") }
-        self.name = consume name
-        self.job = consume job
-        self.url = consume url
-        self.health = health
-        self.ready = ready
-        self.message = consume message
-        self.lastScrapeTime = lastScrapeTime
-        self.scrapeMilliseconds = scrapeMilliseconds
-        self.samples = samples
+        self.init(name: consume name, job: consume job, url: consume url, health: health, ready: ready, message: consume message, lastScrapeTime: lastScrapeTime, scrapeMilliseconds: scrapeMilliseconds, samples: samples)
     }
 }

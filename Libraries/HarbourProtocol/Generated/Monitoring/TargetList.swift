@@ -25,23 +25,16 @@ public struct TargetList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var targets: [Target]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"targets\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 7:
-                    if key.matches("targets") {
-                        try reader.once(1 << 0, &seen)
-                        targets = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try Target(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: targets = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try Target(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let targets = consume targets else { throw reader.missingField("targets") }
-        self.targets = consume targets
+        self.init(targets: consume targets)
     }
 }

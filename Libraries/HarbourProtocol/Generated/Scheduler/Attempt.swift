@@ -13,13 +13,13 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
     /// State, result and words.
     public var state: RunState
     /// Where it runs.
-    public var clusterID: String?
+    public var clusterID: Optional<String>
     /// When it was claimed, milliseconds since 1970 UTC.
-    public var startTime: Timestamp?
+    public var startTime: Optional<Timestamp>
     /// When its first cell began, milliseconds since 1970 UTC.
-    public var executionTime: Timestamp?
+    public var executionTime: Optional<Timestamp>
     /// When it ended, milliseconds since 1970 UTC.
-    public var endTime: Timestamp?
+    public var endTime: Optional<Timestamp>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -77,64 +77,24 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
         var startTime: Timestamp?
         var executionTime: Timestamp?
         var endTime: Timestamp?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{11}\"attempt_number\":\u{d}\"attempt_id\":\u{8}\"state\":\u{d}\"cluster_id\":\u{d}\"start_time\":\u{11}\"execution_time\":\u{b}\"end_time\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 2, &seen)
-                        state = try RunState(from: &reader)
-                        continue
-                    }
-                case 8:
-                    if key.matches("end_time") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { endTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("attempt_id") {
-                        try reader.once(1 << 1, &seen)
-                        attemptID = try reader.string()
-                        continue
-                    }
-                    if key.matches("cluster_id") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { clusterID = try reader.string() }
-                        continue
-                    }
-                    if key.matches("start_time") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { startTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 14:
-                    if key.matches("attempt_number") {
-                        try reader.once(1 << 0, &seen)
-                        attemptNumber = try reader.int(in: -2_147_483_648...2_147_483_647)
-                        continue
-                    }
-                    if key.matches("execution_time") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { executionTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: attemptNumber = try reader.int(in: -2_147_483_648...2_147_483_647)
+                case 1: attemptID = try reader.string()
+                case 2: state = try RunState(from: &reader)
+                case 3: if try !reader.null() { clusterID = try reader.string() }
+                case 4: if try !reader.null() { startTime = try Timestamp(from: &reader) }
+                case 5: if try !reader.null() { executionTime = try Timestamp(from: &reader) }
+                case 6: if try !reader.null() { endTime = try Timestamp(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let attemptNumber else { throw reader.missingField("attempt_number") }
         guard let attemptID = consume attemptID else { throw reader.missingField("attempt_id") }
         guard let state = consume state else { throw reader.missingField("state") }
-        self.attemptNumber = attemptNumber
-        self.attemptID = consume attemptID
-        self.state = consume state
-        self.clusterID = consume clusterID
-        self.startTime = startTime
-        self.executionTime = executionTime
-        self.endTime = endTime
+        self.init(attemptNumber: attemptNumber, attemptID: consume attemptID, state: consume state, clusterID: consume clusterID, startTime: startTime, executionTime: executionTime, endTime: endTime)
     }
 }

@@ -15,7 +15,7 @@ public struct Job: JSONCodable, Sendable, Hashable {
     /// When it last changed, milliseconds since 1970 UTC.
     public var updatedTime: Timestamp
     /// When its schedule fires next, milliseconds since 1970 UTC.
-    public var nextFireTime: Timestamp?
+    public var nextFireTime: Optional<Timestamp>
     /// What a job does and when.
     public var settings: JobSpec
 
@@ -64,49 +64,18 @@ public struct Job: JSONCodable, Sendable, Hashable {
         var updatedTime: Timestamp?
         var nextFireTime: Timestamp?
         var settings: JobSpec?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"job_id\":\u{14}\"creator_user_name\":\u{f}\"created_time\":\u{f}\"updated_time\":\u{11}\"next_fire_time\":\u{b}\"settings\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("job_id") {
-                        try reader.once(1 << 0, &seen)
-                        jobID = try reader.int64()
-                        continue
-                    }
-                case 8:
-                    if key.matches("settings") {
-                        try reader.once(1 << 5, &seen)
-                        settings = try JobSpec(from: &reader)
-                        continue
-                    }
-                case 12:
-                    if key.matches("created_time") {
-                        try reader.once(1 << 2, &seen)
-                        createdTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                    if key.matches("updated_time") {
-                        try reader.once(1 << 3, &seen)
-                        updatedTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 14:
-                    if key.matches("next_fire_time") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { nextFireTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 17:
-                    if key.matches("creator_user_name") {
-                        try reader.once(1 << 1, &seen)
-                        creatorUserName = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: jobID = try reader.int64()
+                case 1: creatorUserName = try reader.string()
+                case 2: createdTime = try Timestamp(from: &reader)
+                case 3: updatedTime = try Timestamp(from: &reader)
+                case 4: if try !reader.null() { nextFireTime = try Timestamp(from: &reader) }
+                case 5: settings = try JobSpec(from: &reader)
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let jobID else { throw reader.missingField("job_id") }
@@ -114,11 +83,6 @@ public struct Job: JSONCodable, Sendable, Hashable {
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let updatedTime else { throw reader.missingField("updated_time") }
         guard let settings = consume settings else { throw reader.missingField("settings") }
-        self.jobID = jobID
-        self.creatorUserName = consume creatorUserName
-        self.createdTime = createdTime
-        self.updatedTime = updatedTime
-        self.nextFireTime = nextFireTime
-        self.settings = consume settings
+        self.init(jobID: jobID, creatorUserName: consume creatorUserName, createdTime: createdTime, updatedTime: updatedTime, nextFireTime: nextFireTime, settings: consume settings)
     }
 }

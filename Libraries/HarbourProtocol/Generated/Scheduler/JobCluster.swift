@@ -31,31 +31,18 @@ public struct JobCluster: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var jobClusterKey: String?
         var newCluster: ClusterSpec?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 11:
-                    if key.matches("new_cluster") {
-                        try reader.once(1 << 1, &seen)
-                        newCluster = try ClusterSpec(from: &reader)
-                        continue
-                    }
-                case 15:
-                    if key.matches("job_cluster_key") {
-                        try reader.once(1 << 0, &seen)
-                        jobClusterKey = try reader.string(length: 1...100)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: jobClusterKey = try reader.string(length: 1...100)
+                case 1: newCluster = try ClusterSpec(from: &reader)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let jobClusterKey = consume jobClusterKey else { throw reader.missingField("job_cluster_key") }
         guard let newCluster = consume newCluster else { throw reader.missingField("new_cluster") }
-        self.jobClusterKey = consume jobClusterKey
-        self.newCluster = consume newCluster
+        self.init(jobClusterKey: consume jobClusterKey, newCluster: consume newCluster)
     }
 }

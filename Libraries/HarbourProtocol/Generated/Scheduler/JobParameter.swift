@@ -31,31 +31,18 @@ public struct JobParameter: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var name: String?
         var `default`: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{a}\"default\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string(length: 1...100)
-                        continue
-                    }
-                case 7:
-                    if key.matches("default") {
-                        try reader.once(1 << 1, &seen)
-                        `default` = try reader.string(length: 0...65_536)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string(length: 1...100)
+                case 1: `default` = try reader.string(length: 0...65_536)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let `default` = consume `default` else { throw reader.missingField("default") }
-        self.name = consume name
-        self.`default` = consume `default`
+        self.init(name: consume name, default: consume `default`)
     }
 }

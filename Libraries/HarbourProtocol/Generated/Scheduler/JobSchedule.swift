@@ -11,7 +11,7 @@ public struct JobSchedule: JSONCodable, Sendable, Hashable {
     /// A name of the zone database, such as Europe/Berlin. 1 to 64 characters.
     public var timezoneID: String
     /// Whether a schedule fires.
-    public var pauseStatus: PauseStatus?
+    public var pauseStatus: Optional<PauseStatus>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(quartzCronExpression: String, timezoneID: String, pauseStatus: PauseStatus? = nil) {
@@ -39,38 +39,19 @@ public struct JobSchedule: JSONCodable, Sendable, Hashable {
         var quartzCronExpression: String?
         var timezoneID: String?
         var pauseStatus: PauseStatus?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{19}\"quartz_cron_expression\":\u{e}\"timezone_id\":\u{f}\"pause_status\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 11:
-                    if key.matches("timezone_id") {
-                        try reader.once(1 << 1, &seen)
-                        timezoneID = try reader.string(length: 1...64)
-                        continue
-                    }
-                case 12:
-                    if key.matches("pause_status") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { pauseStatus = try PauseStatus(from: &reader) }
-                        continue
-                    }
-                case 22:
-                    if key.matches("quartz_cron_expression") {
-                        try reader.once(1 << 0, &seen)
-                        quartzCronExpression = try reader.string(length: 1...200)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: quartzCronExpression = try reader.string(length: 1...200)
+                case 1: timezoneID = try reader.string(length: 1...64)
+                case 2: if try !reader.null() { pauseStatus = try PauseStatus(from: &reader) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let quartzCronExpression = consume quartzCronExpression else { throw reader.missingField("quartz_cron_expression") }
         guard let timezoneID = consume timezoneID else { throw reader.missingField("timezone_id") }
-        self.quartzCronExpression = consume quartzCronExpression
-        self.timezoneID = consume timezoneID
-        self.pauseStatus = pauseStatus
+        self.init(quartzCronExpression: consume quartzCronExpression, timezoneID: consume timezoneID, pauseStatus: pauseStatus)
     }
 }

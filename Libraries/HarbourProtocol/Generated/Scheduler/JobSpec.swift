@@ -9,21 +9,21 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
     /// For people. 1 to 200 characters.
     public var name: String
     /// For people. At most 1000 characters.
-    public var description: String?
+    public var description: Optional<String>
     /// The nodes of the graph. 1 to 1000 elements.
     public var tasks: [TaskSpec]
     /// Clusters that tasks share. At most 100 elements.
-    public var jobClusters: [JobCluster]?
+    public var jobClusters: Optional<[JobCluster]>
     /// When a job runs by itself.
-    public var schedule: JobSchedule?
+    public var schedule: Optional<JobSchedule>
     /// Given to every task as widgets. At most 100 elements.
-    public var parameters: [JobParameter]?
+    public var parameters: Optional<[JobParameter]>
     /// More wait in a queue; 1 when absent. 1 to 1000.
-    public var maxConcurrentRuns: Int?
+    public var maxConcurrentRuns: Optional<Int>
     /// The run ends after that long; 0 or absent for no limit. 0 to 31_536_000.
-    public var timeoutSeconds: Int?
+    public var timeoutSeconds: Optional<Int>
     /// Names for finding. At most 50 keys.
-    public var tags: [String: String]?
+    public var tags: Optional<[String: String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -97,79 +97,25 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         var maxConcurrentRuns: Int?
         var timeoutSeconds: Int?
         var tags: [String: String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{12}\"timeout_seconds\":\u{7}\"tags\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string(length: 1...200)
-                        continue
-                    }
-                    if key.matches("tags") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { tags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
-                        continue
-                    }
-                case 5:
-                    if key.matches("tasks") {
-                        try reader.once(1 << 2, &seen)
-                        tasks = try reader.array(count: 1...1000) { reader throws(JSONError) in try TaskSpec(from: &reader) }
-                        continue
-                    }
-                case 8:
-                    if key.matches("schedule") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { schedule = try JobSchedule(from: &reader) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("parameters") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { parameters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobParameter(from: &reader) } }
-                        continue
-                    }
-                case 11:
-                    if key.matches("description") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { description = try reader.string(length: 0...1000) }
-                        continue
-                    }
-                case 12:
-                    if key.matches("job_clusters") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { jobClusters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobCluster(from: &reader) } }
-                        continue
-                    }
-                case 15:
-                    if key.matches("timeout_seconds") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                        continue
-                    }
-                case 19:
-                    if key.matches("max_concurrent_runs") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { maxConcurrentRuns = try reader.int(in: 1...1000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string(length: 1...200)
+                case 1: if try !reader.null() { description = try reader.string(length: 0...1000) }
+                case 2: tasks = try reader.array(count: 1...1000) { reader throws(JSONError) in try TaskSpec(from: &reader) }
+                case 3: if try !reader.null() { jobClusters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobCluster(from: &reader) } }
+                case 4: if try !reader.null() { schedule = try JobSchedule(from: &reader) }
+                case 5: if try !reader.null() { parameters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobParameter(from: &reader) } }
+                case 6: if try !reader.null() { maxConcurrentRuns = try reader.int(in: 1...1000) }
+                case 7: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 8: if try !reader.null() { tags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.name = consume name
-        self.description = consume description
-        self.tasks = consume tasks
-        self.jobClusters = consume jobClusters
-        self.schedule = consume schedule
-        self.parameters = consume parameters
-        self.maxConcurrentRuns = maxConcurrentRuns
-        self.timeoutSeconds = timeoutSeconds
-        self.tags = consume tags
+        self.init(name: consume name, description: consume description, tasks: consume tasks, jobClusters: consume jobClusters, schedule: consume schedule, parameters: consume parameters, maxConcurrentRuns: maxConcurrentRuns, timeoutSeconds: timeoutSeconds, tags: consume tags)
     }
 }

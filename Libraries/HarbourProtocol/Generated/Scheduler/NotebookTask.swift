@@ -9,7 +9,7 @@ public struct NotebookTask: JSONCodable, Sendable, Hashable {
     /// Where it is. 1 to 1024 characters.
     public var notebookPath: String
     /// Values for its widgets. At most 200 keys.
-    public var baseParameters: [String: String]?
+    public var baseParameters: Optional<[String: String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(notebookPath: String, baseParameters: [String: String]? = nil) {
@@ -33,30 +33,17 @@ public struct NotebookTask: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var notebookPath: String?
         var baseParameters: [String: String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{10}\"notebook_path\":\u{12}\"base_parameters\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 13:
-                    if key.matches("notebook_path") {
-                        try reader.once(1 << 0, &seen)
-                        notebookPath = try reader.string(length: 1...1024)
-                        continue
-                    }
-                case 15:
-                    if key.matches("base_parameters") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { baseParameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: notebookPath = try reader.string(length: 1...1024)
+                case 1: if try !reader.null() { baseParameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let notebookPath = consume notebookPath else { throw reader.missingField("notebook_path") }
-        self.notebookPath = consume notebookPath
-        self.baseParameters = consume baseParameters
+        self.init(notebookPath: consume notebookPath, baseParameters: consume baseParameters)
     }
 }

@@ -9,7 +9,7 @@ public struct Run: JSONCodable, Sendable, Hashable {
     /// Its name for programs.
     public var runID: Int64
     /// Absent for a run without a job.
-    public var jobID: Int64?
+    public var jobID: Optional<Int64>
     /// For people.
     public var runName: String
     /// State, result and words.
@@ -19,21 +19,21 @@ public struct Run: JSONCodable, Sendable, Hashable {
     /// Who asked for it.
     public var creatorUserName: String
     /// PERIODIC: the time it was due, milliseconds since 1970 UTC.
-    public var fireTime: Timestamp?
+    public var fireTime: Optional<Timestamp>
     /// When it was made, milliseconds since 1970 UTC.
     public var createdTime: Timestamp
     /// When its first task began, milliseconds since 1970 UTC.
-    public var startTime: Timestamp?
+    public var startTime: Optional<Timestamp>
     /// When it ended, milliseconds since 1970 UTC.
-    public var endTime: Timestamp?
+    public var endTime: Optional<Timestamp>
     /// As given to the tasks.
-    public var parameters: [String: String]?
+    public var parameters: Optional<[String: String]>
     /// In the order of the job.
     public var tasks: [RunTask]
     /// Its address below the front door.
-    public var runPagePath: String?
+    public var runPagePath: Optional<String>
     /// Number of its newest event.
-    public var lastSequence: Int64?
+    public var lastSequence: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -132,93 +132,26 @@ public struct Run: JSONCodable, Sendable, Hashable {
         var tasks: [RunTask]?
         var runPagePath: String?
         var lastSequence: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"run_id\":\u{9}\"job_id\":\u{b}\"run_name\":\u{8}\"state\":\u{a}\"trigger\":\u{14}\"creator_user_name\":\u{c}\"fire_time\":\u{f}\"created_time\":\u{d}\"start_time\":\u{b}\"end_time\":\u{d}\"parameters\":\u{8}\"tasks\":\u{10}\"run_page_path\":\u{10}\"last_sequence\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 3, &seen)
-                        state = try RunState(from: &reader)
-                        continue
-                    }
-                    if key.matches("tasks") {
-                        try reader.once(1 << 11, &seen)
-                        tasks = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try RunTask(from: &reader) }
-                        continue
-                    }
-                case 6:
-                    if key.matches("run_id") {
-                        try reader.once(1 << 0, &seen)
-                        runID = try reader.int64()
-                        continue
-                    }
-                    if key.matches("job_id") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { jobID = try reader.int64() }
-                        continue
-                    }
-                case 7:
-                    if key.matches("trigger") {
-                        try reader.once(1 << 4, &seen)
-                        trigger = try TriggerType(from: &reader)
-                        continue
-                    }
-                case 8:
-                    if key.matches("run_name") {
-                        try reader.once(1 << 2, &seen)
-                        runName = try reader.string()
-                        continue
-                    }
-                    if key.matches("end_time") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { endTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("fire_time") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { fireTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("start_time") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { startTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                    if key.matches("parameters") {
-                        try reader.once(1 << 10, &seen)
-                        if try !reader.null() { parameters = try reader.map(count: Int.max) { reader throws(JSONError) in try reader.string() } }
-                        continue
-                    }
-                case 12:
-                    if key.matches("created_time") {
-                        try reader.once(1 << 7, &seen)
-                        createdTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 13:
-                    if key.matches("run_page_path") {
-                        try reader.once(1 << 12, &seen)
-                        if try !reader.null() { runPagePath = try reader.string() }
-                        continue
-                    }
-                    if key.matches("last_sequence") {
-                        try reader.once(1 << 13, &seen)
-                        if try !reader.null() { lastSequence = try reader.int64() }
-                        continue
-                    }
-                case 17:
-                    if key.matches("creator_user_name") {
-                        try reader.once(1 << 5, &seen)
-                        creatorUserName = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: runID = try reader.int64()
+                case 1: if try !reader.null() { jobID = try reader.int64() }
+                case 2: runName = try reader.string()
+                case 3: state = try RunState(from: &reader)
+                case 4: trigger = try TriggerType(from: &reader)
+                case 5: creatorUserName = try reader.string()
+                case 6: if try !reader.null() { fireTime = try Timestamp(from: &reader) }
+                case 7: createdTime = try Timestamp(from: &reader)
+                case 8: if try !reader.null() { startTime = try Timestamp(from: &reader) }
+                case 9: if try !reader.null() { endTime = try Timestamp(from: &reader) }
+                case 10: if try !reader.null() { parameters = try reader.map(count: Int.max) { reader throws(JSONError) in try reader.string() } }
+                case 11: tasks = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try RunTask(from: &reader) }
+                case 12: if try !reader.null() { runPagePath = try reader.string() }
+                case 13: if try !reader.null() { lastSequence = try reader.int64() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let runID else { throw reader.missingField("run_id") }
@@ -228,19 +161,6 @@ public struct Run: JSONCodable, Sendable, Hashable {
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.runID = runID
-        self.jobID = jobID
-        self.runName = consume runName
-        self.state = consume state
-        self.trigger = trigger
-        self.creatorUserName = consume creatorUserName
-        self.fireTime = fireTime
-        self.createdTime = createdTime
-        self.startTime = startTime
-        self.endTime = endTime
-        self.parameters = consume parameters
-        self.tasks = consume tasks
-        self.runPagePath = consume runPagePath
-        self.lastSequence = lastSequence
+        self.init(runID: runID, jobID: jobID, runName: consume runName, state: consume state, trigger: trigger, creatorUserName: consume creatorUserName, fireTime: fireTime, createdTime: createdTime, startTime: startTime, endTime: endTime, parameters: consume parameters, tasks: consume tasks, runPagePath: consume runPagePath, lastSequence: lastSequence)
     }
 }

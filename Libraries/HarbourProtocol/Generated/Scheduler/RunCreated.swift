@@ -25,23 +25,16 @@ public struct RunCreated: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var runID: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"run_id\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("run_id") {
-                        try reader.once(1 << 0, &seen)
-                        runID = try reader.int64()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: runID = try reader.int64()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let runID else { throw reader.missingField("run_id") }
-        self.runID = runID
+        self.init(runID: runID)
     }
 }

@@ -13,15 +13,15 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
     /// What an event tells.
     public var type: RunEventType
     /// Which task.
-    public var taskKey: String?
+    public var taskKey: Optional<String>
     /// Which attempt.
-    public var attemptNumber: Int?
+    public var attemptNumber: Optional<Int>
     /// State, result and words.
-    public var state: RunState?
+    public var state: Optional<RunState>
     /// CELL: which cell.
-    public var cellID: String?
+    public var cellID: Optional<String>
     /// CELL: its output.
-    public var event: CommandEvent?
+    public var event: Optional<CommandEvent>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -86,73 +86,26 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         var state: RunState?
         var cellID: String?
         var event: CommandEvent?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{7}\"type\":\u{b}\"task_key\":\u{11}\"attempt_number\":\u{8}\"state\":\u{a}\"cell_id\":\u{8}\"event\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("type") {
-                        try reader.once(1 << 2, &seen)
-                        type = try RunEventType(from: &reader)
-                        continue
-                    }
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { state = try RunState(from: &reader) }
-                        continue
-                    }
-                    if key.matches("event") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { event = try CommandEvent(from: &reader) }
-                        continue
-                    }
-                case 7:
-                    if key.matches("cell_id") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { cellID = try reader.string() }
-                        continue
-                    }
-                case 8:
-                    if key.matches("sequence") {
-                        try reader.once(1 << 0, &seen)
-                        sequence = try reader.int64()
-                        continue
-                    }
-                    if key.matches("task_key") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { taskKey = try reader.string() }
-                        continue
-                    }
-                case 9:
-                    if key.matches("timestamp") {
-                        try reader.once(1 << 1, &seen)
-                        timestamp = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 14:
-                    if key.matches("attempt_number") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { attemptNumber = try reader.int(in: -2_147_483_648...2_147_483_647) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: sequence = try reader.int64()
+                case 1: timestamp = try Timestamp(from: &reader)
+                case 2: type = try RunEventType(from: &reader)
+                case 3: if try !reader.null() { taskKey = try reader.string() }
+                case 4: if try !reader.null() { attemptNumber = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 5: if try !reader.null() { state = try RunState(from: &reader) }
+                case 6: if try !reader.null() { cellID = try reader.string() }
+                case 7: if try !reader.null() { event = try CommandEvent(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let type = consume type else { throw reader.missingField("type") }
-        self.sequence = sequence
-        self.timestamp = timestamp
-        self.type = consume type
-        self.taskKey = consume taskKey
-        self.attemptNumber = attemptNumber
-        self.state = consume state
-        self.cellID = consume cellID
-        self.event = consume event
+        self.init(sequence: sequence, timestamp: timestamp, type: consume type, taskKey: consume taskKey, attemptNumber: attemptNumber, state: consume state, cellID: consume cellID, event: consume event)
     }
 }
 

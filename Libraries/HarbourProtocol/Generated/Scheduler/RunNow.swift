@@ -7,9 +7,9 @@ public import Core
 /// How to run a job now.
 public struct RunNow: JSONCodable, Sendable, Hashable {
     /// The same token gives the same run. 1 to 64 characters.
-    public var idempotencyToken: String?
+    public var idempotencyToken: Optional<String>
     /// Instead of the defaults. At most 200 keys.
-    public var parameters: [String: String]?
+    public var parameters: Optional<[String: String]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(idempotencyToken: String? = nil, parameters: [String: String]? = nil) {
@@ -35,29 +35,16 @@ public struct RunNow: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var idempotencyToken: String?
         var parameters: [String: String]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{14}\"idempotency_token\":\u{d}\"parameters\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 10:
-                    if key.matches("parameters") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { parameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
-                        continue
-                    }
-                case 17:
-                    if key.matches("idempotency_token") {
-                        try reader.once(1 << 0, &seen)
-                        if try !reader.null() { idempotencyToken = try reader.string(length: 1...64) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: if try !reader.null() { idempotencyToken = try reader.string(length: 1...64) }
+                case 1: if try !reader.null() { parameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
-        self.idempotencyToken = consume idempotencyToken
-        self.parameters = consume parameters
+        self.init(idempotencyToken: consume idempotencyToken, parameters: consume parameters)
     }
 }

@@ -9,11 +9,11 @@ public struct RunState: JSONCodable, Sendable, Hashable {
     /// Where a run or task stands, as Databricks names it.
     public var lifeCycleState: LifeCycleState
     /// How it ended.
-    public var resultState: ResultState?
+    public var resultState: Optional<ResultState>
     /// What it waits for, or why it ended so.
     public var stateMessage: String
     /// A stable name of the failure.
-    public var errorCode: String?
+    public var errorCode: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -52,45 +52,20 @@ public struct RunState: JSONCodable, Sendable, Hashable {
         var resultState: ResultState?
         var stateMessage: String?
         var errorCode: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{13}\"life_cycle_state\":\u{f}\"result_state\":\u{10}\"state_message\":\u{d}\"error_code\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 10:
-                    if key.matches("error_code") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { errorCode = try reader.string() }
-                        continue
-                    }
-                case 12:
-                    if key.matches("result_state") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { resultState = try ResultState(from: &reader) }
-                        continue
-                    }
-                case 13:
-                    if key.matches("state_message") {
-                        try reader.once(1 << 2, &seen)
-                        stateMessage = try reader.string()
-                        continue
-                    }
-                case 16:
-                    if key.matches("life_cycle_state") {
-                        try reader.once(1 << 0, &seen)
-                        lifeCycleState = try LifeCycleState(from: &reader)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: lifeCycleState = try LifeCycleState(from: &reader)
+                case 1: if try !reader.null() { resultState = try ResultState(from: &reader) }
+                case 2: stateMessage = try reader.string()
+                case 3: if try !reader.null() { errorCode = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let lifeCycleState else { throw reader.missingField("life_cycle_state") }
         guard let stateMessage = consume stateMessage else { throw reader.missingField("state_message") }
-        self.lifeCycleState = lifeCycleState
-        self.resultState = resultState
-        self.stateMessage = consume stateMessage
-        self.errorCode = consume errorCode
+        self.init(lifeCycleState: lifeCycleState, resultState: resultState, stateMessage: consume stateMessage, errorCode: consume errorCode)
     }
 }

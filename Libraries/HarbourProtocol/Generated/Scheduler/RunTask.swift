@@ -9,21 +9,21 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
     /// Its name.
     public var taskKey: String
     /// What has to succeed first.
-    public var dependsOn: [TaskDependency]?
+    public var dependsOn: Optional<[TaskDependency]>
     /// The notebook.
-    public var notebookPath: String?
+    public var notebookPath: Optional<String>
     /// The frozen revision.
-    public var revisionID: Int64?
+    public var revisionID: Optional<Int64>
     /// State, result and words.
     public var state: RunState
     /// First to last.
     public var attempts: [Attempt]
     /// When its first attempt began, milliseconds since 1970 UTC.
-    public var startTime: Timestamp?
+    public var startTime: Optional<Timestamp>
     /// When it ended, milliseconds since 1970 UTC.
-    public var endTime: Timestamp?
+    public var endTime: Optional<Timestamp>
     /// What the notebook ended itself with.
-    public var exitValue: String?
+    public var exitValue: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -95,77 +95,26 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
         var startTime: Timestamp?
         var endTime: Timestamp?
         var exitValue: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"task_key\":\u{d}\"depends_on\":\u{10}\"notebook_path\":\u{e}\"revision_id\":\u{8}\"state\":\u{b}\"attempts\":\u{d}\"start_time\":\u{b}\"end_time\":\u{d}\"exit_value\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 4, &seen)
-                        state = try RunState(from: &reader)
-                        continue
-                    }
-                case 8:
-                    if key.matches("task_key") {
-                        try reader.once(1 << 0, &seen)
-                        taskKey = try reader.string()
-                        continue
-                    }
-                    if key.matches("attempts") {
-                        try reader.once(1 << 5, &seen)
-                        attempts = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try Attempt(from: &reader) }
-                        continue
-                    }
-                    if key.matches("end_time") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { endTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 10:
-                    if key.matches("depends_on") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { dependsOn = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try TaskDependency(from: &reader) } }
-                        continue
-                    }
-                    if key.matches("start_time") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { startTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                    if key.matches("exit_value") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { exitValue = try reader.string() }
-                        continue
-                    }
-                case 11:
-                    if key.matches("revision_id") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { revisionID = try reader.int64() }
-                        continue
-                    }
-                case 13:
-                    if key.matches("notebook_path") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { notebookPath = try reader.string() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: taskKey = try reader.string()
+                case 1: if try !reader.null() { dependsOn = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try TaskDependency(from: &reader) } }
+                case 2: if try !reader.null() { notebookPath = try reader.string() }
+                case 3: if try !reader.null() { revisionID = try reader.int64() }
+                case 4: state = try RunState(from: &reader)
+                case 5: attempts = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try Attempt(from: &reader) }
+                case 6: if try !reader.null() { startTime = try Timestamp(from: &reader) }
+                case 7: if try !reader.null() { endTime = try Timestamp(from: &reader) }
+                case 8: if try !reader.null() { exitValue = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
         guard let state = consume state else { throw reader.missingField("state") }
         guard let attempts = consume attempts else { throw reader.missingField("attempts") }
-        self.taskKey = consume taskKey
-        self.dependsOn = consume dependsOn
-        self.notebookPath = consume notebookPath
-        self.revisionID = revisionID
-        self.state = consume state
-        self.attempts = consume attempts
-        self.startTime = startTime
-        self.endTime = endTime
-        self.exitValue = consume exitValue
+        self.init(taskKey: consume taskKey, dependsOn: consume dependsOn, notebookPath: consume notebookPath, revisionID: revisionID, state: consume state, attempts: consume attempts, startTime: startTime, endTime: endTime, exitValue: consume exitValue)
     }
 }

@@ -11,13 +11,13 @@ public struct SubmitRun: JSONCodable, Sendable, Hashable {
     /// The nodes of the graph. 1 to 1000 elements.
     public var tasks: [TaskSpec]
     /// Clusters that tasks share. At most 100 elements.
-    public var jobClusters: [JobCluster]?
+    public var jobClusters: Optional<[JobCluster]>
     /// Given to every task as widgets. At most 200 keys.
-    public var parameters: [String: String]?
+    public var parameters: Optional<[String: String]>
     /// The run ends after that long. 0 to 31_536_000.
-    public var timeoutSeconds: Int?
+    public var timeoutSeconds: Optional<Int>
     /// The same token gives the same run. 1 to 64 characters.
-    public var idempotencyToken: String?
+    public var idempotencyToken: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -70,59 +70,22 @@ public struct SubmitRun: JSONCodable, Sendable, Hashable {
         var parameters: [String: String]?
         var timeoutSeconds: Int?
         var idempotencyToken: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"run_name\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{d}\"parameters\":\u{12}\"timeout_seconds\":\u{14}\"idempotency_token\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("tasks") {
-                        try reader.once(1 << 1, &seen)
-                        tasks = try reader.array(count: 1...1000) { reader throws(JSONError) in try TaskSpec(from: &reader) }
-                        continue
-                    }
-                case 8:
-                    if key.matches("run_name") {
-                        try reader.once(1 << 0, &seen)
-                        runName = try reader.string(length: 1...200)
-                        continue
-                    }
-                case 10:
-                    if key.matches("parameters") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { parameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
-                        continue
-                    }
-                case 12:
-                    if key.matches("job_clusters") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { jobClusters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobCluster(from: &reader) } }
-                        continue
-                    }
-                case 15:
-                    if key.matches("timeout_seconds") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                        continue
-                    }
-                case 17:
-                    if key.matches("idempotency_token") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { idempotencyToken = try reader.string(length: 1...64) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: runName = try reader.string(length: 1...200)
+                case 1: tasks = try reader.array(count: 1...1000) { reader throws(JSONError) in try TaskSpec(from: &reader) }
+                case 2: if try !reader.null() { jobClusters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobCluster(from: &reader) } }
+                case 3: if try !reader.null() { parameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
+                case 4: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 5: if try !reader.null() { idempotencyToken = try reader.string(length: 1...64) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let runName = consume runName else { throw reader.missingField("run_name") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.runName = consume runName
-        self.tasks = consume tasks
-        self.jobClusters = consume jobClusters
-        self.parameters = consume parameters
-        self.timeoutSeconds = timeoutSeconds
-        self.idempotencyToken = consume idempotencyToken
+        self.init(runName: consume runName, tasks: consume tasks, jobClusters: consume jobClusters, parameters: consume parameters, timeoutSeconds: timeoutSeconds, idempotencyToken: consume idempotencyToken)
     }
 }

@@ -25,23 +25,16 @@ public struct TaskDependency: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var taskKey: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"task_key\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 8:
-                    if key.matches("task_key") {
-                        try reader.once(1 << 0, &seen)
-                        taskKey = try reader.string(length: 1...100)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: taskKey = try reader.string(length: 1...100)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
-        self.taskKey = consume taskKey
+        self.init(taskKey: consume taskKey)
     }
 }

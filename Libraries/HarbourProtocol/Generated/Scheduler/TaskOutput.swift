@@ -15,11 +15,11 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
     /// State, result and words.
     public var state: RunState
     /// What the notebook ended itself with.
-    public var exitValue: String?
+    public var exitValue: Optional<String>
     /// Why a command failed.
-    public var error: CommandError?
+    public var error: Optional<CommandError>
     /// The executed notebook with its outputs, nbformat 4.
-    public var notebook: JSONValue?
+    public var notebook: Optional<JSONValue>
     /// Whether output was cut at its limit.
     public var truncated: Bool
 
@@ -82,60 +82,20 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
         var error: CommandError?
         var notebook: JSONValue?
         var truncated: Bool?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"run_id\":\u{b}\"task_key\":\u{11}\"attempt_number\":\u{8}\"state\":\u{d}\"exit_value\":\u{8}\"error\":\u{b}\"notebook\":\u{c}\"truncated\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("state") {
-                        try reader.once(1 << 3, &seen)
-                        state = try RunState(from: &reader)
-                        continue
-                    }
-                    if key.matches("error") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { error = try CommandError(from: &reader) }
-                        continue
-                    }
-                case 6:
-                    if key.matches("run_id") {
-                        try reader.once(1 << 0, &seen)
-                        runID = try reader.int64()
-                        continue
-                    }
-                case 8:
-                    if key.matches("task_key") {
-                        try reader.once(1 << 1, &seen)
-                        taskKey = try reader.string()
-                        continue
-                    }
-                    if key.matches("notebook") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { notebook = try JSONValue(from: &reader) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("truncated") {
-                        try reader.once(1 << 7, &seen)
-                        truncated = try reader.bool()
-                        continue
-                    }
-                case 10:
-                    if key.matches("exit_value") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { exitValue = try reader.string() }
-                        continue
-                    }
-                case 14:
-                    if key.matches("attempt_number") {
-                        try reader.once(1 << 2, &seen)
-                        attemptNumber = try reader.int(in: -2_147_483_648...2_147_483_647)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: runID = try reader.int64()
+                case 1: taskKey = try reader.string()
+                case 2: attemptNumber = try reader.int(in: -2_147_483_648...2_147_483_647)
+                case 3: state = try RunState(from: &reader)
+                case 4: if try !reader.null() { exitValue = try reader.string() }
+                case 5: if try !reader.null() { error = try CommandError(from: &reader) }
+                case 6: if try !reader.null() { notebook = try JSONValue(from: &reader) }
+                case 7: truncated = try reader.bool()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let runID else { throw reader.missingField("run_id") }
@@ -143,13 +103,6 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
         guard let attemptNumber else { throw reader.missingField("attempt_number") }
         guard let state = consume state else { throw reader.missingField("state") }
         guard let truncated else { throw reader.missingField("truncated") }
-        self.runID = runID
-        self.taskKey = consume taskKey
-        self.attemptNumber = attemptNumber
-        self.state = consume state
-        self.exitValue = consume exitValue
-        self.error = consume error
-        self.notebook = consume notebook
-        self.truncated = truncated
+        self.init(runID: runID, taskKey: consume taskKey, attemptNumber: attemptNumber, state: consume state, exitValue: consume exitValue, error: consume error, notebook: consume notebook, truncated: truncated)
     }
 }

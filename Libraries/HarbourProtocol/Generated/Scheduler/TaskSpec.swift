@@ -9,25 +9,25 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
     /// Its name within the job. 1 to 100 characters.
     public var taskKey: String
     /// For people. At most 1000 characters.
-    public var description: String?
+    public var description: Optional<String>
     /// What has to succeed first. At most 200 elements.
-    public var dependsOn: [TaskDependency]?
+    public var dependsOn: Optional<[TaskDependency]>
     /// Run a notebook of the workspace.
     public var notebookTask: NotebookTask
     /// Run on this cluster. At most 64 characters.
-    public var existingClusterID: String?
+    public var existingClusterID: Optional<String>
     /// Run on this cluster of the job. 1 to 100 characters.
-    public var jobClusterKey: String?
+    public var jobClusterKey: Optional<String>
     /// Run on a cluster of its own.
-    public var newCluster: ClusterSpec?
+    public var newCluster: Optional<ClusterSpec>
     /// Each attempt ends after that long; 0 or absent for no limit. 0 to 31_536_000.
-    public var timeoutSeconds: Int?
+    public var timeoutSeconds: Optional<Int>
     /// How many more attempts after a failure. 0 to 100.
-    public var maxRetries: Int?
+    public var maxRetries: Optional<Int>
     /// How long to wait before the next attempt. 0 to 86_400_000.
-    public var minRetryIntervalMillis: Int?
+    public var minRetryIntervalMillis: Optional<Int>
     /// Whether an attempt that ran out of time is tried again.
-    public var retryOnTimeout: Bool?
+    public var retryOnTimeout: Optional<Bool>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -115,91 +115,27 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         var maxRetries: Int?
         var minRetryIntervalMillis: Int?
         var retryOnTimeout: Bool?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{d}\"depends_on\":\u{10}\"notebook_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 8:
-                    if key.matches("task_key") {
-                        try reader.once(1 << 0, &seen)
-                        taskKey = try reader.string(length: 1...100, letters: JSONLetters(pattern: "^[A-Za-z0-9_-]+$", low: 0x3ff200000000000, high: 0x7fffffe87fffffe))
-                        continue
-                    }
-                case 10:
-                    if key.matches("depends_on") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { dependsOn = try reader.array(count: 0...200) { reader throws(JSONError) in try TaskDependency(from: &reader) } }
-                        continue
-                    }
-                case 11:
-                    if key.matches("description") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { description = try reader.string(length: 0...1000) }
-                        continue
-                    }
-                    if key.matches("new_cluster") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
-                        continue
-                    }
-                    if key.matches("max_retries") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { maxRetries = try reader.int(in: 0...100) }
-                        continue
-                    }
-                case 13:
-                    if key.matches("notebook_task") {
-                        try reader.once(1 << 3, &seen)
-                        notebookTask = try NotebookTask(from: &reader)
-                        continue
-                    }
-                case 15:
-                    if key.matches("job_cluster_key") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
-                        continue
-                    }
-                    if key.matches("timeout_seconds") {
-                        try reader.once(1 << 7, &seen)
-                        if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                        continue
-                    }
-                case 16:
-                    if key.matches("retry_on_timeout") {
-                        try reader.once(1 << 10, &seen)
-                        if try !reader.null() { retryOnTimeout = try reader.bool() }
-                        continue
-                    }
-                case 19:
-                    if key.matches("existing_cluster_id") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
-                        continue
-                    }
-                case 25:
-                    if key.matches("min_retry_interval_millis") {
-                        try reader.once(1 << 9, &seen)
-                        if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: taskKey = try reader.string(length: 1...100, letters: JSONLetters(pattern: "^[A-Za-z0-9_-]+$", low: 0x3ff200000000000, high: 0x7fffffe87fffffe))
+                case 1: if try !reader.null() { description = try reader.string(length: 0...1000) }
+                case 2: if try !reader.null() { dependsOn = try reader.array(count: 0...200) { reader throws(JSONError) in try TaskDependency(from: &reader) } }
+                case 3: notebookTask = try NotebookTask(from: &reader)
+                case 4: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
+                case 5: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
+                case 6: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
+                case 7: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 8: if try !reader.null() { maxRetries = try reader.int(in: 0...100) }
+                case 9: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 10: if try !reader.null() { retryOnTimeout = try reader.bool() }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
         guard let notebookTask = consume notebookTask else { throw reader.missingField("notebook_task") }
-        self.taskKey = consume taskKey
-        self.description = consume description
-        self.dependsOn = consume dependsOn
-        self.notebookTask = consume notebookTask
-        self.existingClusterID = consume existingClusterID
-        self.jobClusterKey = consume jobClusterKey
-        self.newCluster = consume newCluster
-        self.timeoutSeconds = timeoutSeconds
-        self.maxRetries = maxRetries
-        self.minRetryIntervalMillis = minRetryIntervalMillis
-        self.retryOnTimeout = retryOnTimeout
+        self.init(taskKey: consume taskKey, description: consume description, dependsOn: consume dependsOn, notebookTask: consume notebookTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
     }
 }

@@ -25,23 +25,16 @@ public struct CreateSecretScope: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var scope: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{8}\"scope\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("scope") {
-                        try reader.once(1 << 0, &seen)
-                        scope = try reader.string(length: 1...128)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: scope = try reader.string(length: 1...128)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let scope = consume scope else { throw reader.missingField("scope") }
-        self.scope = consume scope
+        self.init(scope: consume scope)
     }
 }

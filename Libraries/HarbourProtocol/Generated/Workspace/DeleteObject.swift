@@ -9,7 +9,7 @@ public struct DeleteObject: JSONCodable, Sendable, Hashable {
     /// The entry. 1 to 1024 characters.
     public var path: String
     /// Also a folder that is not empty.
-    public var recursive: Bool?
+    public var recursive: Optional<Bool>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(path: String, recursive: Bool? = nil) {
@@ -33,30 +33,17 @@ public struct DeleteObject: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var path: String?
         var recursive: Bool?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"path\":\u{c}\"recursive\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("path") {
-                        try reader.once(1 << 0, &seen)
-                        path = try reader.string(length: 1...1024)
-                        continue
-                    }
-                case 9:
-                    if key.matches("recursive") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { recursive = try reader.bool() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: path = try reader.string(length: 1...1024)
+                case 1: if try !reader.null() { recursive = try reader.bool() }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let path = consume path else { throw reader.missingField("path") }
-        self.path = consume path
-        self.recursive = recursive
+        self.init(path: consume path, recursive: recursive)
     }
 }

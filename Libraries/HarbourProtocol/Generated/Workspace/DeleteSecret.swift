@@ -31,31 +31,18 @@ public struct DeleteSecret: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var scope: String?
         var key: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{8}\"scope\":\u{6}\"key\":")
         if try reader.beginObject() {
             repeat {
-                let fieldKey = try reader.key()
-                switch fieldKey.count {
-                case 3:
-                    if fieldKey.matches("key") {
-                        try reader.once(1 << 1, &seen)
-                        key = try reader.string(length: 1...128)
-                        continue
-                    }
-                case 5:
-                    if fieldKey.matches("scope") {
-                        try reader.once(1 << 0, &seen)
-                        scope = try reader.string(length: 1...128)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: scope = try reader.string(length: 1...128)
+                case 1: key = try reader.string(length: 1...128)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let scope = consume scope else { throw reader.missingField("scope") }
         guard let key = consume key else { throw reader.missingField("key") }
-        self.scope = consume scope
-        self.key = consume key
+        self.init(scope: consume scope, key: consume key)
     }
 }

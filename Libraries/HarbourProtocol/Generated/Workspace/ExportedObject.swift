@@ -43,47 +43,22 @@ public struct ExportedObject: JSONCodable, Sendable, Hashable {
         var fileType: String?
         var path: String?
         var revisionID: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"content\":\u{c}\"file_type\":\u{7}\"path\":\u{e}\"revision_id\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("path") {
-                        try reader.once(1 << 2, &seen)
-                        path = try reader.string()
-                        continue
-                    }
-                case 7:
-                    if key.matches("content") {
-                        try reader.once(1 << 0, &seen)
-                        content = try reader.string()
-                        continue
-                    }
-                case 9:
-                    if key.matches("file_type") {
-                        try reader.once(1 << 1, &seen)
-                        fileType = try reader.string()
-                        continue
-                    }
-                case 11:
-                    if key.matches("revision_id") {
-                        try reader.once(1 << 3, &seen)
-                        revisionID = try reader.int64()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: content = try reader.string()
+                case 1: fileType = try reader.string()
+                case 2: path = try reader.string()
+                case 3: revisionID = try reader.int64()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let content = consume content else { throw reader.missingField("content") }
         guard let fileType = consume fileType else { throw reader.missingField("file_type") }
         guard let path = consume path else { throw reader.missingField("path") }
         guard let revisionID else { throw reader.missingField("revision_id") }
-        self.content = consume content
-        self.fileType = consume fileType
-        self.path = consume path
-        self.revisionID = revisionID
+        self.init(content: consume content, fileType: consume fileType, path: consume path, revisionID: revisionID)
     }
 }

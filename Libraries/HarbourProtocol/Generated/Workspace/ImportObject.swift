@@ -11,13 +11,13 @@ public struct ImportObject: JSONCodable, Sendable, Hashable {
     /// The file in base64. At most 100_000_000 characters.
     public var content: String
     /// How a notebook is written as a file. AUTO looks at the name and the text.
-    public var format: NotebookFormat?
+    public var format: Optional<NotebookFormat>
     /// Of a SOURCE whose name does not tell. At most 32 characters.
-    public var language: String?
+    public var language: Optional<String>
     /// Whether an existing notebook gets a new revision.
-    public var overwrite: Bool?
+    public var overwrite: Optional<Bool>
     /// Refuse if somebody has saved since this revision.
-    public var expectedRevisionID: Int64?
+    public var expectedRevisionID: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -70,59 +70,22 @@ public struct ImportObject: JSONCodable, Sendable, Hashable {
         var language: String?
         var overwrite: Bool?
         var expectedRevisionID: Int64?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"path\":\u{a}\"content\":\u{9}\"format\":\u{b}\"language\":\u{c}\"overwrite\":\u{17}\"expected_revision_id\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("path") {
-                        try reader.once(1 << 0, &seen)
-                        path = try reader.string(length: 1...1024)
-                        continue
-                    }
-                case 6:
-                    if key.matches("format") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { format = try NotebookFormat(from: &reader) }
-                        continue
-                    }
-                case 7:
-                    if key.matches("content") {
-                        try reader.once(1 << 1, &seen)
-                        content = try reader.string(length: 0...100_000_000)
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { language = try reader.string(length: 0...32) }
-                        continue
-                    }
-                case 9:
-                    if key.matches("overwrite") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { overwrite = try reader.bool() }
-                        continue
-                    }
-                case 20:
-                    if key.matches("expected_revision_id") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { expectedRevisionID = try reader.int64() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: path = try reader.string(length: 1...1024)
+                case 1: content = try reader.string(length: 0...100_000_000)
+                case 2: if try !reader.null() { format = try NotebookFormat(from: &reader) }
+                case 3: if try !reader.null() { language = try reader.string(length: 0...32) }
+                case 4: if try !reader.null() { overwrite = try reader.bool() }
+                case 5: if try !reader.null() { expectedRevisionID = try reader.int64() }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let path = consume path else { throw reader.missingField("path") }
         guard let content = consume content else { throw reader.missingField("content") }
-        self.path = consume path
-        self.content = consume content
-        self.format = format
-        self.language = consume language
-        self.overwrite = overwrite
-        self.expectedRevisionID = expectedRevisionID
+        self.init(path: consume path, content: consume content, format: format, language: consume language, overwrite: overwrite, expectedRevisionID: expectedRevisionID)
     }
 }

@@ -25,23 +25,16 @@ public struct MakeDirectories: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var path: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"path\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("path") {
-                        try reader.once(1 << 0, &seen)
-                        path = try reader.string(length: 1...1024)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: path = try reader.string(length: 1...1024)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let path = consume path else { throw reader.missingField("path") }
-        self.path = consume path
+        self.init(path: consume path)
     }
 }

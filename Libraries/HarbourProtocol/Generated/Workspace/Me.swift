@@ -9,7 +9,7 @@ public struct Me: JSONCodable, Sendable, Hashable {
     /// The name of the user.
     public var userName: String
     /// Which token was shown.
-    public var tokenName: String?
+    public var tokenName: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(userName: String, tokenName: String? = nil) {
@@ -33,30 +33,17 @@ public struct Me: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var userName: String?
         var tokenName: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{c}\"user_name\":\u{d}\"token_name\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 9:
-                    if key.matches("user_name") {
-                        try reader.once(1 << 0, &seen)
-                        userName = try reader.string()
-                        continue
-                    }
-                case 10:
-                    if key.matches("token_name") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { tokenName = try reader.string() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: userName = try reader.string()
+                case 1: if try !reader.null() { tokenName = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let userName = consume userName else { throw reader.missingField("user_name") }
-        self.userName = consume userName
-        self.tokenName = consume tokenName
+        self.init(userName: consume userName, tokenName: consume tokenName)
     }
 }

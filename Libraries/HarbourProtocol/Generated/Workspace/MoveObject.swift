@@ -31,31 +31,18 @@ public struct MoveObject: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var sourcePath: String?
         var destinationPath: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{e}\"source_path\":\u{13}\"destination_path\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 11:
-                    if key.matches("source_path") {
-                        try reader.once(1 << 0, &seen)
-                        sourcePath = try reader.string(length: 1...1024)
-                        continue
-                    }
-                case 16:
-                    if key.matches("destination_path") {
-                        try reader.once(1 << 1, &seen)
-                        destinationPath = try reader.string(length: 1...1024)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: sourcePath = try reader.string(length: 1...1024)
+                case 1: destinationPath = try reader.string(length: 1...1024)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let sourcePath = consume sourcePath else { throw reader.missingField("source_path") }
         guard let destinationPath = consume destinationPath else { throw reader.missingField("destination_path") }
-        self.sourcePath = consume sourcePath
-        self.destinationPath = consume destinationPath
+        self.init(sourcePath: consume sourcePath, destinationPath: consume destinationPath)
     }
 }

@@ -15,7 +15,7 @@ public struct NotebookCell: JSONCodable, Sendable, Hashable {
     /// What is run: the text without its magic line.
     public var source: String
     /// A title given to the cell.
-    public var title: String?
+    public var title: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -57,54 +57,23 @@ public struct NotebookCell: JSONCodable, Sendable, Hashable {
         var language: String?
         var source: String?
         var title: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"cell_id\":\u{7}\"kind\":\u{b}\"language\":\u{9}\"source\":\u{8}\"title\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("kind") {
-                        try reader.once(1 << 1, &seen)
-                        kind = try CellKind(from: &reader)
-                        continue
-                    }
-                case 5:
-                    if key.matches("title") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { title = try reader.string() }
-                        continue
-                    }
-                case 6:
-                    if key.matches("source") {
-                        try reader.once(1 << 3, &seen)
-                        source = try reader.string()
-                        continue
-                    }
-                case 7:
-                    if key.matches("cell_id") {
-                        try reader.once(1 << 0, &seen)
-                        cellID = try reader.string()
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 2, &seen)
-                        language = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: cellID = try reader.string()
+                case 1: kind = try CellKind(from: &reader)
+                case 2: language = try reader.string()
+                case 3: source = try reader.string()
+                case 4: if try !reader.null() { title = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let cellID = consume cellID else { throw reader.missingField("cell_id") }
         guard let kind else { throw reader.missingField("kind") }
         guard let language = consume language else { throw reader.missingField("language") }
         guard let source = consume source else { throw reader.missingField("source") }
-        self.cellID = consume cellID
-        self.kind = kind
-        self.language = consume language
-        self.source = consume source
-        self.title = consume title
+        self.init(cellID: consume cellID, kind: kind, language: consume language, source: consume source, title: consume title)
     }
 }

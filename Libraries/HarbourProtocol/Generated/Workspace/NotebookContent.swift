@@ -62,48 +62,18 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         var language: String?
         var cells: [NotebookCell]?
         var document: JSONValue?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{e}\"notebook_id\":\u{e}\"revision_id\":\u{7}\"path\":\u{b}\"language\":\u{8}\"cells\":\u{b}\"document\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("path") {
-                        try reader.once(1 << 2, &seen)
-                        path = try reader.string()
-                        continue
-                    }
-                case 5:
-                    if key.matches("cells") {
-                        try reader.once(1 << 4, &seen)
-                        cells = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try NotebookCell(from: &reader) }
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 3, &seen)
-                        language = try reader.string()
-                        continue
-                    }
-                    if key.matches("document") {
-                        try reader.once(1 << 5, &seen)
-                        document = try JSONValue(from: &reader)
-                        continue
-                    }
-                case 11:
-                    if key.matches("notebook_id") {
-                        try reader.once(1 << 0, &seen)
-                        notebookID = try reader.int64()
-                        continue
-                    }
-                    if key.matches("revision_id") {
-                        try reader.once(1 << 1, &seen)
-                        revisionID = try reader.int64()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: notebookID = try reader.int64()
+                case 1: revisionID = try reader.int64()
+                case 2: path = try reader.string()
+                case 3: language = try reader.string()
+                case 4: cells = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try NotebookCell(from: &reader) }
+                case 5: document = try JSONValue(from: &reader)
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let notebookID else { throw reader.missingField("notebook_id") }
@@ -112,11 +82,6 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         guard let language = consume language else { throw reader.missingField("language") }
         guard let cells = consume cells else { throw reader.missingField("cells") }
         guard let document = consume document else { throw reader.missingField("document") }
-        self.notebookID = notebookID
-        self.revisionID = revisionID
-        self.path = consume path
-        self.language = consume language
-        self.cells = consume cells
-        self.document = consume document
+        self.init(notebookID: notebookID, revisionID: revisionID, path: consume path, language: consume language, cells: consume cells, document: consume document)
     }
 }

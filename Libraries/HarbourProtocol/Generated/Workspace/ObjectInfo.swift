@@ -13,17 +13,17 @@ public struct ObjectInfo: JSONCodable, Sendable, Hashable {
     /// What a path holds.
     public var objectType: ObjectType
     /// NOTEBOOK: python, sql, ...
-    public var language: String?
+    public var language: Optional<String>
     /// NOTEBOOK: the newest revision.
-    public var revisionID: Int64?
+    public var revisionID: Optional<Int64>
     /// Bytes of the newest revision as it was imported.
-    public var size: Int64?
+    public var size: Optional<Int64>
     /// When it was made, milliseconds since 1970 UTC.
     public var createdTime: Timestamp
     /// When it last changed, milliseconds since 1970 UTC.
     public var modifiedTime: Timestamp
     /// Who changed it.
-    public var modifiedBy: String?
+    public var modifiedBy: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -91,65 +91,21 @@ public struct ObjectInfo: JSONCodable, Sendable, Hashable {
         var createdTime: Timestamp?
         var modifiedTime: Timestamp?
         var modifiedBy: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{c}\"object_id\":\u{7}\"path\":\u{e}\"object_type\":\u{b}\"language\":\u{e}\"revision_id\":\u{7}\"size\":\u{f}\"created_time\":\u{10}\"modified_time\":\u{e}\"modified_by\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("path") {
-                        try reader.once(1 << 1, &seen)
-                        path = try reader.string()
-                        continue
-                    }
-                    if key.matches("size") {
-                        try reader.once(1 << 5, &seen)
-                        if try !reader.null() { size = try reader.int64() }
-                        continue
-                    }
-                case 8:
-                    if key.matches("language") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { language = try reader.string() }
-                        continue
-                    }
-                case 9:
-                    if key.matches("object_id") {
-                        try reader.once(1 << 0, &seen)
-                        objectID = try reader.int64()
-                        continue
-                    }
-                case 11:
-                    if key.matches("object_type") {
-                        try reader.once(1 << 2, &seen)
-                        objectType = try ObjectType(from: &reader)
-                        continue
-                    }
-                    if key.matches("revision_id") {
-                        try reader.once(1 << 4, &seen)
-                        if try !reader.null() { revisionID = try reader.int64() }
-                        continue
-                    }
-                    if key.matches("modified_by") {
-                        try reader.once(1 << 8, &seen)
-                        if try !reader.null() { modifiedBy = try reader.string() }
-                        continue
-                    }
-                case 12:
-                    if key.matches("created_time") {
-                        try reader.once(1 << 6, &seen)
-                        createdTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                case 13:
-                    if key.matches("modified_time") {
-                        try reader.once(1 << 7, &seen)
-                        modifiedTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: objectID = try reader.int64()
+                case 1: path = try reader.string()
+                case 2: objectType = try ObjectType(from: &reader)
+                case 3: if try !reader.null() { language = try reader.string() }
+                case 4: if try !reader.null() { revisionID = try reader.int64() }
+                case 5: if try !reader.null() { size = try reader.int64() }
+                case 6: createdTime = try Timestamp(from: &reader)
+                case 7: modifiedTime = try Timestamp(from: &reader)
+                case 8: if try !reader.null() { modifiedBy = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let objectID else { throw reader.missingField("object_id") }
@@ -157,14 +113,6 @@ public struct ObjectInfo: JSONCodable, Sendable, Hashable {
         guard let objectType else { throw reader.missingField("object_type") }
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let modifiedTime else { throw reader.missingField("modified_time") }
-        self.objectID = objectID
-        self.path = consume path
-        self.objectType = objectType
-        self.language = consume language
-        self.revisionID = revisionID
-        self.size = size
-        self.createdTime = createdTime
-        self.modifiedTime = modifiedTime
-        self.modifiedBy = consume modifiedBy
+        self.init(objectID: objectID, path: consume path, objectType: objectType, language: consume language, revisionID: revisionID, size: size, createdTime: createdTime, modifiedTime: modifiedTime, modifiedBy: consume modifiedBy)
     }
 }

@@ -9,7 +9,7 @@ public struct ObjectList: JSONCodable, Sendable, Hashable {
     /// Folders first, then by name.
     public var objects: [ObjectInfo]
     /// Send it as page_token for the next page; absent on the last. At most 512 characters.
-    public var nextPageToken: String?
+    public var nextPageToken: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(objects: [ObjectInfo], nextPageToken: String? = nil) {
@@ -33,30 +33,17 @@ public struct ObjectList: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var objects: [ObjectInfo]?
         var nextPageToken: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"objects\":\u{12}\"next_page_token\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 7:
-                    if key.matches("objects") {
-                        try reader.once(1 << 0, &seen)
-                        objects = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ObjectInfo(from: &reader) }
-                        continue
-                    }
-                case 15:
-                    if key.matches("next_page_token") {
-                        try reader.once(1 << 1, &seen)
-                        if try !reader.null() { nextPageToken = try reader.string(length: 0...512) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: objects = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try ObjectInfo(from: &reader) }
+                case 1: if try !reader.null() { nextPageToken = try reader.string(length: 0...512) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let objects = consume objects else { throw reader.missingField("objects") }
-        self.objects = consume objects
-        self.nextPageToken = consume nextPageToken
+        self.init(objects: consume objects, nextPageToken: consume nextPageToken)
     }
 }

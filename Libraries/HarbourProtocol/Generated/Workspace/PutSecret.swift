@@ -37,39 +37,20 @@ public struct PutSecret: JSONCodable, Sendable, Hashable {
         var scope: String?
         var key: String?
         var stringValue: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{8}\"scope\":\u{6}\"key\":\u{f}\"string_value\":")
         if try reader.beginObject() {
             repeat {
-                let fieldKey = try reader.key()
-                switch fieldKey.count {
-                case 3:
-                    if fieldKey.matches("key") {
-                        try reader.once(1 << 1, &seen)
-                        key = try reader.string(length: 1...128)
-                        continue
-                    }
-                case 5:
-                    if fieldKey.matches("scope") {
-                        try reader.once(1 << 0, &seen)
-                        scope = try reader.string(length: 1...128)
-                        continue
-                    }
-                case 12:
-                    if fieldKey.matches("string_value") {
-                        try reader.once(1 << 2, &seen)
-                        stringValue = try reader.string(length: 0...131_072)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: scope = try reader.string(length: 1...128)
+                case 1: key = try reader.string(length: 1...128)
+                case 2: stringValue = try reader.string(length: 0...131_072)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let scope = consume scope else { throw reader.missingField("scope") }
         guard let key = consume key else { throw reader.missingField("key") }
         guard let stringValue = consume stringValue else { throw reader.missingField("string_value") }
-        self.scope = consume scope
-        self.key = consume key
-        self.stringValue = consume stringValue
+        self.init(scope: consume scope, key: consume key, stringValue: consume stringValue)
     }
 }

@@ -25,23 +25,16 @@ public struct ResolveSecrets: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var secrets: [SecretReference]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{a}\"secrets\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 7:
-                    if key.matches("secrets") {
-                        try reader.once(1 << 0, &seen)
-                        secrets = try reader.array(count: 0...400) { reader throws(JSONError) in try SecretReference(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: secrets = try reader.array(count: 0...400) { reader throws(JSONError) in try SecretReference(from: &reader) }
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let secrets = consume secrets else { throw reader.missingField("secrets") }
-        self.secrets = consume secrets
+        self.init(secrets: consume secrets)
     }
 }

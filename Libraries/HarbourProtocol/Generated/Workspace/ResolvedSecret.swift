@@ -37,38 +37,20 @@ public struct ResolvedSecret: JSONCodable, Sendable, Hashable {
         var scope: String?
         var key: String?
         var value: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{8}\"scope\":\u{6}\"key\":\u{8}\"value\":")
         if try reader.beginObject() {
             repeat {
-                let fieldKey = try reader.key()
-                switch fieldKey.count {
-                case 3:
-                    if fieldKey.matches("key") {
-                        try reader.once(1 << 1, &seen)
-                        key = try reader.string()
-                        continue
-                    }
-                case 5:
-                    if fieldKey.matches("scope") {
-                        try reader.once(1 << 0, &seen)
-                        scope = try reader.string()
-                        continue
-                    }
-                    if fieldKey.matches("value") {
-                        try reader.once(1 << 2, &seen)
-                        value = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: scope = try reader.string()
+                case 1: key = try reader.string()
+                case 2: value = try reader.string()
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let scope = consume scope else { throw reader.missingField("scope") }
         guard let key = consume key else { throw reader.missingField("key") }
         guard let value = consume value else { throw reader.missingField("value") }
-        self.scope = consume scope
-        self.key = consume key
-        self.value = consume value
+        self.init(scope: consume scope, key: consume key, value: consume value)
     }
 }

@@ -13,13 +13,13 @@ public struct RevisionInfo: JSONCodable, Sendable, Hashable {
     /// When it was saved, milliseconds since 1970 UTC.
     public var createdTime: Timestamp
     /// Who saved it.
-    public var createdBy: String?
+    public var createdBy: Optional<String>
     /// SHA-256 of the content, in hexadecimal.
     public var contentHash: String
     /// Bytes.
     public var size: Int64
     /// Why it was saved.
-    public var message: String?
+    public var message: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -73,54 +73,19 @@ public struct RevisionInfo: JSONCodable, Sendable, Hashable {
         var contentHash: String?
         var size: Int64?
         var message: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{e}\"revision_id\":\u{e}\"notebook_id\":\u{f}\"created_time\":\u{d}\"created_by\":\u{f}\"content_hash\":\u{7}\"size\":\u{a}\"message\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("size") {
-                        try reader.once(1 << 5, &seen)
-                        size = try reader.int64()
-                        continue
-                    }
-                case 7:
-                    if key.matches("message") {
-                        try reader.once(1 << 6, &seen)
-                        if try !reader.null() { message = try reader.string() }
-                        continue
-                    }
-                case 10:
-                    if key.matches("created_by") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { createdBy = try reader.string() }
-                        continue
-                    }
-                case 11:
-                    if key.matches("revision_id") {
-                        try reader.once(1 << 0, &seen)
-                        revisionID = try reader.int64()
-                        continue
-                    }
-                    if key.matches("notebook_id") {
-                        try reader.once(1 << 1, &seen)
-                        notebookID = try reader.int64()
-                        continue
-                    }
-                case 12:
-                    if key.matches("created_time") {
-                        try reader.once(1 << 2, &seen)
-                        createdTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                    if key.matches("content_hash") {
-                        try reader.once(1 << 4, &seen)
-                        contentHash = try reader.string()
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: revisionID = try reader.int64()
+                case 1: notebookID = try reader.int64()
+                case 2: createdTime = try Timestamp(from: &reader)
+                case 3: if try !reader.null() { createdBy = try reader.string() }
+                case 4: contentHash = try reader.string()
+                case 5: size = try reader.int64()
+                case 6: if try !reader.null() { message = try reader.string() }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let revisionID else { throw reader.missingField("revision_id") }
@@ -128,12 +93,6 @@ public struct RevisionInfo: JSONCodable, Sendable, Hashable {
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let contentHash = consume contentHash else { throw reader.missingField("content_hash") }
         guard let size else { throw reader.missingField("size") }
-        self.revisionID = revisionID
-        self.notebookID = notebookID
-        self.createdTime = createdTime
-        self.createdBy = consume createdBy
-        self.contentHash = consume contentHash
-        self.size = size
-        self.message = consume message
+        self.init(revisionID: revisionID, notebookID: notebookID, createdTime: createdTime, createdBy: consume createdBy, contentHash: consume contentHash, size: size, message: consume message)
     }
 }

@@ -31,31 +31,18 @@ public struct SecretMetadata: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var key: String?
         var lastUpdatedTimestamp: Timestamp?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{6}\"key\":\u{19}\"last_updated_timestamp\":")
         if try reader.beginObject() {
             repeat {
-                let fieldKey = try reader.key()
-                switch fieldKey.count {
-                case 3:
-                    if fieldKey.matches("key") {
-                        try reader.once(1 << 0, &seen)
-                        key = try reader.string()
-                        continue
-                    }
-                case 22:
-                    if fieldKey.matches("last_updated_timestamp") {
-                        try reader.once(1 << 1, &seen)
-                        lastUpdatedTimestamp = try Timestamp(from: &reader)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: key = try reader.string()
+                case 1: lastUpdatedTimestamp = try Timestamp(from: &reader)
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let key = consume key else { throw reader.missingField("key") }
         guard let lastUpdatedTimestamp else { throw reader.missingField("last_updated_timestamp") }
-        self.key = consume key
-        self.lastUpdatedTimestamp = lastUpdatedTimestamp
+        self.init(key: consume key, lastUpdatedTimestamp: lastUpdatedTimestamp)
     }
 }

@@ -11,9 +11,9 @@ public struct SecretScope: JSONCodable, Sendable, Hashable {
     /// DATABASE: kept encrypted in the workspace's database.
     public var backendType: String
     /// Who made it.
-    public var creatorUserName: String?
+    public var creatorUserName: Optional<String>
     /// When it was made, milliseconds since 1970 UTC.
-    public var createdTime: Timestamp?
+    public var createdTime: Optional<Timestamp>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -52,44 +52,20 @@ public struct SecretScope: JSONCodable, Sendable, Hashable {
         var backendType: String?
         var creatorUserName: String?
         var createdTime: Timestamp?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{7}\"name\":\u{f}\"backend_type\":\u{14}\"creator_user_name\":\u{f}\"created_time\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 4:
-                    if key.matches("name") {
-                        try reader.once(1 << 0, &seen)
-                        name = try reader.string()
-                        continue
-                    }
-                case 12:
-                    if key.matches("backend_type") {
-                        try reader.once(1 << 1, &seen)
-                        backendType = try reader.string()
-                        continue
-                    }
-                    if key.matches("created_time") {
-                        try reader.once(1 << 3, &seen)
-                        if try !reader.null() { createdTime = try Timestamp(from: &reader) }
-                        continue
-                    }
-                case 17:
-                    if key.matches("creator_user_name") {
-                        try reader.once(1 << 2, &seen)
-                        if try !reader.null() { creatorUserName = try reader.string() }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: name = try reader.string()
+                case 1: backendType = try reader.string()
+                case 2: if try !reader.null() { creatorUserName = try reader.string() }
+                case 3: if try !reader.null() { createdTime = try Timestamp(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let backendType = consume backendType else { throw reader.missingField("backend_type") }
-        self.name = consume name
-        self.backendType = consume backendType
-        self.creatorUserName = consume creatorUserName
-        self.createdTime = createdTime
+        self.init(name: consume name, backendType: consume backendType, creatorUserName: consume creatorUserName, createdTime: createdTime)
     }
 }

@@ -25,23 +25,16 @@ public struct SecretScopeList: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var scopes: [SecretScope]?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{9}\"scopes\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 6:
-                    if key.matches("scopes") {
-                        try reader.once(1 << 0, &seen)
-                        scopes = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try SecretScope(from: &reader) }
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: scopes = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try SecretScope(from: &reader) }
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let scopes = consume scopes else { throw reader.missingField("scopes") }
-        self.scopes = consume scopes
+        self.init(scopes: consume scopes)
     }
 }
