@@ -79,11 +79,15 @@ public struct ServiceClient: Sendable {
     }
 
     /// The same for streams of numbered elements: when the stream breaks, it is asked for again from the last element
-    /// on, so that none is missed and none comes twice. It gives up when there was no new element for `patience`.
+    /// on, so that none is missed and none comes twice. While the service cannot be reached, it is tried again.
+    /// - Parameters:
+    ///   - patience: how long the service may be away after an element has come.
+    ///   - opening: how long it may be away at first; `patience` when nil. Endpoints that are not idempotent are asked
+    ///     once.
     /// - Throws: like `call`.
     public func stream<Input: ResumableInput, Element: SequencedElement>(
         _ endpoint: StreamEndpoint<Input, Element>, _ input: Input, context: CallContext = CallContext(),
-        patience: Duration = .seconds(60)
+        patience: Duration = .seconds(60), opening: Duration? = nil
     ) async throws(HarbourError) -> ElementStream<Element> {
         let resumption = ElementStream<Element>.Resumption(
             last: input.resumeAfter ?? 0, patience: patience, sequence: { $0.sequence },
@@ -92,7 +96,16 @@ public struct ServiceClient: Sendable {
                 next.resumeAfter = last
                 return try await self.open(endpoint, next, context)
             })
-        return ElementStream(try await open(endpoint, input, context), service: service, resumption)
+        let limit = MonotonicTime.now + (opening ?? patience)
+        var backoff = Backoff(until: min(limit, context.deadline ?? limit))
+        while true {
+            do throws(HarbourError) {
+                return ElementStream(try await open(endpoint, input, context), service: service, resumption)
+            } catch {
+                // Not every 503 passes: a kernel that does not start, say, is an answer.
+                guard endpoint.route.isIdempotent, error.code == .unavailable, await backoff.wait() else { throw error }
+            }
+        }
     }
 
     private func open<Input, Element>(

@@ -109,6 +109,44 @@ import Testing
         }
     }
 
+    /// The service is restarted just when somebody begins to follow.
+    @Test func theFirstRequestWaitsForTheService() async throws {
+        let asked = Mutex(0)
+        let definition = StreamTests.definition { _, _, send in
+            let count = asked.withLock { count in
+                count += 1
+                return count
+            }
+            if count < 3 { throw HarbourError(.unavailable, "The driver is away.") }
+            try await send(SampleService.event(1))
+        }
+        let folder = try TemporaryDirectory()
+        try await withEventLoop { loop in
+            let http = HTTPClient(loop: loop)
+            let client = try ServiceClient(
+                http: http, baseURL: "unix:\(folder.file("s"))", token: SampleService.token, service: "scheduler")
+            let impatient = await #expect(throws: HarbourError.self) {
+                _ = try await client.stream(SchedulerAPI.streamRunEvents, .init(runID: 1), opening: .zero)
+            }
+            #expect(impatient?.code == .unavailable)
+            let late = await #expect(throws: HarbourError.self) {
+                let context = CallContext.within(.milliseconds(200))
+                _ = try await client.stream(SchedulerAPI.streamRunEvents, .init(runID: 1), context: context)
+            }
+            #expect(late?.code == .unavailable)
+            async let stream = client.stream(SchedulerAPI.streamRunEvents, .init(runID: 1))
+            let service = try await ServiceRuntime.start(
+                definition,
+                arguments: ["--listen-socket", folder.file("s"), "--service-token", SampleService.token], loop: loop)
+            var seen: [Int64] = []
+            for try await event in try await stream { seen.append(event.sequence) }
+            #expect(seen == [1])
+            #expect(asked.withLock { $0 } == 3)
+            await http.close()
+            try await service.stop()
+        }
+    }
+
     @Test func lateFailuresComeAfterTheirElements() async throws {
         try await SampleService.with(
             StreamTests.definition { _, _, send in

@@ -11,21 +11,13 @@ struct RunFollower {
     /// Follows the run to its end.
     func follow(_ runID: Int64) async throws -> Run {
         var last: Int64 = 0
-        var failures = 0
         while true {
-            do {
-                let events = try await api.client.stream(
-                    SchedulerAPI.streamRunEvents, .init(runID: runID, after: last), context: CallContext())
-                for try await event in events {
-                    failures = 0
-                    last = event.sequence
-                    show(event)
-                }
-            } catch {
-                let failure = HarbourError.wrap(error)
-                guard failure.code == .unavailable && failures < 60 else { throw failure }
-                failures += 1
-                try await api.loop.sleep(for: .milliseconds(500))
+            let events = try await api.client.stream(
+                SchedulerAPI.streamRunEvents, .init(runID: runID, after: last), context: CallContext(),
+                opening: .seconds(30))
+            for try await event in events {
+                last = event.sequence
+                show(event)
             }
             let run = try await api.call(SchedulerAPI.getRun, .init(runID: runID))
             if run.state.lifeCycleState == .terminated && run.lastSequence ?? 0 <= last { return run }
