@@ -29,26 +29,11 @@ struct RunLog: Sendable {
 
     /// Reads the events from the first one to the last, following the run to its end, through restarts of services.
     static func read(_ runID: Int64, _ platform: PlatformUnderTest) async throws -> RunLog {
-        let events = Events()
-        // A stream that has begun resumes by itself; its begin may fall into a restart.
-        try await eventually("the events can be read") {
-            do {
-                let stream = try await platform.api.stream(
-                    SchedulerAPI.streamRunEvents, .init(runID: runID), context: CallContext(), patience: .seconds(120))
-                events.list = []
-                for try await event in stream { events.list.append(event) }
-                return true
-            } catch {
-                guard HarbourError.wrap(error).code == .unavailable, events.list.isEmpty else { throw error }
-                return false
-            }
-        }
-        return RunLog(events: events.list)
-    }
-
-    /// `@unchecked Sendable`: used by one task at a time.
-    private final class Events: @unchecked Sendable {
-        var list: [RunEvent] = []
+        var events: [RunEvent] = []
+        let stream = try await platform.api.stream(
+            SchedulerAPI.streamRunEvents, .init(runID: runID), context: CallContext(), patience: .seconds(120))
+        for try await event in stream { events.append(event) }
+        return RunLog(events: events)
     }
 }
 

@@ -47,7 +47,8 @@ enum ClusterLogCommands {
                 clusterID: id, follow: invocation.has("follow"),
                 start: try invocation.integer("start", in: 1...Int(Int32.max)).map { Int64($0) },
                 contains: invocation.value("grep"), level: invocation.value("level"),
-                source: invocation.value("source")), context: CallContext())
+                source: invocation.value("source")), context: CallContext(),
+            opening: .zero)
         for try await line in lines {
             setting.terminal.answer(line)
             setting.terminal.say("\(Show.time(line.timestamp)) \(line.source): \(line.text)")
