@@ -39,9 +39,11 @@ extension WholePlatform {
 
         private static let brokenText = Array(#"{"name":""#.utf8) + [0xc3, 0x28] + Array(#"","tasks":[]}"#.utf8)
 
-        private static func importing(_ text: String) -> [UInt8] {
-            let content = Base64.encode(Array(text.utf8))
-            return Array(#"{"path":"/Shared/bad","content":"\#(content)","format":"JUPYTER"}"#.utf8)
+        private static func importing(_ text: String) -> [UInt8] { importing(Array(text.utf8), "JUPYTER") }
+
+        private static func importing(_ bytes: [UInt8], _ format: String) -> [UInt8] {
+            let content = Base64.encode(bytes)
+            return Array(#"{"path":"/Shared/bad.py","content":"\#(content)","format":"\#(format)"}"#.utf8)
         }
 
         static let cases: [Case] = [
@@ -66,6 +68,10 @@ extension WholePlatform {
                 job(#","schedule":{"quartz_cron_expression":"every day","timezone_id":"UTC"}"#), 400,
                 "INVALID_CRON_EXPRESSION"),
             Case(
+                "a cron expression that never fires",
+                job(#","schedule":{"quartz_cron_expression":"0 0 0 31 2 ?","timezone_id":"UTC"}"#), 400,
+                "INVALID_CRON_EXPRESSION"),
+            Case(
                 "an invalid time zone",
                 job(#","schedule":{"quartz_cron_expression":"0 0 6 * * ?","timezone_id":"Moon/Base"}"#), 400,
                 "INVALID_TIME_ZONE"),
@@ -74,6 +80,15 @@ extension WholePlatform {
             Case(
                 "a notebook that is no JSON", .post, "/api/v1/workspace/import", importing("cells!"), 400,
                 "INVALID_NOTEBOOK"),
+            Case(
+                "a notebook that is no text", .post, "/api/v1/workspace/import", importing([0xff, 0xfe], "SOURCE"), 400,
+                "INVALID_NOTEBOOK"),
+            Case(
+                "a notebook of a format to come", .post, "/api/v1/workspace/import",
+                importing(#"{"cells":[],"metadata":{},"nbformat":9,"nbformat_minor":0}"#), 400, "INVALID_NOTEBOOK"),
+            Case(
+                "a format that is none", .post, "/api/v1/workspace/import", importing([0x31], "PDF"), 400,
+                "MALFORMED_REQUEST"),
             Case(
                 "content that is not base64", .post, "/api/v1/workspace/import",
                 Array(#"{"path":"/Shared/bad","content":"%%%"}"#.utf8), 400, "INVALID_PARAMETER_VALUE"),
@@ -88,6 +103,7 @@ extension WholePlatform {
                 "RESOURCE_DOES_NOT_EXIST"),
             Case("an id that is no number", .get, "/api/v1/jobs/abc", nil, 400, "INVALID_PARAMETER_VALUE"),
             Case("a query that is no number", .get, "/api/v1/jobs?page_size=x", nil, 400, "INVALID_PARAMETER_VALUE"),
+            Case("a path that is no UTF-8", .get, "/api/v1/jobs/%ff", nil, 400, "INVALID_PARAMETER_VALUE"),
             Case("a page token of nobody", .get, "/api/v1/jobs?page_token=x", nil, 400, "INVALID_PARAMETER_VALUE"),
             Case("a route that is missing", .get, "/api/v1/nowhere", nil, 404, "ENDPOINT_NOT_FOUND"),
             Case("a method that is missing", .delete, "/api/v1/jobs", nil, 405, "METHOD_NOT_ALLOWED"),
@@ -124,7 +140,7 @@ extension WholePlatform {
                 let cluster = try #require(try await platform.status()?["cluster"]?.pid)
                 kill(cluster, SIGSTOP)
                 let slow = try await platform.send(
-                    .get, "/api/v1/clusters", token: platform.adminToken, within: .seconds(1))
+                    .get, "/api/v1/clusters", token: platform.adminToken, allowing: .seconds(1))
                 try expectError(slow, 504, "DEADLINE_EXCEEDED")
 
                 // It cannot be started again while the supervisor sleeps.

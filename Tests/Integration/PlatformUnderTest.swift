@@ -36,12 +36,18 @@ final class PlatformUnderTest: Sendable {
 
     /// Starts a platform and returns when everything serves.
     static func start(loop: EventLoop) async throws -> PlatformUnderTest {
-        let platform = try PlatformUnderTest(loop: loop)
-        try platform.prepareFolder()
+        let platform = try prepare(loop: loop)
         do { try await platform.up() } catch {
             _ = try? await platform.harbour(["down"])
             throw error
         }
+        return platform
+    }
+
+    /// Makes the folder of a platform that has not been started.
+    static func prepare(loop: EventLoop) throws -> PlatformUnderTest {
+        let platform = try PlatformUnderTest(loop: loop)
+        try platform.prepareFolder()
         return platform
     }
 
@@ -59,13 +65,14 @@ final class PlatformUnderTest: Sendable {
 
     /// Runs `harbour` to its end and returns what it answered.
     @discardableResult
-    func harbour(_ arguments: [String]) async throws -> String {
+    func harbour(_ arguments: [String], adding variables: [String: String] = [:]) async throws -> String {
         var specification = ProcessSpecification(
             "\(TestInstallation.binaries)/harbour", arguments)
-        specification.environment = .inherited(adding: [
+        let own = [
             "HARBOUR_DATA": folder, "HARBOUR_PORT": "\(port)", "HARBOUR_RESOURCES": directory.file("share"),
             "HARBOUR_DRIVER_RUNTIME_FOLDER": "\(TestInstallation.root)/Libraries/Runtime",
-        ])
+        ]
+        specification.environment = .inherited(adding: own.merging(variables) { $1 })
         specification.output = .pipe
         specification.errors = .file(directory.file("harbour.err"))
         let process = try await ChildProcess.start(specification, loop: loop)
@@ -136,18 +143,20 @@ final class PlatformUnderTest: Sendable {
         }
     }
 
-    /// Asks a service as bytes, for what no client of ours would send.
+    /// Asks a service as bytes, for what no client of ours would send. `time` is what the service is told to keep to.
     func send(
         _ method: HTTPMethod = .get, _ target: String, service: String = "workspace", token: String? = nil,
-        body: [UInt8]? = nil, within limit: Duration = .seconds(30)
+        body: [UInt8]? = nil, allowing time: Duration? = nil
     ) async throws -> (status: Int, body: [UInt8]) {
         var fields = HTTPFields()
+        if let time { fields.append("x-harbour-deadline-ms", "\(time.milliseconds)") }
         if let token { fields.append("authorization", "Bearer \(token)") }
         if body != nil { fields.append("content-type", "application/json") }
         let request = HTTPClientRequest(
             method: method, origin: try HTTPOrigin(try url(service)), target: target, fields: fields,
             body: body.map { .bytes($0) } ?? .empty)
-        let response = try await http.send(request, deadline: .now + limit)
+        // The client would give up at the very moment that it names as the deadline.
+        let response = try await http.send(request, deadline: time == nil ? .now + .seconds(30) : nil)
         return (response.status, try await response.collect())
     }
 

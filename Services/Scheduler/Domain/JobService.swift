@@ -1,4 +1,5 @@
 internal import Core
+internal import CronSchedule
 internal import HarbourProtocol
 
 /// Decides about jobs: what may be made, when it fires.
@@ -33,6 +34,13 @@ struct JobService: Sendable {
     private func validate(_ spec: JobSpec) throws(HarbourError) -> Timestamp? {
         _ = try RunPlan(
             tasks: spec.tasks, jobClusters: spec.jobClusters ?? [], timeoutSeconds: spec.timeoutSeconds)
-        return try spec.nextFireTime(after: .now)
+        let next = try spec.nextFireTime(after: .now)
+        if next == nil, let schedule = spec.schedule, schedule.pauseStatus != .paused {
+            throw HarbourError(
+                .invalidCronExpression,
+                "The schedule never fires: no day to come is named by its cron expression. Correct it, or pause it.",
+                detail: schedule.quartzCronExpression)
+        }
+        return next
     }
 }

@@ -1,0 +1,32 @@
+import Core
+import EventLoop
+import HTTPMessage
+import HarbourProtocol
+import TestSupport
+import Testing
+
+extension WholePlatform {
+    /// A user's own database that cannot be reached: nothing gets ready, and everything says why.
+    @Suite struct DatabaseAway {
+        @Test(.timeLimit(.minutes(2))) func upGivesUpAndServicesSayWhatTheyWaitFor() async throws {
+            try await withEventLoop { loop in
+                let platform = try PlatformUnderTest.prepare(loop: loop)
+                let error = await #expect(throws: HarbourError.self) {
+                    try await platform.harbour(
+                        ["up", "--timeout", "2"], adding: ["DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"])
+                }
+                #expect(error?.message.contains("Not everything is ready after 2 s") == true)
+                #expect(error?.message.contains("harbour logs workspace") == true)
+                for service in PlatformUnderTest.services {
+                    #expect(try await platform.send(.get, "/healthz", service: service).status == 200)
+                    let ready = try await platform.send(.get, "/readyz", service: service)
+                    #expect(ready.status == 503)
+                    let text = String(decoding: ready.body, as: UTF8.self)
+                    #expect(text.contains("database cannot be reached"), "\(text)")
+                }
+                #expect(try await platform.send(.get, "/api/v1/jobs").status == 503)
+                await platform.end()
+            }
+        }
+    }
+}
