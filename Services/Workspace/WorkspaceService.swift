@@ -22,6 +22,10 @@ public enum WorkspaceService {
         "admin-token-file", environment: "HARBOUR_WORKSPACE_ADMIN_TOKEN_FILE", aliases: ["HARBOUR_ADMIN_TOKEN_FILE"],
         help: "A file with the token that signs the user admin in."
     ).optional()
+    private static let pageFolder = Option<String>.path(
+        "page-folder", environment: "HARBOUR_WORKSPACE_PAGE_FOLDER",
+        help: "The folder of the built web page; without it there is only the API."
+    ).optional()
 
     private static let secretKey = Option<String>.string(
         "secret-key", environment: "HARBOUR_WORKSPACE_SECRET_KEY", aliases: ["HARBOUR_SECRET_KEY", "SECRET_KEY"],
@@ -37,7 +41,9 @@ public enum WorkspaceService {
         init(_ environment: ServiceEnvironment) throws(HarbourError) {
             database = try environment.makeDatabase()
             tokens = TokenStore(pool: database.pool)
-            authenticator = TokenAuthenticator(services: environment.serviceAuthenticator, tokens: tokens)
+            authenticator = TokenAuthenticator(
+                services: environment.serviceAuthenticator, tokens: tokens,
+                keys: SessionCookie.Keys(secret: environment.serviceToken))
         }
     }
 
@@ -46,7 +52,8 @@ public enum WorkspaceService {
         let foundation = Mutex<Foundation?>(nil)
         return ServiceDefinition(
             name: "workspace", summary: "Keeps folders, notebooks and their revisions; the front door to the platform.",
-            defaultPort: 8000, ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey],
+            defaultPort: 8000,
+            ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey, pageFolder],
             document: WorkspaceAPI.document,
             authenticator: { environment in
                 let made = try Foundation(environment)
@@ -68,6 +75,8 @@ public enum WorkspaceService {
         WorkspaceHandlers(tree: WorkspaceTree(pool: foundation.database.pool)).register(on: router)
         SecretHandlers(store: SecretStore(pool: foundation.database.pool), key: settings[secretKey])
             .register(on: router)
+        SessionHandlers(authenticator: foundation.authenticator).register(on: router)
+        if let folder = settings[pageFolder] { try PageRoutes(folder: folder).register(on: router.http) }
         let http = HTTPClient(loop: environment.loop)
         let gateway = Gateway(
             http: http, authenticator: foundation.authenticator, serviceToken: environment.serviceToken)

@@ -20,12 +20,12 @@ struct Workspace: Sendable {
 
     /// Runs the body with a workspace whose other services are at these addresses.
     static func run(
-        upstreams: [String: String] = [:], secretKey: String? = nil,
+        upstreams: [String: String] = [:], secretKey: String? = nil, more: [String] = [],
         _ body: @escaping @Sendable (Workspace) async throws -> Void
     ) async throws {
         let folder = try TemporaryDirectory()
         let file = try folder.write("token", Array("\(adminToken)\n".utf8))
-        var arguments = ["--admin-token-file", file]
+        var arguments = ["--admin-token-file", file] + more
         if let secretKey { arguments += ["--secret-key", secretKey] }
         for (name, url) in upstreams { arguments += ["--\(name)-url", url] }
         try await withService(WorkspaceService.definition, arguments: arguments) { service in

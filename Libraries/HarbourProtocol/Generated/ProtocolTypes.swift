@@ -60,6 +60,8 @@ public enum ProtocolTypes {
         ("workspace", "ResolveSecrets", { try ResolveSecrets(json: $0).encodedJSON() }),
         ("workspace", "ResolvedSecret", { try ResolvedSecret(json: $0).encodedJSON() }),
         ("workspace", "ResolvedSecrets", { try ResolvedSecrets(json: $0).encodedJSON() }),
+        ("workspace", "SignIn", { try SignIn(json: $0).encodedJSON() }),
+        ("workspace", "Session", { try Session(json: $0).encodedJSON() }),
         ("scheduler", "TaskDependency", { try TaskDependency(json: $0).encodedJSON() }),
         ("scheduler", "NotebookTask", { try NotebookTask(json: $0).encodedJSON() }),
         ("scheduler", "TaskSpec", { try TaskSpec(json: $0).encodedJSON() }),

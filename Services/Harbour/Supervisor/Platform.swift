@@ -31,14 +31,7 @@ struct Platform: Sendable {
             service(
                 "scheduler", 1, databaseURL ?? "", after: needs,
                 ["HARBOUR_SCHEDULER_CLUSTER_URL": url(2), "HARBOUR_SCHEDULER_WORKSPACE_URL": url(0)]))
-        programs.append(
-            service(
-                "workspace", 0, databaseURL ?? "", after: needs,
-                [
-                    "HARBOUR_WORKSPACE_SCHEDULER_URL": url(1), "HARBOUR_WORKSPACE_CLUSTER_URL": url(2),
-                    "HARBOUR_WORKSPACE_MONITORING_URL": url(3), "HARBOUR_ADMIN_TOKEN_FILE": layout.adminToken,
-                    "HARBOUR_WORKSPACE_SECRET_KEY_FILE": layout.secretKey,
-                ]))
+        programs.append(service("workspace", 0, databaseURL ?? "", after: needs, workspaceVariables))
         programs.append(
             service(
                 "monitoring", 3, databaseURL ?? "", after: needs,
@@ -47,6 +40,18 @@ struct Platform: Sendable {
                     "HARBOUR_MONITORING_CLUSTER_URL": url(2),
                 ]))
         return programs
+    }
+
+    private var workspaceVariables: [String: String] {
+        var variables = [
+            "HARBOUR_WORKSPACE_SCHEDULER_URL": url(1), "HARBOUR_WORKSPACE_CLUSTER_URL": url(2),
+            "HARBOUR_WORKSPACE_MONITORING_URL": url(3), "HARBOUR_ADMIN_TOKEN_FILE": layout.adminToken,
+            "HARBOUR_WORKSPACE_SECRET_KEY_FILE": layout.secretKey,
+        ]
+        // Programs that were built by hand have no page beside them; the API works without it.
+        let page = "\(resources)/page"
+        if access("\(page)/index.html", R_OK) == 0 { variables["HARBOUR_WORKSPACE_PAGE_FOLDER"] = page }
+        return variables
     }
 
     private var clusterVariables: [String: String] {

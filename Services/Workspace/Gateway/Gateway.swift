@@ -117,7 +117,8 @@ struct Gateway: Sendable {
         switch name.lowercased() {
         case "connection", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "te",
             "trailer", "transfer-encoding", "upgrade", "host", "content-length", "expect", "date", "server",
-            "authorization", "cookie", "set-cookie", CallHeader.requestID, CallHeader.deadline, CallHeader.trace,
+            "authorization", "cookie", "set-cookie", SessionCookie.csrfField, CallHeader.requestID, CallHeader.deadline,
+            CallHeader.trace,
             CallHeader.user:
             true
         default: false

@@ -13,6 +13,30 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Sign a browser in with a token; the answer sets a cookie. `POST /api/v1/session`.
+    public static let createSession = Endpoint<CreateSessionInput, Session>(
+        EndpointRoute(
+            service: "workspace", operationID: "createSession",
+            method: .post, path: "/api/v1/session",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 8192)
+    )
+
+    /// Say who the browser's cookie stands for. `GET /api/v1/session`.
+    public static let getSession = Endpoint<GetSessionInput, Session>(
+        EndpointRoute(
+            service: "workspace", operationID: "getSession",
+            method: .get, path: "/api/v1/session",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Sign the browser out. `DELETE /api/v1/session`.
+    public static let deleteSession = Endpoint<DeleteSessionInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "deleteSession",
+            method: .delete, path: "/api/v1/session",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Put a notebook or file into the tree. `POST /api/v1/workspace/import`.
     public static let importObject = Endpoint<ImportObjectInput, ObjectInfo>(
         EndpointRoute(
@@ -160,6 +184,9 @@ public enum WorkspaceAPI {
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         getMe.route,
+        createSession.route,
+        getSession.route,
+        deleteSession.route,
         importObject.route,
         exportObject.route,
         listObjects.route,

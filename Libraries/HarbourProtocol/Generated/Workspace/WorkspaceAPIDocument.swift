@@ -38,6 +38,88 @@ extension WorkspaceAPI {
         "x-idempotent": true
        }
       },
+      "/api/v1/session": {
+       "post": {
+        "operationId": "createSession",
+        "summary": "Sign a browser in with a token; the answer sets a cookie",
+        "tags": [
+         "people"
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/SignIn"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Session"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true,
+        "x-max-body-bytes": 8192
+       },
+       "get": {
+        "operationId": "getSession",
+        "summary": "Say who the browser's cookie stands for",
+        "tags": [
+         "people"
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Session"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       },
+       "delete": {
+        "operationId": "deleteSession",
+        "summary": "Sign the browser out",
+        "tags": [
+         "people"
+        ],
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/Empty"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": true
+       }
+      },
       "/api/v1/workspace/import": {
        "post": {
         "operationId": "importObject",
@@ -1375,6 +1457,47 @@ extension WorkspaceAPI {
            "$ref": "#/components/schemas/ResolvedSecret"
           },
           "description": "In the order they were asked for"
+         }
+        }
+       },
+       "SignIn": {
+        "type": "object",
+        "description": "What a browser shows to be signed in.",
+        "required": [
+         "token"
+        ],
+        "additionalProperties": false,
+        "properties": {
+         "token": {
+          "type": "string",
+          "description": "A token of the user's",
+          "minLength": 1,
+          "maxLength": 4096
+         }
+        }
+       },
+       "Session": {
+        "type": "object",
+        "description": "A browser that is signed in.",
+        "required": [
+         "user_name",
+         "csrf_token",
+         "expires_time"
+        ],
+        "properties": {
+         "user_name": {
+          "type": "string",
+          "description": "The name of the user"
+         },
+         "csrf_token": {
+          "type": "string",
+          "description": "To be sent as x-csrf-token with everything that changes something"
+         },
+         "expires_time": {
+          "type": "integer",
+          "format": "int64",
+          "description": "When the cookie ends, milliseconds since 1970 UTC",
+          "x-timestamp": true
          }
         }
        },

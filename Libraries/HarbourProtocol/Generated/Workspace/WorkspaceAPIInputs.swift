@@ -26,6 +26,75 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `createSession` is asked with.
+    public struct CreateSessionInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: SignIn
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: SignIn) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/session")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getSession` is asked with.
+    public struct GetSessionInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/session")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `deleteSession` is asked with.
+    public struct DeleteSessionInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/session")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `importObject` is asked with.
     public struct ImportObjectInput: EndpointInput, Hashable {
         /// The body.

@@ -1,0 +1,131 @@
+import Core
+import HTTPClient
+import HTTPMessage
+import HarbourProtocol
+import TestSupport
+import Testing
+import WorkspaceService
+
+@Suite("Browser sessions")
+struct SessionTests {
+    /// Asks as a browser does: with a cookie, without a token.
+    private static func ask(
+        _ workspace: Workspace, _ method: HTTPMethod, _ target: String, cookie: String? = nil, csrf: String? = nil,
+        json: String? = nil, type: String = "application/json"
+    ) async throws -> (status: Int, fields: HTTPFields, body: String) {
+        // An empty field keeps the fixture from adding the administrator's token.
+        var fields: HTTPFields = ["authorization": ""]
+        if let cookie { fields.append("cookie", "theme=dark; \(cookie)") }
+        if let csrf { fields.append("x-csrf-token", csrf) }
+        if json != nil { fields.append("content-type", type) }
+        let response = try await workspace.send(
+            method, target, fields: fields, body: json.map { .bytes(Array($0.utf8)) } ?? .empty)
+        return (response.status, response.fields, String(decoding: try await response.collect(), as: UTF8.self))
+    }
+
+    private static func signIn(_ workspace: Workspace) async throws -> (cookie: String, session: Session) {
+        let answer = try await ask(workspace, .post, "/api/v1/session", json: #"{"token":" \#(adminToken)\n"}"#)
+        #expect(answer.status == 200)
+        let field = try #require(answer.fields["set-cookie"])
+        for part in ["Path=/", "Max-Age=604800", "HttpOnly", "SameSite=Strict"] { #expect(field.contains(part)) }
+        #expect(!field.contains(adminToken))
+        #expect(answer.fields["cache-control"] == "no-store")
+        return (String(field.prefix { $0 != ";" }), try Session(json: Array(answer.body.utf8)))
+    }
+
+    @Test func aTokenBecomesASession() async throws {
+        try await Workspace.run { workspace in
+            let (cookie, session) = try await SessionTests.signIn(workspace)
+            #expect(session.userName == "admin")
+            let me = try await SessionTests.ask(workspace, .get, "/api/v1/me", cookie: cookie)
+            #expect(me.status == 200 && me.body.contains("admin"))
+            let shown = try await SessionTests.ask(workspace, .get, "/api/v1/session", cookie: cookie)
+            #expect(try Session(json: Array(shown.body.utf8)) == session)
+            #expect(!shown.fields.contains("set-cookie"))
+
+            for token in ["wrong", adminToken + "0", ""] {
+                let refused = try await SessionTests.ask(
+                    workspace, .post, "/api/v1/session", json: #"{"token":"\#(token)"}"#)
+                #expect(refused.status == (token.isEmpty ? 400 : 401))
+                #expect(!refused.fields.contains("set-cookie"))
+            }
+            let form = try await SessionTests.ask(
+                workspace, .post, "/api/v1/session", json: #"{"token":"\#(adminToken)"}"#, type: "text/plain")
+            #expect(form.status == 415)
+        }
+    }
+
+    @Test func aCookieThatWasChangedIsNone() async throws {
+        try await Workspace.run { workspace in
+            let (cookie, _) = try await SessionTests.signIn(workspace)
+            let equals = try #require(cookie.firstIndex(of: "="))
+            let name = cookie[...equals]
+            var parts = cookie[cookie.index(after: equals)...].split(separator: ".").map(String.init)
+            parts[3] = "9999999999999"
+            for changed in [
+                name + parts.joined(separator: "."), name + "", name + "v1.....",
+                String(cookie.dropLast(5)) + (cookie.hasSuffix("AAAAA") ? "BBBBA" : "AAAAA"),
+                "other=" + cookie[cookie.index(after: equals)...],
+            ] {
+                let answer = try await SessionTests.ask(workspace, .get, "/api/v1/me", cookie: String(changed))
+                #expect(answer.status == 401, "\(changed)")
+            }
+        }
+    }
+
+    /// Goal: a page of another origin, whose requests a browser may send with the cookie, cannot change anything.
+    @Test func aChangeNeedsThePagesToken() async throws {
+        try await Workspace.run { workspace in
+            let (cookie, session) = try await SessionTests.signIn(workspace)
+            let folder = #"{"path":"/Shared/made"}"#
+            for csrf in [nil, "", session.csrfToken + "x"] {
+                let answer = try await SessionTests.ask(
+                    workspace, .post, "/api/v1/workspace/mkdirs", cookie: cookie, csrf: csrf, json: folder)
+                #expect(answer.status == 403)
+            }
+            let made = try await SessionTests.ask(
+                workspace, .post, "/api/v1/workspace/mkdirs", cookie: cookie, csrf: session.csrfToken, json: folder)
+            #expect(made.status == 200)
+
+            let kept = try await SessionTests.ask(workspace, .delete, "/api/v1/session", cookie: cookie)
+            #expect(kept.status == 403)
+            let ended = try await SessionTests.ask(
+                workspace, .delete, "/api/v1/session", cookie: cookie, csrf: session.csrfToken)
+            #expect(ended.fields["set-cookie"]?.contains("Max-Age=0") == true)
+        }
+    }
+}
+
+@Suite("The page's files")
+struct PageTests {
+    @Test func filesComeWithAPolicyAndTheAPIStaysItself() async throws {
+        let folder = try TemporaryDirectory()
+        try folder.write("index.html", Array("<!doctype html><title>DataHarbour</title>".utf8))
+        try folder.write("output.html", Array("<!doctype html><title>Output</title>".utf8))
+        try #require(try runCommand(["mkdir", folder.file("assets")]).isEmpty)
+        try folder.write("assets/app-0ABCD2345.js", Array("plain".utf8))
+        try folder.write("assets/app-0ABCD2345.js.br", Array("small".utf8))
+        try await Workspace.run(more: ["--page-folder", folder.path]) { workspace in
+            for address in ["/", "/runs/1", "/workspace/Shared/a.b/c", "/sign-in"] {
+                let page = try await workspace.send(.get, address)
+                #expect(page.status == 200, "\(address)")
+                let policy = page.fields["content-security-policy"] ?? ""
+                #expect(policy.hasPrefix("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"))
+                #expect(page.fields["cache-control"] == "no-cache")
+            }
+            let script = try await workspace.send(
+                .get, "/assets/app-0ABCD2345.js", fields: ["accept-encoding": "gzip, br"])
+            #expect(script.fields["cache-control"]?.contains("immutable") == true)
+            #expect(script.fields["content-encoding"] == "br")
+            #expect(try await script.collect() == Array("small".utf8))
+            let frame = try await workspace.send(.get, "/output-frame")
+            #expect(frame.fields["content-security-policy"]?.hasPrefix("sandbox allow-scripts;") == true)
+            for (address, status) in [
+                ("/assets/none.js", 404), ("/assets/../index.html", 404), ("/api/v1/none", 404), ("/none", 404),
+            ] {
+                #expect(try await workspace.send(.get, address).status == status, "\(address)")
+            }
+            #expect(try await workspace.send(.post, "/api/v1/none").status == 404)
+        }
+    }
+}
