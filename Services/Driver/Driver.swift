@@ -211,7 +211,9 @@ public final class Driver: @unchecked Sendable {
                 "The cluster has \(configuration.contextLimit) contexts, which is its limit. End one first.")
         }
         let record = ContextRecord(
-            id: id, language: language, kernel: kernel, parameters: spec.parameters ?? [:], created: .now)
+            id: id, language: language, kernel: kernel, parameters: spec.parameters ?? [:],
+            taskValues: JSONObject((spec.taskValues ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }),
+            created: .now)
         try ScratchFolder.make("\(scratch.journals)/\(id)")
         try ScratchFolder.write(record.encodedJSON(), to: "\(scratch.journals)/\(id)/\(ContextRecord.fileName)")
         let context = DriverContext(

@@ -46,7 +46,7 @@ public enum SchedulerService {
         }
         let context = EngineContext(
             loop: loop, pool: pool, clusters: try client(clusterURL, "cluster"),
-            workspace: try client(workspaceURL, "workspace"))
+            workspace: try client(workspaceURL, "workspace"), signals: RunSignals(loop: loop))
         let configuration = environment.configuration
         let owner = configuration[instance] ?? configuration[environment.options.listen].description
         let engine = SchedulerEngine(
@@ -56,7 +56,7 @@ public enum SchedulerService {
         RunHandlers(
             service: RunService(
                 jobs: JobStore(pool: pool), runs: RunStore(pool: pool), events: RunEventStore(pool: pool),
-                signals: engine.signals)
+                signals: context.signals)
         ).register(on: router)
         return [
             database.component,

@@ -6,7 +6,8 @@ import ServiceKit
 import Synchronization
 
 /// The workspace and cluster services as the scheduler sees them, with cells that do what their source says:
-/// `print x`, `fail x`, `exit x`, `pause milliseconds`, `wait`, `lost`. Commands run once a name and keep their events, as the driver does.
+/// `print x`, `fail x`, `exit x`, `value name text`, `pause milliseconds`,
+/// `wait`, `lost`. Commands run once a name and keep their events, as the driver does.
 final class ScriptedServices: Sendable {
     private struct Command {
         var events: [CommandEvent] = []
@@ -18,6 +19,7 @@ final class ScriptedServices: Sendable {
         var clusters: [String: ClusterState] = [:]
         var notebooks: [String: [String]] = [:]
         var contexts: Set<String> = []
+        var contextSpecs: [String: ContextSpec] = [:]
     }
     private let state = Mutex(State())
 
@@ -27,6 +29,9 @@ final class ScriptedServices: Sendable {
     var clusters: [String: ClusterState] { state.withLock { $0.clusters } }
     /// The contexts that have not been ended.
     var contexts: Set<String> { state.withLock { $0.contexts } }
+
+    /// What each context was asked to be, by its id.
+    var contextSpecs: [String: ContextSpec] { state.withLock { $0.contextSpecs } }
 
     /// Puts a notebook into the workspace: a cell a line.
     func put(_ path: String, _ cells: [String]) { state.withLock { $0.notebooks[path] = cells } }
@@ -84,7 +89,10 @@ final class ScriptedServices: Sendable {
         }
         router.on(ClusterAPI.createContext) { [self] input, _ in
             let id = input.body.contextID ?? Identifier.make()
-            state.withLock { _ = $0.contexts.insert(id) }
+            state.withLock {
+                $0.contexts.insert(id)
+                $0.contextSpecs[id] = input.body
+            }
             return ContextInfo(
                 contextID: id, clusterID: input.clusterID, language: "python", kernel: "python", state: .running,
                 createdTime: .now)
@@ -143,6 +151,17 @@ final class ScriptedServices: Sendable {
                 id,
                 [
                     CommandEvent(sequence: 0, timestamp: .now, type: .stream, name: "stdout", text: rest + "\n"),
+                    terminal(.finished),
+                ])
+        case "value":
+            let parts = rest.split(separator: " ", maxSplits: 1).map(String.init)
+            let value: JSONValue = ["key": .string(parts[0]), "value": .string(parts.count > 1 ? parts[1] : "")]
+            emit(
+                id,
+                [
+                    CommandEvent(
+                        sequence: 0, timestamp: .now, type: .display,
+                        data: ["application/vnd.dataharbour.task-value+json": value]),
                     terminal(.finished),
                 ])
         case "exit":

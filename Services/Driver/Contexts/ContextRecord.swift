@@ -8,13 +8,19 @@ struct ContextRecord: JSONCodable, Sendable, Hashable {
     var language: String
     var kernel: String
     var parameters: [String: String]
+    /// What earlier tasks of a run left, by task.
+    var taskValues: JSONObject
     var created: Timestamp
 
-    init(id: String, language: String, kernel: String, parameters: [String: String], created: Timestamp) {
+    init(
+        id: String, language: String, kernel: String, parameters: [String: String], taskValues: JSONObject = [:],
+        created: Timestamp
+    ) {
         self.id = id
         self.language = language
         self.kernel = kernel
         self.parameters = parameters
+        self.taskValues = taskValues
         self.created = created
     }
 
@@ -24,6 +30,7 @@ struct ContextRecord: JSONCodable, Sendable, Hashable {
             "created": .integer(created.milliseconds),
             "parameters": .object(
                 JSONObject(parameters.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) })),
+            "task_values": .object(taskValues),
         ]
         object.encode(to: &writer)
     }
@@ -34,6 +41,7 @@ struct ContextRecord: JSONCodable, Sendable, Hashable {
         language = object["language"]?.string ?? ""
         kernel = object["kernel"]?.string ?? ""
         created = Timestamp(milliseconds: object["created"]?.int64 ?? 0)
+        taskValues = object["task_values"]?.object ?? [:]
         parameters = (object["parameters"]?.object ?? [:]).reduce(into: [:]) { $0[$1.key] = $1.value.string }
     }
 }

@@ -11,6 +11,7 @@ final class DriverContext: @unchecked Sendable {
     let kernelName: String
     let created: Timestamp
     private let parameters: [String: String]
+    private let taskValues: JSONObject
     /// Nil for a context of a driver that came before this one.
     private let pool: KernelPool?
     private let loop: EventLoop
@@ -36,6 +37,7 @@ final class DriverContext: @unchecked Sendable {
         language = spec.language
         kernelName = spec.kernel
         parameters = spec.parameters
+        taskValues = spec.taskValues
         created = spec.created
         clusterID = configuration.clusterID
         journalFolder = "\(scratch.journals)/\(spec.id)"
@@ -197,7 +199,9 @@ final class DriverContext: @unchecked Sendable {
         let kernel = try await pool.takeOwn()
         defer { pool.refill() }
         let values = JSONObject(parameters.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) })
-        let attach: JSONValue = ["context_id": .string(id), "parameters": .object(values)]
+        let attach: JSONValue = [
+            "context_id": .string(id), "parameters": .object(values), "task_values": .object(taskValues),
+        ]
         let (_, result) = await kernel.execute(
             KernelRequest("", isSilent: true, metadata: ["dataharbour": ["attach": attach]]))
         switch result.status {

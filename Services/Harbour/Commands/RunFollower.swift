@@ -20,7 +20,8 @@ struct RunFollower {
                 show(event)
             }
             let run = try await api.call(SchedulerAPI.getRun, .init(runID: runID))
-            if run.state.lifeCycleState == .terminated && run.lastSequence ?? 0 <= last { return run }
+            let isOver = run.state.lifeCycleState == .terminated || run.state.lifeCycleState == .skipped
+            if isOver && run.lastSequence ?? 0 <= last { return run }
         }
     }
 

@@ -32,8 +32,7 @@ struct JobService: Sendable {
 
     /// - Returns: when the schedule fires next.
     private func validate(_ spec: JobSpec) throws(HarbourError) -> Timestamp? {
-        _ = try RunPlan(
-            tasks: spec.tasks, jobClusters: spec.jobClusters ?? [], timeoutSeconds: spec.timeoutSeconds)
+        _ = try RunPlan(spec)
         let next = try spec.nextFireTime(after: .now)
         if next == nil, let schedule = spec.schedule, schedule.pauseStatus != .paused {
             throw HarbourError(

@@ -3,15 +3,14 @@ internal import HarbourProtocol
 
 /// Tells readers what a step of the machine has changed.
 struct RunEventWriter {
-    let plan: RunPlan
-
     /// The events of one step, in the order they make sense: attempts, tasks, the run.
     func events(from old: RunMachine, to new: RunMachine, at now: Timestamp) -> [RunEvent] {
         var events: [RunEvent] = []
-        for index in plan.tasks.indices {
-            let (before, after) = (old.tasks[index], new.tasks[index])
+        for index in new.tasks.indices {
+            let after = new.tasks[index]
+            let before = index < old.tasks.count ? old.tasks[index] : TaskRecord(place: after.place)
             if before == after { continue }
-            let key = plan.tasks[index].key
+            let key = new.key(of: index)
             for (number, attempt) in after.attempts.enumerated()
             where number >= before.attempts.count || before.attempts[number] != attempt {
                 events.append(
@@ -23,7 +22,7 @@ struct RunEventWriter {
                 events.append(
                     RunEvent(
                         sequence: 0, timestamp: now, type: .taskState, taskKey: key,
-                        state: after.state(waitsFor: [], executed: false)))
+                        state: after.state(waitsFor: [], executed: false, isRunTimedOut: new.run.ending == .timedOut)))
             }
         }
         if old.run.ending != new.run.ending || old.run.result != new.run.result || old.run.startTime == nil {
@@ -34,7 +33,7 @@ struct RunEventWriter {
     }
 
     private func rows(of machine: RunMachine) -> [TaskRow] {
-        plan.tasks.indices.map { TaskRow(ordinal: $0, key: plan.tasks[$0].key, record: machine.tasks[$0]) }
+        machine.tasks.indices.map { TaskRow(ordinal: $0, key: machine.key(of: $0), record: machine.tasks[$0]) }
     }
 }
 
@@ -42,11 +41,12 @@ extension RunProgress.Change {
     /// What has to be written to get from one state to the other.
     init(from old: RunMachine, to new: RunMachine) {
         self.init(run: new.run)
-        for index in new.tasks.indices where old.tasks[index] != new.tasks[index] {
-            tasks.append((index, new.tasks[index]))
-            let before = old.tasks[index].attempts
-            for (number, attempt) in new.tasks[index].attempts.enumerated()
-            where number >= before.count || before[number] != attempt {
+        for index in new.tasks.indices {
+            let before = index < old.tasks.count ? old.tasks[index] : nil
+            guard before != new.tasks[index] else { continue }
+            tasks.append((index, new.key(of: index), new.tasks[index]))
+            for (number, attempt) in new.tasks[index].attempts.enumerated() {
+                if let before, number < before.attempts.count, before.attempts[number] == attempt { continue }
                 attempts.append((index, number, attempt))
             }
         }

@@ -26,17 +26,37 @@ struct RunMachine: Sendable {
         case finish
     }
 
+    /// The most inputs of a for-each task.
+    static let maxInputs = 1000
+
     let plan: RunPlan
-    private(set) var tasks: [TaskRecord]
-    private(set) var run: RunRecord
-    private let dependents: [[Int]]
+    let facts: RunFacts
+    /// The tasks of the plan, and after them the iterations of for-each tasks as they began.
+    var tasks: [TaskRecord]
+    var run: RunRecord
+    private let isLeaf: [Bool]
 
     /// A run that nobody has begun, or one as it was written down.
-    init(plan: RunPlan, run: RunRecord = RunRecord(), tasks: [TaskRecord]? = nil) {
+    init(plan: RunPlan, facts: RunFacts = RunFacts(), run: RunRecord = RunRecord(), tasks: [TaskRecord]? = nil) {
         self.plan = plan
+        self.facts = facts
         self.run = run
         self.tasks = tasks ?? plan.tasks.map { _ in TaskRecord() }
-        dependents = plan.dependents
+        isLeaf = plan.dependents.map(\.isEmpty)
+    }
+
+    /// What a task does: one of the plan's, or the template of the for-each task it is an iteration of.
+    func plan(of index: Int) -> TaskPlan {
+        if let place = tasks[index].place, case .forEach(let forEach) = plan.tasks[place.parent].work {
+            return forEach.task
+        }
+        return plan.tasks[index]
+    }
+
+    /// What people call a task of the run.
+    func key(of index: Int) -> String {
+        let key = plan(of: index).key
+        return tasks[index].place.map { "\(key)[\($0.number)]" } ?? key
     }
 
     /// Begins the run, or takes it up where it was written down.
@@ -45,7 +65,7 @@ struct RunMachine: Sendable {
         if run.startTime == nil { run.startTime = now }
         var actions: [Action] = []
         for (index, task) in tasks.enumerated() {
-            guard let attempt = task.runningAttempt else { continue }
+            guard case .attempts = plan(of: index).work, let attempt = task.runningAttempt else { continue }
             actions.append(.runAttempt(task: index, attempt: attempt))
             if task.phase.isStopping { actions.append(.stopAttempt(task: index, attempt: attempt)) }
         }
@@ -57,7 +77,7 @@ struct RunMachine: Sendable {
         guard run.result == nil else { return [] }
         switch event {
         case .attemptEnded(let task, let attempt, let outcome):
-            guard tasks[task].runningAttempt == attempt else { return [] }
+            guard tasks.indices.contains(task), tasks[task].runningAttempt == attempt else { return [] }
             end(task, with: outcome, at: now)
             return advance(at: now)
         case .cancel:
@@ -94,8 +114,8 @@ struct RunMachine: Sendable {
         return Timestamp(milliseconds: start.milliseconds + timeout)
     }
 
-    private func attemptDeadline(_ index: Int) -> Timestamp? {
-        guard let timeout = plan.tasks[index].timeout, let start = tasks[index].attempts.last?.startTime else {
+    func attemptDeadline(_ index: Int) -> Timestamp? {
+        guard let timeout = plan(of: index).policy.timeout, let start = tasks[index].attempts.last?.startTime else {
             return nil
         }
         return Timestamp(milliseconds: start.milliseconds + timeout)
@@ -105,7 +125,9 @@ struct RunMachine: Sendable {
     private mutating func advance(at now: Timestamp) -> [Action] {
         var actions: [Action] = []
         if run.ending == nil, let deadline = runDeadline, deadline <= now { run.ending = .timedOut }
-        if run.ending != nil { actions += stopEverything(at: now) } else { actions += moveTasks(at: now) }
+        if run.ending != nil { actions += stopEverything(at: now) }
+        // A condition or an empty for-each ends as soon as it begins, and with that others may move.
+        while moveTasks(at: now, &actions) {}
         actions += releaseClusters()
         if let result = overallResult {
             run.result = result
@@ -115,24 +137,54 @@ struct RunMachine: Sendable {
         return actions
     }
 
-    private mutating func moveTasks(at now: Timestamp) -> [Action] {
-        var actions: [Action] = []
-        for index in tasks.indices {
-            switch tasks[index].phase {
-            case .blocked:
-                if plan.tasks[index].dependencies.allSatisfy({ tasks[$0].phase == .ended(.success) }) {
-                    actions.append(startAttempt(index, at: now))
-                }
-            case .waitingForRetry(let time):
-                if time <= now { actions.append(startAttempt(index, at: now)) }
-            case .running:
-                if let deadline = attemptDeadline(index), deadline <= now {
-                    actions.append(stop(index, because: .timedOut))
-                }
-            case .stopping, .ended: break
-            }
+    /// Whether an end made it worth looking again.
+    private mutating func moveTasks(at now: Timestamp, _ actions: inout [Action]) -> Bool {
+        var isAgain = false
+        // Iterations that begin here have higher numbers, and are looked at in the same pass.
+        var index = 0
+        while index < tasks.count {
+            let before = tasks[index].phase
+            move(index, at: now, &actions)
+            if tasks[index].phase != before, tasks[index].phase.isEnded { isAgain = true }
+            index += 1
         }
-        return actions
+        return isAgain
+    }
+
+    private mutating func move(_ index: Int, at now: Timestamp, _ actions: inout [Action]) {
+        switch tasks[index].phase {
+        case .blocked:
+            guard run.ending == nil else { return }
+            if let place = tasks[index].place {
+                if hasRoom(place.parent) { start(index, at: now, &actions) }
+                return
+            }
+            if plan.tasks[index].isDisabled { return end(index, as: .disabled, at: now) }
+            let standings = plan.tasks[index].dependencies.map(standing)
+            switch DependencyRule.verdict(plan.tasks[index].rule, standings) {
+            case .wait: break
+            case .run: start(index, at: now, &actions)
+            case .end(let result): end(index, as: result, at: now)
+            }
+        case .waitingForRetry(let time):
+            if time <= now { start(index, at: now, &actions) }
+        case .running:
+            if let deadline = attemptDeadline(index), deadline <= now {
+                stop(index, because: .timedOut, at: now, &actions)
+            }
+            finishForEach(index, at: now)
+        case .stopping: finishForEach(index, at: now)
+        case .ended: break
+        }
+    }
+
+    private func standing(_ dependency: Dependency) -> DependencyRule.Standing {
+        let task = tasks[dependency.task]
+        guard let result = task.phase.result else { return .pending }
+        if result == .success, let wanted = dependency.outcome, task.attempts.last?.outcome?.branch != wanted {
+            return .leftOut
+        }
+        return result.standing
     }
 
     private mutating func stopEverything(at now: Timestamp) -> [Action] {
@@ -140,69 +192,26 @@ struct RunMachine: Sendable {
         let result: TaskResult = run.ending == .timedOut ? .timedOut : .canceled
         for index in tasks.indices {
             switch tasks[index].phase {
-            case .blocked, .waitingForRetry:
-                tasks[index].phase = .ended(result)
-                tasks[index].endTime = now
-            case .running: actions.append(stop(index, because: result))
+            case .blocked, .waitingForRetry: end(index, as: result, at: now)
+            case .running: stop(index, because: result, at: now, &actions)
             case .stopping, .ended: break
             }
         }
         return actions
     }
 
-    private mutating func startAttempt(_ index: Int, at now: Timestamp) -> Action {
-        let number = tasks[index].attempts.count
-        tasks[index].attempts.append(AttemptRecord(startTime: now))
-        tasks[index].phase = .running
-        if tasks[index].startTime == nil { tasks[index].startTime = now }
-        return .runAttempt(task: index, attempt: number)
-    }
-
-    private mutating func stop(_ index: Int, because result: TaskResult) -> Action {
-        tasks[index].phase = .stopping(result)
-        return .stopAttempt(task: index, attempt: tasks[index].attempts.count - 1)
-    }
-
-    private mutating func end(_ index: Int, with outcome: AttemptOutcome, at now: Timestamp) {
-        // What we stopped ends as what we stopped it for, unless it had succeeded before the interrupt came.
-        var outcome = outcome
-        if case .stopping(let result) = tasks[index].phase, outcome.result != .success { outcome.result = result }
-        let last = tasks[index].attempts.count - 1
-        tasks[index].attempts[last].outcome = outcome
-        tasks[index].attempts[last].endTime = now
-        if run.ending == nil, mayRetry(index, after: outcome.result) {
-            let due = Timestamp(milliseconds: now.milliseconds + plan.tasks[index].retryInterval)
-            tasks[index].phase = .waitingForRetry(due)
-            return
-        }
-        tasks[index].phase = .ended(outcome.result)
-        tasks[index].endTime = now
-        if outcome.result != .success { failDependents(of: index, at: now) }
-    }
-
-    private func mayRetry(_ index: Int, after result: TaskResult) -> Bool {
-        let task = plan.tasks[index]
-        guard tasks[index].attempts.count <= task.maxRetries else { return false }
-        return result == .failed || (result == .timedOut && task.retriesOnTimeout)
-    }
-
-    /// What can no longer run ends at once, so that people see it and clusters are released early.
-    private mutating func failDependents(of index: Int, at now: Timestamp) {
-        var open = dependents[index]
-        while let next = open.popLast() {
-            guard tasks[next].phase == .blocked else { continue }
-            tasks[next].phase = .ended(.upstreamFailed)
-            tasks[next].endTime = now
-            open += dependents[next]
-        }
-    }
-
     private mutating func releaseClusters() -> [Action] {
         var needed: Set<ClusterChoice> = []
         var idle: [ClusterChoice] = []
-        for (index, task) in tasks.enumerated() where !task.phase.isEnded { needed.insert(plan.tasks[index].cluster) }
+        func choice(_ index: Int) -> ClusterChoice? {
+            if case .forEach(let forEach) = plan(of: index).work { return forEach.task.cluster }
+            return plan(of: index).cluster
+        }
+        for (index, task) in tasks.enumerated() where !task.phase.isEnded {
+            if let choice = choice(index) { needed.insert(choice) }
+        }
         for (index, task) in tasks.enumerated() where task.phase.isEnded && !task.attempts.isEmpty {
-            let choice = plan.tasks[index].cluster
+            guard let choice = choice(index) else { continue }
             guard !needed.contains(choice), !run.released.contains(choice), !idle.contains(choice) else { continue }
             if case .existing = choice { continue }
             idle.append(choice)
@@ -211,11 +220,12 @@ struct RunMachine: Sendable {
         return idle.map { .releaseCluster($0) }
     }
 
+    /// The last tasks of the graph decide, as Databricks has it: what failed before them may have been dealt with.
     private var overallResult: TaskResult? {
         guard tasks.allSatisfy({ $0.phase.isEnded }) else { return nil }
-        let results = Set(tasks.compactMap { $0.phase.result })
-        if results.isSubset(of: [.success]) { return .success }
+        let bad = plan.tasks.indices.filter { tasks[$0].phase.result?.isBad ?? false }
+        if bad.isEmpty { return .success }
         if let ending = run.ending { return ending }
-        return .failed
+        return bad.contains { isLeaf[$0] } ? .failed : .successWithFailures
     }
 }

@@ -10,27 +10,44 @@ struct RunService: Sendable {
 
     func runNow(_ jobID: Int64, _ request: RunNow, user: String) async throws -> RunCreated {
         let job = try await jobs.get(jobID)
-        let defaults = job.settings.defaultParameters
-        let unknown = (request.parameters ?? [:]).keys.filter { defaults[$0] == nil }.sorted()
-        guard unknown.isEmpty else {
-            throw HarbourError(
-                .invalidParameter,
-                "The job has no parameter \(unknown.joined(separator: ", ")). It has "
-                    + (defaults.isEmpty ? "none." : "\(defaults.keys.sorted().joined(separator: ", "))."))
-        }
         let run = NewRun(
             jobID: jobID, runName: job.settings.name, trigger: .oneTime, creator: user,
             idempotencyToken: request.idempotencyToken, settings: job.settings,
-            parameters: defaults.merging(request.parameters ?? [:]) { $1 })
+            parameters: try job.settings.parameters(with: request.parameters ?? [:]))
         return RunCreated(runID: try await runs.insert(run, now: .now).runID)
+    }
+
+    /// Runs tasks of a run that has ended again, as part of the same run.
+    func repair(_ runID: Int64, _ request: RepairRun, user: String) async throws -> RepairCreated {
+        let row = try await runs.get(runID)
+        let tasks = try await runs.tasks(of: [runID])[runID] ?? []
+        var machine = try row.machine(tasks)
+        if machine.repairNumber > 0, request.latestRepairID != Int64(machine.repairNumber) {
+            throw HarbourError(
+                .conflict,
+                "Run \(runID) has been repaired before. Look at its history, and send the newest repair's id as "
+                    + "latest_repair_id.")
+        }
+        let parameters = row.parameters.merging(
+            try row.settings.parameters(with: request.jobParameters ?? [:], isPartial: true)
+        ) { $1 }
+        try machine.repair(
+            RepairWish(
+                taskKeys: request.rerunTasks ?? [], allFailed: request.rerunAllFailedTasks ?? false,
+                dependents: request.rerunDependentTasks ?? false, userName: user, parameters: parameters,
+                lastMessage: row.record.state(phase: row.phase, tasks: tasks).stateMessage))
+        try await runs.reopen(row, as: machine, parameters: parameters, now: .now)
+        return RepairCreated(repairID: Int64(machine.repairNumber))
     }
 
     func submit(_ request: SubmitRun, user: String) async throws -> RunCreated {
         let settings = JobSpec(
             name: request.runName, tasks: request.tasks, jobClusters: request.jobClusters,
+            parameters: (request.parameters ?? [:]).map { JobParameter(name: $0, default: $1) }.sorted {
+                $0.name < $1.name
+            },
             timeoutSeconds: request.timeoutSeconds)
-        _ = try RunPlan(
-            tasks: settings.tasks, jobClusters: settings.jobClusters ?? [], timeoutSeconds: settings.timeoutSeconds)
+        _ = try RunPlan(settings)
         let run = NewRun(
             jobID: nil, runName: request.runName, trigger: .runSubmit, creator: user,
             idempotencyToken: request.idempotencyToken, settings: settings, parameters: request.parameters ?? [:])
@@ -47,7 +64,7 @@ struct RunService: Sendable {
         let before = try pageToken.map { token throws(HarbourError) in try PageToken(token, count: 1).int64(0) }
         let rows = try await runs.list(before: before, jobID: jobID, activeOnly: activeOnly, limit: limit + 1)
         let page = Array(rows.prefix(limit))
-        let tasks = try await runs.tasks(of: page.map(\.runID))
+        let tasks = try await runs.tasks(of: page.map(\.runID), iterations: false)
         return RunList(
             runs: page.map { $0.run(tasks: tasks[$0.runID] ?? []) },
             nextPageToken: rows.count > limit ? page.last.map { PageToken(.integer($0.runID)).text } : nil)
@@ -96,5 +113,23 @@ struct RunService: Sendable {
             }
             return isOver
         }
+    }
+}
+
+extension JobSpec {
+    /// The parameters of a run: the defaults, and what the caller says instead.
+    ///
+    /// - Parameter isPartial: only what the caller says.
+    /// - Throws: `INVALID_PARAMETER_VALUE` for names that the job does not have.
+    func parameters(with given: [String: String], isPartial: Bool = false) throws(HarbourError) -> [String: String] {
+        let defaults = defaultParameters
+        let unknown = given.keys.filter { defaults[$0] == nil }.sorted()
+        guard unknown.isEmpty else {
+            throw HarbourError(
+                .invalidParameter,
+                "The job has no parameter \(unknown.joined(separator: ", ")). It has "
+                    + (defaults.isEmpty ? "none." : "\(defaults.keys.sorted().joined(separator: ", "))."))
+        }
+        return isPartial ? given : defaults.merging(given) { $1 }
     }
 }

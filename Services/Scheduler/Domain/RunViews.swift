@@ -7,10 +7,23 @@ extension TaskResult {
     var resultState: ResultState {
         switch self {
         case .success: .success
+        case .successWithFailures: .successWithFailures
         case .failed: .failed
         case .timedOut: .timedout
         case .canceled: .canceled
         case .upstreamFailed: .upstreamFailed
+        case .upstreamCanceled: .upstreamCanceled
+        case .excluded: .excluded
+        case .disabled: .disabled
+        case .skipped: .maximumConcurrentRunsReached
+        }
+    }
+
+    /// What was not meant to run has been skipped; everything else has come to its end.
+    var lifeCycleState: LifeCycleState {
+        switch self {
+        case .excluded, .disabled, .skipped: .skipped
+        default: .terminated
         }
     }
 }
@@ -19,11 +32,10 @@ extension RunRecord {
     /// The state of the run as people see it.
     func state(phase: RunRow.Phase, tasks: [TaskRow]) -> RunState {
         if let result {
-            let failed = tasks.first { $0.record.phase == .ended(.failed) || $0.record.phase == .ended(.timedOut) }
-            let outcome = failed?.record.attempts.last?.outcome
+            let (code, message) = reason(result, tasks)
             return RunState(
-                lifeCycleState: .terminated, resultState: result.resultState,
-                stateMessage: message(result, failed: failed), errorCode: outcome?.errorCode)
+                lifeCycleState: result.lifeCycleState, resultState: result.resultState, stateMessage: message,
+                errorCode: code)
         }
         if phase == .queued {
             return RunState(
@@ -35,32 +47,43 @@ extension RunRecord {
             let reason = ending == .timedOut ? "It ran out of time" : "It was cancelled"
             return RunState(lifeCycleState: .terminating, stateMessage: "\(reason); what runs is being interrupted.")
         }
-        let started = tasks.contains { $0.attempts.contains { $0.executedAt != nil } }
+        let needsCluster = tasks.contains { $0.record.runningAttempt != nil }
+        let started = tasks.contains { $0.attempts.contains { $0.executedAt != nil } || $0.record.phase.isEnded }
         return RunState(
-            lifeCycleState: started ? .running : .pending, stateMessage: started ? "" : "Waits for a cluster.")
+            lifeCycleState: started || !needsCluster ? .running : .pending,
+            stateMessage: started || !needsCluster ? "" : "Waits for a cluster.")
     }
 
-    private func message(_ result: TaskResult, failed: TaskRow?) -> String {
+    private func reason(_ result: TaskResult, _ tasks: [TaskRow]) -> (code: String?, message: String) {
         switch result {
-        case .success: return ""
-        case .canceled: return "It was cancelled."
-        case .timedOut: return "It ran out of time."
-        case .failed, .upstreamFailed:
-            guard let failed, let outcome = failed.record.attempts.last?.outcome else { return "A task failed." }
-            return "The task \(failed.key) failed: \(outcome.message)"
+        case .success: return (nil, "")
+        case .canceled: return (Termination.canceled.code, Termination.canceled.sentence)
+        case .timedOut: return (Termination.runTimedOut.code, Termination.runTimedOut.sentence)
+        case .skipped: return (Termination.placesTaken.code, Termination.placesTaken.sentence)
+        default:
+            let own = tasks.filter { $0.record.place == nil && $0.record.phase.result?.isBad ?? false }
+            let first =
+                own.first { [.failed, .timedOut].contains($0.record.phase.result) }
+                ?? own.first { $0.record.phase.result == .canceled } ?? own.first
+            guard let first, let failure = first.record.phase.result else { return (nil, "A task failed.") }
+            let state = first.record.ended(as: failure, isRunTimedOut: false)
+            let start = result == .successWithFailures ? "The last tasks succeeded, but the" : "The"
+            return (state.errorCode, "\(start) task \(first.key) failed: \(state.stateMessage)")
         }
     }
 }
 
 extension TaskRecord {
     /// The state of the task as people see it.
-    func state(waitsFor: [String], executed: Bool) -> RunState {
+    func state(waitsFor: [String], executed: Bool, isRunTimedOut: Bool) -> RunState {
         switch phase {
         case .blocked:
-            return RunState(lifeCycleState: .blocked, stateMessage: "Waits for \(waitsFor.joined(separator: ", ")).")
+            let what = waitsFor.isEmpty ? "its turn" : waitsFor.joined(separator: ", ")
+            return RunState(lifeCycleState: .blocked, stateMessage: "Waits for \(what).")
         case .running:
+            let isAtWork = executed || children != nil
             return RunState(
-                lifeCycleState: executed ? .running : .pending, stateMessage: executed ? "" : "Waits for its cluster.")
+                lifeCycleState: isAtWork ? .running : .pending, stateMessage: isAtWork ? "" : "Waits for its cluster.")
         case .stopping(let result):
             let reason = result == .timedOut ? "It ran out of time" : "It was cancelled"
             return RunState(lifeCycleState: .terminating, stateMessage: "\(reason) and is being interrupted.")
@@ -70,19 +93,19 @@ extension TaskRecord {
                 lifeCycleState: .waitingForRetry,
                 stateMessage: "Is tried again at \(ISO8601.format(time)). The last attempt failed: \(last)",
                 errorCode: attempts.last?.outcome?.errorCode)
-        case .ended(let result):
-            let message =
-                switch result {
-                case .success: ""
-                case .upstreamFailed: "Not run, because a task it depends on did not succeed."
-                case .canceled: "It was cancelled."
-                case .timedOut: attempts.isEmpty ? "The run ran out of time." : "It ran out of time."
-                case .failed: attempts.last?.outcome?.message ?? "It failed."
-                }
-            return RunState(
-                lifeCycleState: .terminated, resultState: result.resultState, stateMessage: message,
-                errorCode: attempts.last?.outcome?.errorCode)
+        case .ended(let result): return ended(as: result, isRunTimedOut: isRunTimedOut)
         }
+    }
+
+    fileprivate func ended(as result: TaskResult, isRunTimedOut: Bool) -> RunState {
+        // The last attempt knows why, unless the task was ended without one.
+        let outcome = attempts.count > earlierAttempts ? attempts.last?.outcome : nil
+        let reason = Termination(task: result, isRunTimedOut: isRunTimedOut)
+        let isOwn = outcome?.result == result
+        return RunState(
+            lifeCycleState: result.lifeCycleState, resultState: result.resultState,
+            stateMessage: (isOwn ? outcome?.message : nil) ?? reason?.sentence ?? "",
+            errorCode: (isOwn ? outcome?.errorCode : nil) ?? reason?.code)
     }
 }
 
@@ -97,37 +120,5 @@ extension AttemptRecord {
         if isStopping { return RunState(lifeCycleState: .terminating, stateMessage: "Is being interrupted.") }
         return RunState(
             lifeCycleState: executed ? .running : .pending, stateMessage: executed ? "" : "Waits for its cluster.")
-    }
-}
-
-extension RunRow {
-    /// The whole run as the API shows it.
-    func run(tasks: [TaskRow]) -> Run {
-        Run(
-            runID: runID, jobID: jobID, runName: runName, state: record.state(phase: phase, tasks: tasks),
-            trigger: trigger, creatorUserName: creator, fireTime: fireAt, createdTime: createdAt,
-            startTime: record.startTime, endTime: record.endTime, parameters: parameters,
-            tasks: tasks.map { task in self.task(task, among: tasks) }, runPagePath: "/runs/\(runID)",
-            lastSequence: lastSequence)
-    }
-
-    private func task(_ task: TaskRow, among tasks: [TaskRow]) -> RunTask {
-        let spec = settings.tasks[task.ordinal]
-        let waitsFor = (spec.dependsOn ?? []).map(\.taskKey).filter { key in
-            tasks.first { $0.key == key }?.record.phase != .ended(.success)
-        }
-        let executed = task.attempts.last?.executedAt != nil
-        return RunTask(
-            taskKey: task.key, dependsOn: spec.dependsOn, notebookPath: spec.notebookTask.notebookPath,
-            revisionID: task.revisionID, state: task.record.state(waitsFor: waitsFor, executed: executed),
-            attempts: task.attempts.map { attempt in
-                Attempt(
-                    attemptNumber: attempt.number, attemptID: "run-\(runID)-\(task.ordinal)-\(attempt.number)",
-                    state: attempt.record.state(
-                        executed: attempt.executedAt != nil, isStopping: task.record.phase.isStopping),
-                    clusterID: attempt.clusterID, startTime: attempt.record.startTime,
-                    executionTime: attempt.executedAt, endTime: attempt.record.endTime)
-            }, startTime: task.record.startTime, endTime: task.record.endTime,
-            exitValue: task.record.attempts.last?.outcome?.exitValue)
     }
 }

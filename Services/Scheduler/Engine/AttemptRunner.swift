@@ -4,16 +4,28 @@ internal import HarbourProtocol
 internal import NotebookFormats
 internal import ServiceClients
 
+/// Makes one attempt happen.
+protocol AttemptWork: Actor {
+    /// Runs the attempt to its end. It never throws: whatever happens is an outcome.
+    /// - Returns: nil when the attempt was left alone, because another scheduler goes on with it.
+    func run() async -> AttemptOutcome?
+    /// Interrupts the attempt; `run` returns soon after.
+    func stop()
+    /// Stops working on the attempt without touching what it runs.
+    func abandon()
+}
+
 /// What one attempt is to run.
 struct AttemptOrder: Sendable {
     var attemptID: String
     var number: Int
     var task: TaskSpec
     var choice: ClusterChoice
-    var notebookID: Int64
     var revisionID: Int64
     /// Values for the notebook's widgets.
     var parameters: [String: String]
+    /// What earlier tasks left, by task.
+    var taskValues: [String: JSONValue]
     var user: String
 }
 
@@ -21,7 +33,7 @@ struct AttemptOrder: Sendable {
 ///
 /// The attempt's id names its context and its commands, so every step may be done twice: a scheduler that takes the
 /// attempt over finds the command of the cell under way and goes on listening, and nothing is run a second time.
-actor AttemptRunner {
+actor AttemptRunner: AttemptWork {
     private let context: EngineContext
     private let order: AttemptOrder
     private let progress: RunProgress
@@ -47,8 +59,6 @@ actor AttemptRunner {
         self.log = log
     }
 
-    /// Runs the attempt to its end. It never throws: whatever happens is an outcome.
-    /// - Returns: nil when the attempt was left alone, because another scheduler goes on with it.
     func run() async -> AttemptOutcome? {
         let task = Task.immediate(executorPreference: context.loop) { await perform() }
         work = task
@@ -56,7 +66,6 @@ actor AttemptRunner {
         return isAbandoned ? nil : outcome
     }
 
-    /// Interrupts the attempt; `run` returns soon after.
     func stop() {
         guard !isStopping else { return }
         isStopping = true
@@ -67,7 +76,6 @@ actor AttemptRunner {
         context.loop.spawn { [self] in await interrupt(clusterID, commandID) }
     }
 
-    /// Stops working on the attempt without touching what it runs.
     func abandon() {
         isAbandoned = true
         work?.cancel()
@@ -98,9 +106,11 @@ actor AttemptRunner {
             let content = try await readNotebook()
             let clusterID = try await keeper.acquire(order.choice)
             place = clusterID
-            try await progress.place(attempt: order.attemptID, clusterID: clusterID, executedAt: nil)
+            try await progress.place(
+                attempt: order.attemptID, clusterID: clusterID, revisionID: order.revisionID, executedAt: nil)
             try await makeContext(clusterID, content)
-            try await progress.place(attempt: order.attemptID, clusterID: clusterID, executedAt: .now)
+            try await progress.place(
+                attempt: order.attemptID, clusterID: clusterID, revisionID: order.revisionID, executedAt: .now)
             outcome = try await runCells(of: content, on: clusterID)
         } catch {
             outcome = failure(HarbourError.wrap(error))
@@ -110,10 +120,7 @@ actor AttemptRunner {
     }
 
     private func failure(_ error: HarbourError) -> AttemptOutcome {
-        if isStopping || error.code == .cancelled {
-            return AttemptOutcome(
-                result: .canceled, errorCode: ErrorCode.cancelled.name, message: "It was interrupted.")
-        }
+        if isStopping || error.code == .cancelled { return .interrupted() }
         Logger("scheduler").warning(
             "an attempt failed", ["attempt": order.attemptID, "error": error.describeChain()])
         return .failure(error.code.name, error.message)
@@ -129,7 +136,8 @@ actor AttemptRunner {
 
     private func makeContext(_ clusterID: String, _ content: NotebookContent) async throws {
         let spec = ContextSpec(
-            contextID: order.attemptID, language: content.language, parameters: order.parameters)
+            contextID: order.attemptID, language: content.language, parameters: order.parameters,
+            taskValues: order.taskValues.isEmpty ? nil : order.taskValues)
         _ = try await context.persistently("making a context") { [context, order] in
             try await context.clusters.call(
                 ClusterAPI.createContext, .init(clusterID: clusterID, body: spec),
@@ -178,6 +186,8 @@ actor AttemptRunner {
         }
         try await progress.finishAttempt(
             order.attemptID, notebook: executed.document, error: ending.error, truncated: executed.isTruncated)
-        return ending.outcome
+        var outcome = ending.outcome
+        outcome.values = executed.values
+        return outcome
     }
 }

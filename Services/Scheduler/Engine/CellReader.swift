@@ -8,6 +8,9 @@ struct CellReader: Sendable {
     private var failure: CommandError?
     private var exitValue: String?
     private var isTruncated = false
+    private var values: [String: JSONValue] = [:]
+    /// The media type that `dbutils.jobs.taskValues.set` speaks by.
+    private static let valueType = "application/vnd.dataharbour.task-value+json"
     /// The number of the last event that was taken in.
     private(set) var last: Int64 = 0
 
@@ -18,7 +21,11 @@ struct CellReader: Sendable {
         let (data, metadata) = (event.data ?? [:], event.metadata ?? [:])
         switch event.type {
         case .stream: assembler.handle(.stream(name: event.name ?? "stdout", text: event.text ?? ""))
-        case .display: assembler.handle(.display(data: data, metadata: metadata, displayID: event.displayID))
+        case .display:
+            if let value = data[Self.valueType], let key = value["key"]?.string, values.count < Self.maxValues {
+                values[key] = value["value"] ?? .null
+            }
+            assembler.handle(.display(data: data, metadata: metadata, displayID: event.displayID))
         case .updateDisplay:
             assembler.handle(.updateDisplay(data: data, metadata: metadata, displayID: event.displayID ?? ""))
         case .result:
@@ -43,6 +50,9 @@ struct CellReader: Sendable {
         return nil
     }
 
+    /// The most values that one cell may leave; each is at most 48 KiB.
+    private static let maxValues = 250
+
     private func ending(_ event: CommandEvent) -> CellEnding? {
         switch event.state {
         case .finished: return exitValue.map { .exited($0) } ?? .finished
@@ -57,6 +67,6 @@ struct CellReader: Sendable {
     private func result(_ ending: CellEnding) -> CellResult {
         CellResult(
             ending: ending, outputs: assembler.outputs.map { .object($0.json) },
-            executionCount: assembler.executionCount, isTruncated: isTruncated || assembler.isTruncated)
+            executionCount: assembler.executionCount, isTruncated: isTruncated || assembler.isTruncated, values: values)
     }
 }

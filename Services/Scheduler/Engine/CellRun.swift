@@ -23,7 +23,7 @@ enum CellEnding: Sendable {
         case .exited(let value): .success(exitValue: value)
         case .failed(let error): .failure(error.code, "\(error.name): \(error.message)")
         case .interrupted:
-            AttemptOutcome(result: .canceled, errorCode: ErrorCode.cancelled.name, message: "It was interrupted.")
+            .interrupted()
         }
     }
 }
@@ -34,6 +34,8 @@ struct CellResult: Sendable {
     var outputs: [JSONValue]
     var executionCount: Int64?
     var isTruncated: Bool
+    /// What it left for later tasks.
+    var values: [String: JSONValue] = [:]
 }
 
 /// Runs one cell as a command, listening until it ends however often the connection breaks.

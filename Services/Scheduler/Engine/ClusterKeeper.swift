@@ -23,7 +23,7 @@ actor ClusterKeeper {
     init(context: EngineContext, run: RunRow) {
         self.context = context
         self.run = run
-        store = RunClusterStore(pool: context.pool, runID: run.runID)
+        store = RunClusterStore(pool: context.pool, runID: run.runID, repair: run.record.past.count)
     }
 
     /// The id of a running cluster for the choice; tasks that ask at the same time share one start.
@@ -88,7 +88,7 @@ actor ClusterKeeper {
         case .existing(let id): place = id
         case .shared(let key):
             place = "j\(run.settings.jobClusters?.firstIndex { $0.jobClusterKey == key } ?? 0)"
-        case .own(let task): place = "t\(run.settings.tasks.firstIndex { $0.taskKey == task } ?? 0)"
+        case .own(let task): place = "t\(run.settings.clusterTasks.firstIndex { $0.taskKey == task } ?? 0)"
         }
         return "run-\(run.runID)-\(place)-\(generation)"
     }
@@ -98,7 +98,7 @@ actor ClusterKeeper {
             switch choice {
             case .existing: nil
             case .shared(let key): run.settings.jobClusters?.first { $0.jobClusterKey == key }?.newCluster
-            case .own(let task): run.settings.tasks.first { $0.taskKey == task }?.newCluster
+            case .own(let task): run.settings.clusterTasks.first { $0.taskKey == task }?.newCluster
             }
         guard let spec else {
             throw HarbourError(.internalError, "The definition of a cluster is missing.", detail: choice.key)
@@ -145,4 +145,9 @@ actor ClusterKeeper {
             throw HarbourError(.unavailable, "The cluster service stopped telling about \(clusterID).")
         }
     }
+}
+
+extension JobSpec {
+    /// The tasks that may have a cluster of their own: of a for-each task, the nested one.
+    fileprivate var clusterTasks: [TaskSpec] { tasks.map { $0.forEachTask?.task.spec ?? $0 } }
 }

@@ -9,6 +9,8 @@ struct EngineContext: Sendable {
     let pool: PostgresPool
     let clusters: ServiceClient
     let workspace: ServiceClient
+    /// Wakes who waits for news of runs.
+    let signals: RunSignals
 
     /// Repeats what failed because something was away for a moment, until it works or the task is cancelled.
     ///

@@ -15,6 +15,7 @@ struct ExecutedNotebook: Sendable {
         guard let result = results[cell] else { return nil }
         var object: JSONObject = ["outputs": .array(result.outputs), "is_truncated": .bool(result.isTruncated)]
         object["execution_count"] = result.executionCount.map { .integer($0) }
+        if !result.values.isEmpty { object["values"] = .object(JSONObject(result.values.map { ($0.key, $0.value) })) }
         switch result.ending {
         case .finished: object["ending"] = "finished"
         case .interrupted: object["ending"] = "interrupted"
@@ -42,10 +43,16 @@ struct ExecutedNotebook: Sendable {
             }
         results[cell] = CellResult(
             ending: ending, outputs: json["outputs"]?.array ?? [], executionCount: json["execution_count"]?.int64,
-            isTruncated: json["is_truncated"]?.bool ?? false)
+            isTruncated: json["is_truncated"]?.bool ?? false,
+            values: (json["values"]?.object?.fields ?? []).reduce(into: [:]) { $0[$1.key] = $1.value })
     }
 
     func ending(cell: Int) -> CellEnding { results[cell]?.ending ?? .finished }
+
+    /// What the cells left for later tasks, the last word of each.
+    var values: [String: JSONValue] {
+        results.sorted { $0.key < $1.key }.reduce(into: [:]) { $0.merge($1.value.values) { $1 } }
+    }
 
     var isTruncated: Bool { results.values.contains { $0.isTruncated } }
 

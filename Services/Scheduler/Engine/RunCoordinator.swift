@@ -13,7 +13,7 @@ actor RunCoordinator {
     private let progress: RunProgress
     private let log: RunEventLog
     private let keeper: ClusterKeeper
-    private let onEnd: @Sendable (Int64) -> Void
+    private let onEnd: @Sendable (Int64, Int64) -> Void
 
     private var machine: RunMachine
     private var saved: RunMachine
@@ -24,7 +24,7 @@ actor RunCoordinator {
     private var isResumed = false
     private var isBusy = false
     private var isGone = false
-    private var attempts: [Int: (number: Int, runner: AttemptRunner)] = [:]
+    private var attempts: [Int: (number: Int, runner: any AttemptWork)] = [:]
     private var timer: LoopTimer?
 
     nonisolated let runID: Int64
@@ -33,7 +33,7 @@ actor RunCoordinator {
 
     /// - Parameter onEnd: called when nothing is left to do here, whether the run has ended or was taken from us.
     init(
-        context: EngineContext, row: RunRow, tasks: [TaskRow], onEnd: @escaping @Sendable (Int64) -> Void
+        context: EngineContext, row: RunRow, tasks: [TaskRow], onEnd: @escaping @Sendable (Int64, Int64) -> Void
     ) throws(HarbourError) {
         self.context = context
         self.row = row
@@ -44,10 +44,7 @@ actor RunCoordinator {
         progress = RunProgress(pool: context.pool, runID: row.runID, fence: row.fence)
         log = RunEventLog(context: context, progress: progress)
         keeper = ClusterKeeper(context: context, run: row)
-        let plan = try RunPlan(
-            tasks: row.settings.tasks, jobClusters: row.settings.jobClusters ?? [],
-            timeoutSeconds: row.settings.timeoutSeconds)
-        machine = RunMachine(plan: plan, run: row.record, tasks: tasks.map(\.record))
+        machine = try row.machine(tasks)
         saved = machine
         if row.cancelRequested { events.append(.cancel) }
     }
@@ -65,7 +62,7 @@ actor RunCoordinator {
         isGone = true
         timer?.cancel()
         for (_, runner) in attempts.values { await runner.abandon() }
-        onEnd(runID)
+        onEnd(runID, fence)
     }
 
     private func process() {
@@ -107,7 +104,7 @@ actor RunCoordinator {
 
     private func save() async throws {
         let change = RunProgress.Change(from: saved, to: machine)
-        let told = RunEventWriter(plan: machine.plan).events(from: saved, to: machine, at: .now)
+        let told = RunEventWriter().events(from: saved, to: machine, at: .now)
         step += 1
         try await context.persistently("writing a run down") { [progress, step] in
             try await progress.save(change, events: told, step: step)
@@ -119,7 +116,8 @@ actor RunCoordinator {
         timer?.cancel()
         timer = nil
         guard !isGone, let wake = machine.nextWake else { return }
-        let delay = max(.zero, wake - .now) + .milliseconds(1)
+        // The civil clock may be set while we wait.
+        let delay = min(max(.zero, wake - .now) + .milliseconds(1), .seconds(3600))
         timer = context.loop.schedule(after: delay) { [self] in
             assumeIsolated { coordinator in
                 coordinator.events.append(.wake)
@@ -132,8 +130,12 @@ actor RunCoordinator {
 
     /// Freezes the newest revision of every notebook once, so that all attempts run the same text.
     private func freezeNotebooks() async throws {
-        for index in taskRows.indices where taskRows[index].revisionID == nil {
-            let path = row.settings.tasks[index].notebookTask.notebookPath
+        for index in machine.plan.tasks.indices where taskRows[index].revisionID == nil {
+            let spec = row.settings.tasks[index]
+            // A task that has ended keeps what it has run.
+            guard let path = (spec.forEachTask?.task.spec ?? spec).notebookTask?.notebookPath,
+                !machine.tasks[index].phase.isEnded
+            else { continue }
             do {
                 let user = row.creator
                 let content = try await context.persistently("freezing a notebook") { [context] in
@@ -146,11 +148,11 @@ actor RunCoordinator {
                     ordinal: index, notebookID: content.notebookID, revisionID: content.revisionID)
             } catch let error as HarbourError where error.code == .notFound || error.code == .invalidParameter {
                 // The attempt fails with this reason when its turn comes; other tasks are not touched.
-                missing[index] = AttemptOutcome.failure("NOTEBOOK_NOT_FOUND", error.message)
+                missing[index] = error.message
             }
         }
     }
-    private var missing: [Int: AttemptOutcome] = [:]
+    private var missing: [Int: String] = [:]
 
     // MARK: Actions
 
@@ -174,27 +176,46 @@ actor RunCoordinator {
 
     private func runAttempt(_ task: Int, _ attempt: Int) {
         if attempts[task]?.number == attempt { return }
-        if let outcome = missing[task] {
-            events.append(.attemptEnded(task: task, attempt: attempt, outcome))
-            return
-        }
-        guard let order = order(task, attempt) else { return }
-        let runner = AttemptRunner(context: context, order: order, progress: progress, keeper: keeper, log: log)
-        attempts[task] = (attempt, runner)
-        context.loop.spawn { [self] in
-            guard let outcome = await runner.run() else { return }
-            await ended(task, attempt, outcome)
+        do {
+            guard let runner = try runner(task, attempt) else { return }
+            attempts[task] = (attempt, runner)
+            context.loop.spawn { [self] in
+                guard let outcome = await runner.run() else { return }
+                await ended(task, attempt, outcome)
+            }
+        } catch {
+            let failure = HarbourError.wrap(error)
+            events.append(
+                .attemptEnded(task: task, attempt: attempt, .failure(failure.code.name, failure.message)))
         }
     }
 
-    private func order(_ task: Int, _ attempt: Int) -> AttemptOrder? {
-        guard let notebookID = taskRows[task].notebookID, let revisionID = taskRows[task].revisionID else { return nil }
-        let spec = row.settings.tasks[task]
-        let parameters = (spec.notebookTask.baseParameters ?? [:]).merging(row.parameters) { $1 }
-        return AttemptOrder(
-            attemptID: progress.attemptID(task, attempt), number: attempt, task: spec,
-            choice: machine.plan.tasks[task].cluster, notebookID: notebookID, revisionID: revisionID,
-            parameters: parameters, user: row.creator)
+    /// What makes the attempt happen; nil when there is nothing to be made.
+    /// - Throws: why the attempt cannot be, such as a reference without a value.
+    private func runner(_ task: Int, _ attempt: Int) throws(HarbourError) -> (any AttemptWork)? {
+        guard var spec = row.settings.definition(of: task, machine.tasks[task]) else { return nil }
+        spec.taskKey = machine.key(of: task)
+        let attemptID = machine.attemptID(task, attempt)
+        if let runJob = spec.runJobTask {
+            return ChildRun(
+                context: context, progress: progress, task: runJob,
+                parameters: try machine.resolve(runJob.jobParameters ?? [:], for: task),
+                parent: ParentAttempt(runID: runID, attemptID: attemptID, depth: row.depth + 1), user: row.creator)
+        }
+        // The iterations of a for-each task run the notebook that was frozen for it.
+        let source = machine.tasks[task].place?.parent ?? task
+        if let reason = missing[source] {
+            throw HarbourError(ErrorCode(Termination.notebookNotFound.code, status: 404), reason)
+        }
+        guard let revisionID = taskRows[source].revisionID, let choice = machine.plan(of: task).cluster else {
+            return nil
+        }
+        let own = try machine.resolve(spec.notebookTask?.baseParameters ?? [:], for: task)
+        let order = AttemptOrder(
+            attemptID: attemptID, number: attempt, task: spec, choice: choice, revisionID: revisionID,
+            parameters: own.merging(try machine.resolve(row.parameters, for: task)) { $1 },
+            taskValues: machine.taskValues, user: row.creator)
+        return AttemptRunner(context: context, order: order, progress: progress, keeper: keeper, log: log)
     }
 
     private func ended(_ task: Int, _ attempt: Int, _ outcome: AttemptOutcome) {
@@ -206,6 +227,6 @@ actor RunCoordinator {
     private func finish() {
         isGone = true
         timer?.cancel()
-        onEnd(runID)
+        onEnd(runID, fence)
     }
 }

@@ -28,7 +28,9 @@ final class RunSignals: @unchecked Sendable {
     }
 
     /// Follows a run: `body` is called at once and after each signal, until it returns true or the task is cancelled.
-    func follow(_ runID: Int64, _ body: () async throws -> Bool) async throws {
+    func follow(
+        _ runID: Int64, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Bool
+    ) async throws {
         loop.preconditionCurrent()
         if waiters[runID] == nil { waiters[runID] = [:] }
         followers[runID, default: 0] += 1

@@ -26,8 +26,6 @@ actor SchedulerEngine {
     private var isStopped = false
     private var renewal: LoopTimer?
     private var takeover: LoopTimer?
-    nonisolated let signals: RunSignals
-
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
 
     /// - Parameter owner: the name of this scheduler, the same after a restart, such as the address it listens on.
@@ -37,7 +35,6 @@ actor SchedulerEngine {
         claims = RunClaims(pool: context.pool, owner: owner, lease: limits.lease)
         runs = RunStore(pool: context.pool)
         firer = ScheduleFirer(context: context)
-        signals = RunSignals(loop: context.loop)
     }
 
     /// Takes up what an earlier process of this name has left, and begins.
@@ -78,8 +75,8 @@ actor SchedulerEngine {
             case ("scheduler_cancel", .message(_, let payload)): await cancel(Int64(payload) ?? 0)
             // What was said while the connection was away was not heard.
             case ("scheduler_cancel", .reconnected): await cancelRequested()
-            case (_, .message(_, let payload)): signals.signal(Int64(payload) ?? 0)
-            case (_, .reconnected): signals.signalAll()
+            case (_, .message(_, let payload)): context.signals.signal(Int64(payload) ?? 0)
+            case (_, .reconnected): context.signals.signalAll()
             }
         }
     }
@@ -117,7 +114,7 @@ actor SchedulerEngine {
             do {
                 let free = limits.activeRuns - coordinators.count
                 let claimed = try await context.persistently("claiming runs") { [claims] in
-                    try await claims.claim(limit: min(free, 100), now: .now)
+                    try await claims.claim(limit: min(free, 100))
                 }
                 try await begin(claimed)
                 if claimed.count == 100 { isAskedAgain = true }
@@ -139,7 +136,7 @@ actor SchedulerEngine {
             if let stale = coordinators.removeValue(forKey: row.runID) { await stale.abandon() }
             do {
                 let coordinator = try RunCoordinator(context: context, row: row, tasks: tasks[row.runID] ?? []) {
-                    [weak self] runID in self?.ended(runID)
+                    [weak self] runID, fence in self?.ended(runID, fence)
                 }
                 coordinators[row.runID] = coordinator
                 await coordinator.start()
@@ -152,10 +149,11 @@ actor SchedulerEngine {
         armRenewal()
     }
 
-    private nonisolated func ended(_ runID: Int64) {
+    private nonisolated func ended(_ runID: Int64, _ fence: Int64) {
         context.loop.onLoop { [self] in
             assumeIsolated { engine in
-                engine.coordinators[runID] = nil
+                // The run may have been claimed anew in the meantime.
+                if engine.coordinators[runID]?.fence == fence { engine.coordinators[runID] = nil }
                 engine.claim()
             }
         }
@@ -174,7 +172,7 @@ actor SchedulerEngine {
     private func renew() async {
         do {
             let renewed = coordinators
-            let fences = try await claims.renew(Array(renewed.keys), now: .now)
+            let fences = try await claims.renew(Array(renewed.keys))
             let missing = renewed.filter { fences[$0] != $1.fence }
             // A run that has just ended is not renewed any more; its coordinator leaves by itself.
             let standings = missing.isEmpty ? [:] : try await runs.standings(of: Array(missing.keys))
@@ -188,11 +186,11 @@ actor SchedulerEngine {
         armRenewal()
     }
 
-    private func armTakeover(_ expiry: Timestamp?) {
+    private func armTakeover(_ expiry: Duration?) {
         takeover?.cancel()
         takeover = nil
         guard let expiry, !isStopped else { return }
-        takeover = context.loop.schedule(after: max(.zero, expiry - .now) + .milliseconds(50)) { [self] in
+        takeover = context.loop.schedule(after: expiry + .milliseconds(50)) { [self] in
             assumeIsolated { $0.claim() }
         }
     }
@@ -203,12 +201,14 @@ actor SchedulerEngine {
             let rows = try await context.pool.query(
                 """
                 SELECT run_id, cluster_id FROM run_clusters JOIN runs USING (run_id)
-                WHERE NOT released AND phase = 'TERMINATED'
+                WHERE NOT released
+                  AND (phase = 'TERMINATED' OR repair < jsonb_array_length(coalesce(record -> 'past', '[]')))
                 """)
             for row in rows {
                 let clusterID = try row["cluster_id", as: String.self]
                 try await ClusterKeeper.end(clusterID, context: context)
-                let store = RunClusterStore(pool: context.pool, runID: try row["run_id", as: Int64.self])
+                let store = RunClusterStore(
+                    pool: context.pool, runID: try row["run_id", as: Int64.self], repair: 0)
                 try await store.markReleased(clusterID)
             }
         } catch {

@@ -21,6 +21,9 @@ struct RunHandlers: Sendable {
                 activeOnly: input.activeOnly ?? false)
         }
         router.on(SchedulerAPI.cancelRun) { input, _ in try await service.cancel(input.runID) }
+        router.on(SchedulerAPI.repairRun) { input, context in
+            try await service.repair(input.runID, input.body, user: context.userName)
+        }
         router.on(SchedulerAPI.getTaskOutput) { input, _ in
             try await service.output(input.runID, taskKey: input.taskKey, attempt: input.attemptNumber)
         }

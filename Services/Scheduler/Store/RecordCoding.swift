@@ -8,6 +8,11 @@ extension TaskRecord {
         var object: JSONObject = ["phase": phase.json]
         object["start_time"] = startTime.map { .integer($0.milliseconds) }
         object["end_time"] = endTime.map { .integer($0.milliseconds) }
+        if earlierAttempts > 0 { object["earlier_attempts"] = .integer(earlierAttempts) }
+        object["place"] = place.map {
+            ["parent": .integer($0.parent), "number": .integer($0.number), "input": $0.input]
+        }
+        object["children"] = children.map { ["first": .integer($0.lowerBound), "count": .integer($0.count)] }
         return .object(object)
     }
 
@@ -18,6 +23,13 @@ extension TaskRecord {
         self.attempts = attempts
         startTime = Timestamp(member: json["start_time"])
         endTime = Timestamp(member: json["end_time"])
+        earlierAttempts = json["earlier_attempts"]?.int ?? 0
+        if let parent = json["place"]?["parent"]?.int, let number = json["place"]?["number"]?.int {
+            place = IterationPlace(parent: parent, number: number, input: json["place"]?["input"] ?? .null)
+        }
+        if let first = json["children"]?["first"]?.int, let count = json["children"]?["count"]?.int, count >= 0 {
+            children = first..<(first + count)
+        }
     }
 }
 
@@ -66,6 +78,10 @@ extension AttemptOutcome {
         var object: JSONObject = ["result": .string(result.rawValue), "message": .string(message)]
         object["error_code"] = errorCode.map { .string($0) }
         object["exit_value"] = exitValue.map { .string($0) }
+        object["branch"] = branch.map { .bool($0) }
+        if !values.isEmpty {
+            object["values"] = .object(JSONObject(values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }))
+        }
         return .object(object)
     }
 
@@ -75,6 +91,8 @@ extension AttemptOutcome {
         message = json["message"]?.string ?? ""
         errorCode = json["error_code"]?.string
         exitValue = json["exit_value"]?.string
+        branch = json["branch"]?.bool
+        values = (json["values"]?.object?.fields ?? []).reduce(into: [:]) { $0[$1.key] = $1.value }
     }
 }
 
@@ -85,15 +103,44 @@ extension RunRecord {
         object["end_time"] = endTime.map { .integer($0.milliseconds) }
         object["ending"] = ending.map { .string($0.rawValue) }
         object["result"] = result.map { .string($0.rawValue) }
+        if !past.isEmpty { object["past"] = .array(past.map(\.json)) }
+        object["repair"] = repair?.json
         return .object(object)
     }
 
     init(_ json: JSONValue) {
+        past = (json["past"]?.array ?? []).map { PastExecution($0) }
+        repair = json["repair"].map { PastExecution($0) }
         startTime = Timestamp(member: json["start_time"])
         endTime = Timestamp(member: json["end_time"])
         ending = json["ending"]?.string.flatMap { TaskResult(rawValue: $0) }
         result = json["result"]?.string.flatMap { TaskResult(rawValue: $0) }
         released = Set((json["released"]?.array ?? []).compactMap { $0.string.flatMap { ClusterChoice(key: $0) } })
+    }
+}
+
+extension PastExecution {
+    fileprivate var json: JSONValue {
+        var object: JSONObject = [
+            "task_keys": .array(taskKeys.map { .string($0) }), "user_name": .string(userName),
+            "parameters": .object(
+                JSONObject(parameters.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })),
+        ]
+        object["start_time"] = startTime.map { .integer($0.milliseconds) }
+        object["end_time"] = endTime.map { .integer($0.milliseconds) }
+        object["result"] = result.map { .string($0.rawValue) }
+        object["message"] = message.isEmpty ? nil : .string(message)
+        return .object(object)
+    }
+
+    fileprivate init(_ json: JSONValue) {
+        startTime = Timestamp(member: json["start_time"])
+        endTime = Timestamp(member: json["end_time"])
+        result = json["result"]?.string.flatMap { TaskResult(rawValue: $0) }
+        message = json["message"]?.string ?? ""
+        userName = json["user_name"]?.string ?? ""
+        taskKeys = (json["task_keys"]?.array ?? []).compactMap(\.string)
+        parameters = (json["parameters"]?.object?.fields ?? []).reduce(into: [:]) { $0[$1.key] = $1.value.string }
     }
 }
 

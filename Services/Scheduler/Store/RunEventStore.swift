@@ -37,13 +37,16 @@ struct RunEventStore: Sendable {
 struct RunClusterStore: Sendable {
     let pool: PostgresPool
     let runID: Int64
+    /// The number of the execution that the clusters are for; those of earlier ones are on their way out.
+    let repair: Int
 
     /// The cluster of a choice that has not been given back: its generation and id.
     func current(_ choice: ClusterChoice) async throws -> (generation: Int, clusterID: String)? {
         let rows = try await pool.query(
             """
             SELECT generation, cluster_id FROM run_clusters
-            WHERE run_id = \(runID) AND cluster_key = \(choice.key) AND NOT released ORDER BY generation DESC LIMIT 1
+            WHERE run_id = \(runID) AND cluster_key = \(choice.key) AND NOT released
+              AND repair = \(Int32(clamping: repair)) ORDER BY generation DESC LIMIT 1
             """)
         guard let row = rows.first else { return nil }
         return (try row["generation", as: Int.self], try row["cluster_id", as: String.self])
@@ -60,8 +63,9 @@ struct RunClusterStore: Sendable {
     func add(_ choice: ClusterChoice, generation: Int, clusterID: String) async throws {
         try await pool.query(
             """
-            INSERT INTO run_clusters (run_id, cluster_key, generation, cluster_id)
-            VALUES (\(runID), \(choice.key), \(Int32(clamping: generation)), \(clusterID)) ON CONFLICT DO NOTHING
+            INSERT INTO run_clusters (run_id, cluster_key, generation, cluster_id, repair)
+            VALUES (\(runID), \(choice.key), \(Int32(clamping: generation)), \(clusterID),
+                    \(Int32(clamping: repair))) ON CONFLICT DO NOTHING
             """)
     }
 
@@ -71,6 +75,7 @@ struct RunClusterStore: Sendable {
             """
             SELECT cluster_id FROM run_clusters
             WHERE run_id = \(runID) AND cluster_key = \(choice.key) AND NOT released
+              AND repair <= \(Int32(clamping: repair))
             """)
         return try rows.map { try $0["cluster_id", as: String.self] }
     }

@@ -17,7 +17,7 @@ struct RunProgress: Sendable {
     /// The part of a machine that has changed.
     struct Change: Sendable {
         var run: RunRecord
-        var tasks: [(ordinal: Int, record: TaskRecord)] = []
+        var tasks: [(ordinal: Int, key: String, record: TaskRecord)] = []
         var attempts: [(ordinal: Int, number: Int, record: AttemptRecord)] = []
     }
 
@@ -39,10 +39,11 @@ struct RunProgress: Sendable {
                 WHERE run_id = \(runID) AND fence = \(fence) AND step < \(step)
                 RETURNING run_id, last_sequence - \(events.count) AS base
             ), changed AS (
-                UPDATE tasks SET record = t.record::jsonb
-                FROM held, unnest(\(change.tasks.map { Int32(clamping: $0.ordinal) }),
-                                  \(change.tasks.map { $0.record.json.jsonText() })) AS t (ordinal, record)
-                WHERE tasks.run_id = held.run_id AND tasks.ordinal = t.ordinal
+                INSERT INTO tasks (run_id, task_key, ordinal, record)
+                SELECT run_id, t.key, t.ordinal, t.record::jsonb
+                FROM held, unnest(\(change.tasks.map(\.key)), \(change.tasks.map { Int32(clamping: $0.ordinal) }),
+                                  \(change.tasks.map { $0.record.json.jsonText() })) AS t (key, ordinal, record)
+                ON CONFLICT (run_id, ordinal) DO UPDATE SET record = excluded.record
             ), tried AS (
                 INSERT INTO attempts (attempt_id, run_id, task_ordinal, attempt_number, record)
                 SELECT t.id, run_id, t.ordinal, t.number, t.record::jsonb
@@ -83,13 +84,26 @@ struct RunProgress: Sendable {
         }
     }
 
-    /// Says where an attempt runs, and when its first cell began.
-    func place(attempt: String, clusterID: String, executedAt: Timestamp?) async throws {
+    /// Says where an attempt runs, what, and when its first cell began.
+    func place(attempt: String, clusterID: String, revisionID: Int64?, executedAt: Timestamp?) async throws {
         try await pool.transaction { transaction in
             try await hold(transaction)
             try await transaction.query(
                 """
-                UPDATE attempts SET cluster_id = \(clusterID), executed_at = coalesce(executed_at, \(executedAt))
+                UPDATE attempts SET cluster_id = \(clusterID), executed_at = coalesce(executed_at, \(executedAt)),
+                    revision_id = \(revisionID)
+                WHERE attempt_id = \(attempt)
+                """)
+        }
+    }
+
+    /// Says which run the attempt of a run-job task waits for.
+    func place(attempt: String, childRunID: Int64) async throws {
+        try await pool.transaction { transaction in
+            try await hold(transaction)
+            try await transaction.query(
+                """
+                UPDATE attempts SET child_run_id = \(childRunID), executed_at = coalesce(executed_at, now())
                 WHERE attempt_id = \(attempt)
                 """)
         }

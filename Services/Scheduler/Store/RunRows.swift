@@ -26,10 +26,14 @@ struct RunRow: Sendable {
     var record: RunRecord
     var fence: Int64
     var lastSequence: Int64
+    /// The run whose run-job task made this one.
+    var parentRunID: Int64?
+    /// How many runs are above it.
+    var depth: Int
 
     static let columns = """
         run_id, job_id, run_name, trigger, creator, fire_at, created_at, settings, parameters, phase,
-        cancel_requested, record, fence, last_sequence
+        cancel_requested, record, fence, last_sequence, parent_run_id, depth
         """
 
     init(_ row: PostgresRow) throws {
@@ -47,6 +51,8 @@ struct RunRow: Sendable {
         record = RunRecord(try JSONValue(json: try row["record", as: PostgresJSON.self].bytes))
         fence = try row["fence", as: Int64.self]
         lastSequence = try row["last_sequence", as: Int64.self]
+        parentRunID = try row["parent_run_id", as: Int64?.self]
+        depth = try row["depth", as: Int.self]
     }
 }
 
@@ -68,6 +74,17 @@ struct AttemptRow: Sendable {
     var executedAt: Timestamp?
     var error: CommandError?
     var truncated: Bool
+    var revisionID: Int64?
+    /// The run that a run-job task made.
+    var childRunID: Int64?
+}
+
+/// The attempt of a run-job task that a run is made for.
+struct ParentAttempt: Sendable {
+    var runID: Int64
+    var attemptID: String
+    /// How deep the new run is.
+    var depth: Int
 }
 
 /// A new run.
@@ -80,4 +97,20 @@ struct NewRun: Sendable {
     var idempotencyToken: String?
     var settings: JobSpec
     var parameters: [String: String]
+    var parent: ParentAttempt?
+}
+
+extension RunRow {
+    /// What references may name.
+    var facts: RunFacts {
+        RunFacts(
+            runID: runID, jobID: jobID, jobName: runName, trigger: trigger.rawValue, fireTime: fireAt,
+            parameters: parameters)
+    }
+
+    /// The machine of the run, as its rows have it.
+    func machine(_ tasks: [TaskRow]) throws(HarbourError) -> RunMachine {
+        RunMachine(
+            plan: try RunPlan(settings, seed: runID), facts: facts, run: record, tasks: tasks.map(\.record))
+    }
 }

@@ -17,13 +17,18 @@ struct RunStore: Sendable {
     func insert(
         _ run: NewRun, now: Timestamp, in transaction: PostgresTransaction
     ) async throws -> (runID: Int64, isNew: Bool) {
+        let isSkipped = try await isSkipped(run, in: transaction)
+        let record = isSkipped ? RunRecord(startTime: now, endTime: now, result: .skipped) : RunRecord()
+        let task = isSkipped ? TaskRecord(phase: .ended(.skipped), endTime: now) : TaskRecord()
         let inserted = try await transaction.query(
             """
             INSERT INTO runs (job_id, run_name, trigger, creator, fire_at, idempotency_token, created_at, settings,
-                              parameters, phase, record)
+                              parameters, phase, record, result, ended_at, parent_attempt, parent_run_id, depth)
             VALUES (\(run.jobID), \(run.runName), \(run.trigger.rawValue), \(run.creator), \(run.fireAt),
                     \(run.idempotencyToken), \(now), \(run.settings.jsonText())::jsonb,
-                    \(run.parameters.jsonText())::jsonb, 'QUEUED', \(RunRecord().json.jsonText())::jsonb)
+                    \(run.parameters.jsonText())::jsonb, \(isSkipped ? "TERMINATED" : "QUEUED"),
+                    \(record.json.jsonText())::jsonb, \(record.result?.rawValue), \(record.endTime),
+                    \(run.parent?.attemptID), \(run.parent?.runID), \(Int32(clamping: run.parent?.depth ?? 0)))
             ON CONFLICT DO NOTHING RETURNING run_id
             """)
         guard let runID = try inserted.first?["run_id", as: Int64.self] else {
@@ -32,11 +37,21 @@ struct RunStore: Sendable {
         try await transaction.query(
             """
             INSERT INTO tasks (run_id, task_key, ordinal, record)
-            SELECT \(runID), key, ordinal::integer - 1, \(TaskRecord().json.jsonText())::jsonb
+            SELECT \(runID), key, ordinal::integer - 1, \(task.json.jsonText())::jsonb
             FROM unnest(\(run.settings.tasks.map(\.taskKey))::text[]) WITH ORDINALITY AS t (key, ordinal)
             """)
         try await transaction.query("SELECT pg_notify('scheduler_runs', \(String(runID)))")
         return (runID, true)
+    }
+
+    /// Whether the run finds all places of its job taken, and the job has no queue.
+    private func isSkipped(_ run: NewRun, in transaction: PostgresTransaction) async throws -> Bool {
+        guard let jobID = run.jobID, run.settings.queue?.enabled == false else { return false }
+        // The job's row makes those who ask at the same moment go one after the other.
+        try await transaction.query("SELECT 1 FROM jobs WHERE job_id = \(jobID) FOR UPDATE")
+        let rows = try await transaction.query(
+            "SELECT count(*) AS count FROM runs WHERE job_id = \(jobID) AND phase <> 'TERMINATED'")
+        return try rows.first?["count", as: Int.self] ?? 0 >= run.settings.maxConcurrentRuns ?? 1
     }
 
     private func existing(_ run: NewRun, in transaction: PostgresTransaction) async throws -> Int64 {
@@ -45,6 +60,7 @@ struct RunStore: Sendable {
             SELECT run_id, job_id FROM runs
             WHERE (creator = \(run.creator) AND idempotency_token = \(run.idempotencyToken)::text)
                OR (job_id = \(run.jobID)::bigint AND fire_at = \(run.fireAt)::timestamptz)
+               OR parent_attempt = \(run.parent?.attemptID)::text
             """)
         guard let row = rows.first else {
             throw HarbourError(.conflict, "The run was made by somebody else at the same moment. Ask again.")
@@ -90,12 +106,15 @@ struct RunStore: Sendable {
     }
 
     /// The tasks of several runs at once, by run, in the order of the graph.
-    func tasks(of runIDs: [Int64]) async throws -> [Int64: [TaskRow]] {
+    ///
+    /// - Parameter iterations: whether the iterations of for-each tasks are wanted too.
+    func tasks(of runIDs: [Int64], iterations: Bool = true) async throws -> [Int64: [TaskRow]] {
         let attempts = try await self.attempts(of: runIDs)
         let rows = try await pool.query(
             """
             SELECT run_id, ordinal, task_key, record, notebook_id, revision_id
-            FROM tasks WHERE run_id = ANY(\(runIDs)::bigint[]) ORDER BY run_id, ordinal
+            FROM tasks WHERE run_id = ANY(\(runIDs)::bigint[]) AND (\(iterations) OR NOT record ? 'place')
+            ORDER BY run_id, ordinal
             """)
         var tasks: [Int64: [TaskRow]] = [:]
         for row in rows {
@@ -118,7 +137,8 @@ struct RunStore: Sendable {
     private func attempts(of runIDs: [Int64]) async throws -> [Int64: [Int: [AttemptRow]]] {
         let rows = try await pool.query(
             """
-            SELECT run_id, task_ordinal, attempt_number, record, cluster_id, executed_at, error, truncated
+            SELECT run_id, task_ordinal, attempt_number, record, cluster_id, executed_at, error, truncated,
+                   revision_id, child_run_id
             FROM attempts WHERE run_id = ANY(\(runIDs)::bigint[]) ORDER BY run_id, task_ordinal, attempt_number
             """)
         var attempts: [Int64: [Int: [AttemptRow]]] = [:]
@@ -134,7 +154,9 @@ struct RunStore: Sendable {
                 clusterID: try row["cluster_id", as: String?.self],
                 executedAt: try row["executed_at", as: Timestamp?.self],
                 error: try error.map { try CommandError(json: $0.bytes) },
-                truncated: try row["truncated", as: Bool.self])
+                truncated: try row["truncated", as: Bool.self],
+                revisionID: try row["revision_id", as: Int64?.self],
+                childRunID: try row["child_run_id", as: Int64?.self])
             attempts[runID, default: [:]][try row["task_ordinal", as: Int.self], default: []].append(attempt)
         }
         return attempts

@@ -3194,6 +3194,14 @@ extension ClusterAPI {
           },
           "description": "Values for widgets",
           "maxProperties": 200
+         },
+         "task_values": {
+          "type": "object",
+          "additionalProperties": {
+           "description": "Any value"
+          },
+          "description": "What earlier tasks of the run left: an object for each task",
+          "maxProperties": 1000
          }
         },
         "additionalProperties": false

@@ -14,18 +14,22 @@ public struct ContextSpec: JSONCodable, Sendable, Hashable {
     public var kernel: Optional<String>
     /// Values for widgets. At most 200 keys.
     public var parameters: Optional<[String: String]>
+    /// What earlier tasks of the run left: an object for each task. At most 1000 keys.
+    public var taskValues: Optional<[String: JSONValue]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
         contextID: String? = nil,
         language: String? = nil,
         kernel: String? = nil,
-        parameters: [String: String]? = nil
+        parameters: [String: String]? = nil,
+        taskValues: [String: JSONValue]? = nil
     ) {
         self.contextID = contextID
         self.language = language
         self.kernel = kernel
         self.parameters = parameters
+        self.taskValues = taskValues
     }
 
     /// Writes an object.
@@ -47,6 +51,10 @@ public struct ContextSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"parameters\":")
             parameters.encode(to: &writer)
         }
+        if let taskValues {
+            writer.key(quoted: "\"task_values\":")
+            taskValues.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -56,7 +64,8 @@ public struct ContextSpec: JSONCodable, Sendable, Hashable {
         var language: String?
         var kernel: String?
         var parameters: [String: String]?
-        var fields = JSONFields("\u{d}\"context_id\":\u{b}\"language\":\u{9}\"kernel\":\u{d}\"parameters\":")
+        var taskValues: [String: JSONValue]?
+        var fields = JSONFields("\u{d}\"context_id\":\u{b}\"language\":\u{9}\"kernel\":\u{d}\"parameters\":\u{e}\"task_values\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -64,10 +73,11 @@ public struct ContextSpec: JSONCodable, Sendable, Hashable {
                 case 1: if try !reader.null() { language = try reader.string(length: 0...32) }
                 case 2: if try !reader.null() { kernel = try reader.string(length: 0...64) }
                 case 3: if try !reader.null() { parameters = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
+                case 4: if try !reader.null() { taskValues = try reader.map(count: 1000) { reader throws(JSONError) in try JSONValue(from: &reader) } }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
-        self.init(contextID: consume contextID, language: consume language, kernel: consume kernel, parameters: consume parameters)
+        self.init(contextID: consume contextID, language: consume language, kernel: consume kernel, parameters: consume parameters, taskValues: consume taskValues)
     }
 }

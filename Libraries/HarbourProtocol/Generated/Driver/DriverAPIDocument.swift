@@ -1011,6 +1011,14 @@ extension DriverAPI {
           },
           "description": "Values for widgets",
           "maxProperties": 200
+         },
+         "task_values": {
+          "type": "object",
+          "additionalProperties": {
+           "description": "Any value"
+          },
+          "description": "What earlier tasks of the run left: an object for each task",
+          "maxProperties": 1000
          }
         },
         "additionalProperties": false

@@ -511,6 +511,14 @@ extension MonitoringAPI {
           },
           "description": "Values for widgets",
           "maxProperties": 200
+         },
+         "task_values": {
+          "type": "object",
+          "additionalProperties": {
+           "description": "Any value"
+          },
+          "description": "What earlier tasks of the run left: an object for each task",
+          "maxProperties": 1000
          }
         },
         "additionalProperties": false

@@ -20,6 +20,10 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
     public var executionTime: Optional<Timestamp>
     /// When it ended, milliseconds since 1970 UTC.
     public var endTime: Optional<Timestamp>
+    /// The revision of the notebook that it ran.
+    public var revisionID: Optional<Int64>
+    /// The run that it started, for a run-job task.
+    public var runJobRunID: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -29,7 +33,9 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
         clusterID: String? = nil,
         startTime: Timestamp? = nil,
         executionTime: Timestamp? = nil,
-        endTime: Timestamp? = nil
+        endTime: Timestamp? = nil,
+        revisionID: Int64? = nil,
+        runJobRunID: Int64? = nil
     ) {
         self.attemptNumber = attemptNumber
         self.attemptID = attemptID
@@ -38,6 +44,8 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
         self.startTime = startTime
         self.executionTime = executionTime
         self.endTime = endTime
+        self.revisionID = revisionID
+        self.runJobRunID = runJobRunID
     }
 
     /// Writes an object.
@@ -65,6 +73,14 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"end_time\":")
             writer.value(endTime.milliseconds)
         }
+        if let revisionID {
+            writer.key(quoted: "\"revision_id\":")
+            writer.value(revisionID)
+        }
+        if let runJobRunID {
+            writer.key(quoted: "\"run_job_run_id\":")
+            writer.value(runJobRunID)
+        }
         writer.endObject()
     }
 
@@ -77,7 +93,9 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
         var startTime: Timestamp?
         var executionTime: Timestamp?
         var endTime: Timestamp?
-        var fields = JSONFields("\u{11}\"attempt_number\":\u{d}\"attempt_id\":\u{8}\"state\":\u{d}\"cluster_id\":\u{d}\"start_time\":\u{11}\"execution_time\":\u{b}\"end_time\":")
+        var revisionID: Int64?
+        var runJobRunID: Int64?
+        var fields = JSONFields("\u{11}\"attempt_number\":\u{d}\"attempt_id\":\u{8}\"state\":\u{d}\"cluster_id\":\u{d}\"start_time\":\u{11}\"execution_time\":\u{b}\"end_time\":\u{e}\"revision_id\":\u{11}\"run_job_run_id\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -88,6 +106,8 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
                 case 4: if try !reader.null() { startTime = try Timestamp(from: &reader) }
                 case 5: if try !reader.null() { executionTime = try Timestamp(from: &reader) }
                 case 6: if try !reader.null() { endTime = try Timestamp(from: &reader) }
+                case 7: if try !reader.null() { revisionID = try reader.int64() }
+                case 8: if try !reader.null() { runJobRunID = try reader.int64() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -95,6 +115,6 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
         guard let attemptNumber else { throw reader.missingField("attempt_number") }
         guard let attemptID = consume attemptID else { throw reader.missingField("attempt_id") }
         guard let state = consume state else { throw reader.missingField("state") }
-        self.init(attemptNumber: attemptNumber, attemptID: consume attemptID, state: consume state, clusterID: consume clusterID, startTime: startTime, executionTime: executionTime, endTime: endTime)
+        self.init(attemptNumber: attemptNumber, attemptID: consume attemptID, state: consume state, clusterID: consume clusterID, startTime: startTime, executionTime: executionTime, endTime: endTime, revisionID: revisionID, runJobRunID: runJobRunID)
     }
 }

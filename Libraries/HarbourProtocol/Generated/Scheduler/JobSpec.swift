@@ -18,8 +18,10 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
     public var schedule: Optional<JobSchedule>
     /// Given to every task as widgets. At most 100 elements.
     public var parameters: Optional<[JobParameter]>
-    /// More wait in a queue; 1 when absent. 1 to 1000.
+    /// How many at a time; 1 when absent. 1 to 1000.
     public var maxConcurrentRuns: Optional<Int>
+    /// More runs than places wait in a queue when absent.
+    public var queue: Optional<QueueSettings>
     /// The run ends after that long; 0 or absent for no limit. 0 to 31_536_000.
     public var timeoutSeconds: Optional<Int>
     /// Names for finding. At most 50 keys.
@@ -34,6 +36,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         schedule: JobSchedule? = nil,
         parameters: [JobParameter]? = nil,
         maxConcurrentRuns: Int? = nil,
+        queue: QueueSettings? = nil,
         timeoutSeconds: Int? = nil,
         tags: [String: String]? = nil
     ) {
@@ -44,6 +47,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         self.schedule = schedule
         self.parameters = parameters
         self.maxConcurrentRuns = maxConcurrentRuns
+        self.queue = queue
         self.timeoutSeconds = timeoutSeconds
         self.tags = tags
     }
@@ -75,6 +79,10 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"max_concurrent_runs\":")
             writer.value(maxConcurrentRuns)
         }
+        if let queue {
+            writer.key(quoted: "\"queue\":")
+            queue.encode(to: &writer)
+        }
         if let timeoutSeconds {
             writer.key(quoted: "\"timeout_seconds\":")
             writer.value(timeoutSeconds)
@@ -95,9 +103,10 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         var schedule: JobSchedule?
         var parameters: [JobParameter]?
         var maxConcurrentRuns: Int?
+        var queue: QueueSettings?
         var timeoutSeconds: Int?
         var tags: [String: String]?
-        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{12}\"timeout_seconds\":\u{7}\"tags\":")
+        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{8}\"queue\":\u{12}\"timeout_seconds\":\u{7}\"tags\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -108,14 +117,15 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
                 case 4: if try !reader.null() { schedule = try JobSchedule(from: &reader) }
                 case 5: if try !reader.null() { parameters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobParameter(from: &reader) } }
                 case 6: if try !reader.null() { maxConcurrentRuns = try reader.int(in: 1...1000) }
-                case 7: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                case 8: if try !reader.null() { tags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
+                case 7: if try !reader.null() { queue = try QueueSettings(from: &reader) }
+                case 8: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 9: if try !reader.null() { tags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.init(name: consume name, description: consume description, tasks: consume tasks, jobClusters: consume jobClusters, schedule: consume schedule, parameters: consume parameters, maxConcurrentRuns: maxConcurrentRuns, timeoutSeconds: timeoutSeconds, tags: consume tags)
+        self.init(name: consume name, description: consume description, tasks: consume tasks, jobClusters: consume jobClusters, schedule: consume schedule, parameters: consume parameters, maxConcurrentRuns: maxConcurrentRuns, queue: queue, timeoutSeconds: timeoutSeconds, tags: consume tags)
     }
 }

@@ -12,6 +12,10 @@ public enum ResultState: String, JSONCodable, ParameterName, Sendable, Hashable,
     case canceled = "CANCELED"
     case upstreamFailed = "UPSTREAM_FAILED"
     case upstreamCanceled = "UPSTREAM_CANCELED"
+    case successWithFailures = "SUCCESS_WITH_FAILURES"
+    case excluded = "EXCLUDED"
+    case disabled = "DISABLED"
+    case maximumConcurrentRunsReached = "MAXIMUM_CONCURRENT_RUNS_REACHED"
 
     /// Writes the name.
     public func encode(to writer: inout JSONWriter) {
@@ -22,6 +26,10 @@ public enum ResultState: String, JSONCodable, ParameterName, Sendable, Hashable,
         case .canceled: writer.literal("\"CANCELED\"")
         case .upstreamFailed: writer.literal("\"UPSTREAM_FAILED\"")
         case .upstreamCanceled: writer.literal("\"UPSTREAM_CANCELED\"")
+        case .successWithFailures: writer.literal("\"SUCCESS_WITH_FAILURES\"")
+        case .excluded: writer.literal("\"EXCLUDED\"")
+        case .disabled: writer.literal("\"DISABLED\"")
+        case .maximumConcurrentRunsReached: writer.literal("\"MAXIMUM_CONCURRENT_RUNS_REACHED\"")
         }
     }
 
@@ -36,10 +44,16 @@ public enum ResultState: String, JSONCodable, ParameterName, Sendable, Hashable,
             case 8:
                 if word.matches("TIMEDOUT") { return .timedout }
                 if word.matches("CANCELED") { return .canceled }
+                if word.matches("EXCLUDED") { return .excluded }
+                if word.matches("DISABLED") { return .disabled }
             case 15:
                 if word.matches("UPSTREAM_FAILED") { return .upstreamFailed }
             case 17:
                 if word.matches("UPSTREAM_CANCELED") { return .upstreamCanceled }
+            case 21:
+                if word.matches("SUCCESS_WITH_FAILURES") { return .successWithFailures }
+            case 31:
+                if word.matches("MAXIMUM_CONCURRENT_RUNS_REACHED") { return .maximumConcurrentRunsReached }
             default: break
             }
             return nil

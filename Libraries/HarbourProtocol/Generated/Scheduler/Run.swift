@@ -34,6 +34,10 @@ public struct Run: JSONCodable, Sendable, Hashable {
     public var runPagePath: Optional<String>
     /// Number of its newest event.
     public var lastSequence: Optional<Int64>
+    /// The original and each repair, once there is a repair.
+    public var history: Optional<[RunHistoryItem]>
+    /// The run whose run-job task started this one.
+    public var parentRunID: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -50,7 +54,9 @@ public struct Run: JSONCodable, Sendable, Hashable {
         parameters: [String: String]? = nil,
         tasks: [RunTask],
         runPagePath: String? = nil,
-        lastSequence: Int64? = nil
+        lastSequence: Int64? = nil,
+        history: [RunHistoryItem]? = nil,
+        parentRunID: Int64? = nil
     ) {
         self.runID = runID
         self.jobID = jobID
@@ -66,6 +72,8 @@ public struct Run: JSONCodable, Sendable, Hashable {
         self.tasks = tasks
         self.runPagePath = runPagePath
         self.lastSequence = lastSequence
+        self.history = history
+        self.parentRunID = parentRunID
     }
 
     /// Writes an object.
@@ -113,6 +121,14 @@ public struct Run: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"last_sequence\":")
             writer.value(lastSequence)
         }
+        if let history {
+            writer.key(quoted: "\"history\":")
+            history.encode(to: &writer)
+        }
+        if let parentRunID {
+            writer.key(quoted: "\"parent_run_id\":")
+            writer.value(parentRunID)
+        }
         writer.endObject()
     }
 
@@ -132,7 +148,9 @@ public struct Run: JSONCodable, Sendable, Hashable {
         var tasks: [RunTask]?
         var runPagePath: String?
         var lastSequence: Int64?
-        var fields = JSONFields("\u{9}\"run_id\":\u{9}\"job_id\":\u{b}\"run_name\":\u{8}\"state\":\u{a}\"trigger\":\u{14}\"creator_user_name\":\u{c}\"fire_time\":\u{f}\"created_time\":\u{d}\"start_time\":\u{b}\"end_time\":\u{d}\"parameters\":\u{8}\"tasks\":\u{10}\"run_page_path\":\u{10}\"last_sequence\":")
+        var history: [RunHistoryItem]?
+        var parentRunID: Int64?
+        var fields = JSONFields("\u{9}\"run_id\":\u{9}\"job_id\":\u{b}\"run_name\":\u{8}\"state\":\u{a}\"trigger\":\u{14}\"creator_user_name\":\u{c}\"fire_time\":\u{f}\"created_time\":\u{d}\"start_time\":\u{b}\"end_time\":\u{d}\"parameters\":\u{8}\"tasks\":\u{10}\"run_page_path\":\u{10}\"last_sequence\":\u{a}\"history\":\u{10}\"parent_run_id\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -150,6 +168,8 @@ public struct Run: JSONCodable, Sendable, Hashable {
                 case 11: tasks = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try RunTask(from: &reader) }
                 case 12: if try !reader.null() { runPagePath = try reader.string() }
                 case 13: if try !reader.null() { lastSequence = try reader.int64() }
+                case 14: if try !reader.null() { history = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try RunHistoryItem(from: &reader) } }
+                case 15: if try !reader.null() { parentRunID = try reader.int64() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -161,6 +181,6 @@ public struct Run: JSONCodable, Sendable, Hashable {
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.init(runID: runID, jobID: jobID, runName: consume runName, state: consume state, trigger: trigger, creatorUserName: consume creatorUserName, fireTime: fireTime, createdTime: createdTime, startTime: startTime, endTime: endTime, parameters: consume parameters, tasks: consume tasks, runPagePath: consume runPagePath, lastSequence: lastSequence)
+        self.init(runID: runID, jobID: jobID, runName: consume runName, state: consume state, trigger: trigger, creatorUserName: consume creatorUserName, fireTime: fireTime, createdTime: createdTime, startTime: startTime, endTime: endTime, parameters: consume parameters, tasks: consume tasks, runPagePath: consume runPagePath, lastSequence: lastSequence, history: consume history, parentRunID: parentRunID)
     }
 }

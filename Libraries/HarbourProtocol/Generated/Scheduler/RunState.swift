@@ -12,7 +12,7 @@ public struct RunState: JSONCodable, Sendable, Hashable {
     public var resultState: Optional<ResultState>
     /// What it waits for, or why it ended so.
     public var stateMessage: String
-    /// A stable name of the failure.
+    /// A stable name of why it did not succeed; schemas/terminations.json lists them.
     public var errorCode: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.

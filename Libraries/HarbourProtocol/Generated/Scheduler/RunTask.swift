@@ -24,6 +24,20 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
     public var endTime: Optional<Timestamp>
     /// What the notebook ended itself with.
     public var exitValue: Optional<String>
+    /// What has to have become of the tasks a task depends on; schemas/workflows.md has the rules.
+    public var runIf: Optional<RunIf>
+    /// What a condition came to: true or false.
+    public var outcome: Optional<String>
+    /// What it left with dbutils.jobs.taskValues.set.
+    public var values: Optional<JSONObject>
+    /// The for-each task that this is an iteration of.
+    public var forEachTaskKey: Optional<String>
+    /// Which iteration, 0 for the first.
+    public var iteration: Optional<Int>
+    /// The input of the iteration.
+    public var input: Optional<JSONValue>
+    /// For a for-each task.
+    public var iterations: Optional<IterationCounts>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -35,7 +49,14 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
         attempts: [Attempt],
         startTime: Timestamp? = nil,
         endTime: Timestamp? = nil,
-        exitValue: String? = nil
+        exitValue: String? = nil,
+        runIf: RunIf? = nil,
+        outcome: String? = nil,
+        values: JSONObject? = nil,
+        forEachTaskKey: String? = nil,
+        iteration: Int? = nil,
+        input: JSONValue? = nil,
+        iterations: IterationCounts? = nil
     ) {
         self.taskKey = taskKey
         self.dependsOn = dependsOn
@@ -46,6 +67,13 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
         self.startTime = startTime
         self.endTime = endTime
         self.exitValue = exitValue
+        self.runIf = runIf
+        self.outcome = outcome
+        self.values = values
+        self.forEachTaskKey = forEachTaskKey
+        self.iteration = iteration
+        self.input = input
+        self.iterations = iterations
     }
 
     /// Writes an object.
@@ -81,6 +109,34 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"exit_value\":")
             writer.value(exitValue)
         }
+        if let runIf {
+            writer.key(quoted: "\"run_if\":")
+            runIf.encode(to: &writer)
+        }
+        if let outcome {
+            writer.key(quoted: "\"outcome\":")
+            writer.value(outcome)
+        }
+        if let values {
+            writer.key(quoted: "\"values\":")
+            values.encode(to: &writer)
+        }
+        if let forEachTaskKey {
+            writer.key(quoted: "\"for_each_task_key\":")
+            writer.value(forEachTaskKey)
+        }
+        if let iteration {
+            writer.key(quoted: "\"iteration\":")
+            writer.value(iteration)
+        }
+        if let input {
+            writer.key(quoted: "\"input\":")
+            input.encode(to: &writer)
+        }
+        if let iterations {
+            writer.key(quoted: "\"iterations\":")
+            iterations.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -95,7 +151,14 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
         var startTime: Timestamp?
         var endTime: Timestamp?
         var exitValue: String?
-        var fields = JSONFields("\u{b}\"task_key\":\u{d}\"depends_on\":\u{10}\"notebook_path\":\u{e}\"revision_id\":\u{8}\"state\":\u{b}\"attempts\":\u{d}\"start_time\":\u{b}\"end_time\":\u{d}\"exit_value\":")
+        var runIf: RunIf?
+        var outcome: String?
+        var values: JSONObject?
+        var forEachTaskKey: String?
+        var iteration: Int?
+        var input: JSONValue?
+        var iterations: IterationCounts?
+        var fields = JSONFields("\u{b}\"task_key\":\u{d}\"depends_on\":\u{10}\"notebook_path\":\u{e}\"revision_id\":\u{8}\"state\":\u{b}\"attempts\":\u{d}\"start_time\":\u{b}\"end_time\":\u{d}\"exit_value\":\u{9}\"run_if\":\u{a}\"outcome\":\u{9}\"values\":\u{14}\"for_each_task_key\":\u{c}\"iteration\":\u{8}\"input\":\u{d}\"iterations\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -108,6 +171,13 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
                 case 6: if try !reader.null() { startTime = try Timestamp(from: &reader) }
                 case 7: if try !reader.null() { endTime = try Timestamp(from: &reader) }
                 case 8: if try !reader.null() { exitValue = try reader.string() }
+                case 9: if try !reader.null() { runIf = try RunIf(from: &reader) }
+                case 10: if try !reader.null() { outcome = try reader.string() }
+                case 11: if try !reader.null() { values = try JSONObject(from: &reader) }
+                case 12: if try !reader.null() { forEachTaskKey = try reader.string() }
+                case 13: if try !reader.null() { iteration = try reader.int(in: -2_147_483_648...2_147_483_647) }
+                case 14: if try !reader.null() { input = try JSONValue(from: &reader) }
+                case 15: if try !reader.null() { iterations = try IterationCounts(from: &reader) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -115,6 +185,6 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
         guard let state = consume state else { throw reader.missingField("state") }
         guard let attempts = consume attempts else { throw reader.missingField("attempts") }
-        self.init(taskKey: consume taskKey, dependsOn: consume dependsOn, notebookPath: consume notebookPath, revisionID: revisionID, state: consume state, attempts: consume attempts, startTime: startTime, endTime: endTime, exitValue: consume exitValue)
+        self.init(taskKey: consume taskKey, dependsOn: consume dependsOn, notebookPath: consume notebookPath, revisionID: revisionID, state: consume state, attempts: consume attempts, startTime: startTime, endTime: endTime, exitValue: consume exitValue, runIf: runIf, outcome: consume outcome, values: consume values, forEachTaskKey: consume forEachTaskKey, iteration: iteration, input: consume input, iterations: iterations)
     }
 }

@@ -85,6 +85,14 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Run failed tasks of a run again, as part of the same run. `POST /api/v1/runs/{run_id}/repair`.
+    public static let repairRun = Endpoint<RepairRunInput, RepairCreated>(
+        EndpointRoute(
+            service: "scheduler", operationID: "repairRun",
+            method: .post, path: "/api/v1/runs/{run_id}/repair",
+            successStatus: 200, isIdempotent: false)
+    )
+
     /// Get what a task left behind. `GET /api/v1/runs/{run_id}/tasks/{task_key}/output`.
     public static let getTaskOutput = Endpoint<GetTaskOutputInput, TaskOutput>(
         EndpointRoute(
@@ -113,6 +121,7 @@ public enum SchedulerAPI {
         listRuns.route,
         getRun.route,
         cancelRun.route,
+        repairRun.route,
         getTaskOutput.route,
         streamRunEvents.route,
     ]

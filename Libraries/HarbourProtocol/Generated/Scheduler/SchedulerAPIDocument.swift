@@ -439,6 +439,52 @@ extension SchedulerAPI {
         "x-idempotent": true
        }
       },
+      "/api/v1/runs/{run_id}/repair": {
+       "post": {
+        "operationId": "repairRun",
+        "summary": "Run failed tasks of a run again, as part of the same run",
+        "tags": [
+         "runs"
+        ],
+        "parameters": [
+         {
+          "name": "run_id",
+          "in": "path",
+          "required": true,
+          "schema": {
+           "type": "integer",
+           "format": "int64"
+          }
+         }
+        ],
+        "requestBody": {
+         "required": true,
+         "content": {
+          "application/json": {
+           "schema": {
+            "$ref": "#/components/schemas/RepairRun"
+           }
+          }
+         }
+        },
+        "responses": {
+         "200": {
+          "description": "Done",
+          "content": {
+           "application/json": {
+            "schema": {
+             "$ref": "#/components/schemas/RepairCreated"
+            }
+           }
+          }
+         },
+         "default": {
+          "$ref": "#/components/responses/Error"
+         }
+        },
+        "x-idempotent": false
+       }
+      },
       "/api/v1/runs/{run_id}/tasks/{task_key}/output": {
        "get": {
         "operationId": "getTaskOutput",
@@ -549,7 +595,7 @@ extension SchedulerAPI {
       "schemas": {
        "TaskDependency": {
         "type": "object",
-        "description": "A task that has to succeed first.",
+        "description": "A task that has to end first.",
         "required": [
          "task_key"
         ],
@@ -559,6 +605,87 @@ extension SchedulerAPI {
           "description": "Which task",
           "minLength": 1,
           "maxLength": 100
+         },
+         "outcome": {
+          "type": "string",
+          "description": "Only after this outcome of a condition task: true or false",
+          "minLength": 4,
+          "maxLength": 5
+         }
+        },
+        "additionalProperties": false
+       },
+       "RunIf": {
+        "type": "string",
+        "description": "What has to have become of the tasks a task depends on; schemas/workflows.md has the rules.",
+        "enum": [
+         "ALL_SUCCESS",
+         "ALL_DONE",
+         "NONE_FAILED",
+         "AT_LEAST_ONE_SUCCESS",
+         "ALL_FAILED",
+         "AT_LEAST_ONE_FAILED"
+        ]
+       },
+       "ConditionOperator": {
+        "type": "string",
+        "description": "How a condition compares: the first two compare text, the others numbers.",
+        "enum": [
+         "EQUAL_TO",
+         "NOT_EQUAL",
+         "GREATER_THAN",
+         "GREATER_THAN_OR_EQUAL",
+         "LESS_THAN",
+         "LESS_THAN_OR_EQUAL"
+        ]
+       },
+       "ConditionTask": {
+        "type": "object",
+        "description": "Compare two values; tasks that depend on it follow one outcome.",
+        "required": [
+         "op",
+         "left",
+         "right"
+        ],
+        "properties": {
+         "op": {
+          "$ref": "#/components/schemas/ConditionOperator"
+         },
+         "left": {
+          "type": "string",
+          "description": "A value or a reference such as {{tasks.x.values.y}}",
+          "minLength": 0,
+          "maxLength": 4096
+         },
+         "right": {
+          "type": "string",
+          "description": "A value or a reference",
+          "minLength": 0,
+          "maxLength": 4096
+         }
+        },
+        "additionalProperties": false
+       },
+       "RunJobTask": {
+        "type": "object",
+        "description": "Run another job and wait for its end.",
+        "required": [
+         "job_id"
+        ],
+        "properties": {
+         "job_id": {
+          "type": "integer",
+          "format": "int64",
+          "description": "Which job"
+         },
+         "job_parameters": {
+          "type": "object",
+          "additionalProperties": {
+           "type": "string",
+           "maxLength": 65536
+          },
+          "description": "Instead of the job's defaults",
+          "maxProperties": 200
          }
         },
         "additionalProperties": false
@@ -588,12 +715,11 @@ extension SchedulerAPI {
         },
         "additionalProperties": false
        },
-       "TaskSpec": {
+       "NestedTask": {
         "type": "object",
-        "description": "One node of the task graph.",
+        "description": "What a for-each task runs once for each input; `{{input}}` stands for the input.",
         "required": [
-         "task_key",
-         "notebook_task"
+         "task_key"
         ],
         "properties": {
          "task_key": {
@@ -608,16 +734,11 @@ extension SchedulerAPI {
           "description": "For people",
           "maxLength": 1000
          },
-         "depends_on": {
-          "type": "array",
-          "items": {
-           "$ref": "#/components/schemas/TaskDependency"
-          },
-          "description": "What has to succeed first",
-          "maxItems": 200
-         },
          "notebook_task": {
           "$ref": "#/components/schemas/NotebookTask"
+         },
+         "run_job_task": {
+          "$ref": "#/components/schemas/RunJobTask"
          },
          "existing_cluster_id": {
           "type": "string",
@@ -644,9 +765,9 @@ extension SchedulerAPI {
          "max_retries": {
           "type": "integer",
           "format": "int32",
-          "minimum": 0,
+          "minimum": -1,
           "maximum": 100,
-          "description": "How many more attempts after a failure"
+          "description": "How many more attempts after a failure; -1 for any number"
          },
          "min_retry_interval_millis": {
           "type": "integer",
@@ -654,6 +775,137 @@ extension SchedulerAPI {
           "minimum": 0,
           "maximum": 86400000,
           "description": "How long to wait before the next attempt"
+         },
+         "max_retry_interval_millis": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 86400000,
+          "description": "When present, the wait doubles after each failure up to this, and is made a little longer by chance"
+         },
+         "retry_on_timeout": {
+          "type": "boolean",
+          "description": "Whether an attempt that ran out of time is tried again"
+         }
+        },
+        "additionalProperties": false
+       },
+       "ForEachTask": {
+        "type": "object",
+        "description": "Run one task for each of several inputs.",
+        "required": [
+         "inputs",
+         "task"
+        ],
+        "properties": {
+         "inputs": {
+          "type": "string",
+          "description": "A JSON array of at most 1000 values, or a reference to one",
+          "minLength": 1,
+          "maxLength": 65536
+         },
+         "concurrency": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 100,
+          "description": "How many at a time; 1 when absent"
+         },
+         "task": {
+          "$ref": "#/components/schemas/NestedTask"
+         }
+        },
+        "additionalProperties": false
+       },
+       "TaskSpec": {
+        "type": "object",
+        "description": "One node of the task graph.",
+        "required": [
+         "task_key"
+        ],
+        "properties": {
+         "task_key": {
+          "type": "string",
+          "description": "Its name within the job",
+          "pattern": "^[A-Za-z0-9_-]+$",
+          "minLength": 1,
+          "maxLength": 100
+         },
+         "description": {
+          "type": "string",
+          "description": "For people",
+          "maxLength": 1000
+         },
+         "depends_on": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/TaskDependency"
+          },
+          "description": "What has to end first",
+          "maxItems": 200
+         },
+         "run_if": {
+          "$ref": "#/components/schemas/RunIf",
+          "description": "When it runs; ALL_SUCCESS when absent"
+         },
+         "disabled": {
+          "type": "boolean",
+          "description": "Left out, as if it were not in the job"
+         },
+         "notebook_task": {
+          "$ref": "#/components/schemas/NotebookTask"
+         },
+         "condition_task": {
+          "$ref": "#/components/schemas/ConditionTask"
+         },
+         "run_job_task": {
+          "$ref": "#/components/schemas/RunJobTask"
+         },
+         "for_each_task": {
+          "$ref": "#/components/schemas/ForEachTask"
+         },
+         "existing_cluster_id": {
+          "type": "string",
+          "description": "Run on this cluster",
+          "maxLength": 64
+         },
+         "job_cluster_key": {
+          "type": "string",
+          "description": "Run on this cluster of the job",
+          "minLength": 1,
+          "maxLength": 100
+         },
+         "new_cluster": {
+          "$ref": "#/components/schemas/ClusterSpec",
+          "description": "Run on a cluster of its own"
+         },
+         "timeout_seconds": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 31536000,
+          "description": "Each attempt ends after that long; 0 or absent for no limit"
+         },
+         "max_retries": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": -1,
+          "maximum": 100,
+          "description": "How many more attempts after a failure; -1 for any number"
+         },
+         "min_retry_interval_millis": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 86400000,
+          "description": "How long to wait before the next attempt"
+         },
+         "max_retry_interval_millis": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 86400000,
+          "description": "When present, the wait doubles after each failure up to this, and is made a little longer by chance"
          },
          "retry_on_timeout": {
           "type": "boolean",
@@ -738,6 +990,20 @@ extension SchedulerAPI {
         },
         "additionalProperties": false
        },
+       "QueueSettings": {
+        "type": "object",
+        "description": "What becomes of a run that finds all places of its job taken.",
+        "required": [
+         "enabled"
+        ],
+        "properties": {
+         "enabled": {
+          "type": "boolean",
+          "description": "true: it waits; false: it is skipped"
+         }
+        },
+        "additionalProperties": false
+       },
        "JobSpec": {
         "type": "object",
         "description": "What a job does and when.",
@@ -790,7 +1056,11 @@ extension SchedulerAPI {
           "format": "int32",
           "minimum": 1,
           "maximum": 1000,
-          "description": "More wait in a queue; 1 when absent"
+          "description": "How many at a time; 1 when absent"
+         },
+         "queue": {
+          "$ref": "#/components/schemas/QueueSettings",
+          "description": "More runs than places wait in a queue when absent"
          },
          "timeout_seconds": {
           "type": "integer",
@@ -967,6 +1237,59 @@ extension SchedulerAPI {
          }
         }
        },
+       "RepairRun": {
+        "type": "object",
+        "description": "Which tasks of a run to run again.",
+        "properties": {
+         "rerun_tasks": {
+          "type": "array",
+          "items": {
+           "type": "string",
+           "minLength": 1,
+           "maxLength": 100
+          },
+          "description": "These",
+          "maxItems": 1000
+         },
+         "rerun_all_failed_tasks": {
+          "type": "boolean",
+          "description": "All that did not succeed"
+         },
+         "rerun_dependent_tasks": {
+          "type": "boolean",
+          "description": "Also all that depend on them, even those that succeeded"
+         },
+         "job_parameters": {
+          "type": "object",
+          "additionalProperties": {
+           "type": "string",
+           "maxLength": 65536
+          },
+          "description": "Change these; the others stay",
+          "maxProperties": 200
+         },
+         "latest_repair_id": {
+          "type": "integer",
+          "format": "int64",
+          "description": "The newest repair the caller knows of; required from the second repair on, so that no repair is made twice"
+         }
+        },
+        "additionalProperties": false
+       },
+       "RepairCreated": {
+        "type": "object",
+        "description": "The repair that was begun.",
+        "required": [
+         "repair_id"
+        ],
+        "properties": {
+         "repair_id": {
+          "type": "integer",
+          "format": "int64",
+          "description": "1 for the first"
+         }
+        }
+       },
        "LifeCycleState": {
         "type": "string",
         "description": "Where a run or task stands, as Databricks names it.",
@@ -991,7 +1314,11 @@ extension SchedulerAPI {
          "TIMEDOUT",
          "CANCELED",
          "UPSTREAM_FAILED",
-         "UPSTREAM_CANCELED"
+         "UPSTREAM_CANCELED",
+         "SUCCESS_WITH_FAILURES",
+         "EXCLUDED",
+         "DISABLED",
+         "MAXIMUM_CONCURRENT_RUNS_REACHED"
         ]
        },
        "RunState": {
@@ -1014,7 +1341,7 @@ extension SchedulerAPI {
          },
          "error_code": {
           "type": "string",
-          "description": "A stable name of the failure"
+          "description": "A stable name of why it did not succeed; schemas/terminations.json lists them"
          }
         }
        },
@@ -1025,7 +1352,8 @@ extension SchedulerAPI {
          "PERIODIC",
          "ONE_TIME",
          "RUN_SUBMIT",
-         "RETRY"
+         "RETRY",
+         "RUN_JOB_TASK"
         ]
        },
        "Attempt": {
@@ -1070,6 +1398,109 @@ extension SchedulerAPI {
           "format": "int64",
           "description": "When it ended, milliseconds since 1970 UTC",
           "x-timestamp": true
+         },
+         "revision_id": {
+          "type": "integer",
+          "format": "int64",
+          "description": "The revision of the notebook that it ran"
+         },
+         "run_job_run_id": {
+          "type": "integer",
+          "format": "int64",
+          "description": "The run that it started, for a run-job task"
+         }
+        }
+       },
+       "IterationCounts": {
+        "type": "object",
+        "description": "How far a for-each task is.",
+        "required": [
+         "total",
+         "active",
+         "succeeded",
+         "failed"
+        ],
+        "properties": {
+         "total": {
+          "type": "integer",
+          "format": "int32",
+          "description": "How many inputs"
+         },
+         "active": {
+          "type": "integer",
+          "format": "int32",
+          "description": "Under way"
+         },
+         "succeeded": {
+          "type": "integer",
+          "format": "int32",
+          "description": "Ended well"
+         },
+         "failed": {
+          "type": "integer",
+          "format": "int32",
+          "description": "Ended otherwise"
+         }
+        }
+       },
+       "RunHistoryType": {
+        "type": "string",
+        "description": "What an entry of the history tells.",
+        "enum": [
+         "ORIGINAL",
+         "REPAIR"
+        ]
+       },
+       "RunHistoryItem": {
+        "type": "object",
+        "description": "One time that the tasks of a run were run.",
+        "required": [
+         "id",
+         "type",
+         "task_keys"
+        ],
+        "properties": {
+         "id": {
+          "type": "integer",
+          "format": "int64",
+          "description": "0 for the original, then 1, 2, 3, ..."
+         },
+         "type": {
+          "$ref": "#/components/schemas/RunHistoryType"
+         },
+         "start_time": {
+          "type": "integer",
+          "format": "int64",
+          "description": "When it began, milliseconds since 1970 UTC",
+          "x-timestamp": true
+         },
+         "end_time": {
+          "type": "integer",
+          "format": "int64",
+          "description": "When it ended, milliseconds since 1970 UTC",
+          "x-timestamp": true
+         },
+         "state": {
+          "$ref": "#/components/schemas/RunState",
+          "description": "How it ended; absent while it runs"
+         },
+         "task_keys": {
+          "type": "array",
+          "items": {
+           "type": "string"
+          },
+          "description": "The tasks that were to run"
+         },
+         "parameters": {
+          "type": "object",
+          "additionalProperties": {
+           "type": "string"
+          },
+          "description": "The parameters that it ran with"
+         },
+         "user_name": {
+          "type": "string",
+          "description": "Who asked for it"
          }
         }
        },
@@ -1127,6 +1558,36 @@ extension SchedulerAPI {
          "exit_value": {
           "type": "string",
           "description": "What the notebook ended itself with"
+         },
+         "run_if": {
+          "$ref": "#/components/schemas/RunIf"
+         },
+         "outcome": {
+          "type": "string",
+          "description": "What a condition came to: true or false"
+         },
+         "values": {
+          "type": "object",
+          "additionalProperties": {
+           "description": "Any value"
+          },
+          "description": "What it left with dbutils.jobs.taskValues.set"
+         },
+         "for_each_task_key": {
+          "type": "string",
+          "description": "The for-each task that this is an iteration of"
+         },
+         "iteration": {
+          "type": "integer",
+          "format": "int32",
+          "description": "Which iteration, 0 for the first"
+         },
+         "input": {
+          "description": "The input of the iteration"
+         },
+         "iterations": {
+          "$ref": "#/components/schemas/IterationCounts",
+          "description": "For a for-each task"
          }
         }
        },
@@ -1213,6 +1674,18 @@ extension SchedulerAPI {
           "type": "integer",
           "format": "int64",
           "description": "Number of its newest event"
+         },
+         "history": {
+          "type": "array",
+          "items": {
+           "$ref": "#/components/schemas/RunHistoryItem"
+          },
+          "description": "The original and each repair, once there is a repair"
+         },
+         "parent_run_id": {
+          "type": "integer",
+          "format": "int64",
+          "description": "The run whose run-job task started this one"
          }
         }
        },
@@ -1539,6 +2012,14 @@ extension SchedulerAPI {
           },
           "description": "Values for widgets",
           "maxProperties": 200
+         },
+         "task_values": {
+          "type": "object",
+          "additionalProperties": {
+           "description": "Any value"
+          },
+          "description": "What earlier tasks of the run left: an object for each task",
+          "maxProperties": 1000
          }
         },
         "additionalProperties": false

@@ -318,6 +318,39 @@ extension SchedulerAPI {
 }
 
 extension SchedulerAPI {
+    /// What `repairRun` is asked with.
+    public struct RepairRunInput: EndpointInput, Hashable {
+        /// `run_id`.
+        public var runID: Int64
+        /// The body.
+        public var body: RepairRun
+
+        /// Makes an input; what is left out is not sent.
+        public init(runID: Int64, body: RepairRun) {
+            self.runID = runID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/runs")
+            request.segment(runID)
+            request.literal("/repair")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            runID = try request.path("run_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension SchedulerAPI {
     /// What `getTaskOutput` is asked with.
     public struct GetTaskOutputInput: EndpointInput, Hashable {
         /// `run_id`.

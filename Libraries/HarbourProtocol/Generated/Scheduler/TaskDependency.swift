@@ -4,14 +4,17 @@
 
 public import Core
 
-/// A task that has to succeed first.
+/// A task that has to end first.
 public struct TaskDependency: JSONCodable, Sendable, Hashable {
     /// Which task. 1 to 100 characters.
     public var taskKey: String
+    /// Only after this outcome of a condition task: true or false. 4 to 5 characters.
+    public var outcome: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(taskKey: String) {
+    public init(taskKey: String, outcome: String? = nil) {
         self.taskKey = taskKey
+        self.outcome = outcome
     }
 
     /// Writes an object.
@@ -19,22 +22,28 @@ public struct TaskDependency: JSONCodable, Sendable, Hashable {
         writer.beginObject()
         writer.key(quoted: "\"task_key\":")
         writer.value(taskKey)
+        if let outcome {
+            writer.key(quoted: "\"outcome\":")
+            writer.value(outcome)
+        }
         writer.endObject()
     }
 
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var taskKey: String?
-        var fields = JSONFields("\u{b}\"task_key\":")
+        var outcome: String?
+        var fields = JSONFields("\u{b}\"task_key\":\u{a}\"outcome\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: taskKey = try reader.string(length: 1...100)
+                case 1: if try !reader.null() { outcome = try reader.string(length: 4...5) }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
-        self.init(taskKey: consume taskKey)
+        self.init(taskKey: consume taskKey, outcome: consume outcome)
     }
 }

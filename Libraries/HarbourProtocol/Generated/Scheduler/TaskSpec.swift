@@ -10,10 +10,20 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
     public var taskKey: String
     /// For people. At most 1000 characters.
     public var description: Optional<String>
-    /// What has to succeed first. At most 200 elements.
+    /// What has to end first. At most 200 elements.
     public var dependsOn: Optional<[TaskDependency]>
+    /// When it runs; ALL_SUCCESS when absent.
+    public var runIf: Optional<RunIf>
+    /// Left out, as if it were not in the job.
+    public var disabled: Optional<Bool>
     /// Run a notebook of the workspace.
-    public var notebookTask: NotebookTask
+    public var notebookTask: Optional<NotebookTask>
+    /// Compare two values; tasks that depend on it follow one outcome.
+    public var conditionTask: Optional<ConditionTask>
+    /// Run another job and wait for its end.
+    public var runJobTask: Optional<RunJobTask>
+    /// Run one task for each of several inputs.
+    public var forEachTask: Optional<ForEachTask>
     /// Run on this cluster. At most 64 characters.
     public var existingClusterID: Optional<String>
     /// Run on this cluster of the job. 1 to 100 characters.
@@ -22,10 +32,13 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
     public var newCluster: Optional<ClusterSpec>
     /// Each attempt ends after that long; 0 or absent for no limit. 0 to 31_536_000.
     public var timeoutSeconds: Optional<Int>
-    /// How many more attempts after a failure. 0 to 100.
+    /// How many more attempts after a failure; -1 for any number. -1 to 100.
     public var maxRetries: Optional<Int>
     /// How long to wait before the next attempt. 0 to 86_400_000.
     public var minRetryIntervalMillis: Optional<Int>
+    /// When present, the wait doubles after each failure up to this, and is made a little longer by chance. 0 to
+    /// 86_400_000.
+    public var maxRetryIntervalMillis: Optional<Int>
     /// Whether an attempt that ran out of time is tried again.
     public var retryOnTimeout: Optional<Bool>
 
@@ -34,25 +47,37 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         taskKey: String,
         description: String? = nil,
         dependsOn: [TaskDependency]? = nil,
-        notebookTask: NotebookTask,
+        runIf: RunIf? = nil,
+        disabled: Bool? = nil,
+        notebookTask: NotebookTask? = nil,
+        conditionTask: ConditionTask? = nil,
+        runJobTask: RunJobTask? = nil,
+        forEachTask: ForEachTask? = nil,
         existingClusterID: String? = nil,
         jobClusterKey: String? = nil,
         newCluster: ClusterSpec? = nil,
         timeoutSeconds: Int? = nil,
         maxRetries: Int? = nil,
         minRetryIntervalMillis: Int? = nil,
+        maxRetryIntervalMillis: Int? = nil,
         retryOnTimeout: Bool? = nil
     ) {
         self.taskKey = taskKey
         self.description = description
         self.dependsOn = dependsOn
+        self.runIf = runIf
+        self.disabled = disabled
         self.notebookTask = notebookTask
+        self.conditionTask = conditionTask
+        self.runJobTask = runJobTask
+        self.forEachTask = forEachTask
         self.existingClusterID = existingClusterID
         self.jobClusterKey = jobClusterKey
         self.newCluster = newCluster
         self.timeoutSeconds = timeoutSeconds
         self.maxRetries = maxRetries
         self.minRetryIntervalMillis = minRetryIntervalMillis
+        self.maxRetryIntervalMillis = maxRetryIntervalMillis
         self.retryOnTimeout = retryOnTimeout
     }
 
@@ -69,8 +94,30 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"depends_on\":")
             dependsOn.encode(to: &writer)
         }
-        writer.key(quoted: "\"notebook_task\":")
-        notebookTask.encode(to: &writer)
+        if let runIf {
+            writer.key(quoted: "\"run_if\":")
+            runIf.encode(to: &writer)
+        }
+        if let disabled {
+            writer.key(quoted: "\"disabled\":")
+            writer.value(disabled)
+        }
+        if let notebookTask {
+            writer.key(quoted: "\"notebook_task\":")
+            notebookTask.encode(to: &writer)
+        }
+        if let conditionTask {
+            writer.key(quoted: "\"condition_task\":")
+            conditionTask.encode(to: &writer)
+        }
+        if let runJobTask {
+            writer.key(quoted: "\"run_job_task\":")
+            runJobTask.encode(to: &writer)
+        }
+        if let forEachTask {
+            writer.key(quoted: "\"for_each_task\":")
+            forEachTask.encode(to: &writer)
+        }
         if let existingClusterID {
             writer.key(quoted: "\"existing_cluster_id\":")
             writer.value(existingClusterID)
@@ -95,6 +142,10 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"min_retry_interval_millis\":")
             writer.value(minRetryIntervalMillis)
         }
+        if let maxRetryIntervalMillis {
+            writer.key(quoted: "\"max_retry_interval_millis\":")
+            writer.value(maxRetryIntervalMillis)
+        }
         if let retryOnTimeout {
             writer.key(quoted: "\"retry_on_timeout\":")
             writer.value(retryOnTimeout)
@@ -107,35 +158,46 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         var taskKey: String?
         var description: String?
         var dependsOn: [TaskDependency]?
+        var runIf: RunIf?
+        var disabled: Bool?
         var notebookTask: NotebookTask?
+        var conditionTask: ConditionTask?
+        var runJobTask: RunJobTask?
+        var forEachTask: ForEachTask?
         var existingClusterID: String?
         var jobClusterKey: String?
         var newCluster: ClusterSpec?
         var timeoutSeconds: Int?
         var maxRetries: Int?
         var minRetryIntervalMillis: Int?
+        var maxRetryIntervalMillis: Int?
         var retryOnTimeout: Bool?
-        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{d}\"depends_on\":\u{10}\"notebook_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
+        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{d}\"depends_on\":\u{9}\"run_if\":\u{b}\"disabled\":\u{10}\"notebook_task\":\u{11}\"condition_task\":\u{f}\"run_job_task\":\u{10}\"for_each_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{1c}\"max_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: taskKey = try reader.string(length: 1...100, letters: JSONLetters(pattern: "^[A-Za-z0-9_-]+$", low: 0x3ff200000000000, high: 0x7fffffe87fffffe))
                 case 1: if try !reader.null() { description = try reader.string(length: 0...1000) }
                 case 2: if try !reader.null() { dependsOn = try reader.array(count: 0...200) { reader throws(JSONError) in try TaskDependency(from: &reader) } }
-                case 3: notebookTask = try NotebookTask(from: &reader)
-                case 4: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
-                case 5: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
-                case 6: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
-                case 7: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                case 8: if try !reader.null() { maxRetries = try reader.int(in: 0...100) }
-                case 9: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
-                case 10: if try !reader.null() { retryOnTimeout = try reader.bool() }
+                case 3: if try !reader.null() { runIf = try RunIf(from: &reader) }
+                case 4: if try !reader.null() { disabled = try reader.bool() }
+                case 5: if try !reader.null() { notebookTask = try NotebookTask(from: &reader) }
+                case 6: if try !reader.null() { conditionTask = try ConditionTask(from: &reader) }
+                case 7: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
+                case 8: if try !reader.null() { forEachTask = try ForEachTask(from: &reader) }
+                case 9: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
+                case 10: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
+                case 11: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
+                case 12: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 13: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
+                case 14: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 15: if try !reader.null() { maxRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 16: if try !reader.null() { retryOnTimeout = try reader.bool() }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
-        guard let notebookTask = consume notebookTask else { throw reader.missingField("notebook_task") }
-        self.init(taskKey: consume taskKey, description: consume description, dependsOn: consume dependsOn, notebookTask: consume notebookTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
+        self.init(taskKey: consume taskKey, description: consume description, dependsOn: consume dependsOn, runIf: runIf, disabled: disabled, notebookTask: consume notebookTask, conditionTask: consume conditionTask, runJobTask: consume runJobTask, forEachTask: consume forEachTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
     }
 }

@@ -10,6 +10,7 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
     case oneTime = "ONE_TIME"
     case runSubmit = "RUN_SUBMIT"
     case retry = "RETRY"
+    case runJobTask = "RUN_JOB_TASK"
 
     /// Writes the name.
     public func encode(to writer: inout JSONWriter) {
@@ -18,6 +19,7 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
         case .oneTime: writer.literal("\"ONE_TIME\"")
         case .runSubmit: writer.literal("\"RUN_SUBMIT\"")
         case .retry: writer.literal("\"RETRY\"")
+        case .runJobTask: writer.literal("\"RUN_JOB_TASK\"")
         }
     }
 
@@ -32,6 +34,8 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
                 if word.matches("ONE_TIME") { return .oneTime }
             case 10:
                 if word.matches("RUN_SUBMIT") { return .runSubmit }
+            case 12:
+                if word.matches("RUN_JOB_TASK") { return .runJobTask }
             default: break
             }
             return nil
