@@ -63,7 +63,10 @@ public enum ClusterService {
         _ limits: EngineLimits
     ) throws -> [LifecycleComponent] {
         let settings = environment.configuration
-        let database = try environment.makeDatabase()
+        // One connection more, which holds the lock of the active instance.
+        let database = try environment.makeDatabase(maxConnections: 11)
+        let fence = Fence()
+        let active = ActiveInstance(pool: database.pool, loop: environment.loop, fence: fence)
         var limits = limits
         limits.start = settings[startTimeout]
         limits.idleMinutes = settings[idleMinutes]
@@ -74,8 +77,8 @@ public enum ClusterService {
             loop: environment.loop)
         let engine = ClusterEngine(
             context: EngineContext(
-                loop: environment.loop, clusters: ClusterStore(pool: database.pool),
-                commands: CommandStore(pool: database.pool), policies: PolicyStore(pool: database.pool),
+                loop: environment.loop, clusters: ClusterStore(pool: database.pool, fence: fence),
+                commands: CommandStore(pool: database.pool, fence: fence), policies: PolicyStore(pool: database.pool),
                 nodeTypes: try NodeTypes(settings[nodeTypes]),
                 launch: DriverLaunchSettings(
                     executable: settings[driver], environment: driverOptions.environment(settings)),
@@ -90,6 +93,13 @@ public enum ClusterService {
         SparkPageHandlers(engine: engine, authenticator: environment.serviceAuthenticator).register(on: router)
         return [
             database.component,
+            LifecycleComponent(
+                "active instance",
+                start: { [readiness = environment.readiness] in
+                    readiness.set("active", notReadyBecause: "Another instance is active, and this one waits for it.")
+                    try await active.acquire()
+                    readiness.set("active", notReadyBecause: nil)
+                }, run: { try await active.keep() }, drain: { _ in await active.release() }),
             LifecycleComponent("logs", start: { await logs.start() }, drain: { _ in await logs.stop() }),
             LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),
         ]

@@ -41,7 +41,7 @@ import Testing
             #expect(again.state == .finished)
             #expect(try await fixture.drivers.get("c1").runs == ["a": 1])
             try await eventually("the end is written down") {
-                let store = CommandStore(pool: try await fixture.pool())
+                let store = CommandStore(pool: try await fixture.pool(), fence: Fence())
                 return try await store.get("c1", "ctx", "a")?.ended == true
             }
         }

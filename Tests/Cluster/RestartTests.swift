@@ -51,7 +51,7 @@ import Testing
             try await fixture.stop()
             try await fixture.drivers.get("c1").release()
             client = try await fixture.start()
-            let store = CommandStore(pool: try await fixture.pool())
+            let store = CommandStore(pool: try await fixture.pool(), fence: Fence())
             try await eventually("the end is written down") {
                 try await store.get("c1", "ctx", "a")?.info.state == .finished
             }

@@ -59,6 +59,17 @@ final class ServiceFixture: Sendable {
             stopper: { simulated in await drivers.remove(simulated.request.id.text)?.stop() })
     }
 
+    /// Another instance of the service over the same database and place.
+    init(sharing other: ServiceFixture) {
+        loop = other.loop
+        database = other.database
+        world = other.world
+        drivers = other.drivers
+        http = other.http
+        limits = other.limits
+        arguments = other.arguments
+    }
+
     /// Starts the service, as after a restart when it ran before.
     @discardableResult
     func start() async throws -> ServiceClient {

@@ -177,7 +177,7 @@ actor ClusterController {
                 return try await context.clusters.save(
                     row, notes: outcome.notes, ending: ending, taking: member, now: now)
             } catch {
-                guard patiently, !isStopped else { throw error }
+                guard patiently, !isStopped, (error as? HarbourError)?.code != .superseded else { throw error }
                 logger.warning(
                     "a step of a cluster could not be stored yet", ["error": HarbourError.describe(error)])
                 try await pause.wait(on: context.loop)

@@ -29,6 +29,7 @@ struct ClusterRow: Sendable, Hashable {
 /// The tables of clusters and their events. The only place with their SQL.
 struct ClusterStore: Sendable {
     let pool: PostgresPool
+    let fence: Fence
 
     private static let columns: SQL = """
         cluster_id, backend, creator, owner, spec, record, driver_token, created_at, last_activity_at, asked,
@@ -52,14 +53,18 @@ struct ClusterStore: Sendable {
                 """
                 INSERT INTO clusters (cluster_id, backend, creator, owner, spec, state, record, driver_token,
                     created_at, changed_at, last_activity_at, asked, workers, cores, pool_id)
-                VALUES (\(row.id.text), \(row.backend), \(row.creator), \(row.owner),
+                SELECT \(row.id.text), \(row.backend), \(row.creator), \(row.owner),
                     \(PostgresJSON(row.spec.encodedJSON())), \(row.record.state.rawValue),
                     \(PostgresJSON(row.record.json.encodedJSON())), \(row.driverToken.reveal()), \(row.createdAt),
                     \(now), \(row.lastActivityAt), \(row.asked.map { PostgresJSON($0.encodedJSON()) }),
-                    \(Int64(row.demand.workers)), \(Int64(row.demand.cores)), \(row.poolID))
+                    \(Int64(row.demand.workers)), \(Int64(row.demand.cores)), \(row.poolID)
+                WHERE \(fence.holds)
                 ON CONFLICT DO NOTHING
                 """)
-            guard inserted.affected == 1 else { return false }
+            guard inserted.affected == 1 else {
+                try await check(transaction)
+                return false
+            }
             try await append(notes, to: row.id, now, transaction)
             try await take(member, transaction)
             return true
@@ -72,7 +77,7 @@ struct ClusterStore: Sendable {
         taking member: ClusterIdentifier? = nil, now: Timestamp
     ) async throws {
         try await pool.transaction { transaction in
-            try await transaction.query(
+            let saved = try await transaction.query(
                 """
                 UPDATE clusters SET state = \(row.record.state.rawValue),
                     record = \(PostgresJSON(row.record.json.encodedJSON())),
@@ -81,8 +86,9 @@ struct ClusterStore: Sendable {
                     workers = \(Int64(row.demand.workers)), cores = \(Int64(row.demand.cores)),
                     driver_token = \(row.driverToken.reveal()), changed_at = \(now),
                     last_activity_at = greatest(last_activity_at, \(row.lastActivityAt))
-                WHERE cluster_id = \(row.id.text)
+                WHERE cluster_id = \(row.id.text) AND \(fence.holds)
                 """)
+            if saved.affected != 1 { try await check(transaction) }
             try await append(notes, to: row.id, now, transaction)
             try await take(member, transaction)
             if let commands {
@@ -117,7 +123,17 @@ struct ClusterStore: Sendable {
 
     /// Forgets a cluster with all that belongs to it.
     func delete(_ id: ClusterIdentifier) async throws {
-        try await pool.query("DELETE FROM clusters WHERE cluster_id = \(id.text)")
+        try await pool.transaction { transaction in
+            let gone = try await transaction.query(
+                "DELETE FROM clusters WHERE cluster_id = \(id.text) AND \(fence.holds)")
+            if gone.affected != 1 { try await check(transaction) }
+        }
+    }
+
+    /// - Throws: `SERVICE_SUPERSEDED` when another instance has taken over, which is why nothing was written.
+    private func check(_ transaction: PostgresTransaction) async throws {
+        let rows = try await transaction.query("SELECT epoch FROM installation")
+        guard try rows.first?.decode(Int64.self) == fence.epoch else { throw Fence.lost }
     }
 
     /// When it was last used, for the countdown after a restart.

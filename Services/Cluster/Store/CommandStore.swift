@@ -23,6 +23,7 @@ struct EndingCommands: Sendable {
 /// The table of commands. The only place with its SQL.
 struct CommandStore: Sendable {
     let pool: PostgresPool
+    let fence: Fence
 
     /// Writes a command down before the driver is asked, or returns the one that has the id already.
     ///
@@ -35,11 +36,12 @@ struct CommandStore: Sendable {
             INSERT INTO commands (cluster_id, context_id, command_id, generation, info, submitted_at)
             SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(generation),
                 \(PostgresJSON(info.encodedJSON())), \(info.submittedTime)
-            FROM quick WHERE quick.value = 'off'
+            FROM quick WHERE quick.value = 'off' AND \(fence.holds)
             ON CONFLICT DO NOTHING
             """)
         if rows.affected == 1 { return (CommandRow(info: info, generation: generation, ended: false), true) }
         if let row = try await get(info.clusterID, info.contextID, info.commandID) { return (row, false) }
+        // Its cluster is gone, or belongs to another instance now.
         throw HarbourError(
             .unavailable, "The command could not be written down, because its cluster is being removed.")
     }
