@@ -24,13 +24,14 @@ func plugin(_ name: String, _ dependencies: [String]) -> Target {
 
 /// A service is a library, which tests start on port 0, and an executable of one file.
 func service(
-    _ name: String, executable: String, _ dependencies: [String], main: [String] = [], isServed: Bool = true
+    _ name: String, executable: String, _ dependencies: [String], main: [String] = [], isServed: Bool = true,
+    exclude: [String] = []
 ) -> [Target] {
     let library = "\(name)Service"
     return [
         .target(
             name: library, dependencies: dependencies.map { .byName(name: $0) }, path: "Services/\(name)",
-            exclude: ["Main"], swiftSettings: settings),
+            exclude: ["Main"] + exclude, swiftSettings: settings),
         .executableTarget(
             name: executable,
             dependencies: ([library, "CAllocator"] + (isServed ? ["ServiceKit"] : []) + main).map { .byName(name: $0) },
@@ -134,7 +135,8 @@ let serviceBase = [
 let services: [Target] =
     service(
         "Workspace", executable: "workspace",
-        serviceBase + ["HTTPMessage", "HTTPServer", "Compression", "Cryptography", "NotebookFormats"])
+        serviceBase + ["HTTPMessage", "HTTPServer", "Compression", "Cryptography", "NotebookFormats"], exclude: ["Page"]
+    )
     + service(
         "Scheduler", executable: "scheduler",
         serviceBase + ["ServiceClients", "Compression", "CronSchedule", "NotebookFormats"])
