@@ -234,13 +234,17 @@ let benchmarks: [Target] = [
 
 /// Programs that libFuzzer drives (Tests/README.md). They have no main of their own and link with `--sanitize=fuzzer`
 /// only, so they are built only when named.
-func fuzzer(_ name: String) -> Target {
+func fuzzer(_ name: String, _ dependencies: [String]) -> Target {
     .executableTarget(
-        name: "\(name)Fuzzer", dependencies: ["Core", .byName(name: name)], path: "Tests/Fuzzers/\(name)Fuzzer",
-        swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
+        name: "\(name)Fuzzer", dependencies: (["Core"] + dependencies).map { .byName(name: $0) },
+        path: "Tests/Fuzzers/\(name)Fuzzer", swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
 }
 let fuzzers: [Target] =
-    Context.environment["HARBOUR_TARGETS"]?.contains("Fuzzer") == true ? ["HTTP1", "WebSocket"].map(fuzzer) : []
+    Context.environment["HARBOUR_TARGETS"]?.contains("Fuzzer") == true
+    ? [
+        fuzzer("HTTP1", ["HTTP1"]), fuzzer("HTTP2", ["HTTPMessage", "HTTP2"]), fuzzer("WebSocket", ["WebSocket"]),
+        fuzzer("JSON", []), fuzzer("NotebookFormats", ["NotebookFormats"]), fuzzer("CronSchedule", ["CronSchedule"]),
+    ] : []
 
 var targets =
     doors + core + wire + contract + domain + testKits + plugins + services + suites + benchmarks + fuzzers

@@ -1,9 +1,9 @@
 import Core
-import Glibc
+import TestSupport
 import Testing
 
 /// Documents that are bent at random: no crash, no disagreement between reading and skipping, nothing accepted that
-/// does not survive being written and read again. `HARBOUR_FUZZ_SECONDS` makes it longer.
+/// does not survive being written and read again.
 @Suite struct JSONFuzzTests {
     private static let seeds: [String] =
         JSONSyntaxTests.valid + JSONSyntaxTests.invalid + [
@@ -11,51 +11,40 @@ import Testing
             #"[{"name":"\ud83d\ude00","values":[1,-2.5e10,true,null]},{"name":"","values":[]}]"#,
         ]
 
-    @Test func bentDocumentsAreReadOrRefused() throws {
-        let seconds = getenv("HARBOUR_FUZZ_SECONDS").flatMap { Int(String(cString: $0)) } ?? 1
-        let seed = UInt64(Timestamp.now.milliseconds)
-        var generator = SeededGenerator(seed: seed)
-        let end = MonotonicTime.now + .seconds(seconds)
-        var accepted = 0
-        while MonotonicTime.now < end {
-            for _ in 0..<200 {
-                let bytes = JSONFuzzTests.bend(&generator)
-                if try JSONFuzzTests.check(bytes, seed: seed) { accepted += 1 }
-            }
-        }
-        #expect(accepted > 0)
+    private static let words: [String] = [
+        "{", "}", "[", "]", "\"", ":", ",", "\\", "\\u", "\\ud83d", "e", "-", "+", ".", "true", "null", " ", "\n", "\0",
+        "\u{1f}", "é", "\u{ffff}",
+    ]
+
+    private struct Broken: Error, CustomStringConvertible {
+        let description: String
+        init(_ description: String) { self.description = description }
     }
 
-    private static func check(_ bytes: [UInt8], seed: UInt64) throws -> Bool {
+    @Test func bentDocumentsAreReadOrRefused() throws {
+        try fuzz(
+            "documents", corpus: JSONFuzzTests.seeds.map { Array($0.utf8) },
+            tokens: JSONFuzzTests.words.map { Array($0.utf8) } + [
+                [0x80], [0xc3], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xff],
+            ],
+            iterations: 80_000, maximumLength: 4096
+        ) { input in try JSONFuzzTests.check(input.bytes) }
+    }
+
+    private static func check(_ bytes: [UInt8]) throws {
         let value: JSONValue
-        do {
+        do throws(JSONError) {
             value = try JSONValue(checkedJSON: bytes)
         } catch {
-            #expect(error.offset <= bytes.count, "seed \(seed): \(bytes)")
-            return false
+            guard error.offset <= bytes.count else { throw Broken("an error is told behind the end") }
+            return
         }
-        let skipped: Void? = try? JSONReader.read(bytes) { reader throws(JSONError) in try reader.skip() }
-        #expect(skipped != nil, "seed \(seed): skipping refuses what reading takes: \(bytes)")
-        #expect(try JSONValue(json: value.encodedJSON()) == value, "seed \(seed): \(bytes)")
-        #expect(try JSONValue(json: value.prettyJSON()) == value, "seed \(seed): \(bytes)")
-        return true
-    }
-
-    private static func bend(_ generator: inout SeededGenerator) -> [UInt8] {
-        var bytes = Array((seeds.randomElement(using: &generator) ?? "").utf8)
-        let special: [UInt8] = Array("{}[]\":,\\ue0-.+ \n".utf8) + [0, 0x1f, 0x80, 0xc3, 0xe2, 0xed, 0xf0, 0xff]
-        for _ in 0..<Int.random(in: 0...4, using: &generator) {
-            let place = Int.random(in: 0...bytes.count, using: &generator)
-            switch Int.random(in: 0..<5, using: &generator) {
-            case 0: bytes.insert(special.randomElement(using: &generator) ?? 0, at: place)
-            case 1: if place < bytes.count { bytes.remove(at: place) }
-            case 2: if place < bytes.count { bytes[place] = UInt8.random(in: 0...255, using: &generator) }
-            case 3: bytes.removeSubrange(place...)
-            default:
-                let other = Array((seeds.randomElement(using: &generator) ?? "").utf8)
-                bytes.insert(contentsOf: other, at: place)
-            }
+        do throws(JSONError) {
+            try JSONReader.read(bytes) { reader throws(JSONError) in try reader.skip() }
+        } catch {
+            throw Broken("skipping refuses what reading takes")
         }
-        return bytes
+        guard try JSONValue(json: value.encodedJSON()) == value else { throw Broken("writing changed it") }
+        guard try JSONValue(json: value.prettyJSON()) == value else { throw Broken("pretty writing changed it") }
     }
 }
