@@ -119,12 +119,19 @@ let testKits: [Target] = [
 let plugins: [Target] = [
     plugin("LocalBackend", ["Core", "EventLoop", "ClusterBackend", "DriverProcesses"]),
     plugin("SimulatedBackend", ["Core", "ClusterBackend"]),
+    plugin(
+        "RemoteBackend",
+        [
+            "Core", "EventLoop", "ClusterBackend", "Cryptography", "DriverProcesses", "HTTPMessage", "HTTPServer",
+            "HarbourProtocol", "ServiceKit", "WebClient",
+        ]),
     plugin("SparkBackend", ["Core", "EventLoop", "ClusterBackend", "DriverProcesses", "WebClient"]),
 ]
 
 /// The backends of the cluster service's executable.
 let releasedBackends = [
     "LocalBackend",
+    "RemoteBackend",
     "SparkBackend",
 ]
 
@@ -201,6 +208,12 @@ let suites: [Target] = [
             "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "LocalBackend", "SimulatedBackend",
             "SparkBackend", "HTTPMessage", "HTTPServer",
         ], exclude: ["stand_in_driver.py", "spark_driver.py"]),
+    tests(
+        "Remote",
+        [
+            "RemoteBackend", "ClusterBackend", "ClusterBackendConformance", "ClusterService", "WorkspaceService",
+            "SimulatedBackend", "ServiceTestKit",
+        ] + common),
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats", "HTTPClient"] + common),
     // The program is not imported: the tests start and kill it.
     tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler"] + common),

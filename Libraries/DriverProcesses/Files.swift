@@ -1,11 +1,11 @@
 internal import ClusterBackend
-internal import Core
+public import Core
 internal import Glibc
 
-/// The few operations on files that the backend needs. They block: call them on a pool.
-enum Files {
+/// The few operations on files that backends need for their clusters' folders. They block: call them on a pool.
+public enum Files {
     /// Makes a folder and those above it, readable by this user only.
-    static func makeFolder(_ path: String) throws(HarbourError) {
+    public static func makeFolder(_ path: String) throws(HarbourError) {
         var made = ""
         for part in path.split(separator: "/") {
             made += "/\(part)"
@@ -19,7 +19,7 @@ enum Files {
     }
 
     /// Writes a file so that a reader sees all of it or the one before, readable by this user only.
-    static func write(_ bytes: [UInt8], to path: String) throws(HarbourError) {
+    public static func write(_ bytes: [UInt8], to path: String) throws(HarbourError) {
         let temporary = "\(path).new"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw writing(path, errno) }
@@ -46,7 +46,7 @@ enum Files {
     }
 
     /// The whole of a file of at most 1 MiB, or nil when it is not there, larger or not readable.
-    static func read(_ path: String) -> [UInt8]? {
+    public static func read(_ path: String) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -63,7 +63,7 @@ enum Files {
     }
 
     /// The names in a folder; none when it is not there.
-    static func names(in path: String) -> [String] {
+    public static func names(in path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
         var names: [String] = []
@@ -77,13 +77,13 @@ enum Files {
     }
 
     /// Whether something of that name is there, a broken link included.
-    static func exists(_ path: String) -> Bool {
+    public static func exists(_ path: String) -> Bool {
         var info = stat()
         return lstat(path, &info) == 0
     }
 
     /// Removes a file or a whole tree. Links are removed, never followed.
-    static func remove(_ path: String) throws(HarbourError) {
+    public static func remove(_ path: String) throws(HarbourError) {
         if unlink(path) == 0 || errno == ENOENT { return }
         // Linux says EISDIR for a folder, POSIX EPERM.
         guard errno == EISDIR || errno == EPERM else { throw removing(errno) }

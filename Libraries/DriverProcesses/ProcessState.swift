@@ -129,10 +129,12 @@ extension ProcessPlan {
 }
 
 /// The one place of a cluster on this machine: its folder and what is in it.
-struct ProcessPlace: Sendable, Hashable {
-    let folder: String
+public struct ProcessPlace: Sendable, Hashable {
+    /// The folder.
+    public let folder: String
 
-    init(root: String, _ id: ClusterIdentifier) { folder = "\(root)/\(ProcessPlace.name(id))" }
+    /// The place of a cluster below a backend's folder.
+    public init(root: String, _ id: ClusterIdentifier) { folder = "\(root)/\(ProcessPlace.name(id))" }
 
     /// The id, or where that is long its beginning with a digest, because the socket's path must stay short. No id holds
     /// a dot, so that a digest is never taken for one.
@@ -143,32 +145,40 @@ struct ProcessPlace: Sendable, Hashable {
         return "\(id.text.prefix(15)).\(digest.text)"
     }
 
-    var stateFile: String { "\(folder)/\(ProcessState.fileName)" }
+    /// What is written down of it.
+    public var stateFile: String { "\(folder)/\(ProcessState.fileName)" }
     var logFile: String { "\(folder)/driver.log" }
-    var socket: String { "\(folder)/driver.sock" }
-    var address: DriverAddress { .unix(path: socket) }
+    /// Where its driver listens.
+    public var socket: String { "\(folder)/driver.sock" }
+    /// The same as an address.
+    public var address: DriverAddress { .unix(path: socket) }
 
     /// A unix socket's path has 107 bytes at most (unix(7)).
-    var fits: Bool { socket.utf8.count <= 107 }
+    public var fits: Bool { socket.utf8.count <= 107 }
 }
 
 /// A digest of 64 bits by FNV-1a: it tells wishes apart, it protects nothing.
-struct SpecDigest {
+public struct SpecDigest {
     private var value: UInt64 = 0xcbf2_9ce4_8422_2325
 
-    mutating func add(_ text: String) {
+    /// A digest of nothing.
+    public init() {}
+
+    /// Adds a text.
+    public mutating func add(_ text: String) {
         for byte in text.utf8 { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
         // A byte that UTF-8 never holds, so that two texts do not run into each other.
         value = (value ^ 0xff) &* 0x100_0000_01b3
     }
 
     /// 16 hexadecimal digits.
-    var text: String {
+    public var text: String {
         let digits = String(value, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    static func of(_ spec: BackendSpec) -> String {
+    /// Of all that makes two specifications two.
+    public static func of(_ spec: BackendSpec) -> String {
         var digest = SpecDigest()
         let numbers = [
             spec.driver.cores, spec.driver.memoryMiB, spec.worker.cores, spec.worker.memoryMiB, spec.workers,

@@ -1,5 +1,6 @@
 import ClusterService
 import LocalBackend
+import RemoteBackend
 import ServiceKit
 import SparkBackend
 
@@ -7,5 +8,6 @@ import SparkBackend
 ServiceRuntime.main(
     ClusterService.definition(backends: [
         BackendFactory("local") { LocalBackend(context: $0, loop: $1) },
+        BackendFactory("remote", settings: RemoteBackend.settings) { try RemoteBackend(context: $0, loop: $1) },
         BackendFactory("spark", settings: SparkBackend.settings) { try SparkBackend(context: $0, loop: $1) },
     ]))
