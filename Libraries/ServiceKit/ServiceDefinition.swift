@@ -42,7 +42,9 @@ public struct ServiceDefinition: Sendable {
     public var schema: ConfigurationSchema {
         let others = ["workspace", "scheduler", "cluster", "monitoring", "driver"].filter { $0 != name }
         let known = [
-            "HARBOUR_DATA", "HARBOUR_SCHEMA_FOLDER", "HARBOUR_METRICS_TOKEN", "HARBOUR_DATABASE_", "HARBOUR_BACKEND_",
+            "HARBOUR_DATA", "HARBOUR_PORT", "HARBOUR_URL", "HARBOUR_TOKEN", "HARBOUR_ADMIN_TOKEN_FILE",
+            "HARBOUR_SECRET_KEY", "HARBOUR_SCHEMA_FOLDER", "HARBOUR_METRICS_TOKEN", "HARBOUR_DATABASE_",
+            "HARBOUR_BACKEND_", "HARBOUR_INSTALLATION", "HARBOUR_CLUSTER_ID",
         ]
         let mine = (options.all + ownOptions).map(\.declaration.environment)
         return ConfigurationSchema(

@@ -68,7 +68,9 @@ struct Platform: Sendable {
         variables["HARBOUR_DATA"] = layout.root
         variables["HARBOUR_SCHEMA_FOLDER"] = "\(resources)/sql"
         // What the user has set wins over what we would choose, but for the data folder, which --data may have set.
-        for name in variables.keys where name != "HARBOUR_DATA" && getenv(name) != nil { variables[name] = nil }
+        for name in variables.keys where name != "HARBOUR_DATA" && Setting.variable(name) != nil {
+            variables[name] = nil
+        }
         var specification = ProcessSpecification("\(binaries)/\(name)")
         specification.environment = .inherited(adding: variables)
         specification.directory = layout.root
