@@ -79,6 +79,7 @@ public enum ClusterService {
             context: EngineContext(
                 loop: environment.loop, clusters: ClusterStore(pool: database.pool, fence: fence),
                 commands: CommandStore(pool: database.pool, fence: fence), policies: PolicyStore(pool: database.pool),
+                pools: PoolStore(pool: database.pool),
                 nodeTypes: try NodeTypes(settings[nodeTypes]),
                 launch: DriverLaunchSettings(
                     executable: settings[driver], environment: driverOptions.environment(settings)),

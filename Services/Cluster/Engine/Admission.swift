@@ -18,10 +18,19 @@ extension ClusterEngine {
         var spec = wish
         var problems: [SpecProblem] = []
         var policy: ClusterPolicy?
+        if let id = spec.instancePoolID {
+            if let pool = pools[id] {
+                spec = try wish.filled(from: pool.row.spec)
+            } else {
+                problems.append(SpecProblem("instance_pool_id", "must name a pool, and there is no \(id)"))
+            }
+        }
         if let id = spec.policyID {
             policy = try await context.policies.policy(id)
             if let policy {
-                (spec, problems) = try PolicyDefinition(policy.definition).apply(to: spec)
+                let outcome = try PolicyDefinition(policy.definition).apply(to: spec)
+                spec = outcome.spec
+                problems += outcome.problems
             } else {
                 problems.append(SpecProblem("policy_id", "must name a policy, and there is no \(id)"))
             }
@@ -78,7 +87,8 @@ extension ClusterEngine {
         if let id = row.spec.policyID { policy = try await context.policies.policy(id) }
         let admitted = Admitted(spec: row.spec, backend: controller.backend, policy: policy)
         return try await withinQuota(of: row.creator, row.id, admitted) {
-            try await controller.request(.start)
+            if let ready = try await self.startOnReady(controller, row) { return ready }
+            return try await controller.request(.start)
         }
     }
 }

@@ -13,6 +13,8 @@ actor ClusterController {
     nonisolated let logger: Logger
     /// Called on the loop when the controller has to be kept, need not be kept, or must not be found any more.
     private let retain: @Sendable (ClusterController, Retention) -> Void
+    /// Called on the loop when the cluster is in another step, or forgotten.
+    private let onMove: @Sendable (ClusterController, ClusterRow) -> Void
 
     /// The cluster as it is stored.
     private(set) var row: ClusterRow
@@ -45,7 +47,8 @@ actor ClusterController {
     /// A controller of a stored cluster. Nothing happens before `begin` or `recover`.
     init(
         _ row: ClusterRow, backend: any ClusterBackend, context: EngineContext,
-        retain: @escaping @Sendable (ClusterController, Retention) -> Void
+        retain: @escaping @Sendable (ClusterController, Retention) -> Void,
+        onMove: @escaping @Sendable (ClusterController, ClusterRow) -> Void
     ) {
         self.row = row
         id = row.id
@@ -53,6 +56,7 @@ actor ClusterController {
         self.backend = backend
         self.context = context
         self.retain = retain
+        self.onMove = onMove
         logger = context.logger.with("cluster_id", row.id)
         context.metrics.cluster(row.id.text, is: row.record.state)
     }
@@ -100,22 +104,26 @@ actor ClusterController {
     }
 
     /// Gives the driver away: the body writes down to whom, and if that succeeds there is no such cluster any more.
-    /// - Returns: false when there is nothing to give; the cluster stays as it is.
-    func handOver(_ body: @escaping @Sendable (ReadyDriver, Secret) async throws -> Void) async throws -> Bool {
+    /// - Returns: nil when there is nothing to give; the cluster stays as it is.
+    func handOver<Value: Sendable>(
+        _ body: @escaping @Sendable (ReadyDriver, Secret) async throws -> Value
+    ) async throws -> Value? {
         try await context.uncancelled { [self] in try await giveAway(body) }
     }
 
-    private func giveAway(_ body: @Sendable (ReadyDriver, Secret) async throws -> Void) async throws -> Bool {
+    private func giveAway<Value: Sendable>(
+        _ body: @Sendable (ReadyDriver, Secret) async throws -> Value
+    ) async throws -> Value? {
         if !gate.tryEnter() { await withCheckedContinuation { gate.wait($0) } }
         defer { gate.leave() }
         guard !isForgotten, !isStopped, record.state == .running, record.problem == nil, let handle = record.handle,
             let address = record.address
-        else { return false }
+        else { return nil }
         let driver = ReadyDriver(
             place: place, handle: handle, address: address, workers: record.workers, notes: record.notes)
-        try await body(driver, row.driverToken)
+        let value = try await body(driver, row.driverToken)
         perform([.forget])
-        return true
+        return value
     }
 
     /// Does the actions that a new cluster's first step asks for; its record is stored already.
@@ -158,6 +166,7 @@ actor ClusterController {
         if before != next.record.step { context.metrics.moved(row, from: before) }
         perform(outcome.actions)
         moved(from: before)
+        if before != next.record.step || isForgotten { onMove(self, row) }
         publish()
     }
 

@@ -32,6 +32,8 @@ actor ClusterEngine {
     private var controllers = ControllerTable()
     private var recoveries: [Task<Void, Never>] = []
     private var admission = AsyncGate()
+    private(set) var isStopped = false
+    var pools: [String: PoolState] = [:]
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
 
@@ -74,6 +76,7 @@ actor ClusterEngine {
                     }
                 })
         }
+        try await startPools()
     }
 
     private func recover(_ backend: any ClusterBackend, _ rows: [ClusterRow], _ time: Timestamp) async -> Bool {
@@ -98,15 +101,20 @@ actor ClusterEngine {
 
     /// Lets go of everything; the clusters go on without us.
     func stop() async {
+        isStopped = true
+        for pool in pools.values { pool.timer?.cancel() }
         for recovery in recoveries { recovery.cancel() }
         for controller in controllers.all { await controller.stop() }
         for backend in backends { await backend.close() }
     }
 
     @discardableResult
-    private func add(_ row: ClusterRow, _ backend: any ClusterBackend) -> ClusterController {
+    func add(_ row: ClusterRow, _ backend: any ClusterBackend) -> ClusterController {
         let controller = ClusterController(row, backend: backend, context: context) { [weak self] controller, how in
             self?.assumeIsolated { $0.controllers.set(controller, how) }
+        } onMove: { [weak self] controller, row in
+            guard row.poolID != nil || row.spec.instancePoolID != nil, let self else { return }
+            context.loop.spawn { await self.moved(controller, row) }
         }
         controllers.set(controller, row.record.mayExist ? .keep : .release)
         return controller
@@ -130,6 +138,16 @@ actor ClusterEngine {
     /// The controller of a row that was just read.
     private func controller(of row: ClusterRow) async throws -> ClusterController {
         if let known = controllers[row.id] { return known }
+        var row = row
+        if row.record.mayExist {
+            // Whoever is making it right now has not come to register it yet.
+            await enterAdmission()
+            leaveAdmission()
+            if let known = controllers[row.id] { return known }
+            guard let now = try await context.clusters.get(row.id) else { throw ClusterEngine.missing(row.id.text) }
+            if let known = controllers[row.id] { return known }
+            row = now
+        }
         guard let backend = backends.first(where: { $0.name == row.backend }) else {
             throw HarbourError(
                 .unavailable,
@@ -170,20 +188,23 @@ actor ClusterEngine {
         let admitted = try await admit(wish.spec)
         return try await context.uncancelled { [self] in
             try await withinQuota(of: creator, id, admitted) { [self] in
-                try await make(id, admitted, wish, creator)
+                if let ready = try await makeOfReady(id, admitted, wish, creator) { return ready }
+                return try await make(id, admitted, wish, creator)
             }
         }
     }
 
-    private func make(
-        _ id: ClusterIdentifier, _ admitted: Admitted, _ wish: CreateCluster, _ creator: String
+    /// Writes a cluster down and starts it; for a pool one that is nobody's yet.
+    func make(
+        _ id: ClusterIdentifier, _ admitted: Admitted, _ wish: CreateCluster, _ creator: String,
+        readyFor pool: String? = nil
     ) async throws -> ClusterInfo {
         let now = Timestamp.now
         let (machine, outcome) = ClusterMachine.created(at: now)
         let row = ClusterRow(
             id: id, backend: admitted.backend.name, creator: creator, owner: wish.owner, spec: admitted.spec,
             asked: admitted.spec == wish.spec ? nil : wish.spec,
-            demand: ClusterDemand(admitted.spec, context.nodeTypes), record: machine.record,
+            demand: ClusterDemand(admitted.spec, context.nodeTypes), poolID: pool, record: machine.record,
             driverToken: Secret(Identifier.secret()), createdAt: now, lastActivityAt: now)
         guard try await context.clusters.insert(row, notes: outcome.notes, now: now) else {
             guard let known = try await context.clusters.get(id) else { throw ClusterEngine.missing(id.text) }

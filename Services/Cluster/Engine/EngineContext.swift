@@ -9,6 +9,7 @@ struct EngineContext: Sendable {
     let clusters: ClusterStore
     let commands: CommandStore
     let policies: PolicyStore
+    let pools: PoolStore
     let nodeTypes: NodeTypes
     let launch: DriverLaunchSettings
     let limits: EngineLimits

@@ -13,6 +13,7 @@ struct ClusterHandlers: Sendable {
         registerChanges(router)
         registerHistory(router)
         PolicyHandlers(engine: engine).register(on: router)
+        PoolHandlers(engine: engine).register(on: router)
         ContextHandlers(engine: engine).register(on: router)
     }
 

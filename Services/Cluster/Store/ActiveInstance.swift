@@ -34,6 +34,7 @@ final class ActiveInstance: Sendable {
         var holder: Task<Void, Never>?
         /// Ends when the lock is lost.
         var lost: AsyncStream<Void>?
+        var isReleased = false
     }
 
     private let pool: PostgresPool
@@ -76,7 +77,7 @@ final class ActiveInstance: Sendable {
     func keep() async throws {
         while true {
             if let lost = state.withLock({ $0.lost }) { for await _ in lost {} }
-            if Task.isCancelled { return }
+            if Task.isCancelled || state.withLock({ $0.isReleased }) { return }
             logger.warning("the connection of the active instance was lost")
             var pause = Pause(from: .milliseconds(50), to: .seconds(1))
             while try await !takeAgain() { try await pause.wait(on: loop) }
@@ -85,7 +86,10 @@ final class ActiveInstance: Sendable {
 
     /// Lets another instance take over.
     func release() async {
-        let holder = state.withLock { $0.holder }
+        let holder = state.withLock { state in
+            state.isReleased = true
+            return state.holder
+        }
         holder?.cancel()
         await holder?.value
     }

@@ -21,6 +21,14 @@ enum ClusterSpecFlags {
 
     /// Changes what the options name and leaves the rest.
     static func apply(_ invocation: Invocation, to spec: inout ClusterSpec) throws(HarbourError) {
+        try applyShape(invocation, to: &spec)
+        spec.autoterminationMinutes =
+            try invocation.integer("idle-minutes", in: 0...10_000) ?? spec.autoterminationMinutes
+        spec.instancePoolID = invocation.value("pool") ?? spec.instancePoolID
+    }
+
+    /// The same without when it ends and where it comes from.
+    static func applyShape(_ invocation: Invocation, to spec: inout ClusterSpec) throws(HarbourError) {
         if let workers = try invocation.integer("workers", in: 0...1000) {
             spec.numWorkers = workers
             spec.autoscale = nil
@@ -35,10 +43,7 @@ enum ClusterSpecFlags {
         spec.driverCores = try invocation.integer("driver-cores", in: 1...1024) ?? spec.driverCores
         spec.workerMemoryMB = try invocation.integer("worker-memory", in: 512...16_777_216) ?? spec.workerMemoryMB
         spec.workerCores = try invocation.integer("worker-cores", in: 1...1024) ?? spec.workerCores
-        spec.autoterminationMinutes =
-            try invocation.integer("idle-minutes", in: 0...10_000) ?? spec.autoterminationMinutes
         spec.policyID = invocation.value("policy") ?? spec.policyID
-        spec.instancePoolID = invocation.value("pool") ?? spec.instancePoolID
         for text in invocation.all("spark-conf") {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2, !parts[0].isEmpty else {
