@@ -1,26 +1,19 @@
 #define _GNU_SOURCE
 #include "CPlatform.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
-static atomic_bool without_pwait2;
+int platform_timer_make(void) { return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); }
 
-int platform_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t timeout_nanoseconds) {
-    if (!atomic_load_explicit(&without_pwait2, memory_order_relaxed)) {
-        struct timespec limit = {timeout_nanoseconds / 1000000000, timeout_nanoseconds % 1000000000};
-        int count = epoll_pwait2(epoll, events, capacity, timeout_nanoseconds < 0 ? NULL : &limit, NULL);
-        if (count >= 0 || errno != ENOSYS) return count;
-        atomic_store_explicit(&without_pwait2, true, memory_order_relaxed);
-    }
-    int64_t milliseconds = (timeout_nanoseconds + 999999) / 1000000;
-    if (milliseconds > INT32_MAX) milliseconds = INT32_MAX;
-    return epoll_wait(epoll, events, capacity, timeout_nanoseconds < 0 ? -1 : (int)milliseconds);
+void platform_timer_set(int timer, int64_t nanoseconds) {
+    // A time of zero would disarm it.
+    if (nanoseconds < 1) nanoseconds = 1;
+    struct itimerspec time = {{0, 0}, {nanoseconds / 1000000000, nanoseconds % 1000000000}};
+    timerfd_settime(timer, TFD_TIMER_ABSTIME, &time, NULL);
 }
 
 int platform_accept(int listener, struct sockaddr *address, socklen_t *length) {

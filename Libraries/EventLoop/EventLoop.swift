@@ -20,6 +20,8 @@ public struct ReadyEvents: OptionSet, Sendable {
     public static let hungUp = ReadyEvents(rawValue: 0x010)
     /// The peer will not write any more.
     public static let peerClosed = ReadyEvents(rawValue: 0x2000)
+    /// Only told when it becomes ready anew.
+    static let edge = ReadyEvents(rawValue: 1 << 31)
 }
 
 /// Is told when a registered descriptor is ready. Called on the loop's thread only.
@@ -37,8 +39,13 @@ public protocol DescriptorHandler: AnyObject {
 /// `@unchecked Sendable`: what is not atomic or behind the mutex is touched by the loop's own thread only, which the
 /// entry points check.
 public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
+    private struct QueuedJob {
+        let job: UnownedJob
+        /// Whether it runs for an actor of this loop, rather than for a task that prefers the loop.
+        let isForActor: Bool
+    }
     private struct Inbox {
-        var jobs: [UnownedJob] = []
+        var jobs: [QueuedJob] = []
         var calls: [@Sendable () -> Void] = []
         var signalled = false
 
@@ -56,19 +63,24 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
     private let poller: Int32
     private let wakeDescriptor: Int32
+    private let timerDescriptor: Int32
+    /// When the kernel's timer fires, unless it is not set.
+    @exclusivity(unchecked) private var timerSet: MonotonicTime?
     private let owner = Atomic<UInt>(0)
     private let stopping = Atomic<Bool>(false)
     private let inbox = Mutex(Inbox())
     /// Says again what the inbox's lock says already: what happened before `submit` happens before the work. The thread
     /// sanitizer sees atomics but not `Mutex`, and would report all that is handed over.
     private let handedOver = Atomic<Int>(0)
-    private var registrations: [Registration] = []
+    // One thread touches these, and none is borrowed while others' code runs: to check that again at every access would
+    // cost several hundred instructions a turn.
+    @exclusivity(unchecked) private var registrations: [Registration] = []
     private var registered = 0
-    private var jobs: [UnownedJob] = []
-    private var spareJobs: [UnownedJob] = []
-    private var laters: [() -> Void] = []
-    private var timers = TimerQueue()
-    private var turnTime = MonotonicTime.now
+    @exclusivity(unchecked) private var jobs: [QueuedJob] = []
+    @exclusivity(unchecked) private var spareJobs: [QueuedJob] = []
+    @exclusivity(unchecked) private var laters: [() -> Void] = []
+    @exclusivity(unchecked) private var timers = TimerQueue()
+    @exclusivity(unchecked) private var turnTime = MonotonicTime.now
 
     private let wakeUpCount = Atomic<Int>(0)
 
@@ -83,15 +95,19 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     public init() throws(HarbourError) {
         poller = epoll_create1(Int32(EPOLL_CLOEXEC))
         wakeDescriptor = eventfd(0, Int32(EFD_NONBLOCK) | Int32(EFD_CLOEXEC))
-        guard poller >= 0, wakeDescriptor >= 0 else {
+        timerDescriptor = platform_timer_make()
+        guard poller >= 0, wakeDescriptor >= 0, timerDescriptor >= 0 else {
             throw .system("The event loop could not be made", errno)
         }
         control(EPOLL_CTL_ADD, wakeDescriptor, .readable, generation: 0)
+        // Edge-triggered, so that it need not be read.
+        control(EPOLL_CTL_ADD, timerDescriptor, [.readable, .edge], generation: 0)
     }
 
     deinit {
         close(poller)
         close(wakeDescriptor)
+        close(timerDescriptor)
         scratch.deallocate()
     }
 
@@ -203,9 +219,17 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
     // MARK: Executor
 
-    /// Queues a job of the Swift runtime.
-    public func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
+    /// Queues a job of an actor that lives on the loop.
+    public func enqueue(_ job: consuming ExecutorJob) { queue(QueuedJob(job: UnownedJob(job), isForActor: true)) }
+
+    /// Queues a job of a task that prefers the loop.
+    ///
+    /// Told apart from those of actors, because the runtime compares executors when a function returns to a caller that
+    /// is on no actor: a job said to be the loop's as an actor's executor would be queued anew at each such return.
+    @_implements(TaskExecutor,enqueue(_:))
+    public func enqueueTask(_ job: consuming ExecutorJob) { queue(QueuedJob(job: UnownedJob(job), isForActor: false)) }
+
+    private func queue(_ job: QueuedJob) {
         if isCurrent {
             jobs.append(job)
             return
@@ -243,8 +267,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
             while true {
                 runQueued()
                 if stopping.load(ordering: .acquiring) { return }
-                let count = platform_epoll_wait(
-                    poller, events.baseAddress, Int32(capacity), timers.nanosecondsToNext(from: .now))
+                setTimer()
+                let count = epoll_wait(poller, events.baseAddress, Int32(capacity), -1)
                 wakeUpCount.wrappingAdd(1, ordering: .relaxed)
                 turnTime = .now
                 for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
@@ -259,10 +283,26 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         signal()
     }
 
+    /// Lets the kernel wake the loop for its next timer.
+    ///
+    /// A time limit for each wait would cost more than the rest of the wait, because the kernel sets and takes back a
+    /// timer of its own for it. So the timer is left set when the next one has become later: the loop then wakes once
+    /// for nothing.
+    private func setTimer() {
+        guard let next = timers.next() else { return }
+        if let timerSet, timerSet <= next { return }
+        timerSet = next
+        platform_timer_set(timerDescriptor, next.nanoseconds)
+    }
+
     private func dispatch(_ event: epoll_event) {
         let descriptor = Int32(bitPattern: UInt32(truncatingIfNeeded: event.data.u64))
         if descriptor == wakeDescriptor {
             drainInbox()
+            return
+        }
+        if descriptor == timerDescriptor {
+            timerSet = nil
             return
         }
         // A handler earlier in this batch may have closed this one, and another may have its number by now.
@@ -277,16 +317,21 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         while true {
             while !jobs.isEmpty {
                 swap(&jobs, &spareJobs)
-                for job in spareJobs {
-                    job.runSynchronously(
-                        isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
-                }
+                for entry in spareJobs { run(entry) }
                 spareJobs.removeAll(keepingCapacity: true)
             }
             if laters.isEmpty { return }
             let batch = laters
             laters = []
             for work in batch { work() }
+        }
+    }
+
+    private func run(_ entry: QueuedJob) {
+        if entry.isForActor {
+            entry.job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        } else {
+            entry.job.runSynchronously(on: asUnownedTaskExecutor())
         }
     }
 

@@ -35,11 +35,10 @@ struct TimerQueue {
         return timer
     }
 
-    /// How long the loop may wait: -1 for ever, 0 not at all.
-    mutating func nanosecondsToNext(from now: MonotonicTime) -> Int64 {
+    /// When the loop is wanted next, or nil.
+    mutating func next() -> MonotonicTime? {
         while let first = heap.first, first.timer.work == nil { removeFirst() }
-        guard let first = heap.first else { return -1 }
-        return max(0, first.time.nanoseconds - now.nanoseconds)
+        return heap.first?.time
     }
 
     /// Removes and returns the work of all timers whose time has come, in order. Each runs only if it is still wanted

@@ -9,11 +9,14 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
 #include <time.h>
 
-/// epoll_pwait2(2) with nanosecond timeout; -1 waits for ever. Falls back to epoll_wait on kernels before 5.11.
-int platform_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t timeout_nanoseconds);
+/// timerfd_create(2) on the monotonic clock, non-blocking and close-on-exec; -1 and errno.
+int platform_timer_make(void);
+/// Lets the timer fire once at that time of the monotonic clock, or at once when it has passed.
+void platform_timer_set(int timer, int64_t nanoseconds);
 
 /// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
 int platform_accept(int listener, struct sockaddr *address, socklen_t *length);
