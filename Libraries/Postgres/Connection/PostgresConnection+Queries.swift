@@ -63,9 +63,14 @@ extension PostgresConnection {
     /// Runs a statement under its prepared name, preparing it right before when it is new here.
     private func sendPrepared(_ sql: SQL) -> Bool {
         let key = StatementKey(text: sql.text, types: sql.arguments.types)
-        if let name = statements[key] { return sendExecution(name, sql.arguments) }
+        if let lastStatement, lastStatement.key == key { return sendExecution(lastStatement.name, sql.arguments) }
+        if let name = statements[key] {
+            lastStatement = (key, name)
+            return sendExecution(name, sql.arguments)
+        }
         if statements.count >= Self.statementLimit {
             statements.removeAll()
+            lastStatement = nil
             guard sendPreamble("DEALLOCATE ALL") else { return false }
         }
         statementCount += 1
@@ -77,6 +82,11 @@ extension PostgresConnection {
         statements[key] = name
         pipeline.append(.prepare(key))
         return sendExecution(name, sql.arguments)
+    }
+
+    private func forget(_ key: StatementKey) {
+        statements[key] = nil
+        lastStatement = nil
     }
 
     private func sendExecution(_ name: String, _ arguments: PostgresArguments) -> Bool {
@@ -136,7 +146,7 @@ extension PostgresConnection {
         case .nothing:
             if outcome == .failure { preambleError = result.error }
         case .unprepared(let key):
-            statements[key] = nil
+            forget(key)
             if outcome == .failure { preambleError = result.error }
         case .succeeded(let request):
             request.complete(.success(.rows(PostgresRows(result))))
@@ -150,7 +160,7 @@ extension PostgresConnection {
 
     private func failed(_ request: PostgresRequest, _ error: PostgresError) {
         if error.isStalePlan, request.attempts < 2, case .query(let sql) = request.work {
-            statements[StatementKey(text: sql.text, types: sql.arguments.types)] = nil
+            forget(StatementKey(text: sql.text, types: sql.arguments.types))
             if request.canRepeat { return retry(request) }
         }
         // Cancelled in place of another one that ended before the cancellation came.

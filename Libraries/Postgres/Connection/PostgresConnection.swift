@@ -38,28 +38,31 @@ final class PostgresConnection: DescriptorHandler, @unchecked Sendable {
     weak var owner: (any PostgresConnectionOwner)?
     let logger: Logger
 
-    private(set) var handle: OpaquePointer?
-    var phase = Phase.connecting
+    @exclusivity(unchecked) private(set) var handle: OpaquePointer?
+    @exclusivity(unchecked) var phase = Phase.connecting
     private var descriptor: Int32 = -1
-    private var interest: ReadyEvents = []
+    @exclusivity(unchecked) private var interest: ReadyEvents = []
     private var connectTimer: LoopTimer?
 
-    // Queries; see PostgresConnection+Queries.swift.
-    var pipeline = Pipeline<PostgresRequest>()
-    var statements: [StatementKey: String] = [:]
+    // Queries; see PostgresConnection+Queries.swift. What is touched for every query is not checked for exclusive access:
+    // one thread does it, and nothing is borrowed while others are called.
+    @exclusivity(unchecked) var pipeline = Pipeline<PostgresRequest>()
+    @exclusivity(unchecked) var statements: [StatementKey: String] = [:]
+    /// The one that ran last, which is often the one that runs next.
+    @exclusivity(unchecked) var lastStatement: (key: StatementKey, name: String)?
     var statementCount = 0
-    var current: ResultOwner?
+    @exclusivity(unchecked) var current: ResultOwner?
     var preambleError: PostgresError?
-    var isSyncScheduled = false
+    @exclusivity(unchecked) var isSyncScheduled = false
     var deadlineTimer: LoopTimer?
-    var deadlineArmed: MonotonicTime?
+    @exclusivity(unchecked) var deadlineArmed: MonotonicTime?
 
     // Cancellation; see PostgresConnection+Cancel.swift.
-    var cancelsOutstanding = 0
+    @exclusivity(unchecked) var cancelsOutstanding = 0
     /// Requests given up since the pipeline was last empty; 0 spares the search for them.
-    var abandoned = 0
+    @exclusivity(unchecked) var abandoned = 0
     var whenQuietWork: [() -> Void] = []
-    var whenIdleWork: [() -> Void] = []
+    @exclusivity(unchecked) var whenIdleWork: [() -> Void] = []
 
     // Scripts and COPY; see PostgresConnection+Plain.swift.
     /// Tells one stay outside pipeline mode from the next.

@@ -21,29 +21,29 @@ final class PostgresRequest: @unchecked Sendable {
     let isShared: Bool
     let deadline: MonotonicTime
     /// Sent in the same segment before the query, such as BEGIN.
-    var preamble: String?
-    var attempts = 0
+    @exclusivity(unchecked) var preamble: String?
+    @exclusivity(unchecked) var attempts = 0
     /// Somebody still waits. It is false after a timeout or cancellation, when only the server has not noticed yet.
-    private(set) var isOpen = true
+    @exclusivity(unchecked) private(set) var isOpen = true
     /// The loop has taken it over. Before that the task may still be about to park, so nobody can be answered.
-    var hasBegun = false
+    @exclusivity(unchecked) var hasBegun = false
     /// Set when the task was cancelled before the request reached the loop.
-    var isCancelled = false
+    @exclusivity(unchecked) var isCancelled = false
     /// The connection it was given to.
     weak var connection: PostgresConnection?
     /// Ends its waiting in the pool.
-    var waitTimer: LoopTimer?
+    @exclusivity(unchecked) var waitTimer: LoopTimer?
     /// The Sync's segment on its connection in which the server was told to cancel it.
     var cancelSent = false
     /// Whether the query may be sent again after the server refused it without effect: not inside a transaction.
-    var canRepeat = false
+    @exclusivity(unchecked) var canRepeat = false
     /// Whether its end frees the connection: not inside a lease.
     var endsAssignment: Bool { canRepeat }
 
     /// Told the outcome on the loop, by those who do not suspend.
-    var onComplete: ((Outcome) -> Void)?
+    @exclusivity(unchecked) var onComplete: ((Outcome) -> Void)?
 
-    private var continuation: UnsafeContinuation<Outcome, Never>?
+    @exclusivity(unchecked) private var continuation: UnsafeContinuation<Outcome, Never>?
 
     init(_ work: Work, isShared: Bool, deadline: MonotonicTime, preamble: String? = nil) {
         self.work = work

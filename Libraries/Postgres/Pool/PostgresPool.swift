@@ -15,8 +15,8 @@ public final class PostgresPool: @unchecked Sendable {
     public let loop: EventLoop
 
     let logger = Logger("postgres.pool")
-    private var machine: PoolStateMachine<PostgresRequest>
-    private var connections: [Int: PostgresConnection] = [:]
+    @exclusivity(unchecked) private var machine: PoolStateMachine<PostgresRequest>
+    @exclusivity(unchecked) private var connections: [Int: PostgresConnection] = [:]
     private var drainWaiters: [UnsafeContinuation<Void, Never>] = []
     private var isDrained = false
     private var lastFailure: HarbourError?
@@ -24,7 +24,7 @@ public final class PostgresPool: @unchecked Sendable {
     /// Made by the first `listen`.
     var listener: PostgresListener?
 
-    private var metrics: PostgresPoolMetrics?
+    @exclusivity(unchecked) private var metrics: PostgresPoolMetrics?
 
     /// Makes a pool; it connects when it is first used.
     public init(configuration: PostgresConfiguration, loop: EventLoop) {
@@ -60,7 +60,13 @@ public final class PostgresPool: @unchecked Sendable {
         let request = PostgresRequest(
             .query(sql), isShared: isShared, deadline: .now + (timeout ?? configuration.queryTimeout))
         request.canRepeat = true
-        switch try await perform(request) {
+        // Not by `perform`: each async function on the way back costs as much as reading the answer.
+        let outcome = await withTaskCancellationHandler {
+            await withUnsafeContinuation { ask(request, $0) }
+        } onCancel: {
+            loop.submit { self.cancel(request) }
+        }
+        switch try outcome.get() {
         case .rows(let rows): return rows
         case .connection: throw HarbourError.connectionLost("a connection instead of rows")
         }
@@ -92,14 +98,16 @@ public final class PostgresPool: @unchecked Sendable {
     /// Asks for an answer and suspends until it comes.
     private func perform(_ request: PostgresRequest) async throws(HarbourError) -> PostgresRequest.Answer {
         let outcome = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                request.park(continuation)
-                if loop.isCurrent { begin(request) } else { loop.submit { self.begin(request) } }
-            }
+            await withUnsafeContinuation { ask(request, $0) }
         } onCancel: {
             loop.submit { self.cancel(request) }
         }
         return try outcome.get()
+    }
+
+    private func ask(_ request: PostgresRequest, _ continuation: UnsafeContinuation<PostgresRequest.Outcome, Never>) {
+        request.park(continuation)
+        if loop.isCurrent { begin(request) } else { loop.submit { self.begin(request) } }
     }
 
     private func begin(_ request: PostgresRequest) {

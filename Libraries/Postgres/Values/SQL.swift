@@ -58,9 +58,12 @@ public struct SQL: ExpressibleByStringInterpolation, Sendable {
         text += String(Substring(rest))
     }
 
+    /// Most statements need no more, and making a number into text costs more than all else about an argument.
+    private static let firstMarks = (0..<16).map { "$\($0)" }
+
     private mutating func markArgument() {
         marks.append(text.utf8.count)
-        text += "$\(marks.count)"
+        text += marks.count < SQL.firstMarks.count ? SQL.firstMarks[marks.count] : "$\(marks.count)"
     }
 
     /// Collects the parts of an interpolated statement.
