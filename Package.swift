@@ -52,6 +52,7 @@ func shim(_ name: String, links: [String] = []) -> Target {
 
 let doors: [Target] = [
     shim("CPlatform"),
+    shim("CContract"),
     shim("CNghttp2", links: ["nghttp2"]),
     shim("CCurl", links: ["curl"]),
     shim("CPostgres", links: ["pq"]),
@@ -91,7 +92,7 @@ let contract: [Target] = [
     .executableTarget(
         name: "ContractGenerator", dependencies: ["Core"], path: "Libraries/ContractGenerator",
         swiftSettings: settings),
-    library("HarbourProtocol", ["Core", "HTTPMessage"]),
+    library("HarbourProtocol", ["Core", "HTTPMessage", "CContract"]),
     library("ServiceClients", ["Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol"]),
     library(
         "ServiceKit",

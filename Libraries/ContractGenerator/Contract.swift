@@ -52,7 +52,6 @@ public struct Contract {
                 try writer.writeInput(operation, to: &inputs)
             }
             files["\(folder)/\(service.namespace)Inputs.swift"] = inputs.text
-            files["\(folder)/\(service.namespace)Document.swift"] = documentFile(service)
         }
         files["ProtocolTypes.swift"] = typesFile()
         return files
@@ -64,19 +63,6 @@ public struct Contract {
             guard field.name == "sequence", !field.isOptional, case .int64 = field.shape else { return false }
             return true
         }
-    }
-
-    private func documentFile(_ service: Service) -> String {
-        var file = SourceFile(origin: service.name + ".json", imports: [])
-        file.block("extension \(service.namespace) {") { file in
-            file.document("The contract of this service as one OpenAPI 3.1 document, served at `/openapi.json`")
-            file.line("public static let document: StaticString = ##\"\"\"")
-            for line in String(decoding: service.document.prettyJSON(indent: 1), as: UTF8.self).split(separator: "\n") {
-                file.line(String(line))
-            }
-            file.line("\"\"\"##")
-        }
-        return file.text
     }
 
     /// Lets a test read and write every type by its name.

@@ -27,7 +27,7 @@ struct DocumentParser {
         }
         return Service(
             name: name, title: document["info"]?["description"]?.string ?? "", declarations: declarations,
-            operations: operations, document: bundled())
+            operations: operations)
     }
 
     private func parse(_ value: JSONValue, method: String, path: String) throws -> Operation {
@@ -76,36 +76,5 @@ struct DocumentParser {
             case .named(let output) = try SchemaParser(place: place + " response", value: schema).shape()
         else { throw ContractError("\(place) needs a response of \(media) with a named schema") }
         return (status, output)
-    }
-
-    /// The document as it is served: one file, with the shared schemas and responses moved into it.
-    private func bundled() -> JSONValue {
-        var bundled = DocumentParser.localised(document)
-        var components = bundled["components"]?.object ?? JSONObject()
-        for kind in ["schemas", "responses"] {
-            var members = components[kind]?.object ?? JSONObject()
-            for (key, value) in common["components"]?[kind]?.object?.fields ?? [] {
-                members[key] = DocumentParser.localised(value)
-            }
-            components[kind] = .object(members)
-        }
-        bundled["components"] = .object(components)
-        return bundled
-    }
-
-    private static func localised(_ value: JSONValue) -> JSONValue {
-        switch value {
-        case .array(let elements): return .array(elements.map(localised))
-        case .object(let object):
-            return .object(
-                JSONObject(
-                    object.fields.map { key, value in
-                        guard key == "$ref", let text = value.string, text.hasPrefix("common.json#") else {
-                            return (key, localised(value))
-                        }
-                        return (key, .string(String(text.dropFirst("common.json".count))))
-                    }))
-        default: return value
-        }
     }
 }

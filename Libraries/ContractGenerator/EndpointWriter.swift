@@ -9,6 +9,9 @@ struct EndpointWriter {
     func writeNamespace(to file: inout SourceFile) {
         file.document(service.title)
         file.block("public enum \(service.namespace) {") { file in
+            file.document("The contract of this service, served at `/openapi.json`")
+            file.line("public static let document = ContractDocument(service: \"\(service.name)\")")
+            file.line()
             for operation in service.operations { writeEndpoint(operation, to: &file) }
             file.document("All endpoints, in the order of the document")
             file.block("public static let routes: [EndpointRoute] = [", closing: "]") { file in

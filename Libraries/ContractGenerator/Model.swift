@@ -6,8 +6,6 @@ struct Service {
     let title: String
     let declarations: [Declaration]
     let operations: [Operation]
-    /// The document with the shared schemas moved into it, to be served at `/openapi.json`.
-    let document: JSONValue
 
     /// The namespace of its endpoints in Swift.
     var namespace: String { SwiftName.type(name) + "API" }

@@ -2,6 +2,7 @@ internal import Core
 internal import Cryptography
 internal import HTTPMessage
 internal import HTTPServer
+internal import HarbourProtocol
 internal import Metrics
 
 /// What every service answers besides its contract. None of it needs a token, because what asks for it (supervisors,
@@ -13,7 +14,7 @@ struct OperationalRoutes {
     let readiness: Readiness
     let metrics: MetricsRegistry
     let metricsToken: String?
-    let document: StaticString?
+    let document: ContractDocument?
 
     func register(on router: HTTPRouter) {
         let healthy = HTTPResponse.json(Array(#"{"status":"ok"}"#.utf8))
@@ -32,9 +33,7 @@ struct OperationalRoutes {
             return HTTPResponse(fields: fields, body: .bytes(metrics.exposition(format)))
         }
         if let document {
-            let bytes = [UInt8](UnsafeBufferPointer(start: document.utf8Start, count: document.utf8CodeUnitCount))
-            let response = HTTPResponse.json(bytes)
-            router.get("/openapi.json") { (_, _) throws -> HTTPResponse in response }
+            router.get("/openapi.json") { (_, _) throws -> HTTPResponse in .json(try document.json()) }
         }
     }
 }

@@ -1,6 +1,7 @@
 public import Configuration
 public import Core
 public import EventLoop
+public import HarbourProtocol
 public import Lifecycle
 public import Metrics
 
@@ -15,7 +16,7 @@ public struct ServiceDefinition: Sendable {
     /// Its own settings.
     public let ownOptions: [any AnyOption]
     /// Its contract, served at `/openapi.json`.
-    public let document: StaticString?
+    public let document: ContractDocument?
     /// Who may call it; services only when nil.
     public let authenticator: (@Sendable (ServiceEnvironment) async throws -> any Authenticator)?
     /// Registers the routes, and makes the parts that have a life of their own, in the order of their start. The service
@@ -25,7 +26,7 @@ public struct ServiceDefinition: Sendable {
     /// Defines a service.
     public init(
         name: String, summary: String, defaultPort: Int, hasDatabase: Bool = true, ownOptions: [any AnyOption] = [],
-        document: StaticString? = nil,
+        document: ContractDocument? = nil,
         authenticator: (@Sendable (ServiceEnvironment) async throws -> any Authenticator)? = nil,
         build: @escaping @Sendable (ServiceEnvironment, ServiceRouter) async throws -> [LifecycleComponent]
     ) {

@@ -105,14 +105,32 @@ import Testing
         #expect(Set(routes.map { "\($0.service) \($0.operationID)" }).count == routes.count)
     }
 
+    private static func collect(_ value: JSONValue, into references: inout [String]) {
+        for element in value.array ?? [] { collect(element, into: &references) }
+        for (key, value) in value.object?.fields ?? [] {
+            if key == "$ref", let text = value.string { references.append(text) }
+            collect(value, into: &references)
+        }
+    }
+
     @Test func servedDocumentsAreWhole() throws {
         for document in [
             WorkspaceAPI.document, SchedulerAPI.document, ClusterAPI.document, DriverAPI.document,
             MonitoringAPI.document,
         ] {
-            let value = try JSONValue(jsonText: document.description)
+            let bytes = try document.json()
+            let value = try JSONValue(json: bytes)
             #expect(value["openapi"]?.string == "3.1.0")
-            #expect(!document.description.contains("common.json"))
+            #expect(value["paths"]?.object?.isEmpty == false)
+            #expect(!String(decoding: bytes, as: UTF8.self).contains("common.json"))
+            var references: [String] = []
+            RequestTests.collect(value, into: &references)
+            for reference in references {
+                let parts = reference.split(separator: "/").map(String.init)
+                #expect(parts.first == "#", "\(document.service): \(reference)")
+                let target = parts.dropFirst().reduce(Optional(value)) { $0?[$1] }
+                #expect(target != nil, "\(document.service) refers to \(reference), which is not in it")
+            }
         }
     }
 }

@@ -5,6 +5,9 @@
 internal import HTTPMessage
 /// Life cycle of clusters, contexts and commands.
 public enum ClusterAPI {
+    /// The contract of this service, served at `/openapi.json`.
+    public static let document = ContractDocument(service: "cluster")
+
     /// Make a cluster and start it. `POST /api/v1/clusters`.
     public static let createCluster = Endpoint<CreateClusterInput, ClusterInfo>(
         EndpointRoute(

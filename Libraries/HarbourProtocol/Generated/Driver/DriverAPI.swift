@@ -5,6 +5,9 @@
 internal import HTTPMessage
 /// Runs inside one cluster: Spark's driver, the kernels and their journal. Spoken to by the cluster service only.
 public enum DriverAPI {
+    /// The contract of this service, served at `/openapi.json`.
+    public static let document = ContractDocument(service: "driver")
+
     /// Get the state of the driver. `GET /driver/v1/status`.
     public static let getStatus = Endpoint<GetStatusInput, DriverStatus>(
         EndpointRoute(

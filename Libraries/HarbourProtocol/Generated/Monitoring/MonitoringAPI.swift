@@ -5,6 +5,9 @@
 internal import HTTPMessage
 /// Health and metrics of everything, with their history.
 public enum MonitoringAPI {
+    /// The contract of this service, served at `/openapi.json`.
+    public static let document = ContractDocument(service: "monitoring")
+
     /// List what is scraped and how it is. `GET /api/v1/monitoring/services`.
     public static let listTargets = Endpoint<ListTargetsInput, TargetList>(
         EndpointRoute(

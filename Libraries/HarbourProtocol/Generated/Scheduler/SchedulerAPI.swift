@@ -5,6 +5,9 @@
 internal import HTTPMessage
 /// Jobs, their schedules and their runs.
 public enum SchedulerAPI {
+    /// The contract of this service, served at `/openapi.json`.
+    public static let document = ContractDocument(service: "scheduler")
+
     /// Make a job. `POST /api/v1/jobs`.
     public static let createJob = Endpoint<CreateJobInput, Job>(
         EndpointRoute(

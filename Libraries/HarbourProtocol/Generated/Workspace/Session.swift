@@ -37,39 +37,20 @@ public struct Session: JSONCodable, Sendable, Hashable {
         var userName: String?
         var csrfToken: String?
         var expiresTime: Timestamp?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{c}\"user_name\":\u{d}\"csrf_token\":\u{f}\"expires_time\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 9:
-                    if key.matches("user_name") {
-                        try reader.once(1 << 0, &seen)
-                        userName = try reader.string()
-                        continue
-                    }
-                case 10:
-                    if key.matches("csrf_token") {
-                        try reader.once(1 << 1, &seen)
-                        csrfToken = try reader.string()
-                        continue
-                    }
-                case 12:
-                    if key.matches("expires_time") {
-                        try reader.once(1 << 2, &seen)
-                        expiresTime = try Timestamp(from: &reader)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: userName = try reader.string()
+                case 1: csrfToken = try reader.string()
+                case 2: expiresTime = try Timestamp(from: &reader)
+                default: try reader.skip()
                 }
-                try reader.skip()
             } while try reader.nextKey()
         }
         guard let userName = consume userName else { throw reader.missingField("user_name") }
         guard let csrfToken = consume csrfToken else { throw reader.missingField("csrf_token") }
         guard let expiresTime else { throw reader.missingField("expires_time") }
-        self.userName = consume userName
-        self.csrfToken = consume csrfToken
-        self.expiresTime = expiresTime
+        self.init(userName: consume userName, csrfToken: consume csrfToken, expiresTime: expiresTime)
     }
 }

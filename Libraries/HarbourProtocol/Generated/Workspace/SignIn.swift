@@ -25,23 +25,16 @@ public struct SignIn: JSONCodable, Sendable, Hashable {
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var token: String?
-        var seen: UInt64 = 0
+        var fields = JSONFields("\u{8}\"token\":")
         if try reader.beginObject() {
             repeat {
-                let key = try reader.key()
-                switch key.count {
-                case 5:
-                    if key.matches("token") {
-                        try reader.once(1 << 0, &seen)
-                        token = try reader.string(length: 1...4096)
-                        continue
-                    }
-                default: break
+                switch try reader.field(&fields) {
+                case 0: token = try reader.string(length: 1...4096)
+                default: throw reader.unknownField()
                 }
-                throw reader.unknownField()
             } while try reader.nextKey()
         }
         guard let token = consume token else { throw reader.missingField("token") }
-        self.token = consume token
+        self.init(token: consume token)
     }
 }

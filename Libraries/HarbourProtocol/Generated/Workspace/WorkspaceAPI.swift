@@ -5,6 +5,9 @@
 internal import HTTPMessage
 /// Folders, notebooks and their revisions, and the front door to everything else.
 public enum WorkspaceAPI {
+    /// The contract of this service, served at `/openapi.json`.
+    public static let document = ContractDocument(service: "workspace")
+
     /// Say who I am. `GET /api/v1/me`.
     public static let getMe = Endpoint<GetMeInput, Me>(
         EndpointRoute(
