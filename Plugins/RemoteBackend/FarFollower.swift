@@ -67,6 +67,9 @@ actor FarFollower {
         if following == nil { following = loop.spawn { [self] in await follow() } }
     }
 
+    /// It has just been removed there: those who follow it need not wait to hear so.
+    func removed() { change { $0.isGone = true } }
+
     /// Listens no more.
     func close() {
         following?.cancel()

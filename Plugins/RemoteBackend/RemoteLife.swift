@@ -140,6 +140,7 @@ extension RemoteBackend {
                 try await side.remove(mark, farID: cluster.farID)
             }
         }
+        await followers[id]?.removed()
         await detach(id)
         try await BlockingPool.shared.run { try Files.remove(place.folder) }
     }
