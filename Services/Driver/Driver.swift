@@ -140,7 +140,9 @@ public final class Driver: @unchecked Sendable {
                 info.master = configuration.sparkMaster
                 return info
             }, contexts: alive.count, busyCommands: alive.reduce(0) { $0 + $1.busyCommands },
-            lastActivityTime: lastActivity, executors: machine.spark == nil ? nil : stats.executors)
+            lastActivityTime: lastActivity, executors: machine.spark == nil ? nil : stats.executors,
+            activeTasks: Int(clamping: stats.activeTasks), pendingTasks: Int(clamping: stats.pendingTasks),
+            streams: Int(clamping: stats.streams))
     }
 
     /// The same with Spark asked for its numbers first, when it answers quickly.

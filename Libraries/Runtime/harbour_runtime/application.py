@@ -117,9 +117,26 @@ class Application:
             "active_jobs": len(tracker.getActiveJobIds()),
             "active_stages": len(tracker.getActiveStageIds()),
             "active_tasks": sum(each["active_tasks"] for each in executors),
+            "pending_tasks": self._pending_tasks(tracker),
+            "streams": self._streams(),
             "heap_used": runtime.totalMemory() - runtime.freeMemory(),
             "heap_max": runtime.maxMemory(),
         }
+
+    @staticmethod
+    def _pending_tasks(tracker):
+        """Tasks of running stages that wait for a core."""
+        pending = 0
+        for number in list(tracker.getActiveStageIds())[:200]:
+            found = tracker.getStageInfo(number)
+            if found.isDefined():
+                stage = found.get()
+                pending += max(0, stage.numTasks() - stage.numCompletedTasks() - stage.numActiveTasks())
+        return pending
+
+    def _streams(self):
+        """Structured streams of all contexts."""
+        return self._session.sharedState().activeStreamingQueries().size()
 
     def stop(self):
         """Stops Spark in order; a JVM that is gone already is no error."""

@@ -24,6 +24,7 @@ extension ClusterController {
             context.loop.spawn { [self] in await followProcess(handle) },
             context.loop.spawn { [self] in await followDriver(link) },
             context.loop.spawn { [self] in await checkWhileBusy(link) },
+            context.loop.spawn { [self] in await autoscale(link) },
             context.loop.spawn { [self] in await keepLogs(handle, link) },
         ]
     }

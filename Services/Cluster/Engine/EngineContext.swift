@@ -39,6 +39,11 @@ struct EngineLimits: Sendable {
     var minute = Duration.seconds(60)
     /// Minutes of idleness after which a cluster ends that does not say.
     var idleMinutes = 60
+    /// How often a driver with commands is asked how much work waits, and one without.
+    var autoscaleInterval = Duration.seconds(5)
+    var autoscaleIdleInterval = Duration.seconds(30)
+    /// When a cluster gets more workers and when fewer.
+    var autoscaling = Autoscaler.Patience()
 }
 
 /// What a driver is started with.

@@ -22,6 +22,10 @@ struct DriverMetrics {
         gauge("ready", "1 when Spark answers.") { driver.status.phase == .running ? 1 : 0 }
         gauge("spark_executors", "Executors alive.") { driver.stats.executors }
         gauge("spark_active_tasks", "Spark tasks that run.") { Int(driver.stats.activeTasks) }
+        gauge("spark_pending_tasks", "Spark tasks of running stages that wait for a core.") {
+            Int(driver.stats.pendingTasks)
+        }
+        gauge("spark_streams", "Structured streams that run.") { Int(driver.stats.streams) }
         gauge("spark_active_jobs", "Spark jobs that run.") { Int(driver.stats.activeJobs) }
         gauge("spark_active_stages", "Spark stages that run.") { Int(driver.stats.activeStages) }
         gauge("spark_heap_used_bytes", "Heap of Spark's driver in use.") { Int(driver.stats.heapUsed) }

@@ -79,6 +79,10 @@ struct SparkStats: Sendable, Hashable {
     /// Executors that are alive, the driver's own left out unless it is the only one.
     var executors = 0
     var activeTasks: Int64 = 0
+    /// Tasks of running stages that wait for a core.
+    var pendingTasks: Int64 = 0
+    /// Structured streams that run.
+    var streams: Int64 = 0
     var completedTasks: Int64 = 0
     var failedTasks: Int64 = 0
     var activeJobs: Int64 = 0
@@ -94,6 +98,8 @@ struct SparkStats: Sendable, Hashable {
         completedTasks = all.reduce(0) { $0 + ($1["completed_tasks"]?.int64 ?? 0) }
         failedTasks = all.reduce(0) { $0 + ($1["failed_tasks"]?.int64 ?? 0) }
         activeTasks = object["active_tasks"]?.int64 ?? 0
+        pendingTasks = object["pending_tasks"]?.int64 ?? 0
+        streams = object["streams"]?.int64 ?? 0
         activeJobs = object["active_jobs"]?.int64 ?? 0
         activeStages = object["active_stages"]?.int64 ?? 0
         heapUsed = object["heap_used"]?.int64 ?? 0
