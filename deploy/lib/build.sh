@@ -27,8 +27,8 @@ harbour_install() {
         fi
     done
     local folder source
-    for folder in samples:deploy/samples sql:schemas/sql; do
-        source=$HARBOUR_ROOT/${folder#*:}
+    for folder in "samples:$HARBOUR_ROOT/deploy/samples" "sql:$HARBOUR_ROOT/schemas/sql" "page:$harbour_page_built"; do
+        source=${folder#*:}
         folder=$share/${folder%%:*}
         if ! diff -rq "$source" "$folder" >/dev/null 2>&1; then
             rm -rf "$folder.new"

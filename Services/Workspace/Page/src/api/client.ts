@@ -1,0 +1,130 @@
+// Calls of the contract's operations, each with the types that the OpenAPI documents give it.
+import { Operations, Route, routes } from "./generated/contract";
+import { connection } from "./connection";
+
+type Name = keyof Operations;
+export type CallName = { [K in Name]: Operations[K]["kind"] extends "call" ? K : never }[Name];
+export type StreamName = { [K in Name]: Operations[K]["kind"] extends "stream" ? K : never }[Name];
+export type Input<K extends Name> = Operations[K]["input"];
+export type Output<K extends Name> = Operations[K]["output"];
+
+/** What a request failed with: the code to decide on, and a sentence to show. */
+export class ApiError extends Error {
+  constructor(readonly code: string, message: string, readonly status: number, readonly requestID?: string) {
+    super(message);
+  }
+
+  /** The server was not reached, or is restarting: the same request may do later. */
+  get isPassing(): boolean {
+    return this.status === 0 || this.status === 502 || this.status === 503;
+  }
+}
+
+let csrfToken = "";
+let whenSignedOut: () => void = () => undefined;
+
+/** What every change is sent with; kept in memory only. */
+export function setCSRFToken(token: string): void { csrfToken = token; }
+
+/** What to do when the session turns out to have ended. */
+export function onSignedOut(action: () => void): void { whenSignedOut = action; }
+
+function request(route: Route, input: Record<string, unknown>, signal?: AbortSignal): Promise<Response> {
+  const query = new URLSearchParams();
+  for (const name of route.query) {
+    const value = input[name];
+    if (value !== undefined && value !== null) query.set(name, String(value));
+  }
+  const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(input[name])));
+  const headers: Record<string, string> = {};
+  if (route.method !== "GET") headers["x-csrf-token"] = csrfToken;
+  let body: string | undefined;
+  if (input.body !== undefined) {
+    headers["content-type"] = "application/json";
+    body = JSON.stringify(input.body);
+  }
+  const text = query.toString();
+  return fetch(text ? `${path}?${text}` : path, {
+    method: route.method, headers, body, signal, cache: "no-store", credentials: "same-origin",
+  });
+}
+
+async function failure(response: Response): Promise<ApiError> {
+  try {
+    const body = await response.json();
+    return new ApiError(body.error_code ?? "UNKNOWN", body.message ?? response.statusText, response.status, body.request_id);
+  } catch {
+    return new ApiError("UNKNOWN", `The server answered ${response.status}.`, response.status);
+  }
+}
+
+async function answer(name: Name, input: Record<string, unknown>, signal?: AbortSignal): Promise<Response> {
+  let response: Response;
+  try {
+    response = await request(routes[name], input, signal);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    connection.lost();
+    throw new ApiError("UNREACHABLE", "DataHarbour cannot be reached right now.", 0);
+  }
+  connection.reached();
+  if (response.ok) return response;
+  const error = await failure(response);
+  if (error.status === 401 && name !== "createSession" && name !== "getSession") whenSignedOut();
+  throw error;
+}
+
+/** Calls an operation once. */
+export async function call<K extends CallName>(
+  name: K, ...[input, signal]: Record<string, never> extends Input<K> ? [Input<K>?, AbortSignal?] : [Input<K>, AbortSignal?]
+): Promise<Output<K>> {
+  const response = await answer(name, (input ?? {}) as Record<string, unknown>, signal);
+  return await response.json() as Output<K>;
+}
+
+/** The elements of a stream until it ends or the signal says stop. */
+export async function* elements<K extends StreamName>(
+  name: K, input: Input<K>, signal: AbortSignal
+): AsyncGenerator<Output<K>> {
+  const response = await answer(name, input as Record<string, unknown>, signal);
+  if (!response.body) return;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      const lines = (rest + value).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        if (!line) continue;
+        const element = JSON.parse(line);
+        // A stream that fails after it has begun says so in its last line.
+        if (element && typeof element.error_code === "string" && element.request_id !== undefined) {
+          throw new ApiError(element.error_code, element.message, 503, element.request_id);
+        }
+        yield element as Output<K>;
+      }
+    }
+  } catch (error) {
+    if (error instanceof ApiError || signal.aborted) throw error;
+    connection.lost();
+    throw new ApiError("UNREACHABLE", "The connection broke.", 0);
+  } finally {
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+/** All pages of a list, up to a limit that no person reads beyond. */
+export async function pages<T>(
+  next: (token: string | undefined) => Promise<{ items: T[]; token?: string }>, limit = 1000
+): Promise<T[]> {
+  const all: T[] = [];
+  let token: string | undefined;
+  do {
+    const page = await next(token);
+    all.push(...page.items);
+    token = page.token;
+  } while (token && all.length < limit);
+  return all;
+}

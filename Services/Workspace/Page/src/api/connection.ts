@@ -1,0 +1,60 @@
+// Whether the server can be reached, as the requests find it; what waits for it is told when it is back.
+
+type Listener = () => void;
+
+class Connection {
+  isOnline = true;
+  private listeners = new Set<Listener>();
+  private timer: number | undefined;
+  private delay = 1000;
+
+  constructor() {
+    addEventListener("online", () => this.probe());
+    addEventListener("offline", () => this.lost());
+  }
+
+  subscribe = (listener: Listener): Listener => {
+    this.listeners.add(listener);
+    return () => { this.listeners.delete(listener); };
+  };
+
+  lost(): void {
+    if (!this.isOnline) return;
+    this.isOnline = false;
+    this.delay = 1000;
+    this.tell();
+    this.plan();
+  }
+
+  reached(): void {
+    if (this.isOnline) return;
+    this.isOnline = true;
+    clearTimeout(this.timer);
+    this.tell();
+  }
+
+  /** Resolves when the server can be reached. */
+  whenOnline(signal: AbortSignal): Promise<void> {
+    if (this.isOnline) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const stop = this.subscribe(() => { if (this.isOnline) { stop(); resolve(); } });
+      signal.addEventListener("abort", () => { stop(); reject(new DOMException("stopped", "AbortError")); });
+    });
+  }
+
+  /** Looks now whether the server is back. */
+  probe = async (): Promise<void> => {
+    clearTimeout(this.timer);
+    try {
+      const response = await fetch("/healthz", { cache: "no-store" });
+      if (response.ok) { this.reached(); return; }
+    } catch { /* It is looked for again below. */ }
+    this.delay = Math.min(this.delay * 1.7, 15000);
+    this.plan();
+  };
+
+  private plan(): void { this.timer = window.setTimeout(this.probe, this.delay * (0.75 + Math.random() / 2)); }
+  private tell(): void { for (const listener of [...this.listeners]) listener(); }
+}
+
+export const connection = new Connection();

@@ -1,0 +1,68 @@
+// What is around every page: the way to the others, the notice of a lost connection, and notices of what happened.
+import { ReactNode, useSyncExternalStore } from "react";
+import { connection } from "../api/connection";
+import { Icon, IconName } from "../ui/icons";
+import { Button } from "../ui/parts";
+import { Toasts } from "../ui/toast";
+import { brandIcon } from "./brand";
+import { Link, useAddress } from "./router";
+import { useSession } from "./session";
+import { useTheme } from "./theme";
+
+const areas: Array<{ to: string; text: string; icon: IconName; also?: string }> = [
+  { to: "/", text: "Home", icon: "home" },
+  { to: "/workspace", text: "Workspace", icon: "folder", also: "/notebooks" },
+  { to: "/clusters", text: "Clusters", icon: "cluster" },
+  { to: "/jobs", text: "Jobs", icon: "jobs" },
+  { to: "/runs", text: "Runs", icon: "runs" },
+  { to: "/monitoring", text: "Monitoring", icon: "monitor" },
+];
+
+function isIn(path: string, area: { to: string; also?: string }): boolean {
+  if (area.to === "/") return path === "/";
+  return [area.to, area.also].some((start) => start !== undefined && (path === start || path.startsWith(`${start}/`)));
+}
+
+export function Shell({ children }: { children: ReactNode }) {
+  const { path } = useAddress();
+  const { session, signOut } = useSession();
+  const [theme, setTheme] = useTheme();
+  return (
+    <div className="shell">
+      <a className="skip" href="#content">Skip to the content</a>
+      <nav className="rail" aria-label="Areas">
+        <Link to="/" className="rail-brand"><img src={brandIcon} alt="" />DataHarbour</Link>
+        {areas.map((area) => (
+          <Link key={area.to} to={area.to} className="rail-link" aria-current={isIn(path, area) ? "page" : undefined}>
+            <Icon name={area.icon} size={18} />{area.text}
+          </Link>
+        ))}
+        <div className="rail-foot">
+          <span className="rail-user truncate" title="Signed in as">{session.user_name}</span>
+          <button type="button" className="rail-button" onClick={() => setTheme(theme === "dark" ? "light" : "dark")}
+            aria-label={theme === "dark" ? "Light colours" : "Dark colours"} title={theme === "dark" ? "Light colours" : "Dark colours"}>
+            <Icon name={theme === "dark" ? "sun" : "moon"} />
+          </button>
+          <button type="button" className="rail-button" onClick={signOut} aria-label="Sign out" title="Sign out"><Icon name="out" /></button>
+        </div>
+      </nav>
+      <main className="main" id="content" tabIndex={-1}>
+        <Offline />
+        {children}
+      </main>
+      <Toasts />
+    </div>
+  );
+}
+
+function Offline() {
+  const isOnline = useSyncExternalStore(connection.subscribe, () => connection.isOnline);
+  if (isOnline) return null;
+  return (
+    <div className="banner" role="status">
+      <span className="spinner" />
+      <span>DataHarbour cannot be reached. Everything goes on by itself when it can; nothing you wrote is lost.</span>
+      <Button isSmall onClick={() => { void connection.probe(); }}>Try now</Button>
+    </div>
+  );
+}

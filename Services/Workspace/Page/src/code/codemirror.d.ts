@@ -1,0 +1,29 @@
+// As much of CodeMirror 5 as is used here; Debian has no types for it.
+declare module "codemirror" {
+  export interface Position { line: number; ch: number }
+  export interface Editor {
+    getValue(): string;
+    setValue(text: string): void;
+    setOption(name: string, value: unknown): void;
+    getCursor(): Position;
+    setCursor(position: Position): void;
+    lineCount(): number;
+    getLine(line: number): string;
+    indexFromPos(position: Position): number;
+    somethingSelected(): boolean;
+    execCommand(name: string): void;
+    operation(work: () => void): void;
+    focus(): void;
+    refresh(): void;
+    on(event: string, listener: (...values: unknown[]) => void): void;
+    getInputField(): HTMLElement;
+  }
+  interface CodeMirror {
+    (place: HTMLElement, options: Record<string, unknown>): Editor;
+    Pass: unknown;
+  }
+  const CodeMirror: CodeMirror;
+  export default CodeMirror;
+}
+declare module "codemirror/mode/*";
+declare module "codemirror/addon/*";

@@ -1,0 +1,74 @@
+// The page: who is signed in, what is around, and which page the address means. Each page is loaded when it is wanted.
+import { Component, ComponentType, ReactNode, StrictMode, Suspense, lazy } from "react";
+import { createRoot } from "react-dom/client";
+import { Link, useAddress } from "./app/router";
+import { SignedIn } from "./app/session";
+import { Shell } from "./app/shell";
+import { applyTheme } from "./app/theme";
+import { Home } from "./pages/home";
+import { Button, Empty, Heading, Loading } from "./ui/parts";
+
+const Runs = lazy(() => import("./pages/runs").then((module) => ({ default: module.Runs })));
+const RunPage = lazy(() => import("./pages/run").then((module) => ({ default: module.RunPage })));
+const WorkspacePage = lazy(() => import("./pages/workspace").then((module) => ({ default: module.WorkspacePage })));
+const Clusters = lazy(() => import("./pages/clusters").then((module) => ({ default: module.Clusters })));
+const ClusterPage = lazy(() => import("./pages/cluster").then((module) => ({ default: module.ClusterPage })));
+const Jobs = lazy(() => import("./pages/jobs").then((module) => ({ default: module.Jobs })));
+const JobPage = lazy(() => import("./pages/job").then((module) => ({ default: module.JobPage })));
+const Monitoring = lazy(() => import("./pages/monitoring").then((module) => ({ default: module.Monitoring })));
+
+const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
+  [/^\/$/, Home], [/^\/sign-in$/, Home],
+  [/^\/workspace(?:\/.*)?$/, WorkspacePage],
+  [/^\/runs$/, Runs], [/^\/runs\/(\d+)$/, RunPage],
+  [/^\/clusters$/, Clusters], [/^\/clusters\/([^/]+)$/, ClusterPage],
+  [/^\/jobs$/, Jobs], [/^\/jobs\/(\d+)$/, JobPage],
+  [/^\/monitoring$/, Monitoring],
+];
+
+function Page() {
+  const { path } = useAddress();
+  for (const [pattern, Shown] of pages) {
+    const match = pattern.exec(path.length > 1 ? path.replace(/\/$/, "") : path);
+    if (!match) continue;
+    const id = match[1] ?? "";
+    return (
+      <Failing key={path}>
+        <Suspense fallback={<div className="content"><Loading /></div>}><Shown key={id} id={id} /></Suspense>
+      </Failing>
+    );
+  }
+  return (
+    <div className="content">
+      <Heading title="Nothing is here" />
+      <Empty icon="search" title="No page has this address" action={<Link className="button" to="/">Go home</Link>}>
+        It may have been moved or deleted, or the address was cut off.
+      </Empty>
+    </div>
+  );
+}
+
+/** A defect of one page leaves the way to the others open. */
+class Failing extends Component<{ children: ReactNode }, { error?: Error }> {
+  state: { error?: Error } = {};
+
+  static getDerivedStateFromError(error: Error) { return { error }; }
+
+  render() {
+    if (!this.state.error) return this.props.children;
+    return (
+      <div className="content">
+        <Heading title="This page could not be shown" />
+        <Empty icon="alert" title={this.state.error.message} action={<Button onClick={() => location.reload()}>Load it again</Button>}>
+          What you saved is safe. After an update of DataHarbour, loading the page again is all that is needed.
+        </Empty>
+      </div>
+    );
+  }
+}
+
+applyTheme();
+const place = document.getElementById("page");
+if (place) {
+  createRoot(place).render(<StrictMode><SignedIn><Shell><Page /></Shell></SignedIn></StrictMode>);
+}

@@ -1,0 +1,124 @@
+// One cell: coloured text that becomes an editor when it is edited, and its outputs.
+import { MouseEvent, Suspense, lazy, memo, useEffect, useRef } from "react";
+import type { EditorProps } from "../code/editor";
+import { Highlighted } from "../code/highlight";
+import { Markdown } from "../output/markdown";
+import { Outputs } from "../output/outputs";
+import { Button } from "../ui/parts";
+import { Span } from "../ui/time";
+import { magicOf } from "./document";
+import type { CellView, NotebookStore } from "./store";
+import { toast } from "../ui/toast";
+
+const Editor = lazy(() => import("../code/editor"));
+const languages: Array<[string, string]> = [["python", "Python"], ["sql", "SQL"], ["md", "Markdown"], ["sh", "Shell"]];
+
+export interface CellProps {
+  cell: CellView;
+  number: number;
+  language: string;
+  isSelected: boolean;
+  isEditing: boolean;
+  store: NotebookStore;
+  onRun: (id: string, then: "stay" | "next" | "insert") => void;
+  onSave: () => void;
+  name: string;
+}
+
+export const Cell = memo(function Cell({ cell, number, language, isSelected, isEditing, store, onRun, onSave, name }: CellProps) {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (isSelected && !isEditing && document.activeElement !== element.current) {
+      // Only when the notebook has the keyboard: not while something else is typed in.
+      if (document.activeElement === document.body || document.activeElement?.closest(".notebook")) element.current?.focus({ preventScroll: false });
+    }
+  }, [isSelected, isEditing]);
+  const body = cell.type === "code" ? bodyOf(cell.source) : cell.source;
+  const isMarkdown = language === "md";
+  const edit = () => store.select(cell.id, true);
+  const click = (event: MouseEvent) => {
+    if ((event.target as HTMLElement).closest("button, a, select, input, iframe, .outputs, .editor")) return;
+    if (getSelection()?.toString()) return;
+    if (cell.type === "code" || isEditing) edit();
+    else store.select(cell.id);
+  };
+  const keys: EditorProps["keys"] = {
+    Esc: () => { store.select(cell.id); },
+    "Shift-Enter": () => onRun(cell.id, "next"), "Ctrl-Enter": () => onRun(cell.id, "stay"), "Cmd-Enter": () => onRun(cell.id, "stay"),
+    "Alt-Enter": () => onRun(cell.id, "insert"), "Ctrl-S": onSave, "Cmd-S": onSave,
+    "Shift-Ctrl--": (editor) => store.split(cell.id, editor.getValue(), editor.indexFromPos(editor.getCursor())),
+    Up: (editor) => {
+      const at = editor.getCursor();
+      if (at.line > 0 || at.ch > 0 || number === 1) return "pass";
+      store.move(-1, true);
+      return undefined;
+    },
+    Down: (editor) => {
+      const at = editor.getCursor();
+      if (at.line < editor.lineCount() - 1 || at.ch < editor.getLine(at.line).length || number === store.state.cells.length) return "pass";
+      store.move(1, true);
+      return undefined;
+    },
+  };
+  const isRunning = cell.run?.state === "running";
+  return (
+    <div ref={element} id={`cell-${cell.id}`} tabIndex={isSelected ? 0 : -1} role="group" aria-label={`Cell ${number}, ${language}`}
+      className={["cell", isSelected && "selected", isEditing && "editing", isMarkdown && "markdown", cell.run?.state].filter(Boolean).join(" ")}
+      onClick={click} onDoubleClick={(event) => { if (isMarkdown && !(event.target as HTMLElement).closest("a, button")) edit(); }}
+      onFocus={(event) => { if (event.target === element.current && !isSelected) store.select(cell.id); }}>
+      <div className="cell-gutter">
+        {cell.type === "code" && (
+          <button type="button" className="cell-run" onClick={() => onRun(cell.id, "stay")} aria-label={`Run cell ${number}`} title="Run (Ctrl+Enter)" tabIndex={isSelected ? 0 : -1}>
+            {isRunning || cell.run?.state === "waiting" ? <span className={isRunning ? "spinner" : "cell-waits"} /> : <svg width="13" height="13" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 3.5v17l14-8.5z" fill="currentColor" /></svg>}
+          </button>
+        )}
+        <span className="cell-count" title="How many cells the kernel had run">{cell.count ?? ""}</span>
+      </div>
+      <div className="cell-main">
+        {isEditing ? (
+          <Suspense fallback={<pre className="cell-source"><Highlighted text={body} language={language} /></pre>}>
+            <Editor value={body} language={language} label={`Cell ${number}`} keys={keys} onChange={(text) => store.write(cell.id, text)} />
+          </Suspense>
+        ) : isMarkdown ? (
+          <div className="cell-markdown">{body.trim() ? <Markdown text={body} /> : <p className="soft">Empty text. Press Enter to write.</p>}</div>
+        ) : (
+          <pre className="cell-source">{body ? <Highlighted text={body} language={language} /> : <span className="soft">{" "}</span>}</pre>
+        )}
+        <Status cell={cell} />
+        {!isMarkdown && <Outputs outputs={cell.outputs} name={`${name}-${number}`} />}
+      </div>
+      <div className="cell-tools">
+        <select className="input small" value={languages.some(([one]) => one === language) ? language : ""} aria-label={`Language of cell ${number}`}
+          onChange={(event) => store.setLanguage(cell.id, event.target.value)} tabIndex={isSelected ? 0 : -1}>
+          {!languages.some(([one]) => one === language) && <option value="">{language}</option>}
+          {languages.map(([one, text]) => <option key={one} value={one}>{text}</option>)}
+        </select>
+        {isSelected && <>
+          {isMarkdown && !isEditing && <Button isSmall tone="quiet" icon="edit" aria-label="Edit the text" onClick={edit} />}
+          <Button isSmall tone="quiet" icon="up" aria-label="Move the cell up" onClick={() => store.shift(cell.id, -1)} />
+          <Button isSmall tone="quiet" icon="down" aria-label="Move the cell down" onClick={() => store.shift(cell.id, 1)} />
+          <Button isSmall tone="quiet" icon="trash" aria-label="Delete the cell" onClick={() => removeCell(store, cell.id)} />
+        </>}
+      </div>
+    </div>
+  );
+});
+
+export function removeCell(store: NotebookStore, id: string): void {
+  store.remove(id);
+  toast("The cell was deleted.", "plain", { text: "Undo", run: () => store.undo() });
+}
+
+function bodyOf(source: string): string { return magicOf(source)?.body ?? source; }
+
+function Status({ cell }: { cell: CellView }) {
+  const run = cell.run;
+  if (!run) return null;
+  switch (run.state) {
+    case "waiting": return <div className="cell-status">Waits for its turn</div>;
+    case "running": return <div className="cell-status">Runs for <Span from={run.start} to={undefined} /></div>;
+    case "cancelled": return <div className="cell-status">Not run to its end</div>;
+    default: return run.start !== undefined && run.end !== undefined
+      ? <div className="cell-status">{run.state === "failed" ? "Failed after" : "Took"} <Span from={run.start} to={run.end} /></div> : null;
+  }
+}

@@ -1,0 +1,81 @@
+// Somebody else has saved meanwhile: both are kept until a person has decided.
+import { useState } from "react";
+import { call } from "../api/client";
+import type { NotebookContent } from "../api/generated/contract";
+import { useQuery } from "../api/query";
+import { Highlighted } from "../code/highlight";
+import { joined } from "../output/mime";
+import { Button, Dialog, Failure, Loading } from "../ui/parts";
+import { toast, toastError } from "../ui/toast";
+import { NotebookDocument } from "./document";
+import { Saver, base64 } from "./saver";
+import type { NotebookStore } from "./store";
+
+interface Difference { id: string; mine?: string; theirs?: string }
+
+/** The cells that differ, in my order and then those that only they have. */
+export function differences(mine: NotebookDocument, theirs: NotebookDocument): Difference[] {
+  const other = new Map(theirs.cells.map((cell) => [cell.id ?? "", joined(cell.source)]));
+  const found: Difference[] = [];
+  for (const cell of mine.cells) {
+    const id = cell.id ?? "";
+    const source = joined(cell.source);
+    if (other.get(id) !== source) found.push({ id, mine: source, theirs: other.get(id) });
+    other.delete(id);
+  }
+  for (const [id, source] of other) found.push({ id, theirs: source });
+  return found;
+}
+
+export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver }) {
+  const theirs = useQuery(`conflict/${store.notebookID}/${store.state.revisionID}`,
+    (signal) => call("getNotebook", { notebook_id: store.notebookID }, signal));
+  const [isBusy, setBusy] = useState(false);
+  const take = (content: NotebookContent) => {
+    store.replace(content);
+    saver.settle();
+    toast("Their version is shown. Yours is gone.", "plain");
+  };
+  const keep = (content: NotebookContent) => {
+    // On top of theirs, which stays in the revisions.
+    store.rebase(content.revision_id);
+    saver.settle();
+  };
+  const copy = (content: NotebookContent) => {
+    setBusy(true);
+    const path = `${store.path} (copy ${new Date().toISOString().slice(0, 16).replace("T", " ").replace(":", ".")})`;
+    call("importObject", { body: { path, content: base64(JSON.stringify(store.serialize(), null, 1) + "\n"), format: "JUPYTER" } }).then(() => {
+      store.replace(content);
+      saver.settle();
+      toast(`Yours is kept as ${path}.`);
+    }, (error: unknown) => { setBusy(false); toastError(error); });
+  };
+  const found = theirs.data ? differences(store.serialize(), theirs.data.document as unknown as NotebookDocument) : [];
+  return (
+    <Dialog title="Somebody else has saved this notebook" isWide onClose={() => undefined} foot={theirs.data && <>
+      <Button onClick={() => { if (theirs.data) take(theirs.data); }} disabled={isBusy}>Take theirs</Button>
+      <Button onClick={() => { if (theirs.data) copy(theirs.data); }} isBusy={isBusy}>Take theirs, keep mine as a copy</Button>
+      <Button tone="primary" onClick={() => { if (theirs.data) keep(theirs.data); }} disabled={isBusy}>Save mine on top</Button>
+    </>}>
+      <div className="dialog-body">
+        <p>Nothing is lost: both versions are there, and the one you do not choose stays in the revisions or as a copy.</p>
+        {theirs.error && <Failure error={theirs.error} retry={theirs.refresh} />}
+        {!theirs.data ? theirs.isLoading && <Loading lines={3} /> : found.length === 0
+          ? <p className="soft">The text of all cells is the same; only outputs differ.</p>
+          : <Differences found={found} left="Mine" right="Theirs" />}
+      </div>
+    </Dialog>
+  );
+}
+
+export function Differences({ found, left, right }: { found: Difference[]; left: string; right: string }) {
+  return (
+    <div className="differences">
+      <strong>{left}</strong><strong>{right}</strong>
+      {found.flatMap((one) => [
+        <pre key={`${one.id}-mine`} className={one.mine === undefined ? "absent" : ""}>{one.mine === undefined ? "not there" : <Highlighted text={one.mine} language="python" />}</pre>,
+        <pre key={`${one.id}-theirs`} className={one.theirs === undefined ? "absent" : ""}>{one.theirs === undefined ? "not there" : <Highlighted text={one.theirs} language="python" />}</pre>,
+      ])}
+    </div>
+  );
+}

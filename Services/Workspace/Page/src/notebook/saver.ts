@@ -1,0 +1,98 @@
+// Saves a notebook soon after it changed, and never over what somebody else has saved meanwhile.
+import { useCallback, useEffect, useRef, useState } from "react";
+import { ApiError, call } from "../api/client";
+import { connection } from "../api/connection";
+import { guardLeaving } from "../app/router";
+import type { NotebookStore } from "./store";
+
+export type SaveState = "saved" | "changed" | "saving" | "waiting" | "conflict" | "failed";
+
+const idle = 3000;
+
+/** Text of any length as base64 of its UTF-8. */
+export function base64(text: string): string {
+  const all = new TextEncoder().encode(text);
+  let binary = "";
+  for (let start = 0; start < all.length; start += 0x8000) binary += String.fromCharCode(...all.subarray(start, start + 0x8000));
+  return btoa(binary);
+}
+
+export interface Saver {
+  state: SaveState;
+  problem?: string;
+  save: () => Promise<boolean>;
+  /** The conflict is settled: saving goes on. */
+  settle: () => void;
+}
+
+export function useSaver(store: NotebookStore): Saver {
+  const [state, setState] = useState<SaveState>("saved");
+  const [problem, setProblem] = useState<string>();
+  const working = useRef<Promise<boolean>>();
+  const stopped = useRef(false);
+
+  const save = useCallback((): Promise<boolean> => {
+    if (stopped.current) return Promise.resolve(false);
+    if (working.current) return working.current.then(() => store.isDirty ? save() : true);
+    if (!store.isDirty) return Promise.resolve(true);
+    const version = store.state.version;
+    setState("saving");
+    const work = call("importObject", {
+      body: {
+        path: store.path, content: base64(JSON.stringify(store.serialize(), null, 1) + "\n"), format: "JUPYTER", overwrite: true,
+        expected_revision_id: store.state.revisionID,
+      },
+    }).then((info) => {
+      store.saved(version, info.revision_id ?? store.state.revisionID);
+      setProblem(undefined);
+      setState(store.isDirty ? "changed" : "saved");
+      return true;
+    }, (error: unknown) => {
+      if (error instanceof ApiError && error.code === "RESOURCE_CONFLICT") {
+        stopped.current = true;
+        setState("conflict");
+      } else if (error instanceof ApiError && error.isPassing) setState("waiting");
+      else {
+        setProblem(error instanceof Error ? error.message : String(error));
+        setState("failed");
+      }
+      return false;
+    }).finally(() => { working.current = undefined; });
+    working.current = work;
+    return work;
+  }, [store]);
+
+  useEffect(() => {
+    let timer: number | undefined;
+    let seen = store.state.version;
+    const stopWatching = store.subscribe(() => {
+      if (store.state.version === seen || !store.isDirty) return;
+      seen = store.state.version;
+      setState((now) => now === "conflict" || now === "saving" ? now : "changed");
+      clearTimeout(timer);
+      timer = window.setTimeout(() => { void save(); }, idle);
+    });
+    const again = connection.subscribe(() => { if (connection.isOnline && store.isDirty) void save(); });
+    const hide = () => { if (document.hidden) void save(); };
+    const leave = (event: BeforeUnloadEvent) => { if (store.isDirty) event.preventDefault(); };
+    document.addEventListener("visibilitychange", hide);
+    addEventListener("beforeunload", leave);
+    const unguard = guardLeaving(() => { if (store.isDirty) void save(); return true; });
+    return () => {
+      clearTimeout(timer);
+      stopWatching();
+      again();
+      unguard();
+      document.removeEventListener("visibilitychange", hide);
+      removeEventListener("beforeunload", leave);
+    };
+  }, [store, save]);
+
+  const settle = useCallback(() => {
+    stopped.current = false;
+    setState(store.isDirty ? "changed" : "saved");
+    if (store.isDirty) void save();
+  }, [store, save]);
+
+  return { state, problem, save, settle };
+}

@@ -1,0 +1,27 @@
+// What the keys do.
+import { Dialog } from "../ui/parts";
+
+const groups: Array<[string, Array<[string, string]>]> = [
+  ["Everywhere", [["Shift Enter", "run, go to the next cell"], ["Ctrl Enter", "run, stay"], ["Alt Enter", "run, insert a cell below"], ["Ctrl S", "save"]]],
+  ["A cell is selected", [
+    ["Enter", "edit"], ["↑ ↓  k j", "other cells"], ["a  b", "insert above, below"], ["d d", "delete"], ["z", "undo"], ["m  y", "text, code"],
+    ["i i", "interrupt"], ["0 0", "restart the kernel"],
+  ]],
+  ["A cell is edited", [["Esc", "back to the cell"], ["Ctrl Shift -", "split at the cursor"], ["Ctrl /", "comment"], ["Tab", "indent"]]],
+];
+
+export function Shortcuts({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <div className="dialog-body">
+        {groups.map(([title, keys]) => (
+          <section key={title} className="stack"><h3>{title}</h3>
+            <dl className="facts">{keys.flatMap(([key, text]) => [
+              <dt key={key}>{key.split(" ").filter(Boolean).map((one, index) => <span key={index}><kbd>{one}</kbd> </span>)}</dt>,
+              <dd key={`${key}=`}>{text}</dd>])}</dl>
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,85 @@
+// What a cell puts out, in the shape of nbformat 4.
+import type { CommandError, CommandEvent, Json } from "../api/generated/contract";
+
+export type Bundle = Record<string, Json>;
+
+export type Output =
+  | { output_type: "stream"; name: string; text: string | string[] }
+  | { output_type: "display_data"; data: Bundle; metadata: Bundle; transient?: { display_id?: string } }
+  | { output_type: "execute_result"; data: Bundle; metadata: Bundle; execution_count: number | null }
+  | { output_type: "error"; ename: string; evalue: string; traceback: string[] };
+
+export interface TableData {
+  columns: Array<{ name: string; type: string }>;
+  rows: Json[][];
+  truncated: boolean;
+  total_rows: number | null;
+}
+
+export const tableType = "application/vnd.dataharbour.table+json";
+export const exitType = "application/vnd.dataharbour.exit+json";
+
+/** nbformat writes a text as one string or as a list of its lines. */
+export function joined(text: Json | undefined): string {
+  if (Array.isArray(text)) return text.join("");
+  return typeof text === "string" ? text : text === undefined || text === null ? "" : JSON.stringify(text, null, 2);
+}
+
+export function tableOf(bundle: Bundle): TableData | undefined {
+  const value = bundle[tableType] as unknown as TableData | undefined;
+  return value && Array.isArray(value.columns) && Array.isArray(value.rows) ? value : undefined;
+}
+
+function errorOutput(error: CommandError): Output {
+  return {
+    output_type: "error", ename: error.name, evalue: error.message, traceback: error.traceback ?? [],
+  };
+}
+
+/** Takes one event of a command in, as Jupyter's clients do. Text that follows itself stays one output. */
+export function withEvent(outputs: Output[], event: CommandEvent, waitsToClear: boolean): Output[] {
+  const before = waitsToClear && ["STREAM", "DISPLAY", "RESULT", "ERROR"].includes(event.type) ? [] : outputs;
+  switch (event.type) {
+    case "STREAM": {
+      const name = event.name ?? "stdout";
+      const last = before[before.length - 1];
+      if (last?.output_type === "stream" && last.name === name) {
+        return [...before.slice(0, -1), { ...last, text: carriage(joined(last.text) + (event.text ?? "")) }];
+      }
+      return [...before, { output_type: "stream", name, text: carriage(event.text ?? "") }];
+    }
+    case "DISPLAY":
+      return [...before, {
+        output_type: "display_data", data: event.data ?? {}, metadata: event.metadata ?? {},
+        ...(event.display_id ? { transient: { display_id: event.display_id } } : {}),
+      }];
+    case "UPDATE_DISPLAY":
+      return before.map((one) => one.output_type === "display_data" && one.transient?.display_id === event.display_id
+        ? { ...one, data: event.data ?? {}, metadata: event.metadata ?? {} } : one);
+    case "RESULT":
+      return [...before, {
+        output_type: "execute_result", data: event.data ?? {}, metadata: event.metadata ?? {},
+        execution_count: event.execution_count ?? null,
+      }];
+    case "ERROR": return event.error ? [...before, errorOutput(event.error)] : before;
+    case "STATE":
+      // What ended it and was no error of the code, such as the end of the cluster.
+      return event.state === "ERROR" && event.error && !before.some((one) => one.output_type === "error")
+        ? [...before, errorOutput(event.error)] : before;
+    case "CLEAR_OUTPUT": return event.wait ? before : [];
+    case "EXIT":
+      return [...before, { output_type: "display_data", data: { [exitType]: event.text ?? "" }, metadata: {} }];
+    case "TRUNCATED":
+      return [...before, { output_type: "stream", name: "stderr", text: `[${event.text ?? "The rest is left out."}]\n` }];
+    default: return before;
+  }
+}
+
+/** A carriage return goes back to the start of its line, as progress bars want it. */
+function carriage(text: string): string {
+  if (!text.includes("\r")) return text;
+  return text.replace(/\r\n/g, "\n").split("\n").map((line) => {
+    const parts = line.replace(/\r+$/, "").split("\r");
+    return parts[parts.length - 1];
+  }).join("\n");
+}

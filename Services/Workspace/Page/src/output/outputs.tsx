@@ -1,0 +1,113 @@
+// The outputs of a cell: the richest form that is there, errors folded to the user's own lines.
+import { memo, useEffect, useRef, useState } from "react";
+import { useTheme } from "../app/theme";
+import { Button } from "../ui/parts";
+import { Icon } from "../ui/icons";
+import { Ansi, plain } from "./ansi";
+import { Markdown } from "./markdown";
+import { Bundle, Output, exitType, joined, tableOf } from "./mime";
+import { TableOutput, save } from "./table";
+
+const longText = 12000;
+
+export const Outputs = memo(function Outputs({ outputs, name }: { outputs: Output[]; name?: string }) {
+  if (outputs.length === 0) return null;
+  return <div className="outputs">{outputs.map((output, index) => <One key={index} output={output} name={name} />)}</div>;
+});
+
+const One = memo(function One({ output, name }: { output: Output; name?: string }) {
+  switch (output.output_type) {
+    case "stream": return <Text text={joined(output.text)} isError={output.name === "stderr"} />;
+    case "error": return <Traceback name={output.ename} value={output.evalue} lines={output.traceback} />;
+    default: return <Rich bundle={output.data} name={name} />;
+  }
+});
+
+/** The start and the end of what is long: the middle is shown when it is wanted. */
+function Text({ text, isError }: { text: string; isError?: boolean }) {
+  const [isWhole, setWhole] = useState(false);
+  const isLong = text.length > longText;
+  const shown = isLong && !isWhole ? text.slice(0, longText / 4) : text;
+  return (
+    <div className={isError ? "text-output error-stream" : "text-output"}>
+      <pre tabIndex={isLong ? 0 : undefined}><Ansi text={shown} /></pre>
+      {isLong && !isWhole && <>
+        <div className="fold"><Button isSmall onClick={() => setWhole(true)}>Show all {text.length.toLocaleString()} characters</Button></div>
+        <pre><Ansi text={text.slice(-longText / 2)} /></pre>
+      </>}
+    </div>
+  );
+}
+
+function Traceback({ name, value, lines }: { name: string; value: string; lines: string[] }) {
+  const [isOpen, setOpen] = useState(false);
+  const own = lines.map(plain).join("\n").split("\n").filter((line) => /^(-+>|→)\s*\d+|^(Cell|Input|File "<)/.test(line.trim()));
+  return (
+    <div className="traceback" role="group" aria-label={`Error: ${name}`}>
+      <div className="traceback-head">
+        <Icon name="alert" size={16} />
+        <div className="grow"><strong>{name}</strong>{value && <>: <span className="traceback-value">{plain(value)}</span></>}</div>
+        {lines.length > 0 && (
+          <Button isSmall tone="quiet" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>{isOpen ? "Fold" : "Traceback"}</Button>
+        )}
+      </div>
+      {!isOpen && own.length > 0 && <pre className="traceback-own">{own.slice(0, 6).join("\n")}</pre>}
+      {isOpen && <pre tabIndex={0}><Ansi text={lines.join("\n")} /></pre>}
+    </div>
+  );
+}
+
+const pictures = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+
+function Rich({ bundle, name }: { bundle: Bundle; name?: string }) {
+  if (exitType in bundle) return <Exit value={bundle[exitType]} />;
+  const table = tableOf(bundle);
+  if (table) return <TableOutput table={table} name={name} />;
+  const picture = pictures.find((type) => typeof bundle[type] === "string" || Array.isArray(bundle[type]));
+  if (picture) return <Picture type={picture} data={joined(bundle[picture])} alternative={joined(bundle["text/plain"])} name={name} />;
+  if (bundle["image/svg+xml"]) return <Frame html={joined(bundle["image/svg+xml"])} />;
+  if (bundle["text/html"]) return <Frame html={joined(bundle["text/html"])} />;
+  if (bundle["text/markdown"]) return <Markdown text={joined(bundle["text/markdown"])} />;
+  if (bundle["application/json"] !== undefined) return <Text text={JSON.stringify(bundle["application/json"], null, 2)} />;
+  return <Text text={joined(bundle["text/plain"])} />;
+}
+
+function Exit({ value }: { value: unknown }) {
+  const text = typeof value === "string" ? value : JSON.stringify((value as { value?: unknown })?.value ?? value);
+  return <div className="exit"><Icon name="out" size={15} /><span>The notebook ended here with</span> <code className="truncate">{text || "no value"}</code></div>;
+}
+
+function Picture({ type, data, alternative, name }: { type: string; data: string; alternative: string; name?: string }) {
+  const address = `data:${type};base64,${data.replace(/\s/g, "")}`;
+  const ending = type.slice("image/".length);
+  const download = () => save(`${name ?? "picture"}.${ending}`, type, Uint8Array.from(atob(data.replace(/\s/g, "")), (one) => one.charCodeAt(0)));
+  return (
+    <div className="picture">
+      <img src={address} alt={alternative && !alternative.startsWith("<") ? alternative : "Picture that the cell put out"} />
+      <Button isSmall tone="quiet" icon="download" aria-label="Save the picture" onClick={download} />
+    </div>
+  );
+}
+
+/** HTML of a notebook, in a frame that is an origin of its own: it gets neither at the page nor at the network. */
+function Frame({ html }: { html: string }) {
+  const frame = useRef<HTMLIFrameElement>(null);
+  const [height, setHeight] = useState(60);
+  const [isReady, setReady] = useState(false);
+  const [theme] = useTheme();
+  useEffect(() => {
+    const listen = (event: MessageEvent) => {
+      if (event.source !== frame.current?.contentWindow) return;
+      if (event.data?.outputReady) setReady(true);
+      const wanted = Number(event.data?.outputHeight);
+      if (wanted > 0) setHeight(Math.min(Math.ceil(wanted), 4000));
+    };
+    addEventListener("message", listen);
+    return () => removeEventListener("message", listen);
+  }, []);
+  useEffect(() => {
+    if (isReady) frame.current?.contentWindow?.postMessage({ html, theme }, "*");
+  }, [isReady, html, theme]);
+  return <iframe ref={frame} className="output-frame" title="HTML that the cell put out" sandbox="allow-scripts" src="/output-frame"
+    style={{ height }} loading="lazy" />;
+}

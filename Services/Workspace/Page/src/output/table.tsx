@@ -1,0 +1,117 @@
+// A table of a cell: sorted, filtered, charted and saved as CSV without asking the server again.
+import { useDeferredValue, useMemo, useState } from "react";
+import type { Json } from "../api/generated/contract";
+import { Button } from "../ui/parts";
+import { Icon } from "../ui/icons";
+import { TableData } from "./mime";
+import { Chart, chartable } from "./chart";
+
+const step = 100;
+
+function text(value: Json | undefined): string {
+  if (value === null || value === undefined) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+const numeric = /^(tinyint|smallint|int|bigint|float|double|decimal|long|short|byte)/;
+
+export function isNumeric(type: string): boolean { return numeric.test(type); }
+
+function compare(left: Json | undefined, right: Json | undefined): number {
+  // What is not there comes last.
+  if (left === null || left === undefined) return right === null || right === undefined ? 0 : 1;
+  if (right === null || right === undefined) return -1;
+  if (typeof left === "number" && typeof right === "number") return left - right;
+  const a = Number(left);
+  const b = Number(right);
+  if (text(left) !== "" && text(right) !== "" && !Number.isNaN(a) && !Number.isNaN(b)) return a - b;
+  return text(left).localeCompare(text(right));
+}
+
+/** CSV by RFC 4180. A text that a spreadsheet would take for a formula gets a quote in front. */
+export function csv(table: TableData, rows: Json[][]): string {
+  const cell = (value: Json | undefined) => {
+    let one = text(value);
+    if (typeof value === "string" && /^[=+\-@\t\r]/.test(one) && Number.isNaN(Number(one))) one = `'${one}`;
+    return /[",\r\n]/.test(one) ? `"${one.replace(/"/g, '""')}"` : one;
+  };
+  return [table.columns.map((column) => cell(column.name)), ...rows.map((row) => row.map(cell))]
+    .map((row) => row.join(",")).join("\r\n") + "\r\n";
+}
+
+export function save(name: string, type: string, content: BlobPart): void {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+export function TableOutput({ table, name = "table" }: { table: TableData; name?: string }) {
+  const [order, setOrder] = useState<{ column: number; isDown: boolean } | null>(null);
+  const [filter, setFilter] = useState("");
+  const [limit, setLimit] = useState(step);
+  const [isChart, setChart] = useState(false);
+  const wanted = useDeferredValue(filter.trim().toLowerCase());
+
+  const rows = useMemo(() => {
+    const kept = wanted ? table.rows.filter((row) => row.some((value) => text(value).toLowerCase().includes(wanted))) : table.rows;
+    if (!order) return kept;
+    const sorted = [...kept].sort((a, b) => compare(a[order.column], b[order.column]));
+    return order.isDown ? sorted.reverse() : sorted;
+  }, [table, wanted, order]);
+
+  const sort = (column: number) => setOrder((now) => {
+    if (now?.column !== column) return { column, isDown: false };
+    return now.isDown ? null : { column, isDown: true };
+  });
+  const total = table.total_rows ?? table.rows.length;
+  const count = `${rows.length === table.rows.length ? "" : `${rows.length.toLocaleString()} of `}`
+    + `${table.rows.length.toLocaleString()} ${table.rows.length === 1 ? "row" : "rows"}`
+    + (table.truncated ? (table.total_rows ? `; the whole has ${total.toLocaleString()}` : "; there are more") : "");
+
+  return (
+    <div className="data">
+      <div className="data-bar">
+        <span className="soft small grow">{count} · {table.columns.length} columns</span>
+        <label className="data-filter"><Icon name="search" size={14} /><span className="visually-hidden">Filter rows</span>
+          <input type="search" placeholder="Filter" value={filter} onChange={(event) => setFilter(event.target.value)} /></label>
+        {chartable(table) && (
+          <Button isSmall tone="quiet" icon="monitor" aria-pressed={isChart} onClick={() => setChart(!isChart)}>{isChart ? "Table" : "Chart"}</Button>
+        )}
+        <Button isSmall tone="quiet" icon="download" onClick={() => save(`${name}.csv`, "text/csv;charset=utf-8", csv(table, rows))}>CSV</Button>
+      </div>
+      {isChart ? <Chart table={table} rows={rows} /> : (
+        <div className="data-scroll" tabIndex={0} role="region" aria-label="Table">
+          <table className="data-table">
+            <thead><tr>
+              {table.columns.map((column, index) => (
+                <th key={index} className={isNumeric(column.type) ? "number" : undefined} scope="col"
+                  aria-sort={order?.column === index ? (order.isDown ? "descending" : "ascending") : "none"}>
+                  <button type="button" className="sort" onClick={() => sort(index)} title={`${column.name}: ${column.type}`}>
+                    {column.name}
+                    {order?.column === index && <Icon name={order.isDown ? "down" : "up"} size={12} />}
+                  </button>
+                </th>
+              ))}
+            </tr></thead>
+            <tbody>
+              {rows.slice(0, limit).map((row, index) => (
+                <tr key={index}>{table.columns.map((column, at) => (
+                  <td key={at} className={isNumeric(column.type) ? "number" : undefined}>
+                    {row[at] === null || row[at] === undefined ? <span className="null">null</span> : text(row[at])}
+                  </td>
+                ))}</tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {!isChart && rows.length > limit && (
+        <div className="data-more"><Button isSmall onClick={() => setLimit(limit + step * 5)}>
+          Show more ({(rows.length - limit).toLocaleString()} left)</Button></div>
+      )}
+    </div>
+  );
+}

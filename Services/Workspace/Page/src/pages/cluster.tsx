@@ -1,0 +1,169 @@
+// One cluster: how its start goes, what it is, what happened to it, and what it writes.
+import { ReactNode, useEffect, useState } from "react";
+import { call } from "../api/client";
+import { follow } from "../api/follow";
+import type { ClusterInfo, LogLine } from "../api/generated/contract";
+import { Query, useQuery } from "../api/query";
+import { Link, setQuery, useAddress } from "../app/router";
+import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, Tabs, words } from "../ui/parts";
+import { Span, Time, duration } from "../ui/time";
+import { PowerButton, size } from "./clusters";
+import { isAlive, isChanging, phaseName } from "./cluster-parts";
+
+type Tab = "overview" | "events" | "logs";
+const tabs: Array<{ id: Tab; text: string }> = [
+  { id: "overview", text: "Overview" }, { id: "events", text: "Events" }, { id: "logs", text: "Logs" },
+];
+
+export function ClusterPage({ id }: { id: string }) {
+  const { query } = useAddress();
+  const wanted = query.get("tab");
+  const tab: Tab = wanted === "events" || wanted === "logs" ? wanted : "overview";
+  const cluster = useQuery(`cluster/${id}`, (signal) => call("getCluster", { cluster_id: id }, signal));
+  useWatch(id, cluster, tab !== "logs");
+  if (!cluster.data) {
+    return <div className="content"><Heading title="Cluster" crumbs={[{ text: "Clusters", to: "/clusters" }]} />
+      {cluster.error ? <Failure error={cluster.error} retry={cluster.refresh} /> : <Card isFlush><Loading lines={6} /></Card>}</div>;
+  }
+  const data = cluster.data;
+  return (
+    <div className="content">
+      <Heading title={data.spec.cluster_name} crumbs={[{ text: "Clusters", to: "/clusters" }]} badge={<ClusterBadge state={data.state} />}
+        actions={<PowerButton cluster={data} refresh={cluster.refresh} isLarge />}>
+        <span className="mono">{data.cluster_id}</span>
+      </Heading>
+      {data.state === "ERROR" && <Note tone="bad">{data.state_message || data.termination_reason?.code}</Note>}
+      <Tabs tabs={tabs} current={tab} onChange={(next) => setQuery("tab", next === "overview" ? null : next)} label="Parts of the cluster" />
+      {tab === "overview" && <Overview cluster={data} />}
+      {tab === "events" && <Events cluster={data} />}
+      {tab === "logs" && <Logs cluster={data} />}
+    </div>
+  );
+}
+
+/** Follows the cluster while it lives; the logs, which are a stream of their own, are read instead. */
+function useWatch(id: string, cluster: Query<ClusterInfo>, isWanted: boolean): void {
+  const alive = cluster.data ? isAlive(cluster.data.state) : false;
+  const { set } = cluster;
+  useEffect(() => {
+    if (!alive || !isWanted) return undefined;
+    const controller = new AbortController();
+    let isOver = false;
+    follow("watchCluster", () => ({ cluster_id: id }), controller.signal, (info) => {
+      isOver = !isAlive(info.state);
+      set(info);
+    }, () => isOver).catch(() => undefined);
+    return () => controller.abort();
+  }, [id, alive, isWanted, set]);
+}
+
+function Overview({ cluster }: { cluster: ClusterInfo }) {
+  const facts: Array<[string, ReactNode]> = [
+    ["Size", size(cluster)], ["Backend", cluster.backend],
+    ["Memory of the driver", cluster.spec.driver_memory_mb ? `${cluster.spec.driver_memory_mb} MiB` : "chosen by the backend"],
+    ["Spark", cluster.spark ? cluster.spark.version : "–"],
+    ["Kernels", String(cluster.contexts ?? 0)], ["Executors", String(cluster.executors ?? 0)],
+    ["Started", <Time key="s" value={cluster.start_time} />],
+    ["Alive for", <Span key="a" from={cluster.start_time} to={cluster.terminated_time} />],
+    ["Last used", <Time key="l" value={cluster.last_activity_time} />],
+    ["Ends unused", cluster.spec.autotermination_minutes === 0 ? "never" : cluster.autotermination_time && isAlive(cluster.state)
+      ? <Time key="e" value={cluster.autotermination_time} /> : `after ${cluster.spec.autotermination_minutes ?? 60} min`],
+    ["Made by", cluster.creator_user_name],
+  ];
+  if (cluster.owner) facts.push(["Made for", cluster.owner.startsWith("run/")
+    ? <Link key="o" to={`/runs/${cluster.owner.slice(4)}`}>run {cluster.owner.slice(4)}</Link> : cluster.owner]);
+  if (cluster.termination_reason) facts.push(["Ended because", words(cluster.termination_reason.code)]);
+  return (
+    <>
+      <Card title={isChanging(cluster.state) ? "It is starting" : "Its start"}><Phases cluster={cluster} /></Card>
+      <Card title="What it is"><div className="fact-grid">
+        {facts.map(([label, value]) => <div key={label}><span className="label">{label}</span><span>{value}</span></div>)}
+      </div></Card>
+      {Object.keys(cluster.spec.spark_conf ?? {}).length > 0 && (
+        <Card title="Spark properties"><dl className="facts mono">{Object.entries(cluster.spec.spark_conf ?? {}).flatMap(([name, value]) => [
+          <dt key={name}>{name}</dt>, <dd key={`${name}=`}>{value}</dd>])}</dl></Card>
+      )}
+    </>
+  );
+}
+
+function Phases({ cluster }: { cluster: ClusterInfo }) {
+  const phases = cluster.phases ?? [];
+  const total = phases.reduce((sum, phase) => sum + phase.milliseconds, 0);
+  const isGoing = cluster.state === "PENDING" || cluster.state === "RESTARTING";
+  if (phases.length === 0 && !isGoing) return <p className="soft">Nothing is known of its start.</p>;
+  return (
+    <div className="stack">
+      <ol className="phases">
+        {phases.map((phase) => (
+          <li key={phase.name}>
+            <span>{phaseName(phase.name)}</span>
+            <span className="phase-track"><span className="phase-bar" style={{ width: `${Math.max(1, (phase.milliseconds / Math.max(total, 1)) * 100)}%` }} /></span>
+            <span className="number soft">{duration(phase.milliseconds)}</span>
+          </li>
+        ))}
+      </ol>
+      {isGoing ? (
+        <p className="row" role="status"><span className="spinner" />{cluster.state_message || "Starting"} · <Span from={cluster.start_time} to={undefined} /></p>
+      ) : cluster.ready_time !== undefined && <p className="soft">Ready after {duration(cluster.ready_time - cluster.start_time)}.</p>}
+    </div>
+  );
+}
+
+function Events({ cluster }: { cluster: ClusterInfo }) {
+  const events = useQuery(`cluster-events/${cluster.cluster_id}/${cluster.state}`,
+    (signal) => call("listClusterEvents", { cluster_id: cluster.cluster_id, page_size: 100 }, signal), isAlive(cluster.state) ? 10000 : undefined);
+  return (
+    <Card isFlush>
+      {events.error && <div className="card-body"><Failure error={events.error} retry={events.refresh} /></div>}
+      {!events.data ? events.isLoading && <Loading /> : events.data.events.length === 0 ? <Empty icon="history" title="Nothing has happened yet" /> : (
+        <div className="table-box"><table className="table">
+          <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Message</th></tr></thead>
+          <tbody>{events.data.events.map((event) => (
+            <tr key={event.event_id}><td><Time value={event.timestamp} /></td><td className="nowrap">{words(event.type)}</td>
+              <td>{event.message}
+                {event.details && <span className="soft small mono"> {Object.entries(event.details).map(([name, value]) => `${name}=${value}`).join(" ")}</span>}</td></tr>
+          ))}</tbody>
+        </table></div>
+      )}
+    </Card>
+  );
+}
+
+const logLimit = 3000;
+
+function Logs({ cluster }: { cluster: ClusterInfo }) {
+  const [lines, setLines] = useState<LogLine[]>([]);
+  const [isOver, setOver] = useState(false);
+  const [problem, setProblem] = useState<string>();
+  const [filter, setFilter] = useState("");
+  const id = cluster.cluster_id;
+  useEffect(() => {
+    const controller = new AbortController();
+    let all: LogLine[] = [];
+    let frame = 0;
+    let isDone = false;
+    const show = () => { frame = 0; setLines(all); };
+    follow("streamClusterLogs", (after) => ({ cluster_id: id, after, follow: true }), controller.signal, (line) => {
+      all = [...all.slice(-logLimit), line];
+      if (!frame) frame = requestAnimationFrame(show);
+    }, () => { isDone = true; return isDone; }).then(() => { if (!controller.signal.aborted) setOver(true); },
+      (error: unknown) => setProblem(error instanceof Error ? error.message : String(error)));
+    return () => { controller.abort(); cancelAnimationFrame(frame); };
+  }, [id]);
+  const shown = filter ? lines.filter((line) => line.text.toLowerCase().includes(filter.toLowerCase())) : lines;
+  return (
+    <Card title="Logs" isFlush actions={<>
+      <label className="data-filter"><span className="visually-hidden">Filter lines</span>
+        <input type="search" placeholder="Filter" value={filter} onChange={(event) => setFilter(event.target.value)} /></label>
+      {!isOver && !problem && <span className="row small soft"><span className="spinner" />live</span>}
+    </>}>
+      {problem && <div className="card-body"><Note tone="bad">{problem}</Note></div>}
+      {shown.length === 0 && !problem ? <Empty icon="file" title={filter ? "No line has this" : "No line yet"} /> : (
+        <div className="log" tabIndex={0} role="log" aria-label="Log lines">
+          {shown.map((line) => <div key={line.sequence} className={line.source === "stderr" ? "err" : undefined}>{line.text}</div>)}
+        </div>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,93 @@
+// All clusters, and the form for another one.
+import { useState } from "react";
+import { call } from "../api/client";
+import type { ClusterInfo } from "../api/generated/contract";
+import { useQuery } from "../api/query";
+import { Link, setQuery, useAddress } from "../app/router";
+import { Icon } from "../ui/icons";
+import { Button, Card, ClusterBadge, Empty, Failure, Heading, Loading } from "../ui/parts";
+import { Span, Time } from "../ui/time";
+import { toast, toastError } from "../ui/toast";
+import { NewCluster } from "./cluster-form";
+import { isAlive, isChanging } from "./cluster-parts";
+
+export function Clusters() {
+  const { query } = useAddress();
+  const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal),
+    (data) => data?.clusters.some((one) => isChanging(one.state)) ? 1500 : 8000);
+  const isNew = query.has("new");
+  return (
+    <div className="content">
+      <Heading title="Clusters" actions={<Button tone="primary" icon="plus" onClick={() => setQuery("new", "")}>New cluster</Button>}>
+        Spark with a Python of its own for each notebook. What is not used ends by itself.
+      </Heading>
+      {clusters.error && <Failure error={clusters.error} retry={clusters.refresh} />}
+      <Card isFlush>
+        {!clusters.data ? <Loading lines={6} /> : clusters.data.clusters.length === 0 ? (
+          <Empty icon="cluster" title="There is no cluster yet"
+            action={<Button tone="primary" icon="plus" onClick={() => setQuery("new", "")}>New cluster</Button>}>
+            A notebook needs one to run on. It is ready in about ten seconds.
+          </Empty>
+        ) : <Table clusters={[...clusters.data.clusters].sort(order)} refresh={clusters.refresh} />}
+      </Card>
+      {isNew && <NewCluster onClose={() => setQuery("new", null)} />}
+    </div>
+  );
+}
+
+function order(left: ClusterInfo, right: ClusterInfo): number {
+  return Number(isAlive(right.state)) - Number(isAlive(left.state)) || right.start_time - left.start_time;
+}
+
+function Table({ clusters, refresh }: { clusters: ClusterInfo[]; refresh: () => void }) {
+  return (
+    <div className="table-box"><table className="table">
+      <thead><tr><th scope="col">Name</th><th scope="col">State</th><th scope="col">Size</th><th scope="col">Backend</th>
+        <th scope="col">Started</th><th scope="col" className="number">Alive for</th><th scope="col"><span className="visually-hidden">Actions</span></th></tr></thead>
+      <tbody>{clusters.map((cluster) => (
+        <tr key={cluster.cluster_id}>
+          <td className="name"><Link to={`/clusters/${cluster.cluster_id}`}>{cluster.spec.cluster_name}</Link>
+            {cluster.owner && <span className="soft small"> for {cluster.owner.startsWith("run/")
+              ? <Link to={`/runs/${cluster.owner.slice(4)}`}>run {cluster.owner.slice(4)}</Link> : cluster.owner}</span>}</td>
+          <td><ClusterBadge state={cluster.state} /></td>
+          <td className="nowrap">{size(cluster)}</td>
+          <td>{cluster.backend}</td>
+          <td><Time value={cluster.start_time} /></td>
+          <td className="number"><Span from={cluster.start_time} to={cluster.terminated_time} /></td>
+          <td className="number"><PowerButton cluster={cluster} refresh={refresh} /></td>
+        </tr>
+      ))}</tbody>
+    </table></div>
+  );
+}
+
+export function size(cluster: ClusterInfo): string {
+  const workers = cluster.workers ?? cluster.spec.num_workers ?? 0;
+  return workers === 0 ? "single machine" : workers === 1 ? "1 worker" : `${workers} workers`;
+}
+
+/** Starts what has ended, ends what lives. */
+export function PowerButton({ cluster, refresh, isLarge }: { cluster: ClusterInfo; refresh: () => void; isLarge?: boolean }) {
+  const [isBusy, setBusy] = useState(false);
+  const alive = isAlive(cluster.state);
+  if (cluster.owner && !alive) return null;
+  const act = () => {
+    setBusy(true);
+    const name = cluster.spec.cluster_name;
+    const work = alive ? call("terminateCluster", { cluster_id: cluster.cluster_id, body: {} }) : call("startCluster", { cluster_id: cluster.cluster_id });
+    work.then(() => {
+      toast(alive ? `${name} is being ended.` : `${name} is starting.`, "good", alive && !cluster.owner
+        ? { text: "Start again", run: () => { call("startCluster", { cluster_id: cluster.cluster_id }).then(refresh, toastError); } } : undefined);
+      refresh();
+    }, toastError).finally(() => setBusy(false));
+  };
+  const isDisabled = cluster.state === "TERMINATING";
+  return (
+    <Button isSmall={!isLarge} icon={alive ? "stop" : "play"} tone={alive ? "danger" : undefined} isBusy={isBusy} disabled={isDisabled} onClick={act}
+      aria-label={`${alive ? "Terminate" : "Start"} ${cluster.spec.cluster_name}`}>{alive ? "Terminate" : "Start"}</Button>
+  );
+}
+
+export function BackToClusters() {
+  return <Link className="button" to="/clusters"><Icon name="cluster" />All clusters</Link>;
+}

@@ -1,0 +1,176 @@
+// A folder: what is in it, making and bringing things, moving and deleting.
+import { DragEvent, FormEvent, useRef, useState } from "react";
+import { ApiError, call, pages } from "../api/client";
+import type { ObjectInfo } from "../api/generated/contract";
+import { useQuery } from "../api/query";
+import { Link, navigate, treeAddress } from "../app/router";
+import { base64 } from "../notebook/saver";
+import { crumbsOf } from "../notebook/page";
+import { Button, Card, Dialog, Empty, Failure, Field, Heading, Loading } from "../ui/parts";
+import { Icon, IconName } from "../ui/icons";
+import { Time, bytes } from "../ui/time";
+import { toast, toastError } from "../ui/toast";
+import { upload } from "./upload";
+
+const icons: Record<ObjectInfo["object_type"], IconName> = { DIRECTORY: "folder", NOTEBOOK: "notebook", FILE: "file" };
+
+export function Folder({ path }: { path: string }) {
+  const objects = useQuery(`list${path}`, (signal) => pages<ObjectInfo>(async (token) => {
+    const page = await call("listObjects", { path, page_size: 200, page_token: token }, signal);
+    return { items: page.objects, token: page.next_page_token };
+  }), 15000);
+  const [dialog, setDialog] = useState<{ kind: "notebook" | "folder" } | { kind: "move" | "delete"; object: ObjectInfo }>();
+  const [isOver, setOver] = useState(false);
+  const [progress, setProgress] = useState<string>();
+  const chooser = useRef<HTMLInputElement>(null);
+  const title = path === "/" ? "Workspace" : path.split("/").pop() ?? path;
+  const close = () => setDialog(undefined);
+  const bring = async (files: FileList | null) => {
+    if (!files || files.length === 0) return;
+    const all = [...files];
+    for (const [index, file] of all.entries()) {
+      setProgress(`Bringing ${file.name} (${index + 1} of ${all.length}, ${bytes(file.size)})`);
+      try { await upload(file, path); } catch (error) { toastError(error); }
+    }
+    setProgress(undefined);
+    objects.refresh();
+  };
+  const drop = (event: DragEvent) => { event.preventDefault(); setOver(false); void bring(event.dataTransfer.files); };
+  return (
+    <div className={isOver ? "content dropping" : "content"} onDrop={drop}
+      onDragOver={(event) => { if (event.dataTransfer.types.includes("Files")) { event.preventDefault(); setOver(true); } }}
+      onDragLeave={(event) => { if (event.currentTarget === event.target) setOver(false); }}>
+      <Heading title={title} crumbs={path === "/" ? [] : crumbsOf(path)} actions={<>
+        <Button icon="upload" onClick={() => chooser.current?.click()}>Import</Button>
+        <Button icon="folder" onClick={() => setDialog({ kind: "folder" })}>New folder</Button>
+        <Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>
+        <input ref={chooser} type="file" multiple hidden aria-label="Files to import" onChange={(event) => { void bring(event.target.files); event.target.value = ""; }} />
+      </>} />
+      {progress && <div className="note" role="status"><span className="spinner" />{progress}</div>}
+      {objects.error && <Failure error={objects.error} retry={objects.refresh} />}
+      <Card isFlush>
+        {!objects.data ? objects.isLoading && <Loading lines={6} /> : objects.data.length === 0 ? (
+          <Empty icon="folder" title="This folder is empty" action={<Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>}>
+            Make a notebook, or drop <code>.ipynb</code>, <code>.py</code> and <code>.sql</code> files here.</Empty>
+        ) : (
+          <div className="table-box"><table className="table">
+            <thead><tr><th scope="col">Name</th><th scope="col" className="wide-only">Language</th><th scope="col">Changed</th>
+              <th scope="col" className="number wide-only">Size</th><th scope="col"><span className="visually-hidden">Actions</span></th></tr></thead>
+            <tbody>{objects.data.map((object) => <Row key={object.object_id} object={object} onAct={(kind) => setDialog({ kind, object })} />)}</tbody>
+          </table></div>
+        )}
+      </Card>
+      {dialog?.kind === "notebook" && <NewNotebook folder={path} onClose={close} />}
+      {dialog?.kind === "folder" && <NewFolder folder={path} onClose={close} onMade={objects.refresh} />}
+      {dialog?.kind === "move" && <Move object={dialog.object} onClose={close} onMoved={objects.refresh} />}
+      {dialog?.kind === "delete" && <Delete object={dialog.object} onClose={close} onDeleted={objects.refresh} />}
+    </div>
+  );
+}
+
+function nameOf(object: ObjectInfo): string { return object.path.split("/").pop() ?? object.path; }
+function below(folder: string, name: string): string { return folder === "/" ? `/${name}` : `${folder}/${name}`; }
+
+function Row({ object, onAct }: { object: ObjectInfo; onAct: (kind: "move" | "delete") => void }) {
+  const name = nameOf(object);
+  return (
+    <tr>
+      <td className="name"><Link to={treeAddress(object.path)} className="object"><Icon name={icons[object.object_type]} size={18} /><span>{name}</span></Link></td>
+      <td className="wide-only soft">{object.language ?? ""}</td>
+      <td><Time value={object.modified_time} />{object.modified_by && <span className="soft small wide-only"> by {object.modified_by}</span>}</td>
+      <td className="number wide-only soft">{object.size !== undefined ? bytes(object.size) : ""}</td>
+      <td className="number nowrap">
+        <Button isSmall tone="quiet" icon="edit" aria-label={`Rename or move ${name}`} onClick={() => onAct("move")} />
+        <Button isSmall tone="quiet" icon="trash" aria-label={`Delete ${name}`} onClick={() => onAct("delete")} />
+      </td>
+    </tr>
+  );
+}
+
+/** A dialog that asks for one text and does one thing with it. */
+function Ask({ title, label, initial, action, hint, onClose, onSubmit, children }: {
+  title: string; label: string; initial: string; action: string; hint?: string; onClose: () => void;
+  onSubmit: (text: string) => Promise<unknown>; children?: React.ReactNode;
+}) {
+  const [text, setText] = useState(initial);
+  const [problem, setProblem] = useState<string>();
+  const [isBusy, setBusy] = useState(false);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (!text.trim()) { setProblem("Give it a name."); return; }
+    setBusy(true);
+    onSubmit(text.trim()).then(onClose, (error: unknown) => { setBusy(false); setProblem(error instanceof ApiError ? error.message : String(error)); });
+  };
+  return (
+    <Dialog title={title} onClose={onClose} foot={<><Button onClick={onClose}>Cancel</Button>
+      <Button tone="primary" type="submit" form="ask" isBusy={isBusy}>{action}</Button></>}>
+      <form id="ask" className="dialog-body" onSubmit={submit} noValidate>
+        <Field label={label} problem={problem} hint={hint}>
+          {(id, described) => <input id={id} className="input" value={text} autoFocus autoComplete="off" aria-describedby={described}
+            aria-invalid={problem !== undefined} onChange={(event) => { setText(event.target.value); setProblem(undefined); }} />}
+        </Field>
+        {children}
+      </form>
+    </Dialog>
+  );
+}
+
+function NewNotebook({ folder, onClose }: { folder: string; onClose: () => void }) {
+  const [language, setLanguage] = useState("python");
+  const make = async (name: string) => {
+    const document = {
+      cells: [{ cell_type: "code", id: "first", metadata: {}, source: [], outputs: [], execution_count: null }],
+      metadata: { language_info: { name: language } }, nbformat: 4, nbformat_minor: 5,
+    };
+    const path = below(folder, name);
+    await call("importObject", { body: { path, content: base64(JSON.stringify(document)), format: "JUPYTER" } });
+    navigate(treeAddress(path));
+  };
+  return (
+    <Ask title="New notebook" label="Name" initial="" action="Create" onClose={onClose} onSubmit={make}>
+      <Field label="Language" hint="Each cell can have another one.">
+        {(id, described) => (
+          <select id={id} className="input" value={language} onChange={(event) => setLanguage(event.target.value)} aria-describedby={described}>
+            <option value="python">Python</option><option value="sql">SQL</option>
+          </select>
+        )}
+      </Field>
+    </Ask>
+  );
+}
+
+function NewFolder({ folder, onClose, onMade }: { folder: string; onClose: () => void; onMade: () => void }) {
+  return <Ask title="New folder" label="Name" initial="" action="Create" onClose={onClose}
+    onSubmit={async (name) => { await call("makeDirectories", { body: { path: below(folder, name) } }); onMade(); }} />;
+}
+
+function Move({ object, onClose, onMoved }: { object: ObjectInfo; onClose: () => void; onMoved: () => void }) {
+  const move = async (to: string) => {
+    if (to !== object.path) {
+      await call("moveObject", { body: { source_path: object.path, destination_path: to } });
+      toast(`${nameOf(object)} is now ${to}.`, "good", {
+        text: "Undo", run: () => { call("moveObject", { body: { source_path: to, destination_path: object.path } }).then(onMoved, toastError); },
+      });
+    }
+    onMoved();
+  };
+  return <Ask title="Rename or move" label="Path" initial={object.path} action="Move" hint="Another folder moves it there." onClose={onClose} onSubmit={move} />;
+}
+
+function Delete({ object, onClose, onDeleted }: { object: ObjectInfo; onClose: () => void; onDeleted: () => void }) {
+  const [isBusy, setBusy] = useState(false);
+  const remove = () => {
+    setBusy(true);
+    call("deleteObject", { body: { path: object.path, recursive: object.object_type === "DIRECTORY" } }).then(() => {
+      toast(`${nameOf(object)} was deleted.`);
+      onDeleted();
+      onClose();
+    }, (error: unknown) => { setBusy(false); toastError(error); });
+  };
+  return (
+    <Dialog title={`Delete ${nameOf(object)}?`} onClose={onClose} foot={<><Button onClick={onClose}>Cancel</Button>
+      <Button tone="danger" icon="trash" isBusy={isBusy} onClick={remove}>Delete</Button></>}>
+      <div className="dialog-body"><p>{object.object_type === "DIRECTORY" ? "With everything in it. " : ""}It disappears from the tree and from jobs that use it.</p></div>
+    </Dialog>
+  );
+}

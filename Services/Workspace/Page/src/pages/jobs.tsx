@@ -1,0 +1,45 @@
+// All jobs, what they wait for and how they went.
+import { call } from "../api/client";
+import type { Job, Run } from "../api/generated/contract";
+import { useQuery } from "../api/query";
+import { Link } from "../app/router";
+import { Card, Empty, Failure, Heading, Loading } from "../ui/parts";
+import { Time } from "../ui/time";
+import { RunNow, Matrix, schedule } from "./job-parts";
+
+export function Jobs() {
+  const jobs = useQuery("jobs", (signal) => call("listJobs", { page_size: 100 }, signal), 15000);
+  const runs = useQuery("jobs/runs", (signal) => call("listRuns", { page_size: 100 }, signal), 5000);
+  return (
+    <div className="content">
+      <Heading title="Jobs">A job runs notebooks in their order, on a schedule or when you say so, and tries again what fails.</Heading>
+      {jobs.error && <Failure error={jobs.error} retry={jobs.refresh} />}
+      <Card isFlush>
+        {!jobs.data ? <Loading lines={6} /> : jobs.data.jobs.length === 0 ? (
+          <Empty icon="jobs" title="There is no job yet">
+            Describe one as in <code>deploy/samples/job.json</code> and make it with <code>harbour jobs create job.json</code>.
+          </Empty>
+        ) : <Table jobs={jobs.data.jobs} runs={runs.data?.runs ?? []} refresh={runs.refresh} />}
+      </Card>
+    </div>
+  );
+}
+
+function Table({ jobs, runs, refresh }: { jobs: Job[]; runs: Run[]; refresh: () => void }) {
+  return (
+    <div className="table-box"><table className="table">
+      <thead><tr><th scope="col">Name</th><th scope="col">Tasks</th><th scope="col">Schedule</th><th scope="col">Next</th><th scope="col">Last runs</th>
+        <th scope="col"><span className="visually-hidden">Actions</span></th></tr></thead>
+      <tbody>{jobs.map((job) => (
+        <tr key={job.job_id}>
+          <td className="name"><Link to={`/jobs/${job.job_id}`}>{job.settings.name}</Link></td>
+          <td>{job.settings.tasks.length}</td>
+          <td className="small">{schedule(job)}</td>
+          <td>{job.next_fire_time ? <Time value={job.next_fire_time} /> : <span className="soft">–</span>}</td>
+          <td><Matrix runs={runs.filter((run) => run.job_id === job.job_id).slice(0, 10).reverse()} /></td>
+          <td className="number"><RunNow job={job} onStarted={refresh} isSmall /></td>
+        </tr>
+      ))}</tbody>
+    </table></div>
+  );
+}

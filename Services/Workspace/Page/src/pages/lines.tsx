@@ -1,0 +1,64 @@
+// Lines over time.
+import { useState } from "react";
+import type { Series } from "../api/generated/contract";
+import { ticks } from "../output/chart";
+
+const width = 560;
+const height = 190;
+const left = 58;
+const bottom = 22;
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+/** Growth a second out of a counter; where it began anew it grew from nothing. */
+export function rates(series: Series): Series {
+  const samples = series.samples.flatMap((sample, index) => {
+    const before = series.samples[index - 1];
+    if (!before) return [];
+    const seconds = (sample.timestamp - before.timestamp) / 1000;
+    const grown = sample.value >= before.value ? sample.value - before.value : sample.value;
+    return seconds > 0 ? [{ timestamp: sample.timestamp, value: grown / seconds }] : [];
+  });
+  return { ...series, samples };
+}
+
+export function Lines({ title, series, show, span }: { title: string; series: Series[]; show: (value: number) => string; span: number }) {
+  const [at, setAt] = useState<number>();
+  const end = Math.max(...series.flatMap((one) => one.samples.map((sample) => sample.timestamp)), 0) || Date.now();
+  const start = end - span;
+  const high = Math.max(...series.flatMap((one) => one.samples.map((sample) => sample.value)), 0) * 1.08 || 1;
+  const x = (time: number) => left + ((time - start) / (end - start)) * (width - left - 6);
+  const y = (value: number) => 8 + (height - bottom - 8) * (1 - value / high);
+  const near = (one: Series) => at === undefined ? one.samples[one.samples.length - 1]
+    : one.samples.reduce<typeof one.samples[0] | undefined>((best, sample) => !best || Math.abs(sample.timestamp - at) < Math.abs(best.timestamp - at) ? sample : best, undefined);
+  const shown = series.slice(0, 8);
+  return (
+    <div className="lines">
+      <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-label={`${title}: ${shown.map((one) => `${one.name} ${show(near(one)?.value ?? 0)}`).join(", ")}`}
+        onMouseLeave={() => setAt(undefined)} onMouseMove={(event) => {
+          const frame = event.currentTarget.getBoundingClientRect();
+          const place = ((event.clientX - frame.left) / frame.width) * width;
+          setAt(start + ((place - left) / (width - left - 6)) * (end - start));
+        }}>
+        {ticks(0, high, 4).map((tick) => (
+          <g key={tick}><line x1={left} x2={width} y1={y(tick)} y2={y(tick)} className="chart-grid" />
+            <text x={left - 7} y={y(tick) + 4} textAnchor="end">{show(tick)}</text></g>
+        ))}
+        {[0.02, 0.35, 0.68, 0.98].map((part) => (
+          <text key={part} x={x(start + span * part)} y={height - 5} textAnchor={part > 0.9 ? "end" : part < 0.1 ? "start" : "middle"}>{clock.format(start + span * part)}</text>
+        ))}
+        {shown.map((one, index) => (
+          <path key={one.name} className={`line line-${index}`} d={one.samples.filter((sample) => sample.timestamp >= start).map((sample, place, all) => {
+            // Where nothing was measured for a while there is no line.
+            const isNew = place === 0 || sample.timestamp - (all[place - 1]?.timestamp ?? 0) > Math.max(90000, span / 30);
+            return `${isNew ? "M" : "L"}${x(sample.timestamp).toFixed(1)} ${y(sample.value).toFixed(1)}`;
+          }).join("")} />
+        ))}
+        {at !== undefined && at >= start && <line x1={x(at)} x2={x(at)} y1={8} y2={height - bottom} className="line-cursor" />}
+      </svg>
+      <ul className="legend">{shown.map((one, index) => (
+        <li key={one.name}><span className={`legend-key line-${index}`} /><span className="truncate">{one.name}</span>
+          <span className="soft">{show(near(one)?.value ?? 0)}</span></li>
+      ))}</ul>
+    </div>
+  );
+}

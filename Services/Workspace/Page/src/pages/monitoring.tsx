@@ -1,0 +1,83 @@
+// Services and their history as charts.
+import { call } from "../api/client";
+import type { Series } from "../api/generated/contract";
+import { useQuery } from "../api/query";
+import { setQuery, useAddress } from "../app/router";
+import { Card, Empty, Failure, Heading, Loading } from "../ui/parts";
+import { bytes } from "../ui/time";
+import { Lines, rates } from "./lines";
+import { ServiceList } from "./home";
+
+const spans: Record<string, { text: string; milliseconds: number }> = {
+  "15m": { text: "15 minutes", milliseconds: 900000 }, "1h": { text: "1 hour", milliseconds: 3600000 },
+  "6h": { text: "6 hours", milliseconds: 6 * 3600000 }, "1d": { text: "1 day", milliseconds: 86400000 },
+};
+
+interface Shown { title: string; name: string; isRate?: boolean; show: (value: number) => string; group?: string }
+
+const plain = (value: number) => value >= 100 ? Math.round(value).toLocaleString() : String(Number(value.toPrecision(3)));
+const charts: Shown[] = [
+  { title: "Memory", name: "process_resident_memory_bytes", show: bytes },
+  { title: "Processor, of one core", name: "process_cpu_seconds_total", isRate: true, show: (value) => `${Number((value * 100).toPrecision(2))} %` },
+  { title: "Requests a second", name: "harbour_http_requests_total", isRate: true, show: plain, group: "job" },
+  { title: "Clusters", name: "harbour_clusters", show: plain, group: "state" },
+  { title: "Spark's heap in use", name: "harbour_driver_spark_heap_used_bytes", show: bytes, group: "cluster_id" },
+  { title: "Commands a second", name: "harbour_driver_commands_total", isRate: true, show: plain, group: "job" },
+];
+
+export function Monitoring() {
+  const { query } = useAddress();
+  const wanted = query.get("span") ?? "1h";
+  const span = spans[wanted] ?? { text: "1 hour", milliseconds: 3600000 };
+  const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 5000);
+  return (
+    <div className="content">
+      <Heading title="Monitoring" actions={
+        <label className="row small">Last
+          <select className="input" value={wanted} onChange={(event) => setQuery("span", event.target.value)}>
+            {Object.entries(spans).map(([key, one]) => <option key={key} value={key}>{one.text}</option>)}
+          </select>
+        </label>}>Measured by the services themselves; <code>/federate</code> offers all of it to Prometheus.</Heading>
+      <Card title="Services" isFlush>
+        {services.error && <div className="card-body"><Failure error={services.error} retry={services.refresh} /></div>}
+        {services.data ? <ServiceList targets={services.data.targets} /> : services.isLoading && <Loading />}
+      </Card>
+      <div className="grid">{charts.map((chart) => <ChartCard key={chart.name} chart={chart} span={span.milliseconds} />)}</div>
+    </div>
+  );
+}
+
+function ChartCard({ chart, span }: { chart: Shown; span: number }) {
+  const history = useQuery(`history/${chart.name}/${span}`, (signal) => {
+    const end = Date.now();
+    return call("queryMetrics", { name: chart.name, start: end - span, end, step_milliseconds: Math.max(5000, Math.round(span / 120)) }, signal);
+  }, 15000);
+  return (
+    <Card title={chart.title}>
+      {history.error && !history.data && <Failure error={history.error} retry={history.refresh} />}
+      {!history.data ? history.isLoading && <Loading lines={3} /> : history.data.series.length === 0
+        ? <Empty icon="monitor" title="Nothing was measured in this time" /> : (
+          <Lines title={chart.title} series={grouped(chart.isRate ? history.data.series.map(rates) : history.data.series, chart.group)} show={chart.show} span={span} />
+        )}
+    </Card>
+  );
+}
+
+/** One line for each value of a label: what differs in other labels is added up. */
+function grouped(series: Series[], label: string | undefined): Series[] {
+  const name = (one: Series) => (label && one.labels[label]) || one.labels.job || one.labels.instance || one.name;
+  const groups = new Map<string, Map<number, number>>();
+  for (const one of series) {
+    const group = groups.get(name(one)) ?? new Map<number, number>();
+    for (const sample of one.samples) {
+      // Scrapes of one moment are some milliseconds apart.
+      const time = Math.round(sample.timestamp / 5000) * 5000;
+      group.set(time, (group.get(time) ?? 0) + sample.value);
+    }
+    groups.set(name(one), group);
+  }
+  const isSeen = (samples: Map<number, number>) => groups.size <= 4 || [...samples.values()].some((value) => value !== 0);
+  return [...groups].filter(([, samples]) => isSeen(samples)).sort(([a], [b]) => a.localeCompare(b)).map(([text, samples]) => ({
+    name: text, labels: {}, samples: [...samples].sort(([a], [b]) => a - b).map(([timestamp, value]) => ({ timestamp, value })),
+  }));
+}

@@ -1,0 +1,38 @@
+// All runs, the newest first.
+import { useState } from "react";
+import { call } from "../api/client";
+import type { Run } from "../api/generated/contract";
+import { useQuery } from "../api/query";
+import { setQuery, useAddress } from "../app/router";
+import { Button, Card, Failure, Heading, Loading } from "../ui/parts";
+import { toastError } from "../ui/toast";
+import { RunTable } from "./home";
+import { isActive } from "./run-parts";
+
+export function Runs() {
+  const { query } = useAddress();
+  const isOnlyActive = query.get("active") === "true";
+  const runs = useQuery(`runs/${isOnlyActive}`, (signal) => call("listRuns", { page_size: 50, active_only: isOnlyActive }, signal),
+    (data) => data?.runs.some((run) => isActive(run.state)) ? 3000 : 15000);
+  const [older, setOlder] = useState<{ runs: Run[]; token?: string }>();
+  const token = older ? older.token : runs.data?.next_page_token;
+  const more = () => {
+    call("listRuns", { page_size: 50, active_only: isOnlyActive, page_token: token }).then(
+      (page) => setOlder({ runs: [...(older?.runs ?? []), ...page.runs], token: page.next_page_token }), toastError);
+  };
+  const shown = [...(runs.data?.runs ?? []), ...(older?.runs ?? [])]
+    .filter((run, index, all) => all.findIndex((one) => one.run_id === run.run_id) === index);
+  return (
+    <div className="content">
+      <Heading title="Runs" actions={
+        <Button aria-pressed={isOnlyActive} onClick={() => { setOlder(undefined); setQuery("active", isOnlyActive ? null : "true"); }}>
+          {isOnlyActive ? "Show all" : "In progress only"}
+        </Button>} />
+      {runs.error && <Failure error={runs.error} retry={runs.refresh} />}
+      <Card isFlush>
+        {!runs.data ? <Loading lines={6} /> : <RunTable runs={shown} />}
+        {token && <div className="data-more"><Button onClick={more}>Show older runs</Button></div>}
+      </Card>
+    </div>
+  );
+}

@@ -1,0 +1,82 @@
+// Times and lengths as people say them.
+import { useEffect, useState } from "react";
+
+const listeners = new Set<() => void>();
+let timer: number | undefined;
+
+/** The time now, each second while somebody looks; one timer for all. */
+export function useNow(isNeeded = true): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    if (!isNeeded) return undefined;
+    const listener = () => setNow(Date.now());
+    listeners.add(listener);
+    timer ??= window.setInterval(() => { if (!document.hidden) for (const one of [...listeners]) one(); }, 1000);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) { clearInterval(timer); timer = undefined; }
+    };
+  }, [isNeeded]);
+  return now;
+}
+
+/** 340 ms, 4.2 s, 3 min 5 s, 2 h 10 min, 3 d 4 h */
+export function duration(milliseconds: number): string {
+  const value = Math.max(0, milliseconds);
+  if (value < 1000) return `${Math.round(value)} ms`;
+  const seconds = value / 1000;
+  if (seconds < 59.95) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(whole / 60);
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+}
+
+export function bytes(count: number): string {
+  if (count < 1024) return `${count} B`;
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let value = count / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) { value /= 1024; unit += 1; }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const today = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const thisYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const earlier = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+
+function relative(time: number, now: number): string {
+  const ago = now - time;
+  if (ago < 0) {
+    if (ago > -60000) return "in a moment";
+    if (ago > -3600000) return `in ${Math.round(-ago / 60000)} min`;
+  } else {
+    if (ago < 10000) return "just now";
+    if (ago < 60000) return `${Math.floor(ago / 1000)} s ago`;
+    if (ago < 3600000) return `${Math.floor(ago / 60000)} min ago`;
+  }
+  const date = new Date(time);
+  const current = new Date(now);
+  if (date.toDateString() === current.toDateString()) return today.format(date);
+  return date.getFullYear() === current.getFullYear() ? thisYear.format(date) : earlier.format(date);
+}
+
+/** When, as far from now as people say it; the exact time is its title. */
+export function Time({ value }: { value: number | undefined }) {
+  const now = useNow(value !== undefined && Math.abs(Date.now() - value) < 3600000);
+  if (value === undefined) return <span className="soft">–</span>;
+  return (
+    <time dateTime={new Date(value).toISOString()} title={full.format(value)} className="nowrap">{relative(value, now)}</time>
+  );
+}
+
+/** How long something took, or has taken until now. */
+export function Span({ from, to }: { from: number | undefined; to: number | undefined }) {
+  const now = useNow(from !== undefined && to === undefined);
+  if (from === undefined) return <span className="soft">–</span>;
+  return <span className="nowrap">{duration((to ?? now) - from)}</span>;
+}
+
+export function clockTime(value: number): string { return full.format(value); }

@@ -1,0 +1,48 @@
+// Short notices at the edge, each said to screen readers too, with an undo where there is one.
+import { useEffect, useSyncExternalStore } from "react";
+import { ApiError } from "../api/client";
+import { Button } from "./parts";
+
+interface Toast { id: number; text: string; tone: "good" | "bad" | "plain"; action?: { text: string; run: () => void } }
+
+let toasts: Toast[] = [];
+let last = 0;
+const listeners = new Set<() => void>();
+const tell = () => { for (const listener of [...listeners]) listener(); };
+
+export function toast(text: string, tone: Toast["tone"] = "good", action?: Toast["action"]): void {
+  last += 1;
+  toasts = [...toasts.slice(-3), { id: last, text, tone, action }];
+  tell();
+}
+
+/** Shows why something did not work. */
+export function toastError(error: unknown): void {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  toast(error instanceof ApiError || error instanceof Error ? error.message : String(error), "bad");
+}
+
+function dismiss(id: number): void {
+  toasts = toasts.filter((one) => one.id !== id);
+  tell();
+}
+
+function One({ one }: { one: Toast }) {
+  useEffect(() => {
+    const timer = setTimeout(() => dismiss(one.id), one.tone === "bad" ? 12000 : 6000);
+    return () => clearTimeout(timer);
+  }, [one]);
+  return (
+    <div className={`toast ${one.tone}`}>
+      <div className="grow">{one.text}</div>
+      {one.action && <Button isSmall onClick={() => { one.action?.run(); dismiss(one.id); }}>{one.action.text}</Button>}
+      <Button isSmall tone="quiet" icon="close" aria-label="Dismiss" onClick={() => dismiss(one.id)} />
+    </div>
+  );
+}
+
+export function Toasts() {
+  const shown = useSyncExternalStore(
+    (listener) => { listeners.add(listener); return () => { listeners.delete(listener); }; }, () => toasts);
+  return <div className="toasts" role="status" aria-live="polite">{shown.map((one) => <One key={one.id} one={one} />)}</div>;
+}
