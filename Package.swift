@@ -119,6 +119,9 @@ let testKits: [Target] = [
 
 let plugins: [Target] = [
     plugin("LocalBackend", ["Core", "EventLoop", "ClusterBackend", "DriverProcesses"]),
+    library(
+        "DockerBackend", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient", "ClusterBackend"],
+        path: "Plugins/DockerBackend", exclude: ["README.md"]),
     plugin("SimulatedBackend", ["Core", "ClusterBackend"]),
     plugin(
         "RemoteBackend",
@@ -133,6 +136,7 @@ let plugins: [Target] = [
 let releasedBackends = [
     "LocalBackend",
     "RemoteBackend",
+    "DockerBackend",
     "SparkBackend",
 ]
 
@@ -207,14 +211,20 @@ let suites: [Target] = [
         "Conformance",
         [
             "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "LocalBackend", "SimulatedBackend",
-            "SparkBackend", "HTTPMessage", "HTTPServer",
-        ], exclude: ["stand_in_driver.py", "spark_driver.py"]),
+            "DockerBackend", "SparkBackend", "HTTPMessage", "HTTPServer",
+        ], exclude: ["stand_in_driver.py", "spark_driver.py", "docker_eyes.py"]),
     tests(
         "Remote",
         [
             "RemoteBackend", "ClusterBackend", "ClusterBackendConformance", "ClusterService", "WorkspaceService",
             "SimulatedBackend", "ServiceTestKit",
         ] + common),
+    tests(
+        "DockerBackend",
+        [
+            "Core", "EventLoop", "Cryptography", "WebClient", "ClusterBackend", "DockerBackend", "HTTPClient",
+            "HarbourProtocol", "ServiceClients",
+        ], exclude: ["hungry_driver.py"]),
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats", "HTTPClient"] + common),
     // The program is not imported: the tests start and kill it.
     tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler"] + common),

@@ -54,13 +54,13 @@ struct LocalSubject: ConformanceSubject {
     }
 
     func identify(_ address: DriverAddress, token: Secret) async throws -> DriverIdentity {
-        let words = try await ask("who", address, token).split(separator: " ")
+        let words = try await LocalSubject.ask("who", address, token).split(separator: " ")
         guard words.count == 2 else { throw HarbourError(.unauthenticated, "The stand-in refused to answer.") }
         return DriverIdentity(cluster: String(words[0]), process: String(words[1]))
     }
 
     func say(_ line: String, at address: DriverAddress, token: Secret) async throws {
-        guard try await ask("say \(line)", address, token) == "said" else {
+        guard try await LocalSubject.ask("say \(line)", address, token) == "said" else {
             throw HarbourError(.unauthenticated, "The stand-in refused to speak.")
         }
     }
@@ -135,7 +135,7 @@ struct LocalSubject: ConformanceSubject {
     }
 
     /// Sends the token and a line, and reads the answer.
-    func ask(_ line: String, _ address: DriverAddress, _ token: Secret) async throws -> String {
+    static func ask(_ line: String, _ address: DriverAddress, _ token: Secret) async throws -> String {
         guard let path = address.unixPath else { throw HarbourError(.unavailable, "Not a unix socket.") }
         let message = Array("\(token.reveal())\n\(line)\n".utf8)
         return try await BlockingPool.shared.run {

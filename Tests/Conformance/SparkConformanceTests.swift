@@ -50,12 +50,12 @@ struct SparkConformanceTests {
         // Forty tasks of a quarter second on two cores, of which one goes in the middle.
         let token = request.launch.token
         try await eventually("the driver listens") {
-            (try? await subject.local.ask("done", cluster.driver, token)) == "0"
+            (try? await LocalSubject.ask("done", cluster.driver, token)) == "0"
         }
-        let job = Task { try await subject.local.ask("count 40", cluster.driver, token) }
+        let job = Task { try await LocalSubject.ask("count 40", cluster.driver, token) }
         #expect(try await spark.applications() == ["dataharbour-\(id)-real"])
         try await eventually("some tasks are done") {
-            try await Int(subject.local.ask("done", cluster.driver, token)) ?? 0 > 3
+            try await Int(LocalSubject.ask("done", cluster.driver, token)) ?? 0 > 3
         }
         spark.workers[0].kill()
         try await seen.wait("the loss is told", within: .seconds(60)) { status in

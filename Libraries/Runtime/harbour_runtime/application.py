@@ -153,19 +153,34 @@ def unreachable(master, detail=""):
     return StartFailure("MASTER_UNREACHABLE", sentence, detail)
 
 
-def expect_master(master):
-    """Asks whether anybody listens at a standalone master; Spark itself finds out after a minute."""
+def expect_master(master, patience=0):
+    """Asks whether anybody listens at a standalone master; Spark itself finds out after a minute.
+
+    A master that is started together with us is given `patience` seconds to listen.
+    """
     if not master.startswith("spark://"):
         return
+    until = time.monotonic() + patience
+    while True:
+        reasons = _refusals(master)
+        if not reasons:
+            return
+        if time.monotonic() >= until:
+            raise unreachable(master, "\n".join(reasons))
+        time.sleep(0.1)
+
+
+def _refusals(master):
+    """Why none of a master's addresses answers; nothing when one does."""
     reasons = []
     for address in master.removeprefix("spark://").split(","):
         host, _, port = address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-            return
+            return []
         except (OSError, ValueError) as error:
             reasons.append(f"{address}: {error}")
-    raise unreachable(master, "\n".join(reasons))
+    return reasons
 
 
 def _session_failure(config, jvm, error):

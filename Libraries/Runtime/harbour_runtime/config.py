@@ -26,6 +26,11 @@ class HostConfig:
     def path(self, *parts):
         return os.path.join(self.scratch_dir, *parts)
 
+    def master_patience(self):
+        """Seconds that a master may take until it listens: a backend that starts one beside us says so."""
+        value = self.spark_conf.get("spark.dataharbour.master.patience", "0")
+        return min(float(value), self.start_timeout_seconds) if value.isdecimal() else 0
+
 
 _LOCAL = re.compile(r"local(?:\[(\d{1,4}|\*)(?:,\d{1,4})?\])?")
 _LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d{1,4})\s*,\s*(\d{1,4})\s*,\s*(\d{1,7})\s*\]")

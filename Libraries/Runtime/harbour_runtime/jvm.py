@@ -42,6 +42,7 @@ class Jvm:
         self.log = config.path("logs", "spark.log")
         self.archive, self.archive_note = java.usable_archive(config.archive, self.program)
         self.started = time.monotonic()
+        self._memory_kills = processes.memory_kills()
         self._info = config.path("gateway")
         os.makedirs(self._info, mode=0o700, exist_ok=True)
         self._watch = processes.FolderWatch(self._info)
@@ -154,7 +155,8 @@ class Jvm:
         """(code, sentence, detail) for a JVM that ended by itself after it had been ready."""
         status = self.process.returncode
         detail = tail(self.output) + tail(self.log, 2000)
-        if looks_out_of_memory(tail(self.output)):
+        starved = status == -signal.SIGKILL and processes.memory_kills() > self._memory_kills
+        if starved or looks_out_of_memory(tail(self.output)):
             return (
                 "OUT_OF_MEMORY",
                 "Spark's driver ran out of memory and ended. Give it more memory, or collect less data.",

@@ -24,6 +24,20 @@ def die_with_parent():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def memory_kills():
+    """How often the kernel has killed a process of our control group, such as our container, for lack of memory."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path, encoding="ascii") as file:
+                for line in file:
+                    name, _, count = line.partition(" ")
+                    if name == "oom_kill":
+                        return int(count)
+        except (OSError, ValueError):
+            continue
+    return 0
+
+
 class FolderWatch:
     """Tells, through a file descriptor one can poll, that a file of a folder was completed."""
 

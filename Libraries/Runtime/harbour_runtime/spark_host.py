@@ -121,7 +121,7 @@ class Host:
     def _start(self):
         from .application import Application, expect_master
 
-        expect_master(self._config.master)
+        expect_master(self._config.master, self._config.master_patience())
         return Application(self._config, self._jvm)
 
     def _on_started(self, application, error):

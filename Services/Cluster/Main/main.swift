@@ -1,4 +1,5 @@
 import ClusterService
+import DockerBackend
 import LocalBackend
 import RemoteBackend
 import ServiceKit
@@ -10,4 +11,5 @@ ServiceRuntime.main(
         BackendFactory("local") { LocalBackend(context: $0, loop: $1) },
         BackendFactory("remote", settings: RemoteBackend.settings) { try RemoteBackend(context: $0, loop: $1) },
         BackendFactory("spark", settings: SparkBackend.settings) { try SparkBackend(context: $0, loop: $1) },
+        BackendFactory("docker", settings: DockerBackend.settings) { DockerBackend(context: $0, loop: $1) },
     ]))
