@@ -67,6 +67,9 @@ public final class SimulatedWorld: Sendable {
     /// The clusters that exist, half-made and ended ones included.
     public var clusters: [ClusterIdentifier] { state.withLock { $0.machines.keys.sorted() } }
 
+    /// How many workers a cluster has; nil when there is no such cluster.
+    public func workers(of id: ClusterIdentifier) -> Int? { state.withLock { $0.machines[id]?.workers } }
+
     /// Every driver that was ever started, in order.
     public var started: [SimulatedDriver] { state.withLock { $0.started } }
 

@@ -45,7 +45,9 @@ public enum ClusterService {
         definition(backends: backends, limits: EngineLimits())
     }
 
-    static func definition(backends: [BackendFactory], limits: EngineLimits) -> ServiceDefinition {
+    static func definition(
+        backends: [BackendFactory], limits: EngineLimits, boundary: EngineContext.Boundary? = nil
+    ) -> ServiceDefinition {
         ServiceDefinition(
             name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
             defaultPort: 8002,
@@ -54,13 +56,13 @@ public enum ClusterService {
                 + backends.flatMap(\.options),
             document: ClusterAPI.document
         ) { environment, router in
-            try build(environment, router, backends, limits)
+            try build(environment, router, backends, limits, boundary)
         }
     }
 
     private static func build(
         _ environment: ServiceEnvironment, _ router: ServiceRouter, _ backends: [BackendFactory],
-        _ limits: EngineLimits
+        _ limits: EngineLimits, _ boundary: EngineContext.Boundary?
     ) throws -> [LifecycleComponent] {
         let settings = environment.configuration
         // One connection more, which holds the lock of the active instance.
@@ -83,7 +85,8 @@ public enum ClusterService {
                 nodeTypes: try NodeTypes(settings[nodeTypes]),
                 launch: DriverLaunchSettings(
                     executable: settings[driver], environment: driverOptions.environment(settings)),
-                limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs),
+                limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs,
+                boundary: boundary),
             factories: backends
         ) { [root = settings[folder], forBackends = driverOptions.forBackends(settings)] factory, installation in
             BackendContext(

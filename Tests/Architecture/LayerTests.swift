@@ -57,6 +57,22 @@ import Testing
         }
     }
 
+    /// What is for tests alone is in no program that is released.
+    @Test func noProgramCarriesTheSimulatedBackendOrTheTestKits() {
+        let inside: Set<String> = ["SimulatedBackend", "ClusterBackendConformance", "TestSupport", "ServiceTestKit"]
+        let programs = graph.targets.values.filter { $0.type == "executable" && $0.path.hasPrefix("Services/") }
+        #expect(programs.count >= 6)
+        for program in programs {
+            var reached: Set<String> = []
+            var open = [program.name]
+            while let name = open.popLast() {
+                if reached.insert(name).inserted { open += graph.targets[name]?.dependencies ?? [] }
+            }
+            #expect(
+                reached.isDisjoint(with: inside), "\(program.name) carries \(reached.intersection(inside).sorted())")
+        }
+    }
+
     @Test func theGraphHasNoCycle() {
         var done: Set<String> = []
         func visit(_ name: String, _ path: [String]) {

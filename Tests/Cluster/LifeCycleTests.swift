@@ -2,6 +2,7 @@ import ClusterBackend
 import Core
 import EventLoop
 import HarbourProtocol
+import Postgres
 import ServiceClients
 import SimulatedBackend
 import TestSupport
@@ -253,6 +254,27 @@ import Testing
             #expect(fixture.drivers.count == 0)
             let ended = try await client.call(ClusterAPI.listClusters, .init(pageSize: 100, state: "TERMINATED"))
             #expect(ended.clusters.count == 50)
+            // Counted on both sides: what the service has had started is what the place has started, and all of it ended.
+            let pool = try await fixture.pool()
+            let open = try await pool.query(
+                "SELECT count(*) FROM clusters WHERE state <> 'TERMINATED' OR record ? 'handle'")
+            #expect(try open.first?.decode(Int64.self) == 0)
+            let told = try await pool.query(
+                """
+                SELECT count(*) FILTER (WHERE type = 'CREATING'), count(*) FILTER (WHERE type = 'TERMINATED'),
+                    count(*) FILTER (WHERE type = 'RUNNING') FROM cluster_events
+                """)
+            let (created, terminated, ran) = try #require(told.first).decode((Int64.self, Int64.self, Int64.self))
+            #expect(created == 50)
+            #expect(terminated == 50)
+            #expect((30...50).contains(ran))
+            #expect(Set(fixture.world.started.map(\.request.id)).count == fixture.world.started.count)
+            #expect(fixture.world.started.count >= Int(ran))
+            let metrics = try await fixture.metrics()
+            for state in ClusterState.allCases {
+                #expect(metrics.contains("harbour_clusters{state=\"\(state.rawValue)\"} 0"))
+            }
+            await pool.drain(budget: .zero)
         }
     }
 }

@@ -36,6 +36,8 @@ final class ServiceFixture: Sendable {
     private let running = Mutex<RunningService?>(nil)
     private let limits: EngineLimits
     private let arguments: [String]
+    /// Where the next start of the service is to be killed.
+    let crash = Mutex<Crash?>(nil)
 
     init(
         loop: EventLoop, database: PostgresTestDatabase, limits: EngineLimits, time: VirtualTime, arguments: [String]
@@ -74,9 +76,15 @@ final class ServiceFixture: Sendable {
     @discardableResult
     func start() async throws -> ServiceClient {
         let world = world
+        let crash = crash.withLock { $0 }
         let definition = ClusterService.definition(
-            backends: [BackendFactory("simulated") { context, _ in SimulatedBackend(world: world, context: context) }],
-            limits: limits)
+            backends: [
+                BackendFactory("simulated") { context, _ in
+                    let backend = SimulatedBackend(world: world, context: context)
+                    guard let crash else { return backend }
+                    return CrashingBackend(backend: backend, crash: crash)
+                }
+            ], limits: limits, boundary: { _ in try crash?.cross() })
         let service = try await ServiceRuntime.start(
             definition,
             arguments: [

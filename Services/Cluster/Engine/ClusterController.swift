@@ -121,7 +121,9 @@ actor ClusterController {
         else { return nil }
         let driver = ReadyDriver(
             place: place, handle: handle, address: address, workers: record.workers, notes: record.notes)
+        try context.crossing(.storing)
         let value = try await body(driver, row.driverToken)
+        try context.crossing(.stored)
         perform([.forget])
         return value
     }
@@ -158,7 +160,9 @@ actor ClusterController {
         guard outcome.changed || !outcome.actions.isEmpty || !outcome.notes.isEmpty || stored.spec != row.spec else {
             return
         }
+        try context.crossing(.storing)
         try await store(stored, outcome, now, patiently: patiently, taking: member)
+        try context.crossing(.stored)
         let before = machine.record.step
         machine = next
         row = stored

@@ -206,10 +206,12 @@ actor ClusterEngine {
             asked: admitted.spec == wish.spec ? nil : wish.spec,
             demand: ClusterDemand(admitted.spec, context.nodeTypes), poolID: pool, record: machine.record,
             driverToken: Secret(Identifier.secret()), createdAt: now, lastActivityAt: now)
+        try context.crossing(.storing)
         guard try await context.clusters.insert(row, notes: outcome.notes, now: now) else {
             guard let known = try await context.clusters.get(id) else { throw ClusterEngine.missing(id.text) }
             return try await same(known, wish)
         }
+        try context.crossing(.stored)
         let controller = add(row, admitted.backend)
         await controller.begin(outcome.actions)
         return await controller.info

@@ -15,7 +15,14 @@ struct EngineContext: Sendable {
     let limits: EngineLimits
     let metrics: ClusterMetrics
     let logs: LogKeeper
+    /// Told of each moment at which the service may be killed; tests end it there by throwing.
+    var boundary: Boundary?
     let logger = Logger("cluster")
+
+    typealias Boundary = @Sendable (EngineMoment) throws -> Void
+
+    /// Says that this moment has come.
+    func crossing(_ moment: EngineMoment) throws { try boundary?(moment) }
 
     /// Runs the body to its end even when the calling task is cancelled: a client that hangs up does not leave a step
     /// half done.
@@ -23,6 +30,14 @@ struct EngineContext: Sendable {
         let task = Task.immediate(executorPreference: loop) { try await body() }
         return try await task.value
     }
+}
+
+/// Between what is decided, what is written down and what is done: where a service that dies leaves work behind.
+enum EngineMoment: Sendable {
+    /// A step is about to be written down.
+    case storing
+    /// It is written down, and nothing has been done about it yet.
+    case stored
 }
 
 /// How long things may take.
