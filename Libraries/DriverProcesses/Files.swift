@@ -45,14 +45,14 @@ public enum Files {
         .system("A file of the cluster could not be written", number, code: .launchFailed)
     }
 
-    /// The whole of a file of at most 1 MiB, or nil when it is not there, larger or not readable.
-    public static func read(_ path: String) -> [UInt8]? {
+    /// The whole of a file of at most that many bytes, or nil when it is not there, larger or not readable.
+    public static func read(_ path: String, limit: Int = 1 << 20) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16_384)
-        while bytes.count <= 1 << 20 {
+        while bytes.count <= limit {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count < 0 && errno == EINTR { continue }
             if count < 0 { return nil }

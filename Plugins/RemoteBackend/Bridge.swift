@@ -11,12 +11,14 @@ internal import ServiceKit
 /// cluster's folder. So it may die at any time, and a new one goes on.
 struct Bridge: Sendable {
     private let server: HTTPServer
+    private let driver: any FarDriver
 
     /// Makes a bridge; it serves after `start`.
     init(
         _ follower: FarFollower, _ driver: any FarDriver, cluster: ClusterIdentifier, token: Secret, socket: String,
         loop: EventLoop
     ) {
+        self.driver = driver
         let router = ServiceRouter(loop: loop, authenticator: ServiceTokenAuthenticator(token: token.reveal()))
         server = HTTPServer(
             configuration: HTTPServerConfiguration(address: .unix(path: socket)), handler: router, loop: loop)
@@ -28,7 +30,10 @@ struct Bridge: Sendable {
     func start() async throws { _ = try await server.start() }
 
     /// Breaks off what is open: whoever reads asks the next bridge.
-    func stop() async { await server.drain(budget: .zero) }
+    func stop() async {
+        await server.drain(budget: .zero)
+        await driver.close()
+    }
 
     private static func registerStatus(
         _ follower: FarFollower, _ driver: any FarDriver, _ cluster: ClusterIdentifier, on router: ServiceRouter

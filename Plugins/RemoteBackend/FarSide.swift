@@ -133,6 +133,9 @@ protocol FarDriver: Sendable {
         _ id: String, in context: String, offset: Int64?, until deadline: MonotonicTime?
     ) async throws -> CommandOverflow
     func shutDown() async throws
+
+    /// Listens no more; what runs there goes on.
+    func close() async
 }
 
 extension ErrorCode {

@@ -14,6 +14,9 @@ extension RemoteBackend {
             BackendSetting(
                 "patience_seconds", help: "How long a request may take, its repetitions included.", default: "30"),
             BackendSetting("backend", help: "dataharbour: the backend there; its first one when absent."),
+            BackendSetting("spark_version", help: "databricks: the runtime, a key of clusters/spark-versions."),
+            BackendSetting("node_type", help: "databricks: an id of clusters/list-node-types."),
+            BackendSetting("driver_node_type", help: "databricks: that of the driver; node_type when absent."),
             BackendSetting(
                 "idle_minutes",
                 help: "Minutes after which an idle cluster ends there by itself; 0 leaves that to this platform.",
@@ -53,6 +56,15 @@ extension RemoteBackend {
         switch settings["kind"] ?? "dataharbour" {
         case "dataharbour":
             return .made(HarbourSide(client: client, backend: settings["backend"], idleMinutes: minutes))
+        case "databricks":
+            guard let version = settings["spark_version"], let node = settings["node_type"] else {
+                return .missing(
+                    "Databricks needs HARBOUR_BACKEND_REMOTE_SPARK_VERSION and HARBOUR_BACKEND_REMOTE_NODE_TYPE")
+            }
+            return .made(
+                DatabricksSide(
+                    client: DatabricksClient(far: client), sparkVersion: version, nodeType: node,
+                    driverNodeType: settings["driver_node_type"], idleMinutes: minutes))
         case let kind:
             return .missing("HARBOUR_BACKEND_REMOTE_KIND is \(kind.prefix(40)), and must be dataharbour or databricks")
         }

@@ -153,6 +153,8 @@ struct HarbourDriver: FarDriver {
         _ = try await client.call(ClusterAPI.terminateCluster, .init(clusterID: mark.name, body: TerminateCluster()))
     }
 
+    func close() async {}
+
     private func ours(_ info: ContextInfo) -> ContextInfo {
         var info = info
         info.clusterID = mark.cluster.text
