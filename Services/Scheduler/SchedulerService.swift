@@ -58,6 +58,10 @@ public enum SchedulerService {
                 jobs: JobStore(pool: pool), runs: RunStore(pool: pool), events: RunEventStore(pool: pool),
                 signals: context.signals)
         ).register(on: router)
+        BackfillHandlers(
+            service: BackfillService(
+                jobs: JobStore(pool: pool), backfills: BackfillStore(pool: pool, runs: RunStore(pool: pool)))
+        ).register(on: router)
         return [
             database.component,
             LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),

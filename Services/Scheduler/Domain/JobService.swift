@@ -25,6 +25,12 @@ struct JobService: Sendable {
 
     func update(_ jobID: Int64, _ spec: JobSpec) async throws -> Job {
         let next = try validate(spec)
+        if let other = spec.trigger?.jobCompletion?.jobID, let path = try await store.circle(from: jobID, after: other)
+        {
+            throw HarbourError(
+                .invalidParameter,
+                "The jobs would start each other for ever: \(path.map { String($0) }.joined(separator: " after ")).")
+        }
         return try await store.update(jobID, spec, nextFireAt: next, now: .now).job
     }
 
@@ -33,6 +39,7 @@ struct JobService: Sendable {
     /// - Returns: when the schedule fires next.
     private func validate(_ spec: JobSpec) throws(HarbourError) -> Timestamp? {
         _ = try RunPlan(spec)
+        if let problem = spec.triggerProblem { throw HarbourError(.invalidParameter, problem) }
         let next = try spec.nextFireTime(after: .now)
         if next == nil, let schedule = spec.schedule, schedule.pauseStatus != .paused {
             throw HarbourError(

@@ -59,10 +59,13 @@ struct RunService: Sendable {
         return row.run(tasks: try await runs.tasks(of: [runID])[runID] ?? [])
     }
 
-    func list(pageSize: Int?, pageToken: String?, jobID: Int64?, activeOnly: Bool) async throws -> RunList {
+    func list(
+        pageSize: Int?, pageToken: String?, jobID: Int64?, backfillID: Int64?, activeOnly: Bool
+    ) async throws -> RunList {
         let limit = pageSize ?? 50
         let before = try pageToken.map { token throws(HarbourError) in try PageToken(token, count: 1).int64(0) }
-        let rows = try await runs.list(before: before, jobID: jobID, activeOnly: activeOnly, limit: limit + 1)
+        let rows = try await runs.list(
+            before: before, jobID: jobID, backfillID: backfillID, activeOnly: activeOnly, limit: limit + 1)
         let page = Array(rows.prefix(limit))
         let tasks = try await runs.tasks(of: page.map(\.runID), iterations: false)
         return RunList(

@@ -16,11 +16,11 @@ extension RunRow {
     func run(tasks: [TaskRow]) -> Run {
         Run(
             runID: runID, jobID: jobID, runName: runName, state: record.state(phase: phase, tasks: tasks),
-            trigger: trigger, creatorUserName: creator, fireTime: fireAt, createdTime: createdAt,
+            trigger: trigger, creatorUserName: creator, fireTime: fireAt ?? backfillAt, createdTime: createdAt,
             startTime: record.past.first?.startTime ?? record.startTime, endTime: record.endTime,
             parameters: parameters, tasks: tasks.map { task in self.task(task, among: tasks) },
             runPagePath: "/runs/\(runID)", lastSequence: lastSequence, history: history(tasks),
-            parentRunID: parentRunID)
+            parentRunID: parentRunID, backfillID: backfillID)
     }
 
     private func task(_ task: TaskRow, among tasks: [TaskRow]) -> RunTask {

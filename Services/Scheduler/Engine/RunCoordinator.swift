@@ -41,7 +41,7 @@ actor RunCoordinator {
         runID = row.runID
         fence = row.fence
         taskRows = tasks
-        progress = RunProgress(pool: context.pool, runID: row.runID, fence: row.fence)
+        progress = RunProgress(pool: context.pool, runID: row.runID, fence: row.fence, jobID: row.jobID)
         log = RunEventLog(context: context, progress: progress)
         keeper = ClusterKeeper(context: context, run: row)
         machine = try row.machine(tasks)

@@ -1,24 +1,12 @@
 internal import Core
-internal import CronSchedule
 internal import EventLoop
 internal import HarbourProtocol
 internal import Postgres
 
-extension JobSpec {
-    /// When the schedule fires next after a time; nil when there is none, it is paused, or it never fires again.
-    ///
-    /// - Throws: `INVALID_CRON_EXPRESSION`, `INVALID_TIME_ZONE`.
-    func nextFireTime(after time: Timestamp) throws(HarbourError) -> Timestamp? {
-        guard let schedule else { return nil }
-        let cron = try CronSchedule(schedule.quartzCronExpression, timeZone: schedule.timezoneID)
-        return schedule.pauseStatus == .paused ? nil : cron.next(after: time)
-    }
-}
-
 /// Makes the runs that schedules ask for, on time and once however many schedulers there are.
 ///
 /// One transaction takes the jobs that are due, makes their runs and moves their next times on; a job that another
-/// scheduler is working on is passed over. Fires that were missed while nobody ran are made up for by one run.
+/// scheduler is working on is passed over. What becomes of times that nobody was there for, `FireDecision` says.
 actor ScheduleFirer {
     private let context: EngineContext
     private let jobs: JobStore
@@ -87,16 +75,42 @@ actor ScheduleFirer {
                 """)
             for row in rows {
                 let job = try JobRow(row)
-                let run = NewRun(
-                    jobID: job.jobID, runName: job.settings.name, trigger: .periodic, creator: job.creator,
-                    fireAt: job.nextFireAt, idempotencyToken: nil, settings: job.settings,
-                    parameters: job.settings.defaultParameters)
-                _ = try await runs.insert(run, now: now, in: transaction)
-                let next = try job.settings.nextFireTime(after: now)
-                try await transaction.query("UPDATE jobs SET next_fire_at = \(next) WHERE job_id = \(job.jobID)")
+                let decision = job.decisionOrLater(at: now)
+                for fire in decision.fires {
+                    let run = NewRun(
+                        jobID: job.jobID, runName: job.settings.name,
+                        trigger: job.settings.continuous == nil ? .periodic : .continuous, creator: job.creator,
+                        fireAt: job.settings.continuous == nil ? fire : nil, settings: job.settings,
+                        parameters: job.settings.defaultParameters)
+                    _ = try await runs.insert(run, now: now, in: transaction)
+                }
+                try await transaction.query(
+                    "UPDATE jobs SET next_fire_at = \(decision.next) WHERE job_id = \(job.jobID)")
             }
-            return rows.count == limit
+            // One that has more to make up for is due again at once.
+            return !rows.isEmpty
         }
+    }
+}
+
+extension JobRow {
+    /// The decision; a job whose schedule cannot be read any more holds up no other, and is looked at again later.
+    func decisionOrLater(at now: Timestamp) -> FireDecision {
+        do { return try decision(at: now) } catch {
+            Logger("scheduler").error(
+                "a schedule cannot be read", ["job": Int(jobID), "error": error.describeChain()])
+            var later = FireDecision()
+            later.next = now + .seconds(300)
+            return later
+        }
+    }
+
+    /// What a job that is due makes now. A continuous job is due once its run has ended.
+    func decision(at now: Timestamp) throws(HarbourError) -> FireDecision {
+        guard let nextFireAt, nextFireAt <= now, !settings.isPaused else { return FireDecision() }
+        if settings.continuous != nil { return FireDecision(once: nextFireAt) }
+        guard let (rule, policy) = try settings.fireRule() else { return FireDecision() }
+        return FireDecision(rule, due: nextFireAt, now: now, policy: policy)
     }
 }
 

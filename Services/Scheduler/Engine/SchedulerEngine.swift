@@ -19,6 +19,7 @@ actor SchedulerEngine {
     private let claims: RunClaims
     private let runs: RunStore
     private let firer: ScheduleFirer
+    private let announcer: RunAnnouncer
     private var coordinators: [Int64: RunCoordinator] = [:]
     private var listening: [Task<Void, Never>] = []
     private var isClaiming = false
@@ -35,16 +36,18 @@ actor SchedulerEngine {
         claims = RunClaims(pool: context.pool, owner: owner, lease: limits.lease)
         runs = RunStore(pool: context.pool)
         firer = ScheduleFirer(context: context)
+        announcer = RunAnnouncer(context: context)
     }
 
     /// Takes up what an earlier process of this name has left, and begins.
     func start() async throws {
         try await claims.releaseLeftovers()
-        for channel in ["scheduler_runs", "scheduler_jobs", "scheduler_cancel", "scheduler_events"] {
+        for channel in ["scheduler_runs", "scheduler_jobs", "scheduler_cancel", "scheduler_ends", "scheduler_events"] {
             listening.append(context.loop.spawn { [self] in await listen(channel) })
         }
         context.loop.spawn { [self] in await releaseForgottenClusters() }
         await firer.look()
+        await announcer.look()
         claim()
     }
 
@@ -55,6 +58,7 @@ actor SchedulerEngine {
         renewal?.cancel()
         takeover?.cancel()
         await firer.stop()
+        await announcer.stop()
         for coordinator in coordinators.values { await coordinator.abandon() }
         do { try await claims.releaseLeftovers() } catch {
             // The leases run out by themselves.
@@ -72,6 +76,7 @@ actor SchedulerEngine {
             switch (channel, notification) {
             case ("scheduler_runs", _): claim()
             case ("scheduler_jobs", _): await firer.look()
+            case ("scheduler_ends", _): await announcer.look()
             case ("scheduler_cancel", .message(_, let payload)): await cancel(Int64(payload) ?? 0)
             // What was said while the connection was away was not heard.
             case ("scheduler_cancel", .reconnected): await cancelRequested()

@@ -17,7 +17,7 @@ struct RunHandlers: Sendable {
         router.on(SchedulerAPI.getRun) { input, _ in try await service.get(input.runID) }
         router.on(SchedulerAPI.listRuns) { input, _ in
             try await service.list(
-                pageSize: input.pageSize, pageToken: input.pageToken, jobID: input.jobID,
+                pageSize: input.pageSize, pageToken: input.pageToken, jobID: input.jobID, backfillID: input.backfillID,
                 activeOnly: input.activeOnly ?? false)
         }
         router.on(SchedulerAPI.cancelRun) { input, _ in try await service.cancel(input.runID) }

@@ -46,11 +46,19 @@ struct JobStore: Sendable {
         return try rows.map { try JobRow($0) }
     }
 
+    /// Replaces what the job does. A job that runs by itself as before keeps its next time; a continuous one gets one
+    /// only if no run of it is open.
     func update(_ jobID: Int64, _ spec: JobSpec, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
+        let old = try await get(jobID).settings
+        let keeps = old.firesLike(spec)
         let rows = try await pool.query(
             """
             UPDATE jobs SET name = \(spec.name), updated_at = \(now), settings = \(spec.jsonText())::jsonb,
-                max_active = \(Int32(clamping: spec.maxConcurrentRuns ?? 1)), next_fire_at = \(nextFireAt)
+                max_active = \(Int32(clamping: spec.maxConcurrentRuns ?? 1)),
+                next_fire_at = CASE WHEN \(keeps) THEN next_fire_at
+                                    WHEN \(spec.continuous != nil) AND EXISTS (
+                                        SELECT 1 FROM runs WHERE runs.job_id = \(jobID) AND phase <> 'TERMINATED')
+                                    THEN NULL ELSE \(nextFireAt)::timestamptz END
             WHERE job_id = \(jobID) AND deleted_at IS NULL
             RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
             """)
@@ -70,6 +78,36 @@ struct JobStore: Sendable {
     func nextFireTime() async throws -> Timestamp? {
         let rows = try await pool.query("SELECT min(next_fire_at) AS next FROM jobs WHERE next_fire_at IS NOT NULL")
         return try rows.first?["next", as: Timestamp?.self] ?? nil
+    }
+
+    /// The jobs that run when a run of another one ends.
+    func waiting(for jobID: Int64, in transaction: PostgresTransaction) async throws -> [JobRow] {
+        let rows = try await transaction.query(
+            """
+            SELECT \(unescaped: Self.columns) FROM jobs
+            WHERE (settings #>> '{trigger,job_completion,job_id}')::bigint = \(jobID) AND deleted_at IS NULL
+              AND settings #>> '{trigger,job_completion,job_id}' IS NOT NULL
+              AND settings #>> '{trigger,pause_status}' IS DISTINCT FROM 'PAUSED'
+            ORDER BY job_id
+            """)
+        return try rows.map { try JobRow($0) }
+    }
+
+    /// The jobs on the way back to a job that is to run after another one has ended; nil when there is no such way.
+    func circle(from jobID: Int64, after other: Int64) async throws -> [Int64]? {
+        let rows = try await pool.query(
+            """
+            WITH RECURSIVE before (job_id, path) AS (
+                SELECT \(other)::bigint, ARRAY[\(jobID)::bigint, \(other)::bigint]
+                UNION ALL
+                SELECT n.next, path || n.next FROM before JOIN jobs USING (job_id),
+                    LATERAL (SELECT (settings #>> '{trigger,job_completion,job_id}')::bigint AS next) n
+                WHERE deleted_at IS NULL AND n.next IS NOT NULL AND before.job_id <> \(jobID)
+                  AND NOT n.next = ANY(path[2:])
+            )
+            SELECT path FROM before WHERE job_id = \(jobID) LIMIT 1
+            """)
+        return try rows.first?["path", as: [Int64].self]
     }
 
     private static func one(_ rows: PostgresRows, jobID: Int64) throws -> JobRow {

@@ -26,16 +26,16 @@ struct RunClaims: Sendable {
             let rows = try await transaction.query(
                 """
                 WITH open AS (
-                    SELECT run_id, job_id, phase, cancel_requested,
+                    SELECT run_id, job_id, phase, cancel_requested, backfill_id IS NOT NULL AS can_wait,
                            owner IS NULL OR lease_until < clock_timestamp() AS free,
-                           row_number() OVER (PARTITION BY job_id, phase ORDER BY run_id) AS place,
+                           row_number() OVER (PARTITION BY job_id, phase ORDER BY backfill_id IS NOT NULL, run_id) AS place,
                            count(*) FILTER (WHERE phase = 'RUNNING') OVER (PARTITION BY job_id) AS active
                     FROM runs WHERE phase <> 'TERMINATED'
                 ), chosen AS (
                     SELECT run_id FROM open LEFT JOIN jobs USING (job_id)
                     WHERE free AND (phase = 'RUNNING' OR cancel_requested OR job_id IS NULL
                                     OR active + place <= max_active)
-                    ORDER BY phase = 'QUEUED', run_id LIMIT \(Int64(limit))
+                    ORDER BY phase = 'QUEUED', can_wait, run_id LIMIT \(Int64(limit))
                 )
                 UPDATE runs SET owner = \(owner), lease_until = clock_timestamp() + \(lease.milliseconds) * interval '1 ms', fence = fence + 1, step = 0,
                                 phase = 'RUNNING',

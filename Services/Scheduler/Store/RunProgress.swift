@@ -13,6 +13,8 @@ struct RunProgress: Sendable {
     let pool: PostgresPool
     let runID: Int64
     let fence: Int64
+    /// The job that the run is of.
+    let jobID: Int64?
 
     /// The part of a machine that has changed.
     struct Change: Sendable {
@@ -28,6 +30,7 @@ struct RunProgress: Sendable {
     /// - Throws: `LEASE_LOST` when the fence is an old one.
     func save(_ change: Change, events: [RunEvent], step: Int64) async throws {
         let result = change.run.result
+        let isGood = result == .success || result == .successWithFailures
         let rows = try await pool.query(
             """
             WITH done AS (
@@ -35,7 +38,7 @@ struct RunProgress: Sendable {
             ), held AS (
                 UPDATE runs SET record = \(change.run.json.jsonText())::jsonb, result = \(result?.rawValue), step = \(step),
                     phase = \(result == nil ? "RUNNING" : "TERMINATED"), started_at = \(change.run.startTime),
-                    ended_at = \(change.run.endTime), last_sequence = last_sequence + \(events.count)
+                    announced = \(result == nil || jobID == nil), ended_at = \(change.run.endTime), last_sequence = last_sequence + \(events.count)
                 WHERE run_id = \(runID) AND fence = \(fence) AND step < \(step)
                 RETURNING run_id, last_sequence - \(events.count) AS base
             ), changed AS (
@@ -56,8 +59,20 @@ struct RunProgress: Sendable {
                 INSERT INTO run_events (run_id, sequence, payload)
                 SELECT run_id, base + place, payload
                 FROM held, unnest(\(events.map { $0.jsonText() })) WITH ORDINALITY AS t (payload, place)
+            ), again AS (
+                -- A continuous job has its next run a while after the end of this one, unless another is open.
+                UPDATE jobs SET failures = CASE WHEN \(isGood) THEN 0 ELSE least(failures + 1, 20) END,
+                    next_fire_at = clock_timestamp() + least(600, CASE WHEN \(isGood) THEN 1 ELSE 2 ^ failures END)
+                                   * interval '1 s'
+                FROM held WHERE \(result != nil) AND jobs.job_id = \(jobID)::bigint AND deleted_at IS NULL
+                  AND settings ? 'continuous' AND settings #>> '{continuous,pause_status}' IS DISTINCT FROM 'PAUSED'
+                  AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.job_id = jobs.job_id AND runs.run_id <> held.run_id
+                                    AND phase <> 'TERMINATED')
+                RETURNING jobs.job_id
             )
             SELECT (SELECT count(*) FROM held) + (SELECT count(*) FROM done) AS taken,
+                   (SELECT count(pg_notify('scheduler_jobs', '')) FROM again),
+                   (SELECT count(pg_notify('scheduler_ends', '')) FROM held WHERE \(result != nil && jobID != nil)),
                    (SELECT count(pg_notify('scheduler_events', run_id::text)) FROM held),
                    -- A run that has ended may let the next one of its job begin.
                    (SELECT count(pg_notify('scheduler_runs', '')) FROM held WHERE \(result != nil))

@@ -30,10 +30,13 @@ struct RunRow: Sendable {
     var parentRunID: Int64?
     /// How many runs are above it.
     var depth: Int
+    var backfillID: Int64?
+    var backfillAt: Timestamp?
 
     static let columns = """
         run_id, job_id, run_name, trigger, creator, fire_at, created_at, settings, parameters, phase,
-        cancel_requested, record, fence, last_sequence, parent_run_id, depth
+        cancel_requested, record, fence, last_sequence, parent_run_id, depth,
+        backfill_id, backfill_at
         """
 
     init(_ row: PostgresRow) throws {
@@ -53,6 +56,8 @@ struct RunRow: Sendable {
         lastSequence = try row["last_sequence", as: Int64.self]
         parentRunID = try row["parent_run_id", as: Int64?.self]
         depth = try row["depth", as: Int.self]
+        backfillID = try row["backfill_id", as: Int64?.self]
+        backfillAt = try row["backfill_at", as: Timestamp?.self]
     }
 }
 
@@ -98,13 +103,15 @@ struct NewRun: Sendable {
     var settings: JobSpec
     var parameters: [String: String]
     var parent: ParentAttempt?
+    var backfillID: Int64?
+    var backfillAt: Timestamp?
 }
 
 extension RunRow {
     /// What references may name.
     var facts: RunFacts {
         RunFacts(
-            runID: runID, jobID: jobID, jobName: runName, trigger: trigger.rawValue, fireTime: fireAt,
+            runID: runID, jobID: jobID, jobName: runName, trigger: trigger.rawValue, fireTime: fireAt ?? backfillAt,
             parameters: parameters)
     }
 

@@ -23,12 +23,14 @@ struct RunStore: Sendable {
         let inserted = try await transaction.query(
             """
             INSERT INTO runs (job_id, run_name, trigger, creator, fire_at, idempotency_token, created_at, settings,
-                              parameters, phase, record, result, ended_at, parent_attempt, parent_run_id, depth)
+                              parameters, phase, record, result, ended_at, parent_attempt, parent_run_id, depth,
+                              backfill_id, backfill_at)
             VALUES (\(run.jobID), \(run.runName), \(run.trigger.rawValue), \(run.creator), \(run.fireAt),
                     \(run.idempotencyToken), \(now), \(run.settings.jsonText())::jsonb,
                     \(run.parameters.jsonText())::jsonb, \(isSkipped ? "TERMINATED" : "QUEUED"),
                     \(record.json.jsonText())::jsonb, \(record.result?.rawValue), \(record.endTime),
-                    \(run.parent?.attemptID), \(run.parent?.runID), \(Int32(clamping: run.parent?.depth ?? 0)))
+                    \(run.parent?.attemptID), \(run.parent?.runID), \(Int32(clamping: run.parent?.depth ?? 0)),
+                    \(run.backfillID), \(run.backfillAt))
             ON CONFLICT DO NOTHING RETURNING run_id
             """)
         guard let runID = try inserted.first?["run_id", as: Int64.self] else {
@@ -94,11 +96,14 @@ struct RunStore: Sendable {
     }
 
     /// Runs below an id, newest first.
-    func list(before runID: Int64?, jobID: Int64?, activeOnly: Bool, limit: Int) async throws -> [RunRow] {
+    func list(
+        before runID: Int64?, jobID: Int64?, backfillID: Int64?, activeOnly: Bool, limit: Int
+    ) async throws -> [RunRow] {
         let rows = try await pool.query(
             """
             SELECT \(unescaped: RunRow.columns) FROM runs
             WHERE run_id < \(runID ?? .max) AND (\(jobID)::bigint IS NULL OR job_id = \(jobID)::bigint)
+              AND (\(backfillID)::bigint IS NULL OR backfill_id = \(backfillID)::bigint)
               AND (NOT \(activeOnly) OR phase <> 'TERMINATED')
             ORDER BY run_id DESC LIMIT \(Int64(limit))
             """)

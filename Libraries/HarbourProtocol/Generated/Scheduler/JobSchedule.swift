@@ -12,12 +12,20 @@ public struct JobSchedule: JSONCodable, Sendable, Hashable {
     public var timezoneID: String
     /// Whether a schedule fires.
     public var pauseStatus: Optional<PauseStatus>
+    /// RUN_ONCE when absent.
+    public var missedFirePolicy: Optional<MissedFirePolicy>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(quartzCronExpression: String, timezoneID: String, pauseStatus: PauseStatus? = nil) {
+    public init(
+        quartzCronExpression: String,
+        timezoneID: String,
+        pauseStatus: PauseStatus? = nil,
+        missedFirePolicy: MissedFirePolicy? = nil
+    ) {
         self.quartzCronExpression = quartzCronExpression
         self.timezoneID = timezoneID
         self.pauseStatus = pauseStatus
+        self.missedFirePolicy = missedFirePolicy
     }
 
     /// Writes an object.
@@ -31,6 +39,10 @@ public struct JobSchedule: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"pause_status\":")
             pauseStatus.encode(to: &writer)
         }
+        if let missedFirePolicy {
+            writer.key(quoted: "\"missed_fire_policy\":")
+            missedFirePolicy.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -39,19 +51,21 @@ public struct JobSchedule: JSONCodable, Sendable, Hashable {
         var quartzCronExpression: String?
         var timezoneID: String?
         var pauseStatus: PauseStatus?
-        var fields = JSONFields("\u{19}\"quartz_cron_expression\":\u{e}\"timezone_id\":\u{f}\"pause_status\":")
+        var missedFirePolicy: MissedFirePolicy?
+        var fields = JSONFields("\u{19}\"quartz_cron_expression\":\u{e}\"timezone_id\":\u{f}\"pause_status\":\u{15}\"missed_fire_policy\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: quartzCronExpression = try reader.string(length: 1...200)
                 case 1: timezoneID = try reader.string(length: 1...64)
                 case 2: if try !reader.null() { pauseStatus = try PauseStatus(from: &reader) }
+                case 3: if try !reader.null() { missedFirePolicy = try MissedFirePolicy(from: &reader) }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let quartzCronExpression = consume quartzCronExpression else { throw reader.missingField("quartz_cron_expression") }
         guard let timezoneID = consume timezoneID else { throw reader.missingField("timezone_id") }
-        self.init(quartzCronExpression: consume quartzCronExpression, timezoneID: consume timezoneID, pauseStatus: pauseStatus)
+        self.init(quartzCronExpression: consume quartzCronExpression, timezoneID: consume timezoneID, pauseStatus: pauseStatus, missedFirePolicy: missedFirePolicy)
     }
 }

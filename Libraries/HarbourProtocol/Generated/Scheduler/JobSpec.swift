@@ -16,6 +16,11 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
     public var jobClusters: Optional<[JobCluster]>
     /// When a job runs by itself.
     public var schedule: Optional<JobSchedule>
+    /// What makes a job run by itself, besides a schedule: exactly one of periodic and job_completion.
+    public var trigger: Optional<TriggerSettings>
+    /// There is always one run: when it ends, the next one begins. After failures the wait grows from a second to ten
+    /// minutes.
+    public var continuous: Optional<ContinuousSettings>
     /// Given to every task as widgets. At most 100 elements.
     public var parameters: Optional<[JobParameter]>
     /// How many at a time; 1 when absent. 1 to 1000.
@@ -34,6 +39,8 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         tasks: [TaskSpec],
         jobClusters: [JobCluster]? = nil,
         schedule: JobSchedule? = nil,
+        trigger: TriggerSettings? = nil,
+        continuous: ContinuousSettings? = nil,
         parameters: [JobParameter]? = nil,
         maxConcurrentRuns: Int? = nil,
         queue: QueueSettings? = nil,
@@ -45,6 +52,8 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         self.tasks = tasks
         self.jobClusters = jobClusters
         self.schedule = schedule
+        self.trigger = trigger
+        self.continuous = continuous
         self.parameters = parameters
         self.maxConcurrentRuns = maxConcurrentRuns
         self.queue = queue
@@ -70,6 +79,14 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         if let schedule {
             writer.key(quoted: "\"schedule\":")
             schedule.encode(to: &writer)
+        }
+        if let trigger {
+            writer.key(quoted: "\"trigger\":")
+            trigger.encode(to: &writer)
+        }
+        if let continuous {
+            writer.key(quoted: "\"continuous\":")
+            continuous.encode(to: &writer)
         }
         if let parameters {
             writer.key(quoted: "\"parameters\":")
@@ -101,12 +118,14 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         var tasks: [TaskSpec]?
         var jobClusters: [JobCluster]?
         var schedule: JobSchedule?
+        var trigger: TriggerSettings?
+        var continuous: ContinuousSettings?
         var parameters: [JobParameter]?
         var maxConcurrentRuns: Int?
         var queue: QueueSettings?
         var timeoutSeconds: Int?
         var tags: [String: String]?
-        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{8}\"queue\":\u{12}\"timeout_seconds\":\u{7}\"tags\":")
+        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{a}\"trigger\":\u{d}\"continuous\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{8}\"queue\":\u{12}\"timeout_seconds\":\u{7}\"tags\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -115,17 +134,19 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
                 case 2: tasks = try reader.array(count: 1...1000) { reader throws(JSONError) in try TaskSpec(from: &reader) }
                 case 3: if try !reader.null() { jobClusters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobCluster(from: &reader) } }
                 case 4: if try !reader.null() { schedule = try JobSchedule(from: &reader) }
-                case 5: if try !reader.null() { parameters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobParameter(from: &reader) } }
-                case 6: if try !reader.null() { maxConcurrentRuns = try reader.int(in: 1...1000) }
-                case 7: if try !reader.null() { queue = try QueueSettings(from: &reader) }
-                case 8: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                case 9: if try !reader.null() { tags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
+                case 5: if try !reader.null() { trigger = try TriggerSettings(from: &reader) }
+                case 6: if try !reader.null() { continuous = try ContinuousSettings(from: &reader) }
+                case 7: if try !reader.null() { parameters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobParameter(from: &reader) } }
+                case 8: if try !reader.null() { maxConcurrentRuns = try reader.int(in: 1...1000) }
+                case 9: if try !reader.null() { queue = try QueueSettings(from: &reader) }
+                case 10: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 11: if try !reader.null() { tags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.init(name: consume name, description: consume description, tasks: consume tasks, jobClusters: consume jobClusters, schedule: consume schedule, parameters: consume parameters, maxConcurrentRuns: maxConcurrentRuns, queue: queue, timeoutSeconds: timeoutSeconds, tags: consume tags)
+        self.init(name: consume name, description: consume description, tasks: consume tasks, jobClusters: consume jobClusters, schedule: consume schedule, trigger: consume trigger, continuous: continuous, parameters: consume parameters, maxConcurrentRuns: maxConcurrentRuns, queue: queue, timeoutSeconds: timeoutSeconds, tags: consume tags)
     }
 }

@@ -18,7 +18,7 @@ public struct Run: JSONCodable, Sendable, Hashable {
     public var trigger: TriggerType
     /// Who asked for it.
     public var creatorUserName: String
-    /// PERIODIC: the time it was due, milliseconds since 1970 UTC.
+    /// PERIODIC and BACKFILL: the time it is for, milliseconds since 1970 UTC.
     public var fireTime: Optional<Timestamp>
     /// When it was made, milliseconds since 1970 UTC.
     public var createdTime: Timestamp
@@ -36,8 +36,10 @@ public struct Run: JSONCodable, Sendable, Hashable {
     public var lastSequence: Optional<Int64>
     /// The original and each repair, once there is a repair.
     public var history: Optional<[RunHistoryItem]>
-    /// The run whose run-job task started this one.
+    /// The run whose run-job task started this one, or whose end did.
     public var parentRunID: Optional<Int64>
+    /// The backfill it belongs to.
+    public var backfillID: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -56,7 +58,8 @@ public struct Run: JSONCodable, Sendable, Hashable {
         runPagePath: String? = nil,
         lastSequence: Int64? = nil,
         history: [RunHistoryItem]? = nil,
-        parentRunID: Int64? = nil
+        parentRunID: Int64? = nil,
+        backfillID: Int64? = nil
     ) {
         self.runID = runID
         self.jobID = jobID
@@ -74,6 +77,7 @@ public struct Run: JSONCodable, Sendable, Hashable {
         self.lastSequence = lastSequence
         self.history = history
         self.parentRunID = parentRunID
+        self.backfillID = backfillID
     }
 
     /// Writes an object.
@@ -129,6 +133,10 @@ public struct Run: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"parent_run_id\":")
             writer.value(parentRunID)
         }
+        if let backfillID {
+            writer.key(quoted: "\"backfill_id\":")
+            writer.value(backfillID)
+        }
         writer.endObject()
     }
 
@@ -150,7 +158,8 @@ public struct Run: JSONCodable, Sendable, Hashable {
         var lastSequence: Int64?
         var history: [RunHistoryItem]?
         var parentRunID: Int64?
-        var fields = JSONFields("\u{9}\"run_id\":\u{9}\"job_id\":\u{b}\"run_name\":\u{8}\"state\":\u{a}\"trigger\":\u{14}\"creator_user_name\":\u{c}\"fire_time\":\u{f}\"created_time\":\u{d}\"start_time\":\u{b}\"end_time\":\u{d}\"parameters\":\u{8}\"tasks\":\u{10}\"run_page_path\":\u{10}\"last_sequence\":\u{a}\"history\":\u{10}\"parent_run_id\":")
+        var backfillID: Int64?
+        var fields = JSONFields("\u{9}\"run_id\":\u{9}\"job_id\":\u{b}\"run_name\":\u{8}\"state\":\u{a}\"trigger\":\u{14}\"creator_user_name\":\u{c}\"fire_time\":\u{f}\"created_time\":\u{d}\"start_time\":\u{b}\"end_time\":\u{d}\"parameters\":\u{8}\"tasks\":\u{10}\"run_page_path\":\u{10}\"last_sequence\":\u{a}\"history\":\u{10}\"parent_run_id\":\u{e}\"backfill_id\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -170,6 +179,7 @@ public struct Run: JSONCodable, Sendable, Hashable {
                 case 13: if try !reader.null() { lastSequence = try reader.int64() }
                 case 14: if try !reader.null() { history = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try RunHistoryItem(from: &reader) } }
                 case 15: if try !reader.null() { parentRunID = try reader.int64() }
+                case 16: if try !reader.null() { backfillID = try reader.int64() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -181,6 +191,6 @@ public struct Run: JSONCodable, Sendable, Hashable {
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.init(runID: runID, jobID: jobID, runName: consume runName, state: consume state, trigger: trigger, creatorUserName: consume creatorUserName, fireTime: fireTime, createdTime: createdTime, startTime: startTime, endTime: endTime, parameters: consume parameters, tasks: consume tasks, runPagePath: consume runPagePath, lastSequence: lastSequence, history: consume history, parentRunID: parentRunID)
+        self.init(runID: runID, jobID: jobID, runName: consume runName, state: consume state, trigger: trigger, creatorUserName: consume creatorUserName, fireTime: fireTime, createdTime: createdTime, startTime: startTime, endTime: endTime, parameters: consume parameters, tasks: consume tasks, runPagePath: consume runPagePath, lastSequence: lastSequence, history: consume history, parentRunID: parentRunID, backfillID: backfillID)
     }
 }

@@ -56,6 +56,38 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: false)
     )
 
+    /// Run a job for the times of a span. `POST /api/v1/jobs/{job_id}/backfills`.
+    public static let createBackfill = Endpoint<CreateBackfillInput, Backfill>(
+        EndpointRoute(
+            service: "scheduler", operationID: "createBackfill",
+            method: .post, path: "/api/v1/jobs/{job_id}/backfills",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// List the backfills of a job. `GET /api/v1/jobs/{job_id}/backfills`.
+    public static let listBackfills = Endpoint<ListBackfillsInput, BackfillList>(
+        EndpointRoute(
+            service: "scheduler", operationID: "listBackfills",
+            method: .get, path: "/api/v1/jobs/{job_id}/backfills",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Get a backfill. `GET /api/v1/backfills/{backfill_id}`.
+    public static let getBackfill = Endpoint<GetBackfillInput, Backfill>(
+        EndpointRoute(
+            service: "scheduler", operationID: "getBackfill",
+            method: .get, path: "/api/v1/backfills/{backfill_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Cancel all runs of a backfill that have not ended. `POST /api/v1/backfills/{backfill_id}/cancel`.
+    public static let cancelBackfill = Endpoint<CancelBackfillInput, Backfill>(
+        EndpointRoute(
+            service: "scheduler", operationID: "cancelBackfill",
+            method: .post, path: "/api/v1/backfills/{backfill_id}/cancel",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Run tasks without making a job. `POST /api/v1/runs/submit`.
     public static let submitRun = Endpoint<SubmitRunInput, RunCreated>(
         EndpointRoute(
@@ -120,6 +152,10 @@ public enum SchedulerAPI {
         updateJob.route,
         deleteJob.route,
         runNow.route,
+        createBackfill.route,
+        listBackfills.route,
+        getBackfill.route,
+        cancelBackfill.route,
         submitRun.route,
         listRuns.route,
         getRun.route,

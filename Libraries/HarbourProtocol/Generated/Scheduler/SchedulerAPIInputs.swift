@@ -188,6 +188,122 @@ extension SchedulerAPI {
 }
 
 extension SchedulerAPI {
+    /// What `createBackfill` is asked with.
+    public struct CreateBackfillInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+        /// The body.
+        public var body: CreateBackfill
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64, body: CreateBackfill) {
+            self.jobID = jobID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/backfills")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            jobID = try request.path("job_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension SchedulerAPI {
+    /// What `listBackfills` is asked with.
+    public struct ListBackfillsInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64) {
+            self.jobID = jobID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/backfills")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            jobID = try request.path("job_id").int64()
+        }
+    }
+}
+
+extension SchedulerAPI {
+    /// What `getBackfill` is asked with.
+    public struct GetBackfillInput: EndpointInput, Hashable {
+        /// `backfill_id`.
+        public var backfillID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(backfillID: Int64) {
+            self.backfillID = backfillID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/backfills")
+            request.segment(backfillID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            backfillID = try request.path("backfill_id").int64()
+        }
+    }
+}
+
+extension SchedulerAPI {
+    /// What `cancelBackfill` is asked with.
+    public struct CancelBackfillInput: EndpointInput, Hashable {
+        /// `backfill_id`.
+        public var backfillID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(backfillID: Int64) {
+            self.backfillID = backfillID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/backfills")
+            request.segment(backfillID)
+            request.literal("/cancel")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            backfillID = try request.path("backfill_id").int64()
+        }
+    }
+}
+
+extension SchedulerAPI {
     /// What `submitRun` is asked with.
     public struct SubmitRunInput: EndpointInput, Hashable {
         /// The body.
@@ -226,18 +342,22 @@ extension SchedulerAPI {
         public var jobID: Int64?
         /// Only those that have not ended.
         public var activeOnly: Bool?
+        /// Only of this backfill.
+        public var backfillID: Int64?
 
         /// Makes an input; what is left out is not sent.
         public init(
             pageSize: Int? = nil,
             pageToken: String? = nil,
             jobID: Int64? = nil,
-            activeOnly: Bool? = nil
+            activeOnly: Bool? = nil,
+            backfillID: Int64? = nil
         ) {
             self.pageSize = pageSize
             self.pageToken = pageToken
             self.jobID = jobID
             self.activeOnly = activeOnly
+            self.backfillID = backfillID
         }
 
         /// Writes path, query and body.
@@ -249,15 +369,17 @@ extension SchedulerAPI {
             request.query("page_token", pageToken)
             request.query("job_id", jobID)
             request.query("active_only", activeOnly)
+            request.query("backfill_id", backfillID)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery(["page_size", "page_token", "job_id", "active_only"])
+            try request.allowQuery(["page_size", "page_token", "job_id", "active_only", "backfill_id"])
             pageSize = try request.query("page_size")?.int(in: 1...500)
             pageToken = try request.query("page_token")?.string(length: 0...512)
             jobID = try request.query("job_id")?.int64()
             activeOnly = try request.query("active_only")?.bool()
+            backfillID = try request.query("backfill_id")?.int64()
         }
     }
 }

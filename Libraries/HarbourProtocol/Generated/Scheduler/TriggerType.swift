@@ -11,6 +11,9 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
     case runSubmit = "RUN_SUBMIT"
     case retry = "RETRY"
     case runJobTask = "RUN_JOB_TASK"
+    case continuous = "CONTINUOUS"
+    case jobCompletion = "JOB_COMPLETION"
+    case backfill = "BACKFILL"
 
     /// Writes the name.
     public func encode(to writer: inout JSONWriter) {
@@ -20,6 +23,9 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
         case .runSubmit: writer.literal("\"RUN_SUBMIT\"")
         case .retry: writer.literal("\"RETRY\"")
         case .runJobTask: writer.literal("\"RUN_JOB_TASK\"")
+        case .continuous: writer.literal("\"CONTINUOUS\"")
+        case .jobCompletion: writer.literal("\"JOB_COMPLETION\"")
+        case .backfill: writer.literal("\"BACKFILL\"")
         }
     }
 
@@ -32,10 +38,14 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
             case 8:
                 if word.matches("PERIODIC") { return .periodic }
                 if word.matches("ONE_TIME") { return .oneTime }
+                if word.matches("BACKFILL") { return .backfill }
             case 10:
                 if word.matches("RUN_SUBMIT") { return .runSubmit }
+                if word.matches("CONTINUOUS") { return .continuous }
             case 12:
                 if word.matches("RUN_JOB_TASK") { return .runJobTask }
+            case 14:
+                if word.matches("JOB_COMPLETION") { return .jobCompletion }
             default: break
             }
             return nil
