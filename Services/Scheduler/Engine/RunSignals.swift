@@ -39,18 +39,19 @@ final class RunSignals: @unchecked Sendable {
             let seen = versions[runID, default: 0]
             if try await body() { return }
             try Task.checkCancellation()
-            if versions[runID, default: 0] == seen { await wait(runID) }
+            if versions[runID, default: 0] == seen { await wait(runID, after: seen) }
             try Task.checkCancellation()
         }
     }
     private var followers: [Int64: Int] = [:]
 
-    private func wait(_ runID: Int64) async {
+    /// Waits for a version beyond `seen`, which may have come on the way from the caller's actor to here.
+    private func wait(_ runID: Int64, after seen: UInt64) async {
         next += 1
         let ticket = next
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                if Task.isCancelled {
+                if Task.isCancelled || versions[runID, default: 0] != seen {
                     continuation.resume()
                 } else {
                     waiters[runID, default: [:]][ticket] = continuation

@@ -25,6 +25,8 @@ actor SchedulerEngine {
     private var isClaiming = false
     private var isAskedAgain = false
     private var isStopped = false
+    /// Runs that were to be cancelled while claims were under way.
+    private var heardCancels: Set<Int64> = []
     private var renewal: LoopTimer?
     private var takeover: LoopTimer?
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
@@ -87,7 +89,10 @@ actor SchedulerEngine {
     }
 
     private func cancel(_ runID: Int64) async {
-        if let coordinator = coordinators[runID] { await coordinator.cancel() } else { claim() }
+        if let coordinator = coordinators[runID] { return await coordinator.cancel() }
+        // The run may be on its way to us, claimed before it was cancelled.
+        if isClaiming { heardCancels.insert(runID) }
+        claim()
     }
 
     private func cancelRequested() async {
@@ -130,6 +135,7 @@ actor SchedulerEngine {
             }
         }
         isClaiming = false
+        heardCancels = []
     }
 
     private func begin(_ claimed: [RunRow]) async throws {
@@ -145,6 +151,7 @@ actor SchedulerEngine {
                 }
                 coordinators[row.runID] = coordinator
                 await coordinator.start()
+                if heardCancels.contains(row.runID) { await coordinator.cancel() }
             } catch {
                 // Its lease lapses, and it is tried again then; the others are not held up.
                 Logger("scheduler").error(
