@@ -14,6 +14,7 @@ public final class Driver: @unchecked Sendable {
     let scratch: ScratchFolder
     let logs: LogBook
     let pool: KernelPool
+    let libraries: LibraryInstaller
     let pages = SparkPageKey()
     let eventLog: SparkEventLog
     let counts = DriverCounts()
@@ -43,10 +44,11 @@ public final class Driver: @unchecked Sendable {
         self.configuration = configuration
         self.loop = loop
         scratch = try ScratchFolder(configuration.scratch)
-        logs = LogBook(loop)
+        logs = LogBook(loop, configuration.redactor)
         statusChanged = LoopSignal(loop)
-        eventLog = SparkEventLog(folder: "\(configuration.scratch)/events", loop: loop)
-        pool = KernelPool(configuration, scratch, loop: loop)
+        eventLog = SparkEventLog(folder: "\(configuration.scratch)/events", configuration.redactor, loop: loop)
+        libraries = LibraryInstaller(configuration, scratch, logs: logs, loop: loop)
+        pool = KernelPool(configuration, scratch, libraries, loop: loop)
         for context in try Recovery(configuration, scratch, loop).contexts() {
             contexts[context.id] = context
             order.append(context.id)
@@ -57,6 +59,14 @@ public final class Driver: @unchecked Sendable {
 
     /// Starts Spark's host; the rest follows by itself and is told by the status.
     public func start() async {
+        let begin = MonotonicTime.now
+        if !configuration.start.scripts.isEmpty {
+            if let failure = await InitScripts(configuration, scratch, logs: logs, loop: loop).run() {
+                return fail(failure)
+            }
+            machine.prepared("init_scripts", MonotonicTime.now - begin)
+            if machine.isStopping { return }
+        }
         let host = SparkHost(configuration, scratch, pages: pages, logs: logs, loop: loop) { [self] event in
             received(event)
         } ended: { [self] exit in
@@ -73,6 +83,7 @@ public final class Driver: @unchecked Sendable {
     /// Ends all contexts, all kernels and Spark.
     public func stop(grace: Duration) async {
         machine.stop()
+        libraries.close()
         bump()
         for context in contexts.values where !context.isTerminated { context.close(reason: "The cluster was ended.") }
         await pool.close()
@@ -86,7 +97,12 @@ public final class Driver: @unchecked Sendable {
 
     private func received(_ event: SparkHostEvent) {
         switch event {
-        case .listening(let environment): pool.open(environment)
+        case .listening(let environment):
+            pool.open(environment)
+            libraries.start(
+                LibraryInstaller.Hands(
+                    addJar: { [weak self] path in await self?.addJar(path) },
+                    installed: { [weak self] in self?.pool.renew() }))
         case .ready(let ready):
             machine.ready(ready, after: MonotonicTime.now - begin)
             logger.info("Spark is ready.", ["version": ready.info.version, "ui": ready.info.uiURL ?? "-"])
@@ -94,8 +110,23 @@ public final class Driver: @unchecked Sendable {
             eventLog.applicationID = ready.info.applicationID
             bump()
         case .failed(let failure), .lost(let failure): fail(failure)
-        case .stats, .other: break
+        case .stats, .answered, .other: break
         }
+    }
+
+    /// Waits for Spark; the answer is why it did not take the jar.
+    private func addJar(_ path: String) async -> String? {
+        do {
+            while true {
+                let version = statusChanged.version
+                guard machine.phase == .starting else { break }
+                try await statusChanged.wait(after: version)
+            }
+        } catch {
+            return "The cluster is ending."
+        }
+        guard machine.phase == .running, let host else { return "The cluster has no Spark." }
+        return await host.addJar(path)
     }
 
     private func follow(_ log: String) {
@@ -156,6 +187,7 @@ public final class Driver: @unchecked Sendable {
     public func followStatus(_ body: (DriverStatus) async throws -> Void) async throws {
         var seen: Int64 = 0
         while true {
+            let version = statusChanged.version
             let status = status
             if status.sequence > seen {
                 seen = status.sequence
@@ -163,7 +195,7 @@ public final class Driver: @unchecked Sendable {
             } else if machine.isStopping {
                 return
             } else {
-                try await statusChanged.wait()
+                try await statusChanged.wait(after: version)
             }
         }
     }

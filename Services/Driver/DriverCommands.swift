@@ -100,7 +100,8 @@ extension OutputLimiter {
         self.init(
             byteLimit: configuration.outputLimit, eventLimit: configuration.eventLimit,
             overflow: OverflowFile(
-                path: "\(scratch.overflow)/\(contextID)/\(commandID).txt", limit: configuration.overflowLimit))
+                path: "\(scratch.overflow)/\(contextID)/\(commandID).txt", limit: configuration.overflowLimit),
+            redactor: configuration.redactor)
     }
 }
 

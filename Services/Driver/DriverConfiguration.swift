@@ -39,6 +39,15 @@ public struct DriverConfiguration: Sendable {
     /// How long a kernel may take to answer for the first time.
     public var kernelStartTimeout: Duration = .seconds(120)
 
+    /// How long each init script may take.
+    public var initScriptTimeout: Duration = .seconds(600)
+    /// How long the installation of one library may take.
+    public var libraryTimeout: Duration = .seconds(900)
+    /// What is to be done at its start besides Spark.
+    var start = StartFile() { didSet { redactor = Redactor(start.secrets) } }
+    /// Takes the start's secrets out of texts.
+    private(set) var redactor = Redactor()
+
     /// Makes a configuration with everything else at its default.
     public init(clusterID: String, scratch: String, python: String) {
         self.clusterID = clusterID

@@ -11,16 +11,20 @@ final class LoopSignal: @unchecked Sendable {
     /// How many wait.
     var count: Int { waiters.count }
 
-    /// Returns at the next `notify`. The caller checks its condition before, in the same turn, and again afterwards.
+    /// Changes with each `notify`. Look at it before the condition.
+    private(set) var version: UInt64 = 0
+
+    /// Returns once there has been a `notify` after that version. A call may be put off between the caller's look at its
+    /// condition and the first line here; what happened in that time is not missed.
     /// - Throws: `CancellationError` when the task is cancelled.
-    func wait() async throws {
+    func wait(after seen: UInt64) async throws {
         loop.preconditionCurrent()
         let id = next
         next += 1
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 // On the loop, like the cancellation below: whichever comes second finds the other's mark.
-                if Task.isCancelled { return continuation.resume() }
+                if Task.isCancelled || seen != version { return continuation.resume() }
                 waiters[id] = continuation
             }
         } onCancel: {
@@ -30,6 +34,7 @@ final class LoopSignal: @unchecked Sendable {
     }
 
     func notify() {
+        version &+= 1
         guard !waiters.isEmpty else { return }
         let waiters = waiters
         self.waiters = [:]

@@ -86,6 +86,10 @@ class Application:
         except Py4JError:  # Spark has ended meanwhile, and all jobs with it.
             pass
 
+    def add_jar(self, path):
+        """Loads a jar for the sessions of all contexts and the executors."""
+        self._session.sessionState().resourceLoader().addJar(path)
+
     def warm_up(self):
         """Loads and compiles what the first query of a context needs."""
         self._session.newSession().sql("SELECT sum(id) FROM range(1000)").collect()

@@ -37,6 +37,16 @@ def activate():
     os.environ["HARBOUR_OVERLAY_SITE"] = folder
 
 
+def prepare(overlay):
+    """Makes the environment where it is missing; returns its Python."""
+    python = os.path.join(overlay, "bin", "python")
+    if not os.path.exists(python):
+        venv.EnvBuilder(with_pip=False, symlinks=True).create(overlay)
+        with open(os.path.join(site_packages(overlay), "_shared.pth"), "w", encoding="utf-8") as file:
+            file.write(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
 def pip(arguments):
     """Runs pip in the overlay."""
     from . import shell
@@ -47,12 +57,24 @@ def pip(arguments):
     words = shlex.split(arguments)
     if not words or words[0] not in _COMMANDS:
         raise ShellError(f"%pip knows: {', '.join(_COMMANDS)}. For example: %pip install some-package")
-    python = os.path.join(overlay, "bin", "python")
-    if not os.path.exists(python):
-        venv.EnvBuilder(with_pip=False, symlinks=True).create(overlay)
-        with open(os.path.join(site_packages(overlay), "_shared.pth"), "w", encoding="utf-8") as file:
-            file.write(sysconfig.get_path("purelib") + "\n")
+    python = prepare(overlay)
     if words[0] == "uninstall" and "-y" not in words:
         words.append("-y")
     shell.run([python, "-m", "pip", "--disable-pip-version-check", "--no-input", *words], "pip")
     importlib.invalidate_caches()
+
+
+def main(arguments):
+    """`python -m harbour_runtime.overlay pip WORDS...` or `fetch URL FILE`, for the driver."""
+    if arguments[0] == "fetch":
+        import urllib.request
+
+        os.makedirs(os.path.dirname(arguments[2]), exist_ok=True)
+        urllib.request.urlretrieve(arguments[1], arguments[2])
+        return
+    python = prepare(os.environ["HARBOUR_OVERLAY"])
+    os.execv(python, [python, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments[1:]])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -235,6 +235,8 @@ class Host:
             self._stop(10)
         elif operation == "cancel" and isinstance(request.get("command_id"), str):
             self._cancel(request["command_id"], answer)
+        elif operation == "add_jar" and isinstance(request.get("path"), str):
+            self._add_jar(request["path"], answer)
         elif operation == "stats":
             self._stats(answer)
         else:
@@ -252,6 +254,19 @@ class Host:
                 self._events.send("cancelled", command_id=command_id, id=answer)
 
         self.in_background(self._application.cancel, command_id, then=then)
+
+    def _add_jar(self, path, answer):
+        if not self._application:
+            self._events.send("refused", message="Spark is not ready.", id=answer)
+            return
+
+        def then(_, error):
+            if error:
+                self._events.send("refused", message=f"Spark did not take {path}: {error}"[:2000], id=answer)
+            else:
+                self._events.send("jar_added", path=path, id=answer)
+
+        self.in_background(self._application.add_jar, path, then=then)
 
     def _stats(self, answer):
         if not self._application:

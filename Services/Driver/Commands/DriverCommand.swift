@@ -154,6 +154,7 @@ final class DriverCommand: @unchecked Sendable {
     func follow(after sequence: Int64, _ body: (_ events: [[UInt8]]) async throws -> Void) async throws {
         var seen = max(0, sequence)
         while true {
+            let version = changed.version
             let events = try journal.events(after: seen, bytes: 262_144)
             if !events.isEmpty {
                 seen += Int64(events.count)
@@ -161,7 +162,7 @@ final class DriverCommand: @unchecked Sendable {
             } else if state.isFinal {
                 return
             } else {
-                try await changed.wait()
+                try await changed.wait(after: version)
             }
         }
     }

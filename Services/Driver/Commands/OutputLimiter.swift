@@ -31,14 +31,16 @@ struct OutputLimiter {
     let byteLimit: Int
     let eventLimit: Int
     private let overflow: OverflowFile
+    private let redactor: Redactor
     private var bytes = 0
     private var events = 0
     private(set) var isTruncated = false
 
-    init(byteLimit: Int, eventLimit: Int, overflow: OverflowFile) {
+    init(byteLimit: Int, eventLimit: Int, overflow: OverflowFile, redactor: Redactor = Redactor()) {
         self.byteLimit = byteLimit
         self.eventLimit = eventLimit
         self.overflow = overflow
+        self.redactor = redactor
     }
 
     func removeOverflow() { overflow.remove() }
@@ -47,7 +49,7 @@ struct OutputLimiter {
     var overflowPath: String { overflow.path }
 
     mutating func drafts(of output: KernelOutput) -> [Draft] {
-        switch output {
+        switch redactor.redact(output) {
         case .stream(let name, let text): return OutputLimiter.pieces(text).flatMap { stream(name, $0) }
         case .display(let bundle, let id):
             if let value = OutputLimiter.exitValue(bundle) { return [exit(value)] }

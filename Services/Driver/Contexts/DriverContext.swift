@@ -154,7 +154,8 @@ final class DriverContext: @unchecked Sendable {
         if let count = result.executionCount { command.counted(count) }
         switch result.status {
         case .ok: perform(machine.handle(.ended(.ok)))
-        case .error(let error): perform(machine.handle(.ended(.failed(OutputLimiter.commandError(error)))))
+        case .error(let error):
+            perform(machine.handle(.ended(.failed(OutputLimiter.commandError(configuration.redactor.redact(error))))))
         case .aborted:
             let error = CommandError(
                 code: "COMMAND_FAILED", name: "Aborted", message: "The kernel refused to run the command.")

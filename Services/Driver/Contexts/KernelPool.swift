@@ -14,10 +14,12 @@ final class KernelPool: @unchecked Sendable {
     private let scratch: ScratchFolder
     private let loop: EventLoop
     private let changed: LoopSignal
+    private let libraries: LibraryInstaller
     private var environment: [String: String]?
     private var failure: SparkFailure?
     private var spares: [JupyterKernel] = []
     private var startingSpares = 0
+    private var renewals = 0
     /// Kernels, spare or not, whose process is being made.
     private var starting = 0
     /// Whoever has them: those whose process runs.
@@ -25,8 +27,10 @@ final class KernelPool: @unchecked Sendable {
     private var isClosed = false
     private let logger = Logger("driver.kernels")
 
-    init(_ configuration: DriverConfiguration, _ scratch: ScratchFolder, loop: EventLoop) {
+    init(_ configuration: DriverConfiguration, _ scratch: ScratchFolder, _ libraries: LibraryInstaller, loop: EventLoop)
+    {
         self.configuration = configuration
+        self.libraries = libraries
         self.scratch = scratch
         self.loop = loop
         changed = LoopSignal(loop)
@@ -57,8 +61,10 @@ final class KernelPool: @unchecked Sendable {
         spares = []
         do {
             while !alive.isEmpty || starting > 0 {
+                let version = changed.version
                 for kernel in alive.values { kernel.kill() }
-                try await changed.wait()
+                if alive.isEmpty && starting == 0 { break }
+                try await changed.wait(after: version)
             }
         } catch {
             logger.warning("Not all kernels had ended when the driver did.", ["kernels": alive.count])
@@ -85,7 +91,12 @@ final class KernelPool: @unchecked Sendable {
     /// A kernel of ours that belongs to nobody yet: a warm one if there is one.
     /// - Throws: `SPARK_UNAVAILABLE`, and as `JupyterKernel.launch`.
     func takeOwn() async throws -> JupyterKernel {
-        while environment == nil, failure == nil, !isClosed { try await changed.wait() }
+        while true {
+            let version = changed.version
+            guard environment == nil, failure == nil, !isClosed else { break }
+            try await changed.wait(after: version)
+        }
+        try await libraries.settled()
         if let failure { throw HarbourError(.sparkUnavailable, failure.message, detail: failure.detail) }
         if let index = spares.firstIndex(where: \.isAlive) { return spares.remove(at: index) }
         return try await launch(ownSpec)
@@ -117,16 +128,30 @@ final class KernelPool: @unchecked Sendable {
         return launched
     }
 
+    /// Replaces the spares: they have looked around before the newest library was there.
+    func renew() {
+        renewals += 1
+        let old = spares
+        spares = []
+        for spare in old { spare.kill() }
+        refill()
+    }
+
     /// Starts as many spares as there should be.
     func refill() {
         guard environment != nil, failure == nil, !isClosed else { return }
         while spares.count + startingSpares < configuration.spareKernels {
             startingSpares += 1
             loop.spawn { [self] in
-                defer { startingSpares -= 1 }
+                let before = renewals
+                defer {
+                    startingSpares -= 1
+                    // What was installed meanwhile it may not have seen.
+                    if renewals != before { refill() }
+                }
                 do {
                     let spare = try await launch(ownSpec)
-                    guard !isClosed, failure == nil else { return spare.kill() }
+                    guard !isClosed, failure == nil, renewals == before else { return spare.kill() }
                     spares.append(spare)
                     spare.onDeath = { [weak self, weak spare] _ in self?.spares.removeAll { $0 === spare } }
                 } catch {

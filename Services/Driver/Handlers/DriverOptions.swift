@@ -64,6 +64,7 @@ struct DriverOptions: Sendable {
         configuration.spareKernels = settings[spares]
         configuration.outputLimit = settings[outputLimit]
         configuration.cancelGrace = settings[cancelGrace]
+        configuration.start = try StartFile(in: configuration.scratch)
         return configuration
     }
 

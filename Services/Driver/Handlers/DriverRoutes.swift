@@ -20,6 +20,11 @@ struct DriverRoutes: Sendable {
         router.onSync(DriverAPI.readCommandOverflow) { input, _ in
             try driver.overflow(of: input.commandID, in: input.contextID, at: input.offset ?? 0)
         }
+        router.onSync(DriverAPI.listLibraries) { _, _ in DriverLibraries(libraries: driver.libraries.statuses) }
+        router.onSync(DriverAPI.installLibraries) { input, _ in
+            driver.libraries.add(input.body.libraries)
+            return DriverLibraries(libraries: driver.libraries.statuses)
+        }
         router.on(DriverAPI.streamSparkEvents) { input, _, send in
             try await driver.eventLog.read(after: input.after ?? 0, follow: input.follow ?? false) {
                 try await send($0)

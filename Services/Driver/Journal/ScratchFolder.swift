@@ -37,14 +37,14 @@ struct ScratchFolder: Sendable {
         return names.sorted()
     }
 
-    /// A whole file of at most 1 MiB.
-    static func contents(of file: String) -> [UInt8]? {
+    /// A whole file of at most so many bytes.
+    static func contents(of file: String, limit: Int = 1_048_576) -> [UInt8]? {
         let descriptor = open(file, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        while bytes.count <= 1_048_576 {
+        while bytes.count <= limit {
             let count = read(descriptor, &buffer, buffer.count)
             if count < 0 && errno == EINTR { continue }
             if count < 0 { return nil }

@@ -9,6 +9,13 @@ struct DriverPhaseMachine {
     private(set) var failure: SparkFailure?
     private(set) var timings: [PhaseTiming]?
 
+    private var before: [PhaseTiming] = []
+
+    /// Something that came before Spark took that long.
+    mutating func prepared(_ name: String, _ time: Duration) {
+        before.append(PhaseTiming(name: name, milliseconds: time.milliseconds))
+    }
+
     var isStopping: Bool { phase == .stopping }
 
     var message: String {
@@ -24,7 +31,7 @@ struct DriverPhaseMachine {
         guard phase == .starting else { return }
         phase = .running
         spark = ready.info
-        timings = ready.timings + [PhaseTiming(name: "total", milliseconds: time.milliseconds)]
+        timings = before + ready.timings + [PhaseTiming(name: "total", milliseconds: time.milliseconds)]
     }
 
     /// False when it had failed or was ending before: the first reason counts.

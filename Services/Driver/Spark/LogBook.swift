@@ -12,11 +12,16 @@ final class LogBook: @unchecked Sendable {
     private var first = 0
     private var last: Int64 = 0
 
-    init(_ loop: EventLoop) { changed = LoopSignal(loop) }
+    private let redactor: Redactor
+
+    init(_ loop: EventLoop, _ redactor: Redactor = Redactor()) {
+        changed = LoopSignal(loop)
+        self.redactor = redactor
+    }
 
     func add(source: String, _ text: String) {
         last += 1
-        let line = LogLine(sequence: last, timestamp: .now, source: source, text: text)
+        let line = LogLine(sequence: last, timestamp: .now, source: source, text: redactor(text))
         if lines.count < LogBook.capacity {
             lines.append(line)
         } else {
@@ -31,12 +36,13 @@ final class LogBook: @unchecked Sendable {
     func read(after sequence: Int64, follow: Bool, _ body: ([LogLine]) async throws -> Void) async throws {
         var seen = max(0, sequence)
         while true {
+            let version = changed.version
             let batch = newer(than: seen)
             if let newest = batch.last {
                 seen = newest.sequence
                 try await body(batch)
             } else if follow {
-                try await changed.wait()
+                try await changed.wait(after: version)
             } else {
                 return
             }

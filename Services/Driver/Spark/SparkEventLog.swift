@@ -16,7 +16,10 @@ final class SparkEventLog: @unchecked Sendable {
     private let folder: String
     private let loop: EventLoop
 
-    init(folder: String, loop: EventLoop) {
+    private let redactor: Redactor
+
+    init(folder: String, _ redactor: Redactor, loop: EventLoop) {
+        self.redactor = redactor
         self.folder = folder
         self.loop = loop
     }
@@ -35,19 +38,20 @@ final class SparkEventLog: @unchecked Sendable {
         defer { watch?.close() }
         var (position, partial) = (sequence, [UInt8]())
         while true {
+            let version = changed.version
             let at = position + Int64(partial.count)
             let bytes = [UInt8](unsafeUninitializedCapacity: SparkEventLog.turn) { buffer, count in
                 count = max(0, pread(file, buffer.baseAddress, SparkEventLog.turn, off_t(at)))
             }
             if bytes.isEmpty {
                 guard follow else { return }
-                try await changed.wait()
+                try await changed.wait(after: version)
                 continue
             }
             partial += bytes
             while let end = partial.firstIndex(of: UInt8(ascii: "\n")) {
                 position += Int64(end + 1)
-                let text = String(decoding: partial[..<end], as: UTF8.self)
+                let text = redactor(String(decoding: partial[..<end], as: UTF8.self))
                 partial.removeSubrange(...end)
                 if end <= SparkEventLog.longestLine {
                     try await body(LogLine(sequence: position, timestamp: .now, source: "spark-events", text: text))

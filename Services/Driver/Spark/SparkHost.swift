@@ -18,6 +18,7 @@ final class SparkHost: @unchecked Sendable {
     private var outgoing: [[UInt8]] = []
     private var isWriting = false
     private var questions: [Int64: CheckedContinuation<SparkStats?, Never>] = [:]
+    private var jars: [Int64: CheckedContinuation<String?, Never>] = [:]
     private var nextQuestion: Int64 = 1
     private let logger = Logger("driver.spark")
 
@@ -55,6 +56,8 @@ final class SparkHost: @unchecked Sendable {
             process = nil
             for question in questions.values { question.resume(returning: nil) }
             questions = [:]
+            for jar in jars.values { jar.resume(returning: "Spark ended.") }
+            jars = [:]
             // Its last words may still be in the pipe.
             loop.spawn { [self] in
                 await reading.value
@@ -83,6 +86,7 @@ final class SparkHost: @unchecked Sendable {
             for try await line in output.lines() {
                 switch SparkHostEvent(line) {
                 case .stats(let id, let stats): questions.removeValue(forKey: id)?.resume(returning: stats)
+                case .answered(let id, let problem): jars.removeValue(forKey: id)?.resume(returning: problem)
                 case let event?: receive(event)
                 case nil: logger.warning("Spark's host said something unknown.", ["bytes": line.utf8.count])
                 }
@@ -98,7 +102,7 @@ final class SparkHost: @unchecked Sendable {
         do {
             for try await line in errors.lines(limit: 16_384) {
                 logs.add(source: "spark", line)
-                logger.info("host", ["line": line])
+                logger.debug("host", ["line": configuration.redactor(line)])
             }
         } catch {
             logger.warning("The log of Spark's host cannot be read.", ["error": HarbourError.describe(error)])
@@ -122,6 +126,17 @@ final class SparkHost: @unchecked Sendable {
         return await withCheckedContinuation { continuation in
             questions[id] = continuation
             send(["op": "stats", "id": .integer(id)])
+        }
+    }
+
+    /// Has Spark load a jar and send it to the executors; the answer is why not.
+    func addJar(_ path: String) async -> String? {
+        guard process != nil else { return "The cluster has no Spark." }
+        let id = nextQuestion
+        nextQuestion += 1
+        return await withCheckedContinuation { continuation in
+            jars[id] = continuation
+            send(["op": "add_jar", "path": .string(path), "id": .integer(id)])
         }
     }
 

@@ -1,0 +1,102 @@
+internal import Core
+internal import Glibc
+internal import JupyterKernel
+
+/// Takes secrets out of what leaves the driver. Texts shorter than four bytes are left alone: too much else looks alike.
+struct Redactor: Sendable {
+    static let mark = "[REDACTED]"
+    private static let shortest = 4
+    /// Longest first, so that a secret which is a part of another one does not uncover the rest of it.
+    private var patterns: [[UInt8]] = []
+
+    init(_ secrets: [String] = []) {
+        var found: Set<[UInt8]> = []
+        for secret in secrets {
+            // As it is, as it looks inside JSON, and line by line, because logs come in lines.
+            let quoted = JSONValue.string(secret).encodedJSON().dropFirst().dropLast()
+            let lines = secret.split(separator: "\n").filter { $0.utf8.count >= 8 }.map { Array($0.utf8) }
+            for pattern in [Array(secret.utf8), Array(quoted)] + lines where pattern.count >= Redactor.shortest {
+                found.insert(pattern)
+            }
+        }
+        patterns = found.sorted { $0.count == $1.count ? $0.lexicographicallyPrecedes($1) : $0.count > $1.count }
+    }
+
+    /// Whether there is nothing to take out.
+    var isEmpty: Bool { patterns.isEmpty }
+
+    /// The text without secrets.
+    func callAsFunction(_ text: String) -> String {
+        if patterns.isEmpty { return text }
+        var bytes = Array(text.utf8)
+        var isChanged = false
+        for pattern in patterns {
+            var start = 0
+            while let at = Redactor.find(pattern, in: bytes, from: start) {
+                bytes.replaceSubrange(at..<(at + pattern.count), with: Redactor.mark.utf8)
+                start = at + Redactor.mark.utf8.count
+                isChanged = true
+            }
+        }
+        return isChanged ? String(decoding: bytes, as: UTF8.self) : text
+    }
+
+    private static func find(_ pattern: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
+        bytes.withUnsafeBufferPointer { bytes in
+            pattern.withUnsafeBufferPointer { pattern in
+                var at = start
+                while at + pattern.count <= bytes.count {
+                    guard let base = bytes.baseAddress,
+                        let next = memchr(base + at, Int32(pattern[0]), bytes.count - at - pattern.count + 1)
+                    else { return nil }
+                    at = UnsafeRawPointer(next) - UnsafeRawPointer(base)
+                    if bytes[at..<(at + pattern.count)].elementsEqual(pattern) { return at }
+                    at += 1
+                }
+                return nil
+            }
+        }
+    }
+
+    private func redact(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .string(let text): .string(self(text))
+        case .array(let values): .array(values.map(redact))
+        case .object(let object): .object(redact(object))
+        case .null, .bool, .number: value
+        }
+    }
+
+    private func redact(_ object: JSONObject) -> JSONObject {
+        JSONObject(object.fields.map { (self($0.key), redact($0.value)) })
+    }
+
+    private func redact(_ bundle: KernelBundle) -> KernelBundle {
+        var bundle = bundle
+        bundle.data = redact(bundle.data)
+        return bundle
+    }
+
+    func redact(_ error: KernelError) -> KernelError {
+        if patterns.isEmpty { return error }
+        var error = error
+        error.name = self(error.name)
+        error.message = self(error.message)
+        error.traceback = error.traceback.map { self($0) }
+        error.metadata = redact(error.metadata)
+        return error
+    }
+
+    /// The output without secrets.
+    func redact(_ output: KernelOutput) -> KernelOutput {
+        if patterns.isEmpty { return output }
+        switch output {
+        case .stream(let name, let text): return .stream(name: name, text: self(text))
+        case .display(let bundle, let id): return .display(redact(bundle), displayID: id)
+        case .updateDisplay(let bundle, let id): return .updateDisplay(redact(bundle), displayID: id)
+        case .result(let bundle, let count): return .result(redact(bundle), executionCount: count)
+        case .error(let error): return .error(redact(error))
+        case .comm, .clearOutput, .oversized: return output
+        }
+    }
+}
