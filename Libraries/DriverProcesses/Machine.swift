@@ -64,6 +64,9 @@ extension ProcessHost {
                     "Python", context.settings["python"] ?? "python3", machine,
                     "Install the Python runtime, or set python."),
             ]
+                + RuntimeChecks.all(
+                    java: machine.find(context.settings["java_home"].map { "\($0)/bin/java" } ?? "java"),
+                    python: context.settings["python"])
         }
         return checks ?? []
     }

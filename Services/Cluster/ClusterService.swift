@@ -21,6 +21,9 @@ public enum ClusterService {
         "idle-minutes", in: 0...10_000, environment: "HARBOUR_CLUSTER_IDLE_MINUTES", default: "60",
         help: "Minutes without use after which a cluster ends that does not say otherwise; 0 for never.")
 
+    private static let workspaceURL = Option<String>.string(
+        "workspace-url", environment: "HARBOUR_CLUSTER_WORKSPACE_URL", default: "http://127.0.0.1:8000",
+        help: "Where the workspace service is, which keeps secrets and scripts.")
     private static let keptFolder = Option<String>.path(
         "kept-folder", environment: "HARBOUR_CLUSTER_KEPT_FOLDER",
         help: "Where logs and Spark's events are kept after a cluster's end; kept in the platform's folder when absent."
@@ -51,7 +54,10 @@ public enum ClusterService {
         ServiceDefinition(
             name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
             defaultPort: 8002,
-            ownOptions: [driver, folder, startTimeout, idleMinutes, nodeTypes, keptFolder, logDays, logSize, logTotal]
+            ownOptions: [
+                driver, folder, startTimeout, idleMinutes, nodeTypes, workspaceURL, keptFolder, logDays, logSize,
+                logTotal,
+            ]
                 + driverOptions.all
                 + backends.flatMap(\.options),
             document: ClusterAPI.document
@@ -77,6 +83,8 @@ public enum ClusterService {
             limits: LogLimits(
                 start: settings[logSize], total: settings[logTotal], age: .seconds(86_400) * settings[logDays]),
             loop: environment.loop)
+        let workspace = try WorkspaceLink(
+            url: settings[workspaceURL], token: environment.serviceToken, loop: environment.loop)
         let engine = ClusterEngine(
             context: EngineContext(
                 loop: environment.loop, clusters: ClusterStore(pool: database.pool, fence: fence),
@@ -86,7 +94,7 @@ public enum ClusterService {
                 launch: DriverLaunchSettings(
                     executable: settings[driver], environment: driverOptions.environment(settings)),
                 limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs,
-                boundary: boundary),
+                libraries: LibraryStore(pool: database.pool), workspace: workspace, boundary: boundary),
             factories: backends
         ) { [root = settings[folder], forBackends = driverOptions.forBackends(settings)] factory, installation in
             BackendContext(
@@ -94,6 +102,7 @@ public enum ClusterService {
                 settings: forBackends.merging(factory.values(settings)) { $1 })
         }
         ClusterHandlers(engine: engine).register(on: router)
+        LibraryHandlers(engine: engine).register(on: router)
         SparkPageHandlers(engine: engine, authenticator: environment.serviceAuthenticator).register(on: router)
         return [
             database.component,

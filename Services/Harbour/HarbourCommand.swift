@@ -16,6 +16,7 @@ public enum HarbourCommand {
         name: "harbour", summary: "DataHarbour: notebooks, Spark clusters and scheduled workflows.",
         subcommands: PlatformCommands.all + [
             NotebookCommands.group, JobCommands.jobs, JobCommands.runs, ClusterCommands.group, SecretCommands.group,
+            DoctorCommand.command,
             SampleCommand.command,
             Command(
                 name: "completion", summary: "Print a completion script: eval \"$(harbour completion bash)\".",

@@ -91,7 +91,7 @@ import Testing
     @Test func servicesCallEachOtherAsDrawn() {
         let drawn: [String: Set<String>] = [
             "Workspace": ["SchedulerAPI", "ClusterAPI", "MonitoringAPI"], "Scheduler": ["ClusterAPI", "WorkspaceAPI"],
-            "Cluster": ["DriverAPI"],
+            "Cluster": ["DriverAPI", "WorkspaceAPI"],
             "Monitoring": ["ClusterAPI"], "Driver": [],
             "Harbour": ["WorkspaceAPI", "SchedulerAPI", "ClusterAPI", "MonitoringAPI"],
         ]

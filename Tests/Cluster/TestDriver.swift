@@ -32,6 +32,7 @@ actor TestDriver {
     private var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
     private var nextListener = 0
     private var isFrozen = false
+    private var libraries: [LibraryFullStatus] = []
     private var streams = 0
     private var tasks = (active: 0, pending: 0)
     /// How often each command was really run, by its id.
@@ -157,9 +158,18 @@ actor TestDriver {
             _ = try await execute(input.contextID, input.commandID, input.body.source)
             try await stream(input.contextID, input.commandID, input.body.after ?? 0) { try await send($0) }
         }
+        router.on(DriverAPI.installLibraries) { [self] input, _ in
+            await install(input.body.libraries)
+            return DriverLibraries(libraries: await libraries)
+        }
+        router.on(DriverAPI.listLibraries) { [self] _, _ in DriverLibraries(libraries: await libraries) }
         router.on(DriverAPI.streamLogs) { _, _, send in
             try await send(LogLine(sequence: 1, timestamp: .now, source: "driver", text: "a line of the driver's"))
         }
+    }
+
+    private func install(_ wanted: [Library]) {
+        libraries += wanted.map { LibraryFullStatus(library: $0, status: .installed) }
     }
 
     private nonisolated var missing: HarbourError { HarbourError(.notFound, "It does not exist here.") }

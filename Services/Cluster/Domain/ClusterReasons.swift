@@ -30,6 +30,10 @@ extension TerminationReason {
 
     /// Spark did not come up inside the driver.
     static func sparkFailed(_ code: String, _ message: String) -> TerminationReason {
+        if code == "INIT_SCRIPT_FAILURE" {
+            return TerminationReason(
+                code: code, type: .clientError, parameters: ["error_code": code, "message": message])
+        }
         let clients: Set<String> = ["CONFIG_INVALID", "OUT_OF_MEMORY", "MASTER_UNREACHABLE"]
         return TerminationReason(
             code: "SPARK_STARTUP_FAILURE", type: clients.contains(code) ? .clientError : .serviceFault,

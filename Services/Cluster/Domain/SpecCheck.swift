@@ -67,7 +67,7 @@ struct SpecCheck: Sendable {
 
     /// Problems of the specification after its policy has filled it in.
     func problems(of spec: ClusterSpec) -> [SpecProblem] {
-        var problems = types.problems(of: spec)
+        var problems = types.problems(of: spec) + LaunchPlan.problems(of: spec)
         if let range = spec.autoscale {
             if spec.numWorkers != nil {
                 problems.append(SpecProblem("num_workers", "must be absent where autoscale is said"))

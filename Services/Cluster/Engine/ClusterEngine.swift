@@ -241,11 +241,17 @@ actor ClusterEngine {
     func listBackends() async -> BackendList {
         var infos: [BackendInfo] = []
         for backend in backends {
-            let report = await backend.preflight()
+            let (report, able) = (await backend.preflight(), backend.capabilities)
             infos.append(
                 BackendInfo(
                     name: backend.name, available: report.passed, message: report.passed ? nil : report.advice,
-                    capabilities: backend.capabilities.features.map(\.rawValue).sorted()))
+                    capabilities: able.features.map(\.rawValue).sorted(),
+                    checks: report.checks.map {
+                        BackendCheck(name: $0.name, passed: $0.passed, message: $0.message)
+                    },
+                    maximumWorkers: able.maximumWorkers, maximumCores: able.maximumCores,
+                    maximumMemoryMB: able.maximumMemoryMiB.map { Int64($0) },
+                    minimumMemoryMB: Int64(able.minimumMemoryMiB)))
         }
         return BackendList(backends: infos)
     }

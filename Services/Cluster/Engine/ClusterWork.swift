@@ -10,6 +10,7 @@ extension ClusterController {
             id: id, spec: BackendSpec(row.spec, context.nodeTypes),
             launch: context.launch.launch(token: row.driverToken))
         do throws(HarbourError) {
+            let request = try await complete(request, row.spec)
             let cluster = try await backend.provision(request) { [self] event in
                 switch event {
                 case .phase(let phase): await take(.phase(phase.name))

@@ -15,6 +15,9 @@ struct EngineContext: Sendable {
     let limits: EngineLimits
     let metrics: ClusterMetrics
     let logs: LogKeeper
+    let libraries: LibraryStore
+    /// Nil where no workspace is configured.
+    let workspace: WorkspaceLink?
     /// Told of each moment at which the service may be killed; tests end it there by throwing.
     var boundary: Boundary?
     let logger = Logger("cluster")

@@ -44,7 +44,7 @@ enum ClusterCommands {
                 run: terminate),
             Command(name: "delete", summary: "End a cluster and forget it.", arguments: [cluster], run: delete),
             Command(name: "events", summary: "Show what happened to a cluster.", arguments: [cluster], run: events),
-        ] + ClusterLogCommands.all + PolicyCommands.all + [PoolCommands.group])
+        ] + ClusterLogCommands.all + [LibraryCommands.command] + PolicyCommands.all + [PoolCommands.group])
 
     private static func list(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)

@@ -55,7 +55,10 @@ struct Platform: Sendable {
     }
 
     private var clusterVariables: [String: String] {
-        ["HARBOUR_CLUSTER_DRIVER": "\(binaries)/driver", "HARBOUR_CLUSTER_FOLDER": layout.clusters]
+        [
+            "HARBOUR_CLUSTER_DRIVER": "\(binaries)/driver", "HARBOUR_CLUSTER_FOLDER": layout.clusters,
+            "HARBOUR_CLUSTER_WORKSPACE_URL": url(0),
+        ]
     }
 
     private func service(

@@ -1,0 +1,35 @@
+internal import Core
+internal import EventLoop
+internal import HTTPClient
+internal import HarbourProtocol
+internal import ServiceClients
+
+/// What the cluster service asks of the workspace: the values of secrets, and scripts that are kept there.
+struct WorkspaceLink: Sendable {
+    private let client: ServiceClient
+    private let http: HTTPClient
+
+    init(url: String, token: String, loop: EventLoop) throws(HarbourError) {
+        http = HTTPClient(loop: loop)
+        client = try ServiceClient(http: http, baseURL: url, token: token, service: "workspace")
+    }
+
+    /// The values of secrets, by reference.
+    func secrets(_ references: [SecretReference]) async throws(HarbourError) -> [SecretReference: String] {
+        let answer = try await client.call(
+            WorkspaceAPI.resolveSecrets, .init(body: ResolveSecrets(secrets: references)),
+            context: .within(.seconds(20)))
+        var values: [SecretReference: String] = [:]
+        for secret in answer.secrets { values[SecretReference(scope: secret.scope, key: secret.key)] = secret.value }
+        return values
+    }
+
+    /// The text of a file of the workspace.
+    func file(_ path: String) async throws(HarbourError) -> String {
+        let file = try await client.call(
+            WorkspaceAPI.exportObject, .init(path: path), context: .within(.seconds(20)))
+        return String(decoding: Base64.decode(file.content) ?? [], as: UTF8.self)
+    }
+
+    func close() async { await http.close() }
+}
