@@ -41,6 +41,11 @@ public enum ClusterService {
         "node-types", environment: "HARBOUR_CLUSTER_NODE_TYPES", default: NodeTypes.usual,
         help: "Named sizes of nodes, NAME:CORES:MEMORY_MIB with commas between.")
 
+    private static let defaultBackend = Option<String>.string(
+        "default-backend", environment: "HARBOUR_CLUSTER_DEFAULT_BACKEND",
+        help: "The backend of clusters that name none, such as docker; local when absent."
+    ).optional()
+
     private static let driverOptions = DriverOptions()
 
     /// What the executable and the tests start, with the backends it shall have. The first one is the default.
@@ -55,7 +60,8 @@ public enum ClusterService {
             name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
             defaultPort: 8002,
             ownOptions: [
-                driver, folder, startTimeout, idleMinutes, nodeTypes, workspaceURL, keptFolder, logDays, logSize,
+                driver, folder, defaultBackend, startTimeout, idleMinutes, nodeTypes, workspaceURL, keptFolder, logDays,
+                logSize,
                 logTotal,
             ]
                 + driverOptions.all
@@ -95,7 +101,7 @@ public enum ClusterService {
                     executable: settings[driver], environment: driverOptions.environment(settings)),
                 limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs,
                 libraries: LibraryStore(pool: database.pool), workspace: workspace, boundary: boundary),
-            factories: backends
+            factories: try ordered(backends, first: settings[defaultBackend])
         ) { [root = settings[folder], forBackends = driverOptions.forBackends(settings)] factory, installation in
             BackendContext(
                 installation: installation, folder: "\(root)/\(factory.name)",
@@ -116,5 +122,18 @@ public enum ClusterService {
             LifecycleComponent("logs", start: { await logs.start() }, drain: { _ in await logs.stop() }),
             LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),
         ]
+    }
+
+    /// The backends with the default one in front.
+    private static func ordered(
+        _ backends: [BackendFactory], first name: String?
+    ) throws(HarbourError) -> [BackendFactory] {
+        guard let name else { return backends }
+        guard let chosen = backends.first(where: { $0.name == name }) else {
+            let known = backends.map(\.name).joined(separator: ", ")
+            throw HarbourError(
+                .invalidConfiguration, "There is no backend \(name). Set the default backend to one of \(known).")
+        }
+        return [chosen] + backends.filter { $0.name != name }
     }
 }
