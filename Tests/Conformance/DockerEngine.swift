@@ -15,6 +15,10 @@ enum DockerEngine {
         return candidate
     }()
 
+    /// How drivers are reached: by sockets, or with `HARBOUR_TEST_DOCKER_REACH=network`, for tests that themselves run in
+    /// a container, by the networks that the container joins.
+    static let reach = ProcessSpecification.Environment.ours["HARBOUR_TEST_DOCKER_REACH"] ?? "socket"
+
     /// The folder of this file, which containers mount.
     static let folder: String = {
         let file = #filePath

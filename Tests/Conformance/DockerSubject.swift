@@ -30,7 +30,7 @@ struct DockerSubject: ConformanceSubject {
             "mounts": "/usr:/usr:ro,\(DockerEngine.folder):/exam:ro,\(DockerEngine.runtime):/runtime:ro",
             // The machine's Python has no Spark: masters are tried again and again, and workers wait for one.
             "image_runtime_folder": "/runtime", "image_driver": "/exam/stand_in_driver.py",
-            "image_python": "/usr/bin/python3", "reach": "socket",
+            "image_python": "/usr/bin/python3", "reach": DockerEngine.reach,
         ]
         return DockerBackend(
             context: BackendContext(installation: installation, folder: root, settings: settings), loop: loop)
@@ -75,15 +75,22 @@ struct DockerSubject: ConformanceSubject {
     }
 
     var failures: [StartFailure] {
+        (DockerEngine.reach == "socket" ? [folderFailure] : []) + imageFailures
+    }
+
+    private var folderFailure: StartFailure {
+        StartFailure("a file in the folder's way") { request in
+            rename(root, "\(root).away")
+            close(open(root, O_CREAT | O_WRONLY, 0o600))
+            return request
+        } undo: { _ in
+            unlink(root)
+            rename("\(root).away", root)
+        }
+    }
+
+    private var imageFailures: [StartFailure] {
         [
-            StartFailure("a file in the folder's way") { request in
-                rename(root, "\(root).away")
-                close(open(root, O_CREAT | O_WRONLY, 0o600))
-                return request
-            } undo: { _ in
-                unlink(root)
-                rename("\(root).away", root)
-            },
             StartFailure("an image that is nowhere") { request in
                 var request = request
                 request.spec.image = "127.0.0.1:9/nowhere:1"

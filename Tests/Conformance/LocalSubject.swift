@@ -136,10 +136,9 @@ struct LocalSubject: ConformanceSubject {
 
     /// Sends the token and a line, and reads the answer.
     static func ask(_ line: String, _ address: DriverAddress, _ token: Secret) async throws -> String {
-        guard let path = address.unixPath else { throw HarbourError(.unavailable, "Not a unix socket.") }
         let message = Array("\(token.reveal())\n\(line)\n".utf8)
         return try await BlockingPool.shared.run {
-            let connection = try connect(path)
+            let connection = try connect(address)
             defer { close(connection) }
             guard send(connection, message, message.count, Int32(MSG_NOSIGNAL)) == message.count else {
                 throw HarbourError.system("The stand-in does not listen", errno)
@@ -156,14 +155,30 @@ struct LocalSubject: ConformanceSubject {
     }
 }
 
-private func connect(_ path: String) throws -> Int32 {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+private func connect(_ address: DriverAddress) throws -> Int32 {
+    guard let path = address.unixPath else { return try connect(authority: address.url.dropFirst("http://".count)) }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8) + [0]) }
+    return try connect(AF_UNIX, &address)
+}
+
+/// By an IPv4 address and a port.
+private func connect(authority: Substring) throws -> Int32 {
+    let parts = authority.split(separator: ":")
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    guard parts.count == 2, let port = UInt16(parts[1]), inet_pton(AF_INET, String(parts[0]), &address.sin_addr) == 1
+    else { throw HarbourError(.unavailable, "The stand-in has no address.") }
+    address.sin_port = port.bigEndian
+    return try connect(AF_INET, &address)
+}
+
+private func connect<Address>(_ family: Int32, _ address: inout Address) throws -> Int32 {
+    let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     let status = withUnsafePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<Address>.size))
         }
     }
     guard status == 0 else {

@@ -19,7 +19,6 @@ def main():
     with open(os.environ["HARBOUR_DRIVER_SPARK_CONF_FILE"], encoding="utf-8") as file:
         assert file.read().startswith("{")
     listen = os.environ["HARBOUR_DRIVER_LISTEN"]
-    assert listen.startswith("unix:")
     # As a kernel does: a group of its own, so that ending the driver's group does not reach it.
     child = subprocess.Popen(["sleep", "1000"], process_group=0)
 
@@ -28,8 +27,12 @@ def main():
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(listen[len("unix:"):])
+    if listen.startswith("unix:"):
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(listen[len("unix:"):])
+    else:
+        host, port = listen.removeprefix("http://").split(":")
+        server = socket.create_server((host, int(port)))
     server.listen(16)
     process = str(uuid.uuid4())
     print("the stand-in listens", flush=True)
