@@ -48,6 +48,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         var jobs: [QueuedJob] = []
         var calls: [@Sendable () -> Void] = []
         var signalled = false
+        /// Nobody will look any more.
+        var isClosed = false
 
         /// Whether this addition is the first since the loop last looked.
         mutating func needsSignal() -> Bool {
@@ -131,10 +133,12 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
     // MARK: Work
 
-    /// Runs the closure on the loop, from any thread, in the order of submission.
+    /// Runs the closure on the loop, from any thread, in the order of submission. It is dropped when the loop's own thread
+    /// has ended.
     public func submit(_ work: @escaping @Sendable () -> Void) {
         handedOver.wrappingAdd(1, ordering: .releasing)
         let wake = inbox.withLock { inbox in
+            if inbox.isClosed { return false }
             inbox.calls.append(work)
             return inbox.needsSignal()
         }
@@ -255,7 +259,10 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     // MARK: Running
 
     /// Runs the loop on this thread until `stop()`.
-    public func run() {
+    public func run() { run(lettingGo: false) }
+
+    /// The same; at the end, what still waits for something is let go of when the process goes on without this loop.
+    func run(lettingGo: Bool) {
         owner.store(pthread_self(), ordering: .relaxed)
         platform_loop_set(Unmanaged.passUnretained(self).toOpaque())
         defer {
@@ -266,7 +273,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: capacity) { events in
             while true {
                 runQueued()
-                if stopping.load(ordering: .acquiring) { return }
+                if stopping.load(ordering: .acquiring) { break }
                 setTimer()
                 let count = epoll_wait(poller, events.baseAddress, Int32(capacity), -1)
                 wakeUpCount.wrappingAdd(1, ordering: .relaxed)
@@ -274,6 +281,28 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
                 for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
                 for work in timers.takeDue(at: turnTime) { work() }
             }
+        }
+        if lettingGo { letGo() }
+    }
+
+    /// What is watched holds its handler, which holds its object, which holds this loop: without an end to it none of
+    /// them is ever freed. A child process goes on; nobody sees its end.
+    private func letGo() {
+        inbox.withLock { $0.isClosed = true }
+        // What is freed may ask for something more, but not without end.
+        for _ in 0..<8 {
+            let calls = inbox.withLock { inbox in
+                defer { inbox.calls = [] }
+                return inbox.calls
+            }
+            let handlers = registrations.compactMap(\.handler)
+            if calls.isEmpty && handlers.isEmpty && timers.isEmpty && laters.isEmpty { return }
+            for index in registrations.indices { registrations[index].handler = nil }
+            registered = 0
+            let (left, late) = (timers, laters)
+            timers = TimerQueue()
+            laters = []
+            withExtendedLifetime((calls, handlers, left, late)) {}
         }
     }
 
@@ -340,7 +369,11 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         // The counter only wakes us; that it was read short or not at all changes nothing.
         _ = read(wakeDescriptor, &count, 8)
         let (newJobs, calls) = inbox.withLock { inbox in
-            defer { inbox = Inbox() }
+            defer {
+                inbox.jobs = []
+                inbox.calls = []
+                inbox.signalled = false
+            }
             return (inbox.jobs, inbox.calls)
         }
         jobs.append(contentsOf: newJobs)

@@ -12,7 +12,7 @@ public struct EventLoopThread: @unchecked Sendable {
             &thread, nil,
             { argument in
                 guard let argument else { return nil }
-                Unmanaged<EventLoop>.fromOpaque(argument).takeRetainedValue().run()
+                Unmanaged<EventLoop>.fromOpaque(argument).takeRetainedValue().run(lettingGo: true)
                 return nil
             }, Unmanaged.passRetained(loop).toOpaque())
         precondition(status == 0, "the system has no thread left for an event loop")

@@ -26,6 +26,8 @@ struct TimerQueue {
     private var sequence: UInt64 = 0
     private var compactAt = 64
 
+    var isEmpty: Bool { heap.isEmpty }
+
     mutating func add(at time: MonotonicTime, _ work: @escaping () -> Void) -> LoopTimer {
         let timer = LoopTimer(work)
         if heap.count >= compactAt { dropCancelled() }
