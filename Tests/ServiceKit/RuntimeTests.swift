@@ -29,10 +29,11 @@ import Testing
     @Test func openRequestsFinishWhenItEnds() async throws {
         try await withEventLoop { loop in
             let started = Signal()
+            let released = Signal()
             let definition = SampleService.definition { _, router in
-                router.on(SchedulerAPI.getJob) { input, context async throws -> Job in
+                router.on(SchedulerAPI.getJob) { input, _ async throws -> Job in
                     started.fire()
-                    try await context.loop.sleep(for: .milliseconds(200))
+                    await released.wait()
                     return SampleService.job(input.jobID)
                 }
             }
@@ -42,8 +43,13 @@ import Testing
             let client = try ServiceClient(http: http, baseURL: try await service.baseURL, token: "t", service: "s")
             async let answer = client.call(SchedulerAPI.getJob, .init(jobID: 3))
             await started.wait()
-            try await service.stop()
+            async let stopped: Void = service.stop()
+            // The end has begun when nothing new is taken any more.
+            let origin = try HTTPOrigin(try await service.baseURL)
+            while (try? await http.send(HTTPClientRequest(origin: origin, target: "/healthz"))) != nil {}
+            released.fire()
             #expect(try await answer.jobID == 3)
+            try await stopped
             let error = await #expect(throws: HarbourError.self) {
                 try await client.call(SchedulerAPI.getJob, .init(jobID: 3))
             }
