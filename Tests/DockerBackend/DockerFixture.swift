@@ -61,6 +61,10 @@ enum DockerPlace {
         return path.split(separator: "/").dropLast().map { "/\($0)" }.joined()
     }()
 
+    /// An image by deploy/images/build that Spark's test shall use, instead of what this machine has: set
+    /// `HARBOUR_TEST_CLUSTER_IMAGE`.
+    static let image = variables["HARBOUR_TEST_CLUSTER_IMAGE"]
+
     /// The folder of a file.
     static func folder(of path: String) -> String { path.split(separator: "/").dropLast().map { "/\($0)" }.joined() }
 }
@@ -85,15 +89,18 @@ func withDockerCluster(
         throw HarbourError.system("A folder could not be made", errno)
     }
     let folder = String(cString: made)
+    var settings = ["host": "unix://\(DockerPlace.socket ?? "")", "reach": "socket"]
+    if let image = DockerPlace.image, driver == DockerPlace.driver {
+        settings["image"] = image
+    } else {
+        settings["image"] = "dataharbour/hostbind:test"
+        settings["mounts"] = (["/usr:/usr", "\(DockerPlace.top):\(DockerPlace.top)"] + mounts).joined(separator: ",")
+        settings["image_python"] = python
+        settings["image_driver"] = driver
+        settings["image_runtime_folder"] = "\(DockerPlace.top)/Libraries/Runtime"
+    }
     let backend = DockerBackend(
-        context: BackendContext(
-            installation: "test-\(id)", folder: "\(folder)/d",
-            settings: [
-                "host": "unix://\(DockerPlace.socket ?? "")", "image": "dataharbour/hostbind:test", "reach": "socket",
-                "mounts": (["/usr:/usr", "\(DockerPlace.top):\(DockerPlace.top)"] + mounts).joined(separator: ","),
-                "image_python": python, "image_driver": driver,
-                "image_runtime_folder": "\(DockerPlace.top)/Libraries/Runtime",
-            ]), loop: loop)
+        context: BackendContext(installation: "test-\(id)", folder: "\(folder)/d", settings: settings), loop: loop)
     let request = ProvisionRequest(
         id: id, spec: spec,
         launch: DriverLaunch(executable: "/unused", token: Secret(Identifier.secret())))

@@ -64,14 +64,23 @@ struct SparkInContainersTests {
         #expect(status.spark?.master == "spark://driver:7077")
         _ = try await client.call(
             DriverAPI.createContext, .init(body: ContextSpec(contextID: "c", language: "python")))
-        // Eight tasks of a second each, by their number and the host that they ran on.
+        // Eight tasks of a second each, by their number and the host that they ran on. Two have ended when it says so.
         let source = """
-            import time, socket
+            import socket, threading, time
             def work(number):
                 time.sleep(1)
                 return (number, socket.gethostname())
+            found = []
+            job = threading.Thread(target=lambda: found.extend(sc.parallelize(range(8), 8).map(work).collect()))
+            job.start()
+            tracker = sc.statusTracker()
+            def ended():
+                infos = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+                return max([info.numCompletedTasks for info in infos if info and info.numTasks == 8], default=0)
+            while ended() < 2:
+                time.sleep(0.02)
             print("begun", flush=True)
-            found = sc.parallelize(range(8), 8).map(work).collect()
+            job.join()
             print(sorted(number for number, _ in found), {host for _, host in found} <= {"worker-0", "worker-1"})
             """
         let begun = MonotonicTime.now
@@ -81,7 +90,6 @@ struct SparkInContainersTests {
         for try await event in stream {
             text += event.text ?? event.error?.message ?? ""
             if event.type == .stream, text == "begun\n" {
-                try await untilTasksRun(client, cluster.loop)
                 try DockerPlace.eyes("kill", cluster.id, "worker-0")
             }
         }
@@ -101,17 +109,6 @@ struct SparkInContainersTests {
                 }
             }
             try await cluster.loop.sleep(for: .milliseconds(100))
-        }
-    }
-
-    private func untilTasksRun(_ client: ServiceClient, _ loop: EventLoop) async throws {
-        while true {
-            let metrics = try await client.call(DriverAPI.getMetrics, .init()).text
-            let line = metrics.split(separator: "\n").first { $0.hasPrefix("harbour_driver_spark_active_tasks") }
-            if let value = line?.split(separator: " ").last.flatMap({ Double($0) }), value > 0 { return }
-            // The driver asks Spark once a second at most.
-            _ = try await client.call(DriverAPI.getStatus, .init())
-            try await loop.sleep(for: .milliseconds(50))
         }
     }
 
