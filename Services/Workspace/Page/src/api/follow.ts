@@ -32,7 +32,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 
 /** One connection's part of a stream; ends early when the tab has been hidden for a while. */
 async function part<K extends StreamName>(
-  name: K, input: Input<K>, outer: AbortSignal, onElement: (element: Output<K>) => void, staysWhenHidden: boolean
+  name: K, input: Input<K>, outer: AbortSignal, onElement: (element: Output<K>) => boolean, staysWhenHidden: boolean
 ): Promise<"ended" | "hidden"> {
   const inner = new AbortController();
   const stop = () => inner.abort();
@@ -46,7 +46,7 @@ async function part<K extends StreamName>(
   document.addEventListener("visibilitychange", look);
   look();
   try {
-    for await (const element of elements(name, input, inner.signal)) onElement(element);
+    for await (const element of elements(name, input, inner.signal)) if (onElement(element)) break;
     return "ended";
   } catch (error) {
     if (isHidden && !outer.aborted) return "hidden";
@@ -59,12 +59,13 @@ async function part<K extends StreamName>(
 }
 
 /**
- * Follows until `isDone` says so or the signal stops it. `input` is asked before each connection, with the number of the
- * last element that was seen. What others wait for, as a queue of cells does, stays when the tab is hidden.
+ * Follows until `isDone` says so (without it: until the stream ends) or the signal stops it. `input` is asked before each
+ * connection, with the number of the last element that was seen. What others wait for, as a queue of cells does, stays when
+ * the tab is hidden.
  */
 export async function follow<K extends StreamName>(
   name: K, input: (after: number) => Input<K>, signal: AbortSignal,
-  onElement: (element: Output<K>) => void, isDone: () => boolean, staysWhenHidden = false
+  onElement: (element: Output<K>) => void, isDone?: () => boolean, staysWhenHidden = false
 ): Promise<void> {
   let after = 0;
   let delay = 250;
@@ -72,21 +73,21 @@ export async function follow<K extends StreamName>(
     try {
       if (!staysWhenHidden) await visible(signal);
       await connection.whenOnline(signal);
-      await part(name, input(after), signal, (element) => {
+      const end = await part(name, input(after), signal, (element) => {
         const sequence = (element as { sequence?: number }).sequence;
         if (sequence !== undefined) {
-          if (sequence <= after) return;
+          if (sequence <= after) return false;
           after = sequence;
         }
         delay = 250;
         onElement(element);
+        return isDone?.() === true;
       }, staysWhenHidden);
-      if (isDone()) return;
+      if (end === "ended" && (isDone === undefined || isDone())) return;
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof ApiError) || !error.isPassing) throw error;
     }
-    if (isDone()) return;
     try { await pause(delay, signal); } catch { return; }
     delay = Math.min(delay * 2, 5000);
   }

@@ -51,6 +51,8 @@ export default function Editor({ value, language, label, onChange, keys, at }: E
         "Shift-Tab": "indentLess", "Ctrl-/": "toggleComment", "Cmd-/": "toggleComment",
         ...Object.fromEntries(names.map((name) => [name, (one: Instance) => {
           flush(one);
+          // The event of the change comes only after the key has been dealt with.
+          changed.current(one.getValue());
           const result = actions.current[name]?.(one);
           return result === "pass" ? CodeMirror.Pass : undefined;
         }])),

@@ -52,13 +52,13 @@ export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver 
   };
   const found = theirs.data ? differences(store.serialize(), theirs.data.document as unknown as NotebookDocument) : [];
   return (
-    <Dialog title="Somebody else has saved this notebook" isWide onClose={() => undefined} foot={theirs.data && <>
-      <Button onClick={() => { if (theirs.data) take(theirs.data); }} disabled={isBusy}>Take theirs</Button>
+    <Dialog title="Somebody else has saved this notebook" isWide foot={theirs.data && <>
+      <Button onClick={() => { if (theirs.data) take(theirs.data); }} disabled={isBusy}>Drop mine, take theirs</Button>
       <Button onClick={() => { if (theirs.data) copy(theirs.data); }} isBusy={isBusy}>Take theirs, keep mine as a copy</Button>
       <Button tone="primary" onClick={() => { if (theirs.data) keep(theirs.data); }} disabled={isBusy}>Save mine on top</Button>
     </>}>
       <div className="dialog-body">
-        <p>Nothing is lost: both versions are there, and the one you do not choose stays in the revisions or as a copy.</p>
+        <p>Nothing has been overwritten. If you save yours on top, theirs stays in the revisions.</p>
         {theirs.error && <Failure error={theirs.error} retry={theirs.refresh} />}
         {!theirs.data ? theirs.isLoading && <Loading lines={3} /> : found.length === 0
           ? <p className="soft">The text of all cells is the same; only outputs differ.</p>

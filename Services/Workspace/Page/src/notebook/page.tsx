@@ -61,10 +61,17 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     wasBusy.current = isBusy;
   }, [isBusy, saver, runner]);
 
+  // What was to be run when there was no cluster yet runs as soon as one is chosen.
+  const wanted = useRef<string[]>([]);
   const run = useCallback((ids: string[]) => {
-    if (!runner.state.cluster) { setDialog("attach"); return; }
+    if (!runner.state.cluster) { wanted.current = ids; setDialog("attach"); return; }
     runner.run(ids);
   }, [runner]);
+  const closeChoice = () => {
+    setDialog(undefined);
+    if (runner.state.cluster && wanted.current.length > 0) runner.run(wanted.current);
+    wanted.current = [];
+  };
 
   const onRun = useCallback((id: string, then: "stay" | "next" | "insert") => {
     const cell = store.cell(id);
@@ -130,7 +137,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     <div className="notebook" onKeyDown={keyDown}>
       <div className="notebook-bar">
         <Heading title={name} crumbs={crumbsOf(store.path)} badge={<SaveNote state={saver.state} problem={saver.problem} onSave={save} />} actions={<>
-          <Attach runner={runner} state={running} isOpen={dialog === "attach"} onOpen={() => setDialog("attach")} onClose={() => setDialog(undefined)} />
+          <Attach runner={runner} state={running} isOpen={dialog === "attach"} onOpen={() => setDialog("attach")} onClose={closeChoice} />
           {isBusy ? <Button icon="stop" tone="danger" onClick={() => { runner.interrupt().catch(toastError); }}>Interrupt</Button>
             : <Button icon="play" tone="primary" onClick={() => run(codeIDs())}>Run all</Button>}
           <Button icon="refresh" aria-label="Restart the kernel" disabled={!running.cluster}

@@ -4,6 +4,7 @@ import { ApiError, call } from "../api/client";
 import { follow } from "../api/follow";
 import type { CommandEvent } from "../api/generated/contract";
 import { Output, withEvent } from "../output/mime";
+import { isAlive } from "../pages/cluster-parts";
 import { magicOf } from "./document";
 import type { NotebookStore, RunState } from "./store";
 
@@ -54,10 +55,24 @@ export class Runner {
     this.set({ cluster, kernel: "none", problem: undefined });
   }
 
+  /** Waits while the cluster starts. */
+  private async ready(cluster: string): Promise<void> {
+    let info = await call("getCluster", { cluster_id: cluster }, this.controller.signal);
+    const isStarting = () => info.state === "PENDING" || info.state === "RESTARTING";
+    if (isStarting()) {
+      this.set({ kernel: "starting" });
+      await follow("watchCluster", () => ({ cluster_id: cluster }), this.controller.signal, (now) => { info = now; }, () => !isStarting(), true);
+    }
+    if (!isAlive(info.state)) {
+      throw new ApiError("INVALID_STATE", `The cluster ${info.spec.cluster_name} does not run. Start it, or attach to another one.`, 409);
+    }
+  }
+
   /** The context of this notebook on the cluster: the one that is there, or another one. */
   private async context(): Promise<{ cluster: string; context: string }> {
     const cluster = this.memory.cluster;
     if (!cluster) throw new ApiError("NO_CLUSTER", "Choose a cluster first.", 409);
+    await this.ready(cluster);
     const start = `nb-${this.store.notebookID}-`;
     const { contexts } = await call("listContexts", { cluster_id: cluster }, this.controller.signal);
     const alive = contexts.filter((one) => one.context_id.startsWith(start) && (one.state === "RUNNING" || one.state === "PENDING"))

@@ -142,12 +142,11 @@ function Logs({ cluster }: { cluster: ClusterInfo }) {
     const controller = new AbortController();
     let all: LogLine[] = [];
     let frame = 0;
-    let isDone = false;
     const show = () => { frame = 0; setLines(all); };
     follow("streamClusterLogs", (after) => ({ cluster_id: id, after, follow: true }), controller.signal, (line) => {
       all = [...all.slice(-logLimit), line];
       if (!frame) frame = requestAnimationFrame(show);
-    }, () => { isDone = true; return isDone; }).then(() => { if (!controller.signal.aborted) setOver(true); },
+    }).then(() => { if (!controller.signal.aborted) setOver(true); },
       (error: unknown) => setProblem(error instanceof Error ? error.message : String(error)));
     return () => { controller.abort(); cancelAnimationFrame(frame); };
   }, [id]);

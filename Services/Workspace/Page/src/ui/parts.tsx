@@ -126,18 +126,23 @@ export function Card({ title, actions, children, isFlush }: {
 }
 
 export function Dialog({ title, onClose, children, foot, isWide }: {
-  title: string; onClose: () => void; children: ReactNode; foot?: ReactNode; isWide?: boolean;
+  title: string; children: ReactNode; foot?: ReactNode; isWide?: boolean;
+  /** Without it, only what is in the dialog ends it. */
+  onClose?: () => void;
 }) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const dialog = element.current;
+    const before = document.activeElement;
     if (dialog && !dialog.open) dialog.showModal();
+    // Who opened it has the keyboard again when it is gone.
+    return () => { if (before instanceof HTMLElement && before.isConnected) before.focus(); };
   }, []);
   return (
-    <dialog ref={element} className={isWide ? "wide" : undefined} aria-labelledby={id} onCancel={(event) => { event.preventDefault(); onClose(); }}
-      onClick={(event) => { if (event.target === element.current) onClose(); }}>
-      <div className="dialog-head"><h2 id={id}>{title}</h2><Button tone="quiet" icon="close" aria-label="Close" onClick={onClose} /></div>
+    <dialog ref={element} className={isWide ? "wide" : undefined} aria-labelledby={id} onCancel={(event) => { event.preventDefault(); onClose?.(); }}
+      onClick={(event) => { if (event.target === element.current) onClose?.(); }}>
+      <div className="dialog-head"><h2 id={id}>{title}</h2>{onClose && <Button tone="quiet" icon="close" aria-label="Close" onClick={onClose} />}</div>
       {children}
       {foot && <div className="dialog-foot">{foot}</div>}
     </dialog>

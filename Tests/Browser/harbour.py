@@ -1,0 +1,120 @@
+"""A whole platform with the web page, started from the built programs in a folder of its own, and its API."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def free_ports(count):
+    """The first of that many neighbouring ports that nobody listens on."""
+    for first in range(20000 + os.getpid() % 4000 * 4, 60000, count):
+        sockets = []
+        try:
+            for port in range(first, first + count):
+                one = socket.socket()
+                sockets.append(one)
+                one.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+        finally:
+            for one in sockets:
+                one.close()
+    raise RuntimeError("no ports are free")
+
+
+class Platform:
+    """What `harbour up` starts."""
+
+    def __init__(self, binaries, page, runtime):
+        self.binaries = binaries
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="harbour-page-"))
+        self.folder.chmod(0o755)
+        self.data = self.folder / "data"
+        share = self.folder / "share"
+        for made in (self.data / "runtime", share):
+            made.mkdir(parents=True)
+        (self.data / "runtime" / "current").symlink_to(os.path.realpath(runtime))
+        for name, target in (("sql", ROOT / "schemas/sql"), ("samples", ROOT / "deploy/samples"), ("page", page)):
+            (share / name).symlink_to(target)
+        self.port = free_ports(4)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **os.environ,
+            "HARBOUR_DATA": str(self.data),
+            "HARBOUR_PORT": str(self.port),
+            "HARBOUR_RESOURCES": str(share),
+            "HARBOUR_DRIVER_RUNTIME_FOLDER": str(ROOT / "Libraries/Runtime"),
+        }
+
+    def harbour(self, *arguments):
+        """Runs the command line to its end and returns what it printed."""
+        done = subprocess.run(
+            [f"{self.binaries}/harbour", *arguments], env=self.environment, capture_output=True, text=True, timeout=180
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"harbour {' '.join(arguments)}: {done.stdout}{done.stderr}\n{self.logs()}")
+        return done.stdout
+
+    def up(self):
+        self.harbour("up", "--timeout", "120")
+        self.token = (self.data / "secrets/admin-token").read_text().strip()
+
+    def down(self):
+        """Ends everything and removes the folder."""
+        try:
+            self.harbour("down")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self, program):
+        """Kills a program as `kill -9` does; the supervisor starts it again."""
+        for line in self.harbour("status").splitlines():
+            words = line.split()
+            if words and words[0] == program:
+                os.kill(int(words[2]), signal.SIGKILL)
+                return
+        raise RuntimeError(f"{program} does not run")
+
+    def call(self, method, path, body=None):
+        """Calls the API as the administrator."""
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"authorization": f"Bearer {self.token}", "content-type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+
+    def logs(self, lines=25):
+        """The last lines of all logs, for the message of a test that fails."""
+        parts = []
+        for log in sorted((self.data / "logs").glob("*.log")):
+            parts += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-lines:]]
+        return "\n".join(parts)
+
+
+def eventually(what, condition, seconds=60):
+    """Looks until the condition holds and returns its value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.1)
