@@ -151,7 +151,10 @@ let services: [Target] =
     )
     + service(
         "Scheduler", executable: "scheduler",
-        serviceBase + ["ServiceClients", "Compression", "CronSchedule", "NotebookFormats"])
+        serviceBase + [
+            "ServiceClients", "Compression", "CronSchedule", "NotebookFormats", "HTTPMessage", "Cryptography",
+            "WebClient",
+        ])
     + service(
         "Cluster", executable: "cluster",
         serviceBase + ["ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer", "Compression"],

@@ -7,6 +7,7 @@ internal import Lifecycle
 internal import Postgres
 internal import ServiceClients
 public import ServiceKit
+internal import WebClient
 
 /// The service that owns jobs, their schedules and their runs.
 public enum SchedulerService {
@@ -19,6 +20,18 @@ public enum SchedulerService {
     private static let activeRuns = Option<Int>.integer(
         "max-active-runs", in: 1...100_000, environment: "HARBOUR_SCHEDULER_MAX_ACTIVE_RUNS", default: "500",
         help: "How many runs this scheduler decides for at a time; more wait.")
+    private static let webhookSecret = Option<String>.string(
+        "webhook-secret", secret: true,
+        help: "What calls to other people's addresses are signed with; without it they are not signed."
+    ).optional()
+    private static let airflowURL = Option<String>.string(
+        "airflow-base-url", aliases: ["AIRFLOW_BASE_URL"], help: "Where the Airflow of Airflow tasks is."
+    ).optional()
+    private static let airflowUser = Option<String>.string(
+        "airflow-username", aliases: ["AIRFLOW_USERNAME"], default: "airflow", help: "Who we are in Airflow.")
+    private static let airflowPassword = Option<String>.string(
+        "airflow-password", aliases: ["AIRFLOW_PASSWORD"], default: "", secret: true,
+        help: "Our password in Airflow.")
     private static let lease = Option<Int>.integer(
         "lease-seconds", in: 1...300, environment: "HARBOUR_SCHEDULER_LEASE_SECONDS", default: "12",
         help: "How long a scheduler that says nothing keeps its runs; then another one takes them over.")
@@ -30,7 +43,10 @@ public enum SchedulerService {
     /// What its executable and its tests start.
     public static let definition = ServiceDefinition(
         name: "scheduler", summary: "Keeps jobs and their schedules, and runs them on clusters.", defaultPort: 8001,
-        ownOptions: [clusterURL, workspaceURL, activeRuns, lease, instance], document: SchedulerAPI.document,
+        ownOptions: [
+            clusterURL, workspaceURL, activeRuns, lease, instance, webhookSecret, airflowURL, airflowUser,
+            airflowPassword,
+        ], document: SchedulerAPI.document,
         build: build)
 
     private static func build(
@@ -44,10 +60,16 @@ public enum SchedulerService {
             try ServiceClient(
                 http: http, baseURL: environment.configuration[url], token: environment.serviceToken, service: service)
         }
+        let configuration = environment.configuration
+        let web = try WebClient(loop: loop)
         let context = EngineContext(
             loop: loop, pool: pool, clusters: try client(clusterURL, "cluster"),
-            workspace: try client(workspaceURL, "workspace"), signals: RunSignals(loop: loop))
-        let configuration = environment.configuration
+            workspace: try client(workspaceURL, "workspace"), signals: RunSignals(loop: loop), web: web,
+            signer: configuration[webhookSecret].map { WebhookSigner(secret: $0) },
+            airflow: configuration[airflowURL].map {
+                AirflowClient(
+                    web: web, baseURL: $0, user: configuration[airflowUser], password: configuration[airflowPassword])
+            })
         let owner = configuration[instance] ?? configuration[environment.options.listen].description
         let engine = SchedulerEngine(
             context: context, owner: owner,

@@ -17,6 +17,7 @@ struct SchedulerFixture: Sendable {
     let scriptedURL: String
     let client: ServiceClient
     let service: RunningService
+    var outside: OutsideWorld { scripted.outside }
 
     static func with(_ body: @escaping @Sendable (SchedulerFixture) async throws -> Void) async throws {
         let database = try await PostgresFixture.shared().makeDatabase()
@@ -49,6 +50,8 @@ struct SchedulerFixture: Sendable {
             arguments: [
                 "--listen", "127.0.0.1:0", "--service-token", "t", "--database-url", database.url, "--schema-folder",
                 String(migrations), "--cluster-url", url, "--workspace-url", url, "--instance", instance,
+                "--webhook-secret", "s3cret", "--airflow-base-url", url, "--airflow-username", "me",
+                "--airflow-password", "secret",
             ], loop: loop)
     }
 

@@ -22,6 +22,7 @@ final class ScriptedServices: Sendable {
         var contextSpecs: [String: ContextSpec] = [:]
     }
     private let state = Mutex(State())
+    let outside = OutsideWorld()
 
     /// How often each command was begun; more than once is a defect.
     var started: [String: Int] { state.withLock { $0.started } }
@@ -45,6 +46,7 @@ final class ScriptedServices: Sendable {
             registerWorkspace(router)
             registerClusters(router)
             registerCommands(router)
+            outside.register(router)
             return []
         }
     }
@@ -141,6 +143,7 @@ final class ScriptedServices: Sendable {
             return true
         }
         guard isNew else { return }
+        let source = source.hasPrefix("%sh\n") ? String(source.dropFirst(4)) : source
         let words = source.split(separator: " ", maxSplits: 1).map(String.init)
         let rest = words.count > 1 ? words[1] : ""
         emit(id, [CommandEvent(sequence: 0, timestamp: .now, type: .state, state: .running)])
@@ -166,6 +169,7 @@ final class ScriptedServices: Sendable {
                 ])
         case "exit":
             emit(id, [CommandEvent(sequence: 0, timestamp: .now, type: .exit, text: rest), terminal(.finished)])
+        case "import": emit(id, [terminal(.finished)])
         case "pause":
             Task { [self] in
                 try await Task.sleep(for: .milliseconds(Int(rest) ?? 0))

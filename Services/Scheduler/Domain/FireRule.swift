@@ -102,6 +102,10 @@ extension JobSpec {
         if let trigger, (trigger.periodic != nil) == (trigger.jobCompletion != nil) {
             return "A trigger has exactly one of periodic and job_completion."
         }
+        let told = (webhookNotifications?.onSuccess ?? []) + (webhookNotifications?.onFailure ?? [])
+        if let wrong = told.first(where: { !JobGraph.isWebAddress($0.url) }) {
+            return "Notifications go to http and https addresses; \(wrong.url) is none."
+        }
         if continuous != nil, maxConcurrentRuns ?? 1 != 1 {
             return "A continuous job has one run at a time: leave max_concurrent_runs out."
         }

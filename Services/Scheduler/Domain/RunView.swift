@@ -32,7 +32,7 @@ extension RunRow {
         let outcome = task.record.attempts.last?.outcome
         let place = task.record.place
         return RunTask(
-            taskKey: task.key, dependsOn: spec?.dependsOn, notebookPath: spec?.notebookTask?.notebookPath,
+            taskKey: task.key, dependsOn: spec?.dependsOn, notebookPath: spec?.sourcePath,
             revisionID: task.revisionID,
             state: task.record.state(
                 waitsFor: waitsFor, executed: executed, isRunTimedOut: record.ending == .timedOut),

@@ -1,3 +1,4 @@
+internal import Core
 internal import HarbourProtocol
 
 // What a task of the contract is, and whether it makes sense by itself.
@@ -5,26 +6,76 @@ internal import HarbourProtocol
 extension TaskSpec {
     /// The members that say what it does; exactly one has to be there.
     var kinds: [String] {
-        [
-            ("notebook_task", notebookTask != nil), ("condition_task", conditionTask != nil),
-            ("run_job_task", runJobTask != nil), ("for_each_task", forEachTask != nil),
-        ].filter(\.1).map(\.0)
+        let present = [
+            notebookTask != nil, sparkPythonTask != nil, sqlTask != nil, pythonWheelTask != nil, shellTask != nil,
+            webhookTask != nil, airflowTask != nil, conditionTask != nil, runJobTask != nil, forEachTask != nil,
+        ]
+        return zip(TaskSpec.allKinds, present).filter(\.1).map(\.0)
     }
 
-    static let allKinds = "notebook_task, condition_task, run_job_task, for_each_task"
+    static let allKinds = [
+        "notebook_task", "spark_python_task", "sql_task", "python_wheel_task", "shell_task", "webhook_task",
+        "airflow_task", "condition_task", "run_job_task", "for_each_task",
+    ]
 
     /// Whether it runs on a cluster.
-    var needsCluster: Bool { notebookTask != nil }
+    var needsCluster: Bool {
+        notebookTask != nil || sparkPythonTask != nil || sqlTask != nil || pythonWheelTask != nil || shellTask != nil
+    }
 
     /// Whether it has attempts of its own that may fail and be tried again.
     var isTried: Bool { conditionTask == nil && forEachTask == nil }
 
+    /// The file of the workspace that it runs, frozen when the run begins.
+    var sourcePath: String? { notebookTask?.notebookPath ?? sparkPythonTask?.pythonFile ?? sqlTask?.file }
+
+    /// The task with all its texts that may hold references changed.
+    func mapTexts(_ change: (String) throws(HarbourError) -> String) throws(HarbourError) -> TaskSpec {
+        func map(_ texts: [String: String]?) throws(HarbourError) -> [String: String]? {
+            guard let texts else { return nil }
+            var changed: [String: String] = [:]
+            for (key, text) in texts { changed[key] = try change(text) }
+            return changed
+        }
+        func map(_ texts: [String]?) throws(HarbourError) -> [String]? {
+            guard let texts else { return nil }
+            var changed: [String] = []
+            for text in texts { changed.append(try change(text)) }
+            return changed
+        }
+        func map(_ text: String?) throws(HarbourError) -> String? {
+            guard let text else { return nil }
+            return try change(text)
+        }
+        var spec = self
+        spec.notebookTask?.baseParameters = try map(notebookTask?.baseParameters)
+        spec.sparkPythonTask?.parameters = try map(sparkPythonTask?.parameters)
+        spec.sqlTask?.parameters = try map(sqlTask?.parameters)
+        spec.sqlTask?.statement = try map(sqlTask?.statement)
+        spec.pythonWheelTask?.parameters = try map(pythonWheelTask?.parameters)
+        spec.pythonWheelTask?.namedParameters = try map(pythonWheelTask?.namedParameters)
+        if let command = shellTask?.command { spec.shellTask?.command = try change(command) }
+        if let url = webhookTask?.url { spec.webhookTask?.url = try change(url) }
+        spec.webhookTask?.headers = try map(webhookTask?.headers)
+        spec.webhookTask?.body = try map(webhookTask?.body)
+        spec.airflowTask?.conf = try map(airflowTask?.conf)
+        spec.runJobTask?.jobParameters = try map(runJobTask?.jobParameters)
+        if let conditionTask {
+            spec.conditionTask?.left = try change(conditionTask.left)
+            spec.conditionTask?.right = try change(conditionTask.right)
+        }
+        if let inputs = forEachTask?.inputs { spec.forEachTask?.inputs = try change(inputs) }
+        return spec
+    }
+
     /// The texts of it that may hold references.
     var texts: [String] {
-        var texts = Array((notebookTask?.baseParameters ?? [:]).values)
-        texts += Array((runJobTask?.jobParameters ?? [:]).values)
-        if let conditionTask { texts += [conditionTask.left, conditionTask.right] }
-        if let forEachTask { texts.append(forEachTask.inputs) }
+        var texts: [String] = []
+        // Nothing is thrown where nothing is looked up.
+        _ = try? mapTexts { text throws(HarbourError) in
+            texts.append(text)
+            return text
+        }
         return texts
     }
 }
@@ -33,9 +84,11 @@ extension NestedTask {
     /// The same as a task by itself.
     var spec: TaskSpec {
         TaskSpec(
-            taskKey: taskKey, description: description, notebookTask: notebookTask, runJobTask: runJobTask,
-            existingClusterID: existingClusterID, jobClusterKey: jobClusterKey, newCluster: newCluster,
-            timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis,
+            taskKey: taskKey, description: description, notebookTask: notebookTask, sparkPythonTask: sparkPythonTask,
+            sqlTask: sqlTask, pythonWheelTask: pythonWheelTask, shellTask: shellTask, webhookTask: webhookTask,
+            airflowTask: airflowTask, runJobTask: runJobTask, existingClusterID: existingClusterID,
+            jobClusterKey: jobClusterKey, newCluster: newCluster, timeoutSeconds: timeoutSeconds,
+            maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis,
             maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
     }
 }
@@ -46,7 +99,7 @@ extension JobGraph {
         let key = task.taskKey
         guard task.kinds.count == 1 else {
             let given = task.kinds.isEmpty ? "none" : task.kinds.joined(separator: " and ")
-            return ["\(key) needs exactly one of \(TaskSpec.allKinds); it has \(given)."]
+            return ["\(key) needs exactly one of \(TaskSpec.allKinds.joined(separator: ", ")); it has \(given)."]
         }
         var problems = clusterProblems(of: task)
         if !task.isTried, (task.maxRetries ?? 0) != 0 || task.retryOnTimeout ?? false {
@@ -55,8 +108,19 @@ extension JobGraph {
         if let min = task.minRetryIntervalMillis, let max = task.maxRetryIntervalMillis, max < min {
             problems.append("\(key) has a max_retry_interval_millis below its min_retry_interval_millis.")
         }
+        if let sql = task.sqlTask, (sql.statement == nil) == (sql.file == nil) {
+            problems.append("\(key) needs exactly one of statement and file in its sql_task.")
+        }
+        if let url = task.webhookTask?.url, !JobGraph.isWebAddress(url) {
+            problems.append("\(key) calls \(url), which is neither an http nor an https address.")
+        }
         if let nested = task.forEachTask?.task { problems += shapeProblems(of: nested.spec) }
         return problems
+    }
+
+    static func isWebAddress(_ url: String) -> Bool {
+        let text = url.lowercased()
+        return text.hasPrefix("http://") || text.hasPrefix("https://") || text.hasPrefix("{{")
     }
 
     private func clusterProblems(of task: TaskSpec) -> [String] {

@@ -21,8 +21,8 @@ struct AttemptOrder: Sendable {
     var number: Int
     var task: TaskSpec
     var choice: ClusterChoice
-    var revisionID: Int64
-    /// Values for the notebook's widgets.
+    var program: TaskProgram
+    /// Values for widgets.
     var parameters: [String: String]
     /// What earlier tasks left, by task.
     var taskValues: [String: JSONValue]
@@ -103,14 +103,14 @@ actor AttemptRunner: AttemptWork {
         var place: String?
         let outcome: AttemptOutcome
         do {
-            let content = try await readNotebook()
+            let content = try await readProgram()
             let clusterID = try await keeper.acquire(order.choice)
             place = clusterID
             try await progress.place(
-                attempt: order.attemptID, clusterID: clusterID, revisionID: order.revisionID, executedAt: nil)
+                attempt: order.attemptID, clusterID: clusterID, revisionID: order.program.revisionID, executedAt: nil)
             try await makeContext(clusterID, content)
             try await progress.place(
-                attempt: order.attemptID, clusterID: clusterID, revisionID: order.revisionID, executedAt: .now)
+                attempt: order.attemptID, clusterID: clusterID, revisionID: order.program.revisionID, executedAt: .now)
             outcome = try await runCells(of: content, on: clusterID)
         } catch {
             outcome = failure(HarbourError.wrap(error))
@@ -126,12 +126,14 @@ actor AttemptRunner: AttemptWork {
         return .failure(error.code.name, error.message)
     }
 
-    private func readNotebook() async throws -> NotebookContent {
-        try await context.persistently("reading a notebook") { [context, order] in
+    private func readProgram() async throws -> NotebookContent {
+        guard let revisionID = order.program.revisionID else { return try order.program.content(nil) }
+        let revision = try await context.persistently("reading a notebook") { [context, order] in
             try await context.workspace.call(
-                WorkspaceAPI.readRevision, .init(revisionID: order.revisionID),
+                WorkspaceAPI.readRevision, .init(revisionID: revisionID),
                 context: .within(.seconds(30), user: order.user))
         }
+        return try order.program.content(revision)
     }
 
     private func makeContext(_ clusterID: String, _ content: NotebookContent) async throws {

@@ -2,6 +2,7 @@ internal import Core
 internal import EventLoop
 internal import Postgres
 internal import ServiceClients
+internal import WebClient
 
 /// What the parts of the engine share.
 struct EngineContext: Sendable {
@@ -11,6 +12,12 @@ struct EngineContext: Sendable {
     let workspace: ServiceClient
     /// Wakes who waits for news of runs.
     let signals: RunSignals
+    /// For the world outside.
+    let web: WebClient
+    /// Nil when no secret is set.
+    var signer: WebhookSigner?
+    /// Nil when no Airflow is set.
+    var airflow: AirflowClient?
 
     /// Repeats what failed because something was away for a moment, until it works or the task is cancelled.
     ///

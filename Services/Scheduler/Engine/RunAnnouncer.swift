@@ -3,7 +3,7 @@ internal import EventLoop
 internal import HarbourProtocol
 internal import Postgres
 
-/// Tells of runs that have ended, once each: it makes the runs of the jobs that wait for them.
+/// Tells of runs that have ended, once each: it makes the runs of the jobs that wait for them, and notifications.
 ///
 /// The end of a run leaves a mark in its row, in the statement that writes the end down; the mark is taken away in the
 /// transaction that makes the runs. So nothing is lost, and nothing doubled, whoever is killed.
@@ -11,6 +11,7 @@ actor RunAnnouncer {
     private let context: EngineContext
     private let jobs: JobStore
     private let runs: RunStore
+    private let notifications: NotificationStore
     private var isBusy = false
     private var isAskedAgain = false
     private var isStopped = false
@@ -24,6 +25,7 @@ actor RunAnnouncer {
         self.context = context
         jobs = JobStore(pool: context.pool)
         runs = RunStore(pool: context.pool)
+        notifications = NotificationStore(pool: context.pool)
     }
 
     /// Looks for ends that have not been told.
@@ -55,15 +57,21 @@ actor RunAnnouncer {
     /// Tells of some; true when there may be more.
     private func announce() async throws -> Bool {
         let limit = 100
-        return try await context.pool.transaction { [jobs, runs] transaction in
+        return try await context.pool.transaction { [jobs, runs, notifications] transaction in
             let rows = try await transaction.query(
                 """
                 SELECT \(unescaped: RunRow.columns) FROM runs WHERE NOT announced
                 ORDER BY run_id LIMIT \(Int64(limit)) FOR UPDATE
                 """)
             let ended = try rows.map { try RunRow($0) }
+            let listened = ended.filter { $0.settings.webhookNotifications != nil }.map(\.runID)
+            let tasks = listened.isEmpty ? [:] : try await runs.tasks(of: listened, iterations: false)
             for run in ended {
                 guard let jobID = run.jobID, let result = run.record.result else { continue }
+                let (destinations, payload) = run.notifications(result, tasks: tasks[run.runID] ?? [])
+                if !destinations.isEmpty {
+                    try await notifications.add(destinations, of: run.runID, payload: payload, in: transaction)
+                }
                 for job in try await jobs.waiting(for: jobID, in: transaction)
                 where job.settings.trigger?.jobCompletion?.wants(result.resultState) ?? false {
                     guard run.depth < Self.maxDepth else {

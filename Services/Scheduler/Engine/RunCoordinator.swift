@@ -133,7 +133,7 @@ actor RunCoordinator {
         for index in machine.plan.tasks.indices where taskRows[index].revisionID == nil {
             let spec = row.settings.tasks[index]
             // A task that has ended keeps what it has run.
-            guard let path = (spec.forEachTask?.task.spec ?? spec).notebookTask?.notebookPath,
+            guard let path = (spec.forEachTask?.task.spec ?? spec).sourcePath,
                 !machine.tasks[index].phase.isEnded
             else { continue }
             do {
@@ -194,26 +194,30 @@ actor RunCoordinator {
     /// - Throws: why the attempt cannot be, such as a reference without a value.
     private func runner(_ task: Int, _ attempt: Int) throws(HarbourError) -> (any AttemptWork)? {
         guard var spec = row.settings.definition(of: task, machine.tasks[task]) else { return nil }
+        spec = try spec.mapTexts { text throws(HarbourError) in try machine.resolve(text, for: task) }
         spec.taskKey = machine.key(of: task)
         let attemptID = machine.attemptID(task, attempt)
         if let runJob = spec.runJobTask {
             return ChildRun(
-                context: context, progress: progress, task: runJob,
-                parameters: try machine.resolve(runJob.jobParameters ?? [:], for: task),
+                context: context, progress: progress, task: runJob, parameters: runJob.jobParameters ?? [:],
                 parent: ParentAttempt(runID: runID, attemptID: attemptID, depth: row.depth + 1), user: row.creator)
+        }
+        if spec.webhookTask != nil || spec.airflowTask != nil {
+            return WebAttempt(context: context, progress: progress, task: spec, attemptID: attemptID)
         }
         // The iterations of a for-each task run the notebook that was frozen for it.
         let source = machine.tasks[task].place?.parent ?? task
         if let reason = missing[source] {
             throw HarbourError(ErrorCode(Termination.notebookNotFound.code, status: 404), reason)
         }
-        guard let revisionID = taskRows[source].revisionID, let choice = machine.plan(of: task).cluster else {
+        let revisionID = taskRows[source].revisionID
+        guard let choice = machine.plan(of: task).cluster, revisionID != nil || spec.sourcePath == nil else {
             return nil
         }
-        let own = try machine.resolve(spec.notebookTask?.baseParameters ?? [:], for: task)
+        let program = TaskProgram(task: spec, revisionID: revisionID)
         let order = AttemptOrder(
-            attemptID: attemptID, number: attempt, task: spec, choice: choice, revisionID: revisionID,
-            parameters: own.merging(try machine.resolve(row.parameters, for: task)) { $1 },
+            attemptID: attemptID, number: attempt, task: spec, choice: choice, program: program,
+            parameters: program.parameters.merging(try machine.resolve(row.parameters, for: task)) { $1 },
             taskValues: machine.taskValues, user: row.creator)
         return AttemptRunner(context: context, order: order, progress: progress, keeper: keeper, log: log)
     }

@@ -14,12 +14,19 @@ actor SchedulerEngine {
         var lease = Duration.seconds(12)
     }
 
+    /// What the database tells of.
+    private static let channels = [
+        "scheduler_runs", "scheduler_jobs", "scheduler_cancel", "scheduler_ends", "scheduler_notifications",
+        "scheduler_events",
+    ]
+
     private let context: EngineContext
     private let limits: Limits
     private let claims: RunClaims
     private let runs: RunStore
     private let firer: ScheduleFirer
     private let announcer: RunAnnouncer
+    private let notifier: Notifier
     private var coordinators: [Int64: RunCoordinator] = [:]
     private var listening: [Task<Void, Never>] = []
     private var isClaiming = false
@@ -39,17 +46,19 @@ actor SchedulerEngine {
         runs = RunStore(pool: context.pool)
         firer = ScheduleFirer(context: context)
         announcer = RunAnnouncer(context: context)
+        notifier = Notifier(context: context)
     }
 
     /// Takes up what an earlier process of this name has left, and begins.
     func start() async throws {
         try await claims.releaseLeftovers()
-        for channel in ["scheduler_runs", "scheduler_jobs", "scheduler_cancel", "scheduler_ends", "scheduler_events"] {
+        for channel in Self.channels {
             listening.append(context.loop.spawn { [self] in await listen(channel) })
         }
         context.loop.spawn { [self] in await releaseForgottenClusters() }
         await firer.look()
         await announcer.look()
+        await notifier.look()
         claim()
     }
 
@@ -61,6 +70,7 @@ actor SchedulerEngine {
         takeover?.cancel()
         await firer.stop()
         await announcer.stop()
+        await notifier.stop()
         for coordinator in coordinators.values { await coordinator.abandon() }
         do { try await claims.releaseLeftovers() } catch {
             // The leases run out by themselves.
@@ -79,6 +89,7 @@ actor SchedulerEngine {
             case ("scheduler_runs", _): claim()
             case ("scheduler_jobs", _): await firer.look()
             case ("scheduler_ends", _): await announcer.look()
+            case ("scheduler_notifications", _): await notifier.look()
             case ("scheduler_cancel", .message(_, let payload)): await cancel(Int64(payload) ?? 0)
             // What was said while the connection was away was not heard.
             case ("scheduler_cancel", .reconnected): await cancelRequested()

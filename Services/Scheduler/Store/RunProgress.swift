@@ -112,6 +112,15 @@ struct RunProgress: Sendable {
         }
     }
 
+    /// Says that an attempt that needs no cluster has begun.
+    func begun(attempt: String) async throws {
+        try await pool.transaction { transaction in
+            try await hold(transaction)
+            try await transaction.query(
+                "UPDATE attempts SET executed_at = coalesce(executed_at, now()) WHERE attempt_id = \(attempt)")
+        }
+    }
+
     /// Says which run the attempt of a run-job task waits for.
     func place(attempt: String, childRunID: Int64) async throws {
         try await pool.transaction { transaction in

@@ -31,6 +31,8 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
     public var timeoutSeconds: Optional<Int>
     /// Names for finding. At most 50 keys.
     public var tags: Optional<[String: String]>
+    /// Addresses that are told how a run ended: signed, and again until they answer. schemas/workflows.md has the form.
+    public var webhookNotifications: Optional<WebhookNotifications>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -45,7 +47,8 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         maxConcurrentRuns: Int? = nil,
         queue: QueueSettings? = nil,
         timeoutSeconds: Int? = nil,
-        tags: [String: String]? = nil
+        tags: [String: String]? = nil,
+        webhookNotifications: WebhookNotifications? = nil
     ) {
         self.name = name
         self.description = description
@@ -59,6 +62,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         self.queue = queue
         self.timeoutSeconds = timeoutSeconds
         self.tags = tags
+        self.webhookNotifications = webhookNotifications
     }
 
     /// Writes an object.
@@ -108,6 +112,10 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"tags\":")
             tags.encode(to: &writer)
         }
+        if let webhookNotifications {
+            writer.key(quoted: "\"webhook_notifications\":")
+            webhookNotifications.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -125,7 +133,8 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         var queue: QueueSettings?
         var timeoutSeconds: Int?
         var tags: [String: String]?
-        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{a}\"trigger\":\u{d}\"continuous\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{8}\"queue\":\u{12}\"timeout_seconds\":\u{7}\"tags\":")
+        var webhookNotifications: WebhookNotifications?
+        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{a}\"trigger\":\u{d}\"continuous\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{8}\"queue\":\u{12}\"timeout_seconds\":\u{7}\"tags\":\u{18}\"webhook_notifications\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -141,12 +150,13 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
                 case 9: if try !reader.null() { queue = try QueueSettings(from: &reader) }
                 case 10: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
                 case 11: if try !reader.null() { tags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
+                case 12: if try !reader.null() { webhookNotifications = try WebhookNotifications(from: &reader) }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.init(name: consume name, description: consume description, tasks: consume tasks, jobClusters: consume jobClusters, schedule: consume schedule, trigger: consume trigger, continuous: continuous, parameters: consume parameters, maxConcurrentRuns: maxConcurrentRuns, queue: queue, timeoutSeconds: timeoutSeconds, tags: consume tags)
+        self.init(name: consume name, description: consume description, tasks: consume tasks, jobClusters: consume jobClusters, schedule: consume schedule, trigger: consume trigger, continuous: continuous, parameters: consume parameters, maxConcurrentRuns: maxConcurrentRuns, queue: queue, timeoutSeconds: timeoutSeconds, tags: consume tags, webhookNotifications: consume webhookNotifications)
     }
 }

@@ -12,6 +12,18 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
     public var description: Optional<String>
     /// Run a notebook of the workspace.
     public var notebookTask: Optional<NotebookTask>
+    /// Run a Python script.
+    public var sparkPythonTask: Optional<SparkPythonTask>
+    /// Run SQL on Spark: exactly one of statement and file.
+    public var sqlTask: Optional<SqlTask>
+    /// Call an entry point of an installed package.
+    public var pythonWheelTask: Optional<PythonWheelTask>
+    /// Run a script by bash on the cluster's driver.
+    public var shellTask: Optional<ShellTask>
+    /// Call an HTTP address; any status below 300 is success, and the answer is the exit value.
+    public var webhookTask: Optional<WebhookTask>
+    /// Run a DAG of Airflow and wait for its end. AIRFLOW_BASE_URL, AIRFLOW_USERNAME and AIRFLOW_PASSWORD say where.
+    public var airflowTask: Optional<AirflowTask>
     /// Run another job and wait for its end.
     public var runJobTask: Optional<RunJobTask>
     /// Run on this cluster. At most 64 characters.
@@ -37,6 +49,12 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         taskKey: String,
         description: String? = nil,
         notebookTask: NotebookTask? = nil,
+        sparkPythonTask: SparkPythonTask? = nil,
+        sqlTask: SqlTask? = nil,
+        pythonWheelTask: PythonWheelTask? = nil,
+        shellTask: ShellTask? = nil,
+        webhookTask: WebhookTask? = nil,
+        airflowTask: AirflowTask? = nil,
         runJobTask: RunJobTask? = nil,
         existingClusterID: String? = nil,
         jobClusterKey: String? = nil,
@@ -50,6 +68,12 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         self.taskKey = taskKey
         self.description = description
         self.notebookTask = notebookTask
+        self.sparkPythonTask = sparkPythonTask
+        self.sqlTask = sqlTask
+        self.pythonWheelTask = pythonWheelTask
+        self.shellTask = shellTask
+        self.webhookTask = webhookTask
+        self.airflowTask = airflowTask
         self.runJobTask = runJobTask
         self.existingClusterID = existingClusterID
         self.jobClusterKey = jobClusterKey
@@ -73,6 +97,30 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         if let notebookTask {
             writer.key(quoted: "\"notebook_task\":")
             notebookTask.encode(to: &writer)
+        }
+        if let sparkPythonTask {
+            writer.key(quoted: "\"spark_python_task\":")
+            sparkPythonTask.encode(to: &writer)
+        }
+        if let sqlTask {
+            writer.key(quoted: "\"sql_task\":")
+            sqlTask.encode(to: &writer)
+        }
+        if let pythonWheelTask {
+            writer.key(quoted: "\"python_wheel_task\":")
+            pythonWheelTask.encode(to: &writer)
+        }
+        if let shellTask {
+            writer.key(quoted: "\"shell_task\":")
+            shellTask.encode(to: &writer)
+        }
+        if let webhookTask {
+            writer.key(quoted: "\"webhook_task\":")
+            webhookTask.encode(to: &writer)
+        }
+        if let airflowTask {
+            writer.key(quoted: "\"airflow_task\":")
+            airflowTask.encode(to: &writer)
         }
         if let runJobTask {
             writer.key(quoted: "\"run_job_task\":")
@@ -118,6 +166,12 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         var taskKey: String?
         var description: String?
         var notebookTask: NotebookTask?
+        var sparkPythonTask: SparkPythonTask?
+        var sqlTask: SqlTask?
+        var pythonWheelTask: PythonWheelTask?
+        var shellTask: ShellTask?
+        var webhookTask: WebhookTask?
+        var airflowTask: AirflowTask?
         var runJobTask: RunJobTask?
         var existingClusterID: String?
         var jobClusterKey: String?
@@ -127,27 +181,33 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         var minRetryIntervalMillis: Int?
         var maxRetryIntervalMillis: Int?
         var retryOnTimeout: Bool?
-        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{10}\"notebook_task\":\u{f}\"run_job_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{1c}\"max_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
+        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{10}\"notebook_task\":\u{14}\"spark_python_task\":\u{b}\"sql_task\":\u{14}\"python_wheel_task\":\u{d}\"shell_task\":\u{f}\"webhook_task\":\u{f}\"airflow_task\":\u{f}\"run_job_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{1c}\"max_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: taskKey = try reader.string(length: 1...100, letters: JSONLetters(pattern: "^[A-Za-z0-9_-]+$", low: 0x3ff200000000000, high: 0x7fffffe87fffffe))
                 case 1: if try !reader.null() { description = try reader.string(length: 0...1000) }
                 case 2: if try !reader.null() { notebookTask = try NotebookTask(from: &reader) }
-                case 3: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
-                case 4: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
-                case 5: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
-                case 6: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
-                case 7: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                case 8: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
-                case 9: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
-                case 10: if try !reader.null() { maxRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
-                case 11: if try !reader.null() { retryOnTimeout = try reader.bool() }
+                case 3: if try !reader.null() { sparkPythonTask = try SparkPythonTask(from: &reader) }
+                case 4: if try !reader.null() { sqlTask = try SqlTask(from: &reader) }
+                case 5: if try !reader.null() { pythonWheelTask = try PythonWheelTask(from: &reader) }
+                case 6: if try !reader.null() { shellTask = try ShellTask(from: &reader) }
+                case 7: if try !reader.null() { webhookTask = try WebhookTask(from: &reader) }
+                case 8: if try !reader.null() { airflowTask = try AirflowTask(from: &reader) }
+                case 9: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
+                case 10: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
+                case 11: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
+                case 12: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
+                case 13: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 14: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
+                case 15: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 16: if try !reader.null() { maxRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 17: if try !reader.null() { retryOnTimeout = try reader.bool() }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
-        self.init(taskKey: consume taskKey, description: consume description, notebookTask: consume notebookTask, runJobTask: consume runJobTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
+        self.init(taskKey: consume taskKey, description: consume description, notebookTask: consume notebookTask, sparkPythonTask: consume sparkPythonTask, sqlTask: consume sqlTask, pythonWheelTask: consume pythonWheelTask, shellTask: consume shellTask, webhookTask: consume webhookTask, airflowTask: consume airflowTask, runJobTask: consume runJobTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
     }
 }

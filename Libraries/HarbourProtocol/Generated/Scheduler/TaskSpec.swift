@@ -18,6 +18,18 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
     public var disabled: Optional<Bool>
     /// Run a notebook of the workspace.
     public var notebookTask: Optional<NotebookTask>
+    /// Run a Python script.
+    public var sparkPythonTask: Optional<SparkPythonTask>
+    /// Run SQL on Spark: exactly one of statement and file.
+    public var sqlTask: Optional<SqlTask>
+    /// Call an entry point of an installed package.
+    public var pythonWheelTask: Optional<PythonWheelTask>
+    /// Run a script by bash on the cluster's driver.
+    public var shellTask: Optional<ShellTask>
+    /// Call an HTTP address; any status below 300 is success, and the answer is the exit value.
+    public var webhookTask: Optional<WebhookTask>
+    /// Run a DAG of Airflow and wait for its end. AIRFLOW_BASE_URL, AIRFLOW_USERNAME and AIRFLOW_PASSWORD say where.
+    public var airflowTask: Optional<AirflowTask>
     /// Compare two values; tasks that depend on it follow one outcome.
     public var conditionTask: Optional<ConditionTask>
     /// Run another job and wait for its end.
@@ -50,6 +62,12 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         runIf: RunIf? = nil,
         disabled: Bool? = nil,
         notebookTask: NotebookTask? = nil,
+        sparkPythonTask: SparkPythonTask? = nil,
+        sqlTask: SqlTask? = nil,
+        pythonWheelTask: PythonWheelTask? = nil,
+        shellTask: ShellTask? = nil,
+        webhookTask: WebhookTask? = nil,
+        airflowTask: AirflowTask? = nil,
         conditionTask: ConditionTask? = nil,
         runJobTask: RunJobTask? = nil,
         forEachTask: ForEachTask? = nil,
@@ -68,6 +86,12 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         self.runIf = runIf
         self.disabled = disabled
         self.notebookTask = notebookTask
+        self.sparkPythonTask = sparkPythonTask
+        self.sqlTask = sqlTask
+        self.pythonWheelTask = pythonWheelTask
+        self.shellTask = shellTask
+        self.webhookTask = webhookTask
+        self.airflowTask = airflowTask
         self.conditionTask = conditionTask
         self.runJobTask = runJobTask
         self.forEachTask = forEachTask
@@ -105,6 +129,30 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         if let notebookTask {
             writer.key(quoted: "\"notebook_task\":")
             notebookTask.encode(to: &writer)
+        }
+        if let sparkPythonTask {
+            writer.key(quoted: "\"spark_python_task\":")
+            sparkPythonTask.encode(to: &writer)
+        }
+        if let sqlTask {
+            writer.key(quoted: "\"sql_task\":")
+            sqlTask.encode(to: &writer)
+        }
+        if let pythonWheelTask {
+            writer.key(quoted: "\"python_wheel_task\":")
+            pythonWheelTask.encode(to: &writer)
+        }
+        if let shellTask {
+            writer.key(quoted: "\"shell_task\":")
+            shellTask.encode(to: &writer)
+        }
+        if let webhookTask {
+            writer.key(quoted: "\"webhook_task\":")
+            webhookTask.encode(to: &writer)
+        }
+        if let airflowTask {
+            writer.key(quoted: "\"airflow_task\":")
+            airflowTask.encode(to: &writer)
         }
         if let conditionTask {
             writer.key(quoted: "\"condition_task\":")
@@ -161,6 +209,12 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         var runIf: RunIf?
         var disabled: Bool?
         var notebookTask: NotebookTask?
+        var sparkPythonTask: SparkPythonTask?
+        var sqlTask: SqlTask?
+        var pythonWheelTask: PythonWheelTask?
+        var shellTask: ShellTask?
+        var webhookTask: WebhookTask?
+        var airflowTask: AirflowTask?
         var conditionTask: ConditionTask?
         var runJobTask: RunJobTask?
         var forEachTask: ForEachTask?
@@ -172,7 +226,7 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         var minRetryIntervalMillis: Int?
         var maxRetryIntervalMillis: Int?
         var retryOnTimeout: Bool?
-        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{d}\"depends_on\":\u{9}\"run_if\":\u{b}\"disabled\":\u{10}\"notebook_task\":\u{11}\"condition_task\":\u{f}\"run_job_task\":\u{10}\"for_each_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{1c}\"max_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
+        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{d}\"depends_on\":\u{9}\"run_if\":\u{b}\"disabled\":\u{10}\"notebook_task\":\u{14}\"spark_python_task\":\u{b}\"sql_task\":\u{14}\"python_wheel_task\":\u{d}\"shell_task\":\u{f}\"webhook_task\":\u{f}\"airflow_task\":\u{11}\"condition_task\":\u{f}\"run_job_task\":\u{10}\"for_each_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{1c}\"max_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -182,22 +236,28 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
                 case 3: if try !reader.null() { runIf = try RunIf(from: &reader) }
                 case 4: if try !reader.null() { disabled = try reader.bool() }
                 case 5: if try !reader.null() { notebookTask = try NotebookTask(from: &reader) }
-                case 6: if try !reader.null() { conditionTask = try ConditionTask(from: &reader) }
-                case 7: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
-                case 8: if try !reader.null() { forEachTask = try ForEachTask(from: &reader) }
-                case 9: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
-                case 10: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
-                case 11: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
-                case 12: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                case 13: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
-                case 14: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
-                case 15: if try !reader.null() { maxRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
-                case 16: if try !reader.null() { retryOnTimeout = try reader.bool() }
+                case 6: if try !reader.null() { sparkPythonTask = try SparkPythonTask(from: &reader) }
+                case 7: if try !reader.null() { sqlTask = try SqlTask(from: &reader) }
+                case 8: if try !reader.null() { pythonWheelTask = try PythonWheelTask(from: &reader) }
+                case 9: if try !reader.null() { shellTask = try ShellTask(from: &reader) }
+                case 10: if try !reader.null() { webhookTask = try WebhookTask(from: &reader) }
+                case 11: if try !reader.null() { airflowTask = try AirflowTask(from: &reader) }
+                case 12: if try !reader.null() { conditionTask = try ConditionTask(from: &reader) }
+                case 13: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
+                case 14: if try !reader.null() { forEachTask = try ForEachTask(from: &reader) }
+                case 15: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
+                case 16: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
+                case 17: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
+                case 18: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 19: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
+                case 20: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 21: if try !reader.null() { maxRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 22: if try !reader.null() { retryOnTimeout = try reader.bool() }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
-        self.init(taskKey: consume taskKey, description: consume description, dependsOn: consume dependsOn, runIf: runIf, disabled: disabled, notebookTask: consume notebookTask, conditionTask: consume conditionTask, runJobTask: consume runJobTask, forEachTask: consume forEachTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
+        self.init(taskKey: consume taskKey, description: consume description, dependsOn: consume dependsOn, runIf: runIf, disabled: disabled, notebookTask: consume notebookTask, sparkPythonTask: consume sparkPythonTask, sqlTask: consume sqlTask, pythonWheelTask: consume pythonWheelTask, shellTask: consume shellTask, webhookTask: consume webhookTask, airflowTask: consume airflowTask, conditionTask: consume conditionTask, runJobTask: consume runJobTask, forEachTask: consume forEachTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
     }
 }

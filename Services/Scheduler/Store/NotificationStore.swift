@@ -1,0 +1,74 @@
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// A notification that is to be sent now.
+struct DueNotification: Sendable {
+    var notificationID: Int64
+    var url: String
+    var payload: String
+    /// Which try this is, 1 for the first.
+    var tries: Int
+}
+
+/// The table of notifications.
+struct NotificationStore: Sendable {
+    let pool: PostgresPool
+
+    /// How often a notification is tried, over about two hours.
+    static let maxTries = 12
+
+    /// Writes down whom the end of a run is to be told to.
+    func add(
+        _ destinations: [WebhookDestination], of runID: Int64, payload: JSONValue, in transaction: PostgresTransaction
+    ) async throws {
+        try await transaction.query(
+            """
+            INSERT INTO notifications (run_id, url, payload, next_try_at)
+            SELECT \(runID), url, \(payload.jsonText())::text, clock_timestamp()
+            FROM unnest(\(destinations.map(\.url))) AS t (url)
+            """)
+        try await transaction.query("SELECT pg_notify('scheduler_notifications', '')")
+    }
+
+    /// Takes what is due. Nobody else takes it within the next minute and a half, whatever becomes of us.
+    func take() async throws -> [DueNotification] {
+        let rows = try await pool.query(
+            """
+            UPDATE notifications SET tries = tries + 1, next_try_at = clock_timestamp() + interval '90 s'
+            WHERE notification_id IN (
+                SELECT notification_id FROM notifications WHERE next_try_at <= clock_timestamp()
+                ORDER BY next_try_at LIMIT 20 FOR UPDATE SKIP LOCKED)
+            RETURNING notification_id, url, payload, tries
+            """)
+        return try rows.map { row in
+            DueNotification(
+                notificationID: try row["notification_id", as: Int64.self], url: try row["url", as: String.self],
+                payload: try row["payload", as: String.self], tries: try row["tries", as: Int.self])
+        }
+    }
+
+    /// Writes down how a try went: delivered without a failure; else it is tried again, later each time.
+    func settle(_ notification: DueNotification, failure: String?) async throws {
+        let isOver = failure == nil || notification.tries >= Self.maxTries
+        let pause = min(3600, 1 << min(notification.tries, 20))
+        try await pool.query(
+            """
+            UPDATE notifications SET last_error = \(failure),
+                delivered_at = CASE WHEN \(failure == nil) THEN clock_timestamp() END,
+                next_try_at = CASE WHEN \(isOver) THEN NULL
+                                   ELSE clock_timestamp() + \(Int64(pause)) * interval '1 s' END
+            WHERE notification_id = \(notification.notificationID)
+            """)
+    }
+
+    /// How long until something is due; nil when nothing is to be sent.
+    func untilNext() async throws -> Duration? {
+        let rows = try await pool.query(
+            """
+            SELECT (extract(epoch FROM min(next_try_at) - clock_timestamp()) * 1000)::bigint AS next
+            FROM notifications WHERE next_try_at IS NOT NULL
+            """)
+        return try rows.first?["next", as: Int64?.self].map { .milliseconds(max(0, $0)) }
+    }
+}
