@@ -46,6 +46,10 @@ struct Bridge: Sendable {
         router.on(DriverAPI.streamLogs) { input, _, send in
             try await driver.logs(after: input.after ?? 0, follow: input.follow ?? false) { try await send($0) }
         }
+        router.on(DriverAPI.listLibraries) { _, context in try await driver.libraries(until: context.deadline) }
+        router.on(DriverAPI.installLibraries) { input, context in
+            try await driver.install(input.body.libraries, until: context.deadline)
+        }
         router.on(DriverAPI.shutdown) { _, _ in
             try await driver.shutDown()
             return Empty()

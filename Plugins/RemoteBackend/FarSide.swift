@@ -40,8 +40,35 @@ struct FarWish: Sendable {
     /// Tells two specifications apart without keeping their secrets.
     var digest: String
     var created: Timestamp
+    /// What is to be done there at the start.
+    var setup = FarSetup()
 
     var tags: [String: String] { spec.tags.merging(mark.tags(wish: digest, created: created)) { $1 } }
+}
+
+/// What the cluster service would have a driver of ours do at its start, as `start.json` in its scratch folder says it.
+struct FarSetup: Sendable {
+    var scripts: [InitScript] = []
+    var libraries: [Library] = []
+
+    init() {}
+
+    /// - Throws: `INVALID_PARAMETER_VALUE` for a file that is not one of these.
+    init(_ files: [LaunchFile]) throws(HarbourError) {
+        guard let file = files.first(where: { $0.name == "start.json" }) else { return }
+        let object = try JSONObject(json: file.content, subject: file.name, code: .invalidParameter)
+        scripts = (object["init_scripts"]?.array ?? []).map { script in
+            InitScript(
+                name: script["name"]?.string, content: script["content"]?.string,
+                file: script["file"]?.string.map { ScriptLocation(destination: $0) })
+        }
+        for library in object["libraries"]?.array ?? [] {
+            libraries.append(
+                try Library(json: library.encodedJSON(), subject: file.name, code: .invalidParameter))
+        }
+    }
+
+    var isEmpty: Bool { scripts.isEmpty && libraries.isEmpty }
 }
 
 /// A cluster as the other platform tells of it.
@@ -132,6 +159,8 @@ protocol FarDriver: Sendable {
     func overflow(
         _ id: String, in context: String, offset: Int64?, until deadline: MonotonicTime?
     ) async throws -> CommandOverflow
+    func libraries(until deadline: MonotonicTime?) async throws -> DriverLibraries
+    func install(_ libraries: [Library], until deadline: MonotonicTime?) async throws -> DriverLibraries
     func shutDown() async throws
 
     /// Listens no more; what runs there goes on.

@@ -54,7 +54,9 @@ extension RemoteBackend {
         var cluster = known
         if cluster == nil {
             try await progress(.phase(.allocate))
-            let wish = FarWish(mark: mark, spec: request.spec, digest: digest, created: created)
+            let wish = FarWish(
+                mark: mark, spec: request.spec, digest: digest, created: created,
+                setup: try FarSetup(request.launch.files))
             let made = try await side.create(wish)
             next.farID = made.farID
             try await BlockingPool.shared.run { [next] in try Files.write(next.encoded(), to: place.stateFile) }

@@ -66,17 +66,23 @@ final class FarPlatform: Sendable {
             },
             stopper: { simulated in await drivers.remove(simulated.request.id.text)?.stop() })
         let folder = try TemporaryDirectory()
-        let common = ["--listen", "127.0.0.1:0", "--service-token", "t", "--database-url", database.url]
-        let cluster = try await ServiceRuntime.start(
-            ClusterService.definition(backends: [
-                BackendFactory("simulated") { context, _ in SimulatedBackend(world: world, context: context) }
-            ]), arguments: common + ["--folder", "/nowhere", "--kept-folder", folder.file("kept")], loop: loop)
+        let common = ["--service-token", "t", "--database-url", database.url]
         let file = try folder.write("admin", Array(FarPlatform.token.utf8))
+        // Each of the two asks the other, so one of the addresses must be known before.
+        let socket = folder.file("s")
         let workspace = try await ServiceRuntime.start(
             WorkspaceService.definition,
             arguments: common + [
-                "--cluster-url", try await cluster.baseURL, "--admin-token-file", file, "--secret-key",
-                "0123456789abcdef0123456789abcdef",
+                "--listen", "127.0.0.1:0", "--cluster-url", "unix:\(socket)", "--admin-token-file", file,
+                "--secret-key", "0123456789abcdef0123456789abcdef",
+            ], loop: loop)
+        let cluster = try await ServiceRuntime.start(
+            ClusterService.definition(backends: [
+                BackendFactory("simulated") { context, _ in SimulatedBackend(world: world, context: context) }
+            ]),
+            arguments: common + [
+                "--listen-socket", socket, "--folder", "/nowhere", "--kept-folder", folder.file("kept"),
+                "--workspace-url", try await workspace.baseURL,
             ], loop: loop)
         let front = FarFront(try HTTPOrigin(try await workspace.baseURL), http)
         let certificates = try TestCertificates()

@@ -100,6 +100,25 @@ import Testing
         }
     }
 
+    @Test func scriptsAndLibrariesAreThatPlatformsToRun() async throws {
+        try await withNearService { near, platform in
+            let client = try await near.start()
+            var spec = ClusterSpec(clusterName: "near")
+            spec.initScripts = [InitScript(name: "first", content: "echo hello")]
+            spec.libraries = [Library(pypi: PyPILibrary(package: "tabulate"))]
+            _ = try await client.call(
+                ClusterAPI.createCluster, .init(body: CreateCluster(spec: spec, clusterID: "c1")),
+                context: NearService.user)
+            _ = try await near.wait(client, "c1", for: .running)
+            let there = try #require(
+                try await platform.client().call(ClusterAPI.listClusters, .init()).clusters.first?.spec)
+            #expect(there.initScripts?.first?.content == "echo hello")
+            #expect(there.libraries == spec.libraries)
+            let libraries = try await client.call(ClusterAPI.listLibraryStatuses, .init(clusterID: "c1"))
+            #expect(libraries.libraryStatuses.map(\.library) == spec.libraries)
+        }
+    }
+
     @Test func cancellingReachesTheOtherSide() async throws {
         try await withNearService { near, platform in
             let client = try await near.runningCluster()

@@ -149,6 +149,20 @@ struct HarbourDriver: FarDriver {
             .init(clusterID: mark.name, contextID: context, commandID: id, offset: offset), until: deadline)
     }
 
+    func libraries(until deadline: MonotonicTime?) async throws -> DriverLibraries {
+        let found = try await client.call(
+            ClusterAPI.listLibraryStatuses, .init(clusterID: mark.name), until: deadline)
+        return DriverLibraries(libraries: found.libraryStatuses)
+    }
+
+    func install(_ libraries: [Library], until deadline: MonotonicTime?) async throws -> DriverLibraries {
+        // One that is there already is not installed twice.
+        _ = try await client.call(
+            ClusterAPI.installLibraries, .init(body: ClusterLibraries(clusterID: mark.name, libraries: libraries)),
+            isRepeatable: true, until: deadline)
+        return try await self.libraries(until: deadline)
+    }
+
     func shutDown() async throws {
         _ = try await client.call(ClusterAPI.terminateCluster, .init(clusterID: mark.name, body: TerminateCluster()))
     }

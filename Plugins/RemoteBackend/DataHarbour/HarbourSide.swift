@@ -93,6 +93,8 @@ struct HarbourSide: FarSide {
         far.autoterminationMinutes = idleMinutes
         let variables = spec.environment.merging(try await storeSecrets(wish)) { $1 }
         far.sparkEnvVars = variables.isEmpty ? nil : variables
+        far.initScripts = wish.setup.scripts.isEmpty ? nil : wish.setup.scripts
+        far.libraries = wish.setup.libraries.isEmpty ? nil : wish.setup.libraries
         // The name is ours, so that asking twice makes one.
         let info = try await client.call(
             ClusterAPI.createCluster, .init(body: CreateCluster(spec: far, clusterID: wish.mark.name)),
@@ -175,10 +177,13 @@ struct HarbourSide: FarSide {
             case .terminating: .stopping
             case .terminated, .error: .ended(end(info))
             }
+        var spark = info.spark
+        // Its page is at an address of that platform's machine, which means another one here.
+        spark?.uiURL = nil
         return FarCluster(
             farID: info.clusterID, cluster: labels.cluster, installation: labels.installation, wish: labels.wish,
             created: labels.created, state: state, message: info.stateMessage, startTime: info.startTime,
-            spark: info.spark, executors: info.executors, workers: info.spec.numWorkers ?? 0,
+            spark: spark, executors: info.executors, workers: info.spec.numWorkers ?? 0,
             driverSize: NodeSize(cores: info.spec.driverCores, memoryMiB: info.spec.driverMemoryMB),
             workerSize: NodeSize(cores: info.spec.workerCores, memoryMiB: info.spec.workerMemoryMB))
     }

@@ -370,6 +370,12 @@ actor DatabricksDriver: FarDriver {
         throw HarbourError(.unsupported, "Databricks does not keep what it has cut from an output.")
     }
 
+    func libraries(until deadline: MonotonicTime?) async throws -> DriverLibraries { DriverLibraries(libraries: []) }
+
+    func install(_ libraries: [Library], until deadline: MonotonicTime?) async throws -> DriverLibraries {
+        throw HarbourError(.unsupported, "Libraries of a cluster on Databricks are installed there.")
+    }
+
     func shutDown() async throws {
         _ = try await client.post(
             "/api/2.1/clusters/delete", ["cluster_id": .string(farID)], isRepeatable: true)

@@ -110,6 +110,12 @@ struct DatabricksSide: FarSide {
 
     func create(_ wish: FarWish) async throws -> FarCluster {
         let spec = wish.spec
+        guard wish.setup.isEmpty else {
+            throw HarbourError(
+                .unsupported,
+                "Init scripts and libraries of this platform cannot be handed to Databricks. Leave them out, and set "
+                    + "them up there, in a policy or in the notebook by %pip.")
+        }
         var body: JSONObject = [
             "cluster_name": .string(spec.displayName.isEmpty ? wish.mark.name : spec.displayName),
             "spark_version": .string(sparkVersion), "node_type_id": .string(nodeType),
