@@ -109,7 +109,8 @@ final class FarFront: HTTPHandler {
         let (cut, continuation) = AsyncStream.makeStream(of: Void.self)
         let key = state.withLock { state in
             state.next += 1
-            state.open[state.next] = continuation
+            // It may have been cut since the request was let through.
+            if state.isCut { continuation.finish() } else { state.open[state.next] = continuation }
             return state.next
         }
         defer { _ = state.withLock { $0.open.removeValue(forKey: key) } }
