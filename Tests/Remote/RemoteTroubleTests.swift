@@ -81,7 +81,7 @@ import Testing
     @Test func whileItIsNotHeardTheStateIsUnknown() async throws {
         try await withFarPlatform { platform in
             let folder = try TemporaryDirectory()
-            let backend = try backend(platform, folder)
+            let backend = try backend(platform, folder, ["patience_seconds": "5"])
             let id = try #require(ClusterIdentifier("t3"))
             let cluster = try await backend.provision(request(id)) { _ in }
             let seen = Mutex<[ClusterStatus]>([])
