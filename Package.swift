@@ -157,7 +157,7 @@ let services: [Target] =
         ])
     + service(
         "Cluster", executable: "cluster",
-        serviceBase + ["ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer", "Compression"],
+        serviceBase + ["ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer", "Compression", "WebClient"],
         main: releasedBackends)
     + service(
         "Monitoring", executable: "monitoring",

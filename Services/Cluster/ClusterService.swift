@@ -109,7 +109,9 @@ public enum ClusterService {
         }
         ClusterHandlers(engine: engine).register(on: router)
         LibraryHandlers(engine: engine).register(on: router)
-        SparkPageHandlers(engine: engine, authenticator: environment.serviceAuthenticator).register(on: router)
+        let history = SparkHistory(keeper: logs, settings: driverOptions.history(settings), loop: environment.loop)
+        try SparkPageHandlers(engine: engine, authenticator: environment.serviceAuthenticator, history: history)
+            .register(on: router)
         return [
             database.component,
             LifecycleComponent(
@@ -120,6 +122,7 @@ public enum ClusterService {
                     readiness.set("active", notReadyBecause: nil)
                 }, run: { try await active.keep() }, drain: { _ in await active.release() }),
             LifecycleComponent("logs", start: { await logs.start() }, drain: { _ in await logs.stop() }),
+            LifecycleComponent("history", drain: { _ in await history.stop() }),
             LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),
         ]
     }

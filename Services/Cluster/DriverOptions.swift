@@ -29,6 +29,12 @@ struct DriverOptions: Sendable {
     /// The platform's folder.
     func dataFolder(_ settings: Configuration) -> String? { settings[data] }
 
+    /// How the history of Spark is shown.
+    func history(_ settings: Configuration) -> SparkHistorySettings {
+        SparkHistorySettings(
+            python: interpreter(settings), runtimeFolder: settings[runtimeFolder], javaHome: settings[javaHome])
+    }
+
     /// The interpreter that clusters use.
     private func interpreter(_ settings: Configuration) -> String {
         settings[python] ?? settings[data].map { "\($0)/runtime/current/bin/python" } ?? "python3"

@@ -3,6 +3,7 @@ public import EventLoop
 internal import Glibc
 public import HarbourProtocol
 internal import JupyterKernel
+internal import ServiceKit
 
 /// The data plane of one cluster: Spark, the contexts and their commands.
 ///
@@ -73,6 +74,14 @@ public final class Driver: @unchecked Sendable {
             hostEnded(exit)
         }
         self.host = host
+        do throws(HarbourError) { try host.prepare() } catch {
+            logger.error("The cluster's folder cannot be written.", ["error": error.describeChain()])
+            return fail(
+                SparkFailure(
+                    code: "SCRATCH_UNUSABLE",
+                    message: "The cluster's folder \(scratch.path) cannot be written: \(error.message) "
+                        + "Make room on its disk, then start the cluster again."))
+        }
         do { try await host.start() } catch {
             let error = HarbourError.wrap(error)
             logger.error("Spark's host could not be started.", ["error": error.describeChain()])

@@ -151,4 +151,56 @@ extension KeptLog {
             }
         }
     }
+
+    @Test(.enabled(if: SparkRuntime.python != nil)) func sparksPagesAreThereAfterTheClustersEnd() async throws {
+        try await withFolder { folder in
+            let python = try #require(SparkRuntime.python)
+            let arguments = [
+                "--kept-folder", folder, "--driver-python", python, "--driver-runtime-folder", SparkRuntime.folder,
+            ]
+            try await withService(arguments: arguments) { fixture, _ in
+                let client = try await fixture.runningCluster("c1")
+                let id = try #require(ClusterIdentifier("c1"))
+                let keeper = LogKeeper(root: folder, limits: LogLimits(), loop: fixture.loop)
+                try await eventually("the events are on disk") {
+                    try await keeper.starts(.events, of: id) == [1]
+                        && KeptFiles.size("\(folder)/events/c1/1/active") > 300
+                }
+                _ = try await client.call(
+                    ClusterAPI.terminateCluster, .init(clusterID: "c1", body: TerminateCluster()))
+                _ = try await fixture.wait("c1", for: .terminated)
+                #expect(try await fixture.page("/spark-ui/", token: "wrong").status == 401)
+                #expect(try await fixture.page("/spark-history/", token: "wrong").status == 401)
+                let front = try await fixture.page("/spark-ui/jobs/")
+                #expect(front.status == 302)
+                #expect(front.location == "/api/v1/clusters/c1/spark-history/")
+                let list = try await fixture.page("/spark-history/api/v1/applications")
+                #expect(list.text.contains("local-1"), "\(list)")
+                // The first look loads the events and leads to the same page.
+                var page = try await fixture.page("/spark-history/history/local-1/executors/")
+                if page.status == 302 {
+                    let base = "/api/v1/clusters/c1"
+                    #expect(page.location?.hasPrefix("\(base)/spark-history/history/local-1") == true)
+                    page = try await fixture.page(String(page.location?.dropFirst(base.utf8.count) ?? ""))
+                }
+                #expect(page.status == 200)
+                #expect(page.text.contains("/api/v1/clusters/c1/spark-history/history/local-1"))
+            }
+        }
+    }
+}
+
+/// The clusters' Python, where the machine has one.
+enum SparkRuntime {
+    static let python: String? = {
+        let variables = ProcessSpecification.Environment.ours
+        let data = variables["HARBOUR_DATA"] ?? variables["HOME"].map { "\($0)/.harbour" } ?? ""
+        let path = variables["HARBOUR_DRIVER_PYTHON"] ?? "\(data)/runtime/current/bin/python"
+        return access(path, X_OK) == 0 ? path : nil
+    }()
+
+    static let folder: String = {
+        let parts = #filePath.split(separator: "/").dropLast(3)
+        return "/" + parts.joined(separator: "/") + "/Libraries/Runtime"
+    }()
 }

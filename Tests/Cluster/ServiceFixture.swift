@@ -2,6 +2,7 @@ import ClusterBackend
 import Core
 import EventLoop
 import HTTPClient
+import HTTPMessage
 import HarbourProtocol
 import Postgres
 import ServiceClients
@@ -122,6 +123,19 @@ final class ServiceFixture: Sendable {
         let origin = try HTTPOrigin(try await service.baseURL)
         let response = try await http.send(HTTPClientRequest(origin: origin, target: "/metrics"))
         return String(decoding: try await response.collect(limit: 1 << 20), as: UTF8.self)
+    }
+
+    /// A page below a cluster's address.
+    func page(_ path: String, of cluster: String = "c1", token: String = "t") async throws -> (
+        status: Int, location: String?, text: String
+    ) {
+        let service = try #require(running.withLock { $0 })
+        let response = try await http.send(
+            HTTPClientRequest(
+                origin: try HTTPOrigin(try await service.baseURL), target: "/api/v1/clusters/\(cluster)\(path)",
+                fields: ["authorization": "Bearer \(token)"]), deadline: .now + .seconds(90))
+        let text = String(decoding: try await response.collect(limit: 8 << 20), as: UTF8.self)
+        return (response.status, response.fields["location"], text)
     }
 
     // MARK: Steps of many tests

@@ -163,6 +163,18 @@ actor TestDriver {
             return DriverLibraries(libraries: await libraries)
         }
         router.on(DriverAPI.listLibraries) { [self] _, _ in DriverLibraries(libraries: await libraries) }
+        router.on(DriverAPI.streamSparkEvents) { input, _, send in
+            let events = [
+                #"{"Event":"SparkListenerLogStart","Spark Version":"4.3.0"}"#,
+                #"{"Event":"SparkListenerApplicationStart","App Name":"kept","App ID":"local-1","#
+                    + #""Timestamp":1795240000000,"User":"u"}"#,
+                #"{"Event":"SparkListenerApplicationEnd","Timestamp":1795240009000}"#,
+            ]
+            for (index, text) in events.enumerated() where Int64(index) >= input.after ?? 0 {
+                try await send(
+                    LogLine(sequence: Int64(index + 1), timestamp: .now, source: "spark-events", text: text))
+            }
+        }
         router.on(DriverAPI.streamLogs) { _, _, send in
             try await send(LogLine(sequence: 1, timestamp: .now, source: "driver", text: "a line of the driver's"))
         }

@@ -144,6 +144,46 @@ private final class Lines: @unchecked Sendable {
             try await driver.libraries.settled()
             #expect(driver.libraries.statuses.last?.status == .failed)
             try await kernelsAndShell(driver)
+            try await outOfMemory(driver)
+        }
+    }
+
+    /// The last thing that a driver does.
+    private func outOfMemory(_ driver: Driver) async throws {
+        let source = """
+            kept = spark._jvm.java.util.ArrayList()
+            while True:
+                kept.add(spark.sparkContext._gateway.new_array(spark._jvm.long, 20_000_000))
+            """
+        let ended = try await driver.transcript(source, in: "c")
+        #expect(ended.last?.state == .error)
+        let status = try await driver.reach(.failed)
+        #expect(status.errorCode == "OUT_OF_MEMORY")
+        #expect(status.message?.contains("more memory") == true, "\(status.message ?? "")")
+    }
+
+    /// A file system of 64 KiB; only root can make one.
+    @Test(.enabled(if: getuid() == 0)) func aFullDiskIsSaidWithWhatToDo() async throws {
+        try await withScratch { scratch in
+            try await withEventLoop { loop in
+                let program = SetupProcess(loop: loop, limit: .seconds(20)) { _ in }
+                let variables = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
+                let small = "\(scratch)/small"
+                try #require(mkdir(small, 0o700) == 0)
+                let mounted = try await program.run(
+                    "mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", small], variables, in: "/")
+                // A container may forbid it.
+                guard mounted.isSuccess else { return }
+                let driver = try Driver(try configuration(small), loop: loop)
+                _ = try await program.run("dd", ["if=/dev/zero", "of=\(small)/fill", "bs=4k"], variables, in: "/")
+                await driver.start()
+                let status = driver.status
+                await driver.stop(grace: .zero)
+                _ = try await program.run("umount", [small], variables, in: "/")
+                #expect(status.phase == .failed)
+                #expect(status.errorCode == "SCRATCH_UNUSABLE")
+                #expect(status.message?.contains("Make room") == true, "\(status.message ?? "")")
+            }
         }
     }
 

@@ -34,7 +34,7 @@ private func withSparkDriver(_ body: @escaping @Sendable (Driver) async throws -
 
 extension Driver {
     /// Waits for a phase, and says how long it took.
-    fileprivate func reach(_ phase: DriverPhase) async throws -> DriverStatus {
+    func reach(_ phase: DriverPhase) async throws -> DriverStatus {
         let found = Found()
         do {
             try await followStatus { status in

@@ -6,6 +6,7 @@ internal import HTTPMessage
 internal import HTTPServer
 internal import HarbourProtocol
 internal import ServiceKit
+internal import WebClient
 
 /// Spark's own pages: those of a running cluster through its driver, those of one that has ended from what was kept.
 ///
@@ -13,6 +14,19 @@ internal import ServiceKit
 struct SparkPageHandlers: Sendable {
     let engine: ClusterEngine
     let authenticator: ServiceTokenAuthenticator
+    let history: SparkHistory
+    let client: WebClient
+
+    init(
+        engine: ClusterEngine, authenticator: ServiceTokenAuthenticator, history: SparkHistory
+    ) throws(HarbourError) {
+        self.engine = engine
+        self.authenticator = authenticator
+        self.history = history
+        var configuration = WebClientConfiguration()
+        configuration.proxy = .none
+        client = try WebClient(loop: history.loop, configuration: configuration)
+    }
 
     /// Where the live pages of a cluster are, without the slash at the end.
     static func live(_ cluster: String) -> String { "/api/v1/clusters/\(cluster)/spark-ui" }
@@ -28,10 +42,42 @@ struct SparkPageHandlers: Sendable {
                 return try await livePage(request, parameters["cluster_id"])
             }
         }
+        router.http.on(.get, "/api/v1/clusters/{cluster_id}/spark-history/{path...}") {
+            (request, parameters) async throws -> HTTPResponse in
+            _ = try authenticator.authenticateNow(request)
+            return try await historyPage(request, parameters["cluster_id"])
+        }
+    }
+
+    private func historyPage(_ request: HTTPRequest, _ cluster: String) async throws -> HTTPResponse {
+        let controller = try await engine.controller(cluster)
+        let running = await controller.record.mayExist ? await controller.record.generation : nil
+        let pages = try await history.pages(of: controller.id, but: running)
+        let base = SparkPageHandlers.history(cluster)
+        var outgoing = WebRequest(
+            url: "\(pages.address)\(request.path.dropFirst(base.utf8.count))\(request.query.map { "?\($0)" } ?? "")",
+            fields: ProxiedFields.request(request.fields))
+        outgoing.fields.append("x-forwarded-context", base)
+        outgoing.fields.append("authorization", pages.key.authorization())
+        let response = try await client.send(outgoing, deadline: request.deadline ?? .now + .seconds(60))
+        var fields = ProxiedFields.response(response.fields)
+        if let location = response.fields["location"] {
+            fields.removeAll("location")
+            fields.append("location", ProxiedFields.location(location, base: base))
+        }
+        return HTTPResponse(
+            status: response.status, fields: fields,
+            body: .stream { writer in
+                for try await chunk in response.body { try await writer.write(chunk) }
+            })
     }
 
     private func livePage(_ request: HTTPRequest, _ cluster: String) async throws -> HTTPResponse {
         let controller = try await engine.controller(cluster)
+        if await !controller.record.mayExist, request.method == .get {
+            // The same address, live and after.
+            return HTTPResponse(status: 302, fields: ["location": SparkPageHandlers.history(cluster) + "/"])
+        }
         let link = try await controller.runningLink()
         let base = SparkPageHandlers.live(cluster)
         var fields = ProxiedFields.request(request.fields)

@@ -1,6 +1,7 @@
 internal import Core
 internal import EventLoop
 internal import Glibc
+internal import ServiceKit
 
 /// The process that keeps the cluster's one Spark application. It ends by itself when we die: its input ends then, and
 /// it takes the time to end what kernels have left behind, which a parent-death signal would not give it.
@@ -38,9 +39,13 @@ final class SparkHost: @unchecked Sendable {
 
     var pid: Int32? { process?.pid }
 
+    private var file: String { "\(scratch.path)/spark-host.json" }
+
+    /// Writes down what Spark shall be.
+    /// - Throws: `TEMPORARILY_UNAVAILABLE` when the cluster's folder cannot be written.
+    func prepare() throws(HarbourError) { try ScratchFolder.write(settings().encodedJSON(), to: file) }
+
     func start() async throws {
-        let file = "\(scratch.path)/spark-host.json"
-        try ScratchFolder.write(settings().encodedJSON(), to: file)
         var specification = ProcessSpecification(
             configuration.python, ["-m", "harbour_runtime.spark_host", "--config", file])
         specification.environment = .only(ChildEnvironment.base(configuration))
