@@ -63,6 +63,10 @@ final class CurlEasy {
         set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS)
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         set(CURLOPT_CONNECTTIMEOUT_MS, Int(clamping: configuration.connectTimeout.milliseconds))
+        // A stream may be silent for long; without probes a way that was cut would look the same for ever.
+        set(CURLOPT_TCP_KEEPALIVE, 1)
+        set(CURLOPT_TCP_KEEPIDLE, 15)
+        set(CURLOPT_TCP_KEEPINTVL, 5)
         set(CURLOPT_URL, request.url)
         // libcurl would otherwise understand %-escapes and dots in the path in its own way.
         set(CURLOPT_PATH_AS_IS, 1)
