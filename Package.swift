@@ -157,7 +157,9 @@ let services: [Target] =
         ])
     + service(
         "Cluster", executable: "cluster",
-        serviceBase + ["ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer", "Compression", "WebClient"],
+        serviceBase + [
+            "ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer", "Compression", "WebClient",
+        ],
         main: releasedBackends)
     + service(
         "Monitoring", executable: "monitoring",
