@@ -21,16 +21,19 @@ public enum SchedulerService {
         "max-active-runs", in: 1...100_000, environment: "HARBOUR_SCHEDULER_MAX_ACTIVE_RUNS", default: "500",
         help: "How many runs this scheduler decides for at a time; more wait.")
     private static let webhookSecret = Option<String>.string(
-        "webhook-secret", secret: true,
+        "webhook-secret", environment: "HARBOUR_SCHEDULER_WEBHOOK_SECRET", secret: true,
         help: "What calls to other people's addresses are signed with; without it they are not signed."
     ).optional()
     private static let airflowURL = Option<String>.string(
-        "airflow-base-url", aliases: ["AIRFLOW_BASE_URL"], help: "Where the Airflow of Airflow tasks is."
+        "airflow-base-url", environment: "HARBOUR_SCHEDULER_AIRFLOW_BASE_URL", aliases: ["AIRFLOW_BASE_URL"],
+        help: "Where the Airflow of Airflow tasks is."
     ).optional()
     private static let airflowUser = Option<String>.string(
-        "airflow-username", aliases: ["AIRFLOW_USERNAME"], default: "airflow", help: "Who we are in Airflow.")
+        "airflow-username", environment: "HARBOUR_SCHEDULER_AIRFLOW_USERNAME", aliases: ["AIRFLOW_USERNAME"],
+        default: "airflow", help: "Who we are in Airflow.")
     private static let airflowPassword = Option<String>.string(
-        "airflow-password", aliases: ["AIRFLOW_PASSWORD"], default: "", secret: true,
+        "airflow-password", environment: "HARBOUR_SCHEDULER_AIRFLOW_PASSWORD", aliases: ["AIRFLOW_PASSWORD"],
+        default: "", secret: true,
         help: "Our password in Airflow.")
     private static let lease = Option<Int>.integer(
         "lease-seconds", in: 1...300, environment: "HARBOUR_SCHEDULER_LEASE_SECONDS", default: "12",
