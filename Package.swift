@@ -234,7 +234,7 @@ let suites: [Target] = [
     // The program is not imported: the tests start and kill it.
     tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
-    tests("Monitoring", ["MonitoringService", "ServiceTestKit", "HTTPClient"] + common),
+    tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
     tests(
         "Driver",
         [

@@ -83,6 +83,14 @@ public enum BearerToken {
         } ?? nil
     }
 
+    /// Lets a scraper in that shows the token of `--metrics-token`, and everybody when there is none.
+    /// - Throws: `UNAUTHENTICATED`.
+    public static func check(_ request: HTTPRequest, for token: String?) throws(HarbourError) {
+        guard let token else { return }
+        guard let shown = bytes(of: request) else { throw missing }
+        guard constantTimeEquals(shown, Array(token.utf8)) else { throw refused }
+    }
+
     /// The answer to a request without a token.
     public static let missing = HarbourError(
         .unauthenticated, "This needs a token. Send it as `authorization: Bearer <token>`.")

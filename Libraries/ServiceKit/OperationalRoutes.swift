@@ -1,5 +1,4 @@
 internal import Core
-internal import Cryptography
 internal import HTTPMessage
 internal import HTTPServer
 internal import HarbourProtocol
@@ -23,11 +22,13 @@ struct OperationalRoutes {
             let report = await readiness.report()
             return .json(report.json, status: report.isReady ? 200 : 503)
         }
-        router.get("/metrics") { [metrics, metricsToken] (request, _) throws -> HTTPResponse in
-            if let metricsToken {
-                guard let shown = BearerToken.bytes(of: request) else { throw BearerToken.missing }
-                guard constantTimeEquals(shown, Array(metricsToken.utf8)) else { throw BearerToken.refused }
-            }
+        metrics.computedGauge(
+            "harbour_ready", help: "Whether every part of the service can do its work, as /readyz says: 1 or 0."
+        ) { [readiness] in [MetricSample(value: readiness.isReady ? 1 : 0)] }
+        router.get("/metrics") { [metrics, metricsToken, readiness] (request, _) async throws -> HTTPResponse in
+            try BearerToken.check(request, for: metricsToken)
+            // Asked anew for `harbour_ready`, so that a scraper need not ask for /readyz as well.
+            _ = await readiness.report()
             let format = MetricsFormat(accept: request.fields.combined("accept"))
             let fields: HTTPFields = ["content-type": format.contentType, "vary": "accept"]
             return HTTPResponse(fields: fields, body: .bytes(metrics.exposition(format)))

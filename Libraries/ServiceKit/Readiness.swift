@@ -10,6 +10,8 @@ public final class Readiness: Sendable {
         let name: String
         var reason: String?
         var probe: Probe?
+        /// Whether the probe failed when it was last asked.
+        var probeFailed = false
     }
 
     private let parts = Mutex<[Part]>([])
@@ -33,6 +35,9 @@ public final class Readiness: Sendable {
         parts.withLock { $0.append(Part(name: name, probe: probe)) }
     }
 
+    /// Whether every part is ready as far as is known without asking.
+    var isReady: Bool { parts.withLock { $0.allSatisfy { $0.reason == nil && !$0.probeFailed } } }
+
     /// Whether every part is ready, and `{"ready": false, "components": [{"name", "ready", "reason"}]}`.
     func report() async -> (isReady: Bool, json: [UInt8]) {
         var components: [JSONValue] = []
@@ -41,6 +46,7 @@ public final class Readiness: Sendable {
             var reason = part.reason
             if let probe = part.probe {
                 do throws(HarbourError) { try await probe() } catch { reason = error.message }
+                note(part.name, probeFailed: reason != nil)
             }
             var component: JSONValue = ["name": .string(part.name), "ready": .bool(reason == nil)]
             if let reason {
@@ -51,5 +57,11 @@ public final class Readiness: Sendable {
         }
         let value: JSONValue = ["ready": .bool(isReady), "components": .array(components)]
         return (isReady, value.encodedJSON())
+    }
+
+    private func note(_ name: String, probeFailed: Bool) {
+        parts.withLock { parts in
+            for index in parts.indices where parts[index].name == name { parts[index].probeFailed = probeFailed }
+        }
     }
 }

@@ -56,11 +56,14 @@ public enum MonitoringService {
             loop: loop,
             settings: MonitorSettings(
                 targets: try scrapeTargets(environment), interval: settings[interval],
-                timeout: min(settings[interval], .seconds(10)), retention: settings[retention]),
+                timeout: min(settings[interval], .seconds(10)), retention: settings[retention],
+                metricsToken: settings[environment.options.metricsToken]),
             web: try WebClient(loop: loop), clusters: clusters, store: store,
             catalog: SeriesCatalog(store: store, loop: loop, limit: settings[maximumSeries]))
-        MonitoringHandlers(monitor: monitor, query: MetricQuery(store: store)).register(
-            on: router, authenticator: environment.serviceAuthenticator)
+        MonitoringHandlers(
+            monitor: monitor, query: MetricQuery(store: store),
+            metricsToken: settings[environment.options.metricsToken]
+        ).register(on: router)
         return [
             database.component,
             LifecycleComponent(
@@ -71,10 +74,10 @@ public enum MonitoringService {
     private static func scrapeTargets(_ environment: ServiceEnvironment) throws(HarbourError) -> [ScrapeTarget] {
         let settings = environment.configuration
         var found = [("workspace", workspace), ("scheduler", scheduler), ("cluster", cluster)].map { job, option in
-            ScrapeTarget(job: job, instance: address(settings[option]), url: settings[option])
+            ScrapeTarget(job: job, instance: address(settings[option]), url: settings[option], isOurs: true)
         }
         let own = settings[environment.options.listen].description
-        found.append(ScrapeTarget(job: "monitoring", instance: own, url: "http://\(own)"))
+        found.append(ScrapeTarget(job: "monitoring", instance: own, url: "http://\(own)", isOurs: true))
         for text in settings[targets] where !text.isEmpty {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, parts[1].hasPrefix("http://") || parts[1].hasPrefix("https://") else {

@@ -2,6 +2,7 @@ import Core
 import HTTPMessage
 import HarbourProtocol
 import ServiceClients
+import TestSupport
 import Testing
 
 /// Everything that starts a whole platform. One at a time: each takes the machine for itself.
@@ -45,6 +46,7 @@ extension WholePlatform {
                     let metrics = try await platform.send(.get, "/metrics", service: service)
                     #expect(metrics.status == 200)
                     #expect(String(decoding: metrics.body, as: UTF8.self).contains("process_resident_memory_bytes"))
+                    if PeerPrometheus.isThere { try PeerPrometheus.check(metrics: metrics.body) }
                     let document = try JSONValue(
                         json: try await platform.send(.get, "/openapi.json", service: service).body)
                     #expect(document["openapi"]?.string?.hasPrefix("3.1") == true)

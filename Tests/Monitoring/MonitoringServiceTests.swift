@@ -19,7 +19,12 @@ import Testing
             let count = Count()
             router.get("/metrics") { _, _ throws -> HTTPResponse in
                 count.value += 1
-                return .text("work_total{kind=\"a\"} \(count.value)\nwork_total{kind=\"b\"} 7\n")
+                return .text("work_total{kind=\"a\"} \(count.value)\nwork_total{kind=\"b\"} 7\nharbour_ready 1\n")
+            }
+            let others = Count()
+            router.get("/readyz") { _, _ throws -> HTTPResponse in
+                others.value += 1
+                return .text("")
             }
             let server = HTTPServer(configuration: .init(), handler: router, loop: loop)
             let port = try await server.start()
@@ -38,7 +43,9 @@ import Testing
                 let targets = try await service.client.call(MonitoringAPI.listTargets, .init()).targets
                 let worker = try #require(targets.first { $0.job == "worker" })
                 #expect(worker.health == .up)
-                #expect(worker.samples == 2)
+                #expect(worker.samples == 3)
+                #expect(worker.ready == true)
+                #expect(others.value == 0, "one request a scrape says all")
                 let scheduler = try #require(targets.first { $0.job == "scheduler" })
                 #expect(scheduler.health == .down)
                 #expect(scheduler.message?.isEmpty == false)

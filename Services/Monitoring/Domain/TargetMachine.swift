@@ -13,7 +13,7 @@ struct TargetMachine: Sendable {
     private(set) var lastScrape: Timestamp?
     private(set) var lastDuration = Duration.zero
     private(set) var samples = 0
-    var isReady: Bool?
+    private(set) var isReady: Bool?
     private var due: MonotonicTime
 
     /// - Parameter first: when it is scraped first; targets are spread over the interval, so that they do not all come
@@ -29,11 +29,13 @@ struct TargetMachine: Sendable {
         return due
     }
 
-    mutating func succeeded(at time: Timestamp, took: Duration, samples: Int) {
+    /// The target answered. Services of ours say in their metrics whether they are ready; of others nothing is known.
+    mutating func succeeded(at time: Timestamp, took: Duration, samples: [ExposedSample]) {
         health = .up
         lastScrape = time
         lastDuration = took
-        self.samples = samples
+        self.samples = samples.count
+        isReady = samples.first { $0.name == "harbour_ready" && $0.labels.isEmpty }.map { $0.value == 1 }
     }
 
     mutating func failed(at time: Timestamp, took: Duration, reason: String) {
@@ -53,4 +55,6 @@ struct ScrapeTarget: Sendable, Hashable {
     var instance: String
     /// Its address, without a path.
     var url: String
+    /// Whether it is a service of ours, which may see the scrapers' token.
+    var isOurs = false
 }

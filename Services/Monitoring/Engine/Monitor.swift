@@ -11,6 +11,8 @@ struct MonitorSettings: Sendable {
     var interval: Duration
     var timeout: Duration
     var retention: Duration
+    /// What our services want to see of scrapers, if anything.
+    var metricsToken: String?
 }
 
 /// Scrapes everything in turn and keeps what it finds. Timers wake it, and nothing else.
@@ -118,10 +120,9 @@ actor Monitor {
         let begin = MonotonicTime.now
         let time = Timestamp.now
         do {
-            let samples = try PrometheusText.parse(try await get("\(target.url)/metrics"))
+            let samples = try PrometheusText.parse(try await exposition(of: target))
             let took = MonotonicTime.now - begin
-            machines[target]?.succeeded(at: time, took: took, samples: samples.count)
-            machines[target]?.isReady = await isReady(target)
+            machines[target]?.succeeded(at: time, took: took, samples: samples)
             await keep(samples, of: target, at: time, took: took, isUp: true)
         } catch {
             let took = MonotonicTime.now - begin
@@ -135,24 +136,16 @@ actor Monitor {
         }
     }
 
-    private func get(_ url: String) async throws -> [UInt8] {
-        let response = try await web.send(WebRequest(method: .get, url: url), deadline: .now + settings.timeout)
+    private func exposition(of target: ScrapeTarget) async throws -> [UInt8] {
+        let url = "\(target.url)/metrics"
+        var request = WebRequest(method: .get, url: url)
+        if target.isOurs, let token = settings.metricsToken { request.fields["authorization"] = "Bearer \(token)" }
+        let response = try await web.send(request, deadline: .now + settings.timeout)
         let bytes = try await response.collect(limit: ExpositionLimits().bytes)
         guard response.status == 200 else {
             throw HarbourError(.badGateway, "\(url) answered with status \(response.status).")
         }
         return bytes
-    }
-
-    private func isReady(_ target: ScrapeTarget) async -> Bool? {
-        do {
-            let request = WebRequest(method: .get, url: "\(target.url)/readyz")
-            let response = try await web.send(request, deadline: .now + settings.timeout)
-            _ = try await response.collect(limit: 1 << 20)
-            return response.status == 404 ? nil : response.status == 200
-        } catch {
-            return false
-        }
     }
 
     private func scrapeDrivers() async {
@@ -183,7 +176,7 @@ actor Monitor {
                 throw HarbourError(.unavailable, scrape.message ?? "The driver did not answer.")
             }
             let samples = try PrometheusText.parse(Array(text.utf8))
-            machine.succeeded(at: time, took: took, samples: samples.count)
+            machine.succeeded(at: time, took: took, samples: samples)
             drivers[target] = machine
             await keep(samples, of: target, at: time, took: took, isUp: true)
         } catch {

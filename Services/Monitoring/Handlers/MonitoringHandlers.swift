@@ -8,9 +8,11 @@ internal import ServiceKit
 struct MonitoringHandlers: Sendable {
     let monitor: Monitor
     let query: MetricQuery
+    /// What scrapers must show, if anything.
+    let metricsToken: String?
 
-    func register(on router: ServiceRouter, authenticator: ServiceTokenAuthenticator) {
-        let (monitor, query) = (monitor, query)
+    func register(on router: ServiceRouter) {
+        let (monitor, query, metricsToken) = (monitor, query, metricsToken)
         router.on(MonitoringAPI.listTargets) { _, _ in TargetList(targets: await monitor.targets) }
         router.on(MonitoringAPI.listMetricNames) { _, _ in MetricNameList(names: try await query.store.names()) }
         router.on(MonitoringAPI.queryMetrics) { input, _ in
@@ -18,8 +20,9 @@ struct MonitoringHandlers: Sendable {
                 name: input.name, match: input.match, start: input.start?.milliseconds, end: input.end?.milliseconds,
                 step: input.stepMilliseconds, now: .now)
         }
-        // Open to scrapers, as /metrics is.
+        // Open to whom /metrics is open to.
         router.http.get("/federate") { request, _ async throws -> HTTPResponse in
+            try BearerToken.check(request, for: metricsToken)
             let federation = try Federation(matches: try MonitoringHandlers.matches(request))
             var text = ""
             for (_, newest) in await monitor.newest.sorted(by: { $0.key.instance < $1.key.instance }) {
