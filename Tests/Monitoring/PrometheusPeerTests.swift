@@ -95,9 +95,11 @@ struct PrometheusPeerTests {
     private func wait(for expression: String, at url: String, _ service: ServiceUnderTest) async throws {
         while true {
             let answer = try await BlockingPool.shared.run {
-                try runCommand(["curl", "-sfG", "--data-urlencode", "query=\(expression)", "\(url)/api/v1/query"])
+                try runCommand(["curl", "-sG", "--data-urlencode", "query=\(expression)", "\(url)/api/v1/query"])
             }
-            let result = try JSONValue(json: Array(answer.utf8))["data"]?["result"]?.array
+            // Until it has opened its storage it answers with a sentence instead.
+            let isOpen = answer.hasPrefix("{")
+            let result = isOpen ? try JSONValue(json: Array(answer.utf8))["data"]?["result"]?.array : nil
             if result?.isEmpty == false { return }
             try await service.loop.sleep(for: .milliseconds(100))
         }
