@@ -7,6 +7,7 @@ import { treeAddress } from "../app/router";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
 import { Cell, removeCell } from "./cell";
+import { Near } from "./near";
 import { Conflict } from "./conflict";
 import { Attach, SaveNote } from "./toolbar";
 import { History } from "./history";
@@ -152,8 +153,10 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
         {state.cells.map((cell, index) => (
           <div key={cell.id} className="cell-place">
             <Insert onInsert={(kind) => store.insert(index, kind, true)} />
-            <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
-              isEditing={state.editing === cell.id} store={store} onRun={onRun} onSave={save} name={name} />
+            <Near cell={cell} isNearAtFirst={index < 10 || state.selected === cell.id}>
+              <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
+                isEditing={state.editing === cell.id} store={store} onRun={onRun} onSave={save} name={name} />
+            </Near>
           </div>
         ))}
         <Insert onInsert={(kind) => store.insert(state.cells.length, kind, true)} isLast />

@@ -7,6 +7,7 @@ import { Query, useQuery } from "../api/query";
 import { Link, setQuery, useAddress } from "../app/router";
 import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, Tabs, words } from "../ui/parts";
 import { Span, Time, duration } from "../ui/time";
+import { Icon } from "../ui/icons";
 import { PowerButton, size } from "./clusters";
 import { isAlive, isChanging, phaseName } from "./cluster-parts";
 
@@ -29,7 +30,11 @@ export function ClusterPage({ id }: { id: string }) {
   return (
     <div className="content">
       <Heading title={data.spec.cluster_name} crumbs={[{ text: "Clusters", to: "/clusters" }]} badge={<ClusterBadge state={data.state} />}
-        actions={<PowerButton cluster={data} refresh={cluster.refresh} isLarge />}>
+        actions={<>
+          {data.spark && <a className="button" href={`/api/v1/clusters/${data.cluster_id}/spark-ui/`} target="_blank" rel="noopener noreferrer">
+            <Icon name="bolt" />Spark UI</a>}
+          <PowerButton cluster={data} refresh={cluster.refresh} isLarge />
+        </>}>
         <span className="mono">{data.cluster_id}</span>
       </Heading>
       {data.state === "ERROR" && <Note tone="bad">{data.state_message || data.termination_reason?.code}</Note>}

@@ -30,9 +30,19 @@ export function RunPage({ id }: { id: string }) {
     setBusy(true);
     work.then((now) => { run.set(now); toast(said); }, toastError).finally(() => setBusy(false));
   };
+  const repair = () => {
+    setBusy(true);
+    // From the second repair on, the newest one is named, so that no two people repair the same failure.
+    const latest = data.history?.map((one) => one.id).filter((one) => one > 0).pop();
+    call("repairRun", { run_id: runID, body: { rerun_all_failed_tasks: true, rerun_dependent_tasks: true, latest_repair_id: latest } })
+      .then(() => { toast("What failed runs again."); run.refresh(); }, toastError).finally(() => setBusy(false));
+  };
   return (
     <div className="content">
       <Heading title={data.run_name} crumbs={crumbs(data)} badge={<RunBadge state={data.state} />} actions={<>
+        {canRepair(data) && (
+          <Button icon="refresh" tone="primary" isBusy={isBusy} onClick={repair} title="Runs again what did not succeed and what depends on it">Repair</Button>
+        )}
         {data.job_id !== undefined && <Again jobID={data.job_id} parameters={data.parameters} />}
         {isActive(data.state) && (
           <Button tone="danger" icon="stop" isBusy={isBusy} onClick={() => act(call("cancelRun", { run_id: runID }), "The run is being cancelled.")}>Cancel</Button>
@@ -64,6 +74,10 @@ function crumbs(run: Run) {
   const all = [{ text: "Runs", to: "/runs" }];
   if (run.job_id !== undefined) all.push({ text: `Job ${run.job_id}`, to: `/jobs/${run.job_id}` });
   return all;
+}
+
+function canRepair(run: Run): boolean {
+  return !isActive(run.state) && run.state.result_state !== undefined && run.state.result_state !== "SUCCESS" && run.tasks.length > 0;
 }
 
 /** What went wrong is looked at first, then what runs, then what came out last. */
