@@ -38,7 +38,7 @@ import Testing
     /// The names that compose files of such platforms use already.
     @Test(arguments: [
         "DATABASE_URL", "POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB",
-        "SPARK_MASTER_URL", "SECRET_KEY",
+        "SPARK_MASTER_URL", "SECRET_KEY", "AIRFLOW_BASE_URL", "AIRFLOW_USERNAME", "AIRFLOW_PASSWORD",
     ])
     func itNamesWhatOthersCallTheSame(name: String) {
         let lines = EnvironmentExampleTests.example.split(separator: "\n").filter {
