@@ -215,8 +215,8 @@ let suites: [Target] = [
     tests(
         "Conformance",
         [
-            "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "LocalBackend", "SimulatedBackend",
-            "DockerBackend", "SparkBackend", "HTTPMessage", "HTTPServer",
+            "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "DriverProcesses", "LocalBackend",
+            "SimulatedBackend", "DockerBackend", "SparkBackend", "HTTPMessage", "HTTPServer",
         ], exclude: ["stand_in_driver.py", "spark_driver.py", "docker_eyes.py"]),
     tests(
         "Remote",

@@ -22,6 +22,15 @@ extension ProcessHost {
         // its own environment yet.
         let isCertain = state.map { $0.stage != .spawning || session != nil } ?? true
         try await killMarked(id, session: session, looks: isCertain ? 1 : 2)
+        if let groups {
+            // A process that was just killed may still be leaving it. One that has hidden its mark is found here.
+            let name = groupName(id)
+            for _ in 0..<50 {
+                if try await BlockingPool.shared.run({ groups.remove(name) }) { break }
+                for pid in try await BlockingPool.shared.run({ groups.members(of: name) }) { kill(pid, SIGKILL) }
+                try await loop.sleep(for: .milliseconds(10))
+            }
+        }
         try await BlockingPool.shared.run { try Files.remove(place.folder) }
         processes[id] = nil
         ends[id] = nil

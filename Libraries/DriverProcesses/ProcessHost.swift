@@ -18,6 +18,10 @@ public actor ProcessHost {
     nonisolated let context: BackendContext
     nonisolated let loop: EventLoop
     nonisolated let notes: [String]
+    /// Whether the backend wants limits.
+    nonisolated let wantsLimits: Bool
+    /// Where limits are set; nil where the backend wants none or the machine permits none.
+    nonisolated let groups: ControlGroups?
     nonisolated let log: Logger
 
     /// The drivers that are being watched.
@@ -28,11 +32,17 @@ public actor ProcessHost {
     /// The actor's executor is the loop, so that watching a process needs no hop.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    /// Makes a host; nothing is touched before the first call. The notes come with every cluster.
-    public init(backend: String, context: BackendContext, loop: EventLoop, notes: [String]) {
+    /// Whether the kernel holds clusters to their cores and memory, each as a whole.
+    public nonisolated var enforcesLimits: Bool { groups != nil }
+
+    /// Makes a host. The notes come with every cluster; with `limits`, control groups are used where that is permitted,
+    /// which is tried at once.
+    public init(backend: String, context: BackendContext, loop: EventLoop, notes: [String], limits: Bool = false) {
         self.backend = backend
         self.context = context
         self.loop = loop
+        wantsLimits = limits
+        groups = limits ? ControlGroups.find() : nil
         self.notes = notes
         machine = Machine()
         log = Logger("backend.\(backend)")

@@ -41,6 +41,7 @@ extension ProcessHost {
         try await store(state, place)
         // From here on a process may exist that only its mark tells of.
         let process = try await spawn(request, state.plan, place)
+        await limit(process.pid, request.id, state.plan)
         state.stage = .started
         state.process = process.identity
         adopt(process, request.id, state)
@@ -60,6 +61,7 @@ extension ProcessHost {
                     .conflict,
                     "The cluster id is in use with another specification. End that cluster, or choose another id.")
             }
+            if state.stage == .spawning { await limit(process.pid, request.id, state.plan) }
             var found = state
             found.stage = .started
             found.process = process.identity
@@ -73,6 +75,35 @@ extension ProcessHost {
         try await BlockingPool.shared.run { try Files.remove(place.socket) }
         return nil
     }
+
+    /// Holds a process, and what it starts from now on, to the cluster's cores and memory.
+    private func limit(_ pid: Int32, _ id: ClusterIdentifier, _ plan: ProcessPlan) async {
+        guard let groups else { return }
+        let name = groupName(id)
+        do {
+            let isLimited = try await BlockingPool.shared.run {
+                groups.make(name, plan.limits) && groups.add(pid, to: name)
+            }
+            if isLimited { return }
+            log.warning("a cluster has no limits, because its control group could not be made", ["cluster": id])
+        } catch {
+            log.debug("a start was given up before its limits were set", ["cluster": id])
+        }
+    }
+
+    /// What a user should know about the limits of a cluster.
+    private func limitNotes(_ plan: ProcessPlan) -> [String] {
+        guard wantsLimits else { return [] }
+        guard groups != nil else {
+            return ["Cores and memory are advisory: Spark keeps to them, and control groups are not permitted here."]
+        }
+        let limits = plan.limits
+        return [
+            "The cluster as a whole is held to \(limits.cores) cores and \(limits.memoryBytes >> 20) MiB, Python included."
+        ]
+    }
+
+    nonisolated func groupName(_ id: ClusterIdentifier) -> String { "harbour-\(context.installation)-\(id.text)" }
 
     private func spawn(_ request: ProvisionRequest, _ plan: ProcessPlan, _ place: ProcessPlace) async throws
         -> RunningProcess
@@ -194,6 +225,6 @@ extension ProcessHost {
             driverSize: NodeSize(cores: state.plan.driverCores, memoryMiB: state.plan.driverMemoryMiB),
             workerSize: NodeSize(cores: state.plan.workerCores, memoryMiB: state.plan.workerMemoryMiB),
             workers: state.plan.workers,
-            notes: notes)
+            notes: notes + limitNotes(state.plan))
     }
 }

@@ -9,7 +9,8 @@ public import EventLoop
 public struct LocalBackend: ClusterBackend {
     /// `local`.
     public let name = "local"
-    /// Workers, logs, stats and recovery. Sizes are wishes: Spark keeps to them, nothing enforces them.
+    /// Workers, logs, stats and recovery. The sizes of single nodes are wishes that Spark keeps to; the cluster as a whole
+    /// is held to their sum by control groups where this user may make some, and says in its notes which it is.
     public let capabilities: Capabilities
     private let host: ProcessHost
 
@@ -19,7 +20,7 @@ public struct LocalBackend: ClusterBackend {
     public init(context: BackendContext, loop: EventLoop) {
         host = ProcessHost(
             backend: "local", context: context, loop: loop,
-            notes: ["Cores and memory are kept by Spark; this backend does not enforce them."])
+            notes: [], limits: true)
         capabilities = Capabilities(
             [.workers, .logs, .stats, .recovery], maximumWorkers: 64, maximumMemoryMiB: host.machine.memoryMiB)
     }

@@ -26,6 +26,8 @@ import Testing
             await backend.close()
             let restarted = try await subject.backend(installation: installation)
             do {
+                // A driver that has not read its files yet would end when they are tampered with.
+                try await listens(subject, cluster, request)
                 try await body(subject, "\(subject.folder)/c/\(id)", request, cluster, restarted)
             } catch {
                 try await restarted.terminate(id, handle: nil, grace: .seconds(1))
@@ -34,6 +36,16 @@ import Testing
             try await restarted.terminate(id, handle: nil, grace: .seconds(1))
             #expect(try await subject.remains(of: id).isEmpty)
             subject.removeFolder()
+        }
+    }
+
+    private func listens(
+        _ subject: LocalSubject, _ cluster: ProvisionedCluster, _ request: ProvisionRequest
+    ) async throws {
+        let end = MonotonicTime.now + .seconds(30)
+        while (try? await subject.identify(cluster.driver, token: request.launch.token)) == nil {
+            try #require(.now < end, "the stand-in listens")
+            try await Task.sleep(for: .milliseconds(10))
         }
     }
 

@@ -7,17 +7,44 @@ internal import Glibc
 public enum RunningEnvironment {
     /// The variables of a process as `NAME=value`; none when it has ended or belongs to another user.
     ///
-    /// A process in the moment of its exec shows an empty environment, so one that shows none is looked at again, for
-    /// about 30 ms, before it is believed.
+    /// A process in the moment of its exec shows an empty environment, so one that is in it is looked at again until it
+    /// is through, for five seconds at most: on a busy machine that moment can be long.
     public static func variables(of pid: Int32) -> [ArraySlice<UInt8>] {
         var pause: Int32 = 1
-        while true {
+        for _ in 0..<60 {
             guard let bytes = contents(of: pid) else { return [] }
             if !bytes.isEmpty { return bytes.split(separator: 0) }
-            guard pause <= 16, hasMemory(pid) else { return [] }
-            poll(nil, 0, pause)
-            pause *= 2
+            switch place(of: pid) {
+            case .none: return []
+            case .known(let isEmpty):
+                // It may have come to it since it was read.
+                if isEmpty { return [] }
+            case .inExec:
+                poll(nil, 0, pause)
+                pause = min(pause * 2, 100)
+            }
         }
+        return []
+    }
+
+    /// Where the kernel has put a process's environment.
+    private enum Place {
+        /// Nowhere: it is a thread of the kernel's, or is ending.
+        case none
+        /// Not yet anywhere: the new program is being loaded.
+        case inExec
+        case known(isEmpty: Bool)
+    }
+
+    /// By fields 23, 50 and 51 of /proc/<pid>/stat: the size of its memory, and the bounds of its environment.
+    private static func place(of pid: Int32) -> Place {
+        guard let bytes = ProcessStat.contents(of: "/proc/\(pid)/stat"),
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return .none }
+        let fields = bytes[(end + 1)...].split(whereSeparator: { $0 == 0x20 || $0 == 0x0a })
+            .map { UInt64(String(decoding: $0, as: UTF8.self)) ?? 0 }
+        guard fields.count > 48, fields[20] > 0 else { return .none }
+        return fields[48] == 0 ? .inExec : .known(isEmpty: fields[47] == fields[48])
     }
 
     /// The first 4 MiB; nil when it cannot be read.
@@ -35,11 +62,5 @@ public enum RunningEnvironment {
             bytes += buffer[..<count]
         }
         return bytes
-    }
-
-    /// False for threads of the kernel and for what has ended: they have no memory, and no environment either.
-    private static func hasMemory(_ pid: Int32) -> Bool {
-        guard let bytes = ProcessStat.contents(of: "/proc/\(pid)/statm") else { return false }
-        return !bytes.starts(with: Array("0 ".utf8))
     }
 }
