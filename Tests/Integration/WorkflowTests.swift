@@ -1,0 +1,108 @@
+import Core
+import HarbourProtocol
+import ServiceClients
+import Testing
+
+extension WholePlatform {
+    /// A workflow on real Spark: what tasks leave behind decides what runs, and each kind of task runs for real.
+    @Suite(.serialized, .platform) struct Workflows {
+        private static let first = """
+            # Databricks notebook source
+            rows = spark.range(12).count()
+            dbutils.jobs.taskValues.set("rows", rows)
+            dbutils.notebook.exit("counted")
+            """
+
+        private static let second = """
+            # Databricks notebook source
+            rows = dbutils.jobs.taskValues.get("first", "rows")
+            dbutils.notebook.exit(f"{rows + 1} {dbutils.widgets.get('rows')} {dbutils.widgets.get('input')}")
+            """
+
+        private static let script = """
+            import sys
+
+            if __name__ == "__main__":
+                print("script", sys.argv[1], spark.range(3).count())
+                sys.exit(0)
+            """
+
+        private func put(_ path: String, _ text: String, _ api: ServiceClient) async throws {
+            let content = Base64.encode(Array(text.utf8))
+            _ = try await api.call(
+                WorkspaceAPI.importObject,
+                .init(body: ImportObject(path: path, content: content, language: "python", overwrite: true)))
+        }
+
+        private var tasks: [TaskSpec] {
+            func after(_ key: String, _ outcome: String? = nil) -> [TaskDependency] {
+                [TaskDependency(taskKey: key, outcome: outcome)]
+            }
+            let loop = ForEachTask(
+                inputs: #"["x", "y"]"#, concurrency: 2,
+                task: NestedTask(
+                    taskKey: "second",
+                    notebookTask: NotebookTask(
+                        notebookPath: "/Shared/second",
+                        baseParameters: ["rows": "{{tasks.first.values.rows}}", "input": "{{input}}"]),
+                    jobClusterKey: "main"))
+            return [
+                TaskSpec(
+                    taskKey: "first", notebookTask: NotebookTask(notebookPath: "/Shared/first"), jobClusterKey: "main"),
+                TaskSpec(
+                    taskKey: "check", dependsOn: after("first"),
+                    conditionTask: ConditionTask(op: .equalTo, left: "{{tasks.first.values.rows}}", right: "12")),
+                TaskSpec(taskKey: "loop", dependsOn: after("check", "true"), forEachTask: loop),
+                TaskSpec(
+                    taskKey: "never", dependsOn: after("check", "false"), shellTask: ShellTask(command: "exit 1"),
+                    jobClusterKey: "main"),
+                TaskSpec(
+                    taskKey: "sql",
+                    sqlTask: SqlTask(
+                        statement: "SELECT :day AS day, count(*) AS n FROM range(5)", parameters: ["day": "monday"]),
+                    jobClusterKey: "main"),
+                TaskSpec(
+                    taskKey: "shell", shellTask: ShellTask(command: "echo shell {{job.run_id}}; exit 3"),
+                    jobClusterKey: "main"),
+                TaskSpec(
+                    taskKey: "mend", dependsOn: after("shell"), runIf: .atLeastOneFailed,
+                    sparkPythonTask: SparkPythonTask(pythonFile: "/Shared/script", parameters: ["{{job.run_id}}"]),
+                    jobClusterKey: "main"),
+            ]
+        }
+
+        @Test(.timeLimit(.minutes(4))) func everyKindOfTaskRuns() async throws {
+            try await withPlatform { platform in
+                let api = try platform.api
+                try await put("/Shared/first", Self.first, api)
+                try await put("/Shared/second", Self.second, api)
+                try await put("/Shared/script", Self.script, api)
+                let cluster = JobCluster(
+                    jobClusterKey: "main", newCluster: ClusterSpec(clusterName: "workflow", driverMemoryMB: 1024))
+                let runID = try await api.call(
+                    SchedulerAPI.submitRun,
+                    .init(body: SubmitRun(runName: "workflow", tasks: tasks, jobClusters: [cluster]))
+                ).runID
+                var printed: [String: String] = [:]
+                let events = try await api.stream(SchedulerAPI.streamRunEvents, .init(runID: runID, after: 0))
+                for try await event in events {
+                    if let key = event.taskKey, let text = event.event?.text { printed[key, default: ""] += text }
+                }
+                let run = try await api.call(SchedulerAPI.getRun, .init(runID: runID))
+                #expect(run.state.resultState == .successWithFailures, "\(run.state)")
+                let ends = Dictionary(uniqueKeysWithValues: run.tasks.map { ($0.taskKey, $0.state.resultState) })
+                #expect(
+                    ends == [
+                        "first": .success, "check": .success, "loop": .success, "never": .excluded, "sql": .success,
+                        "shell": .failed, "mend": .success, "second[0]": .success, "second[1]": .success,
+                    ])
+                let exits = run.tasks.filter { $0.forEachTaskKey == "loop" }.map(\.exitValue)
+                #expect(exits == ["13 12 x", "13 12 y"])
+                #expect(printed["shell"]?.contains("shell \(runID)") == true, "\(printed)")
+                #expect(printed["mend"]?.contains("script \(runID) 3") == true, "\(printed)")
+                let output = try await api.call(SchedulerAPI.getTaskOutput, .init(runID: runID, taskKey: "sql"))
+                #expect(output.notebook?.jsonText().contains("monday") == true)
+            }
+        }
+    }
+}
