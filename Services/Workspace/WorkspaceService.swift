@@ -76,7 +76,12 @@ public enum WorkspaceService {
         SecretHandlers(store: SecretStore(pool: foundation.database.pool), key: settings[secretKey])
             .register(on: router)
         SessionHandlers(authenticator: foundation.authenticator).register(on: router)
-        if let folder = settings[pageFolder] { try PageRoutes(folder: folder).register(on: router.http) }
+        if let folder = settings[pageFolder] {
+            // The API is worth having without the page, as in an image that was made where nothing builds it.
+            do { try PageRoutes(folder: folder).register(on: router.http) } catch {
+                environment.logger.warning("there is no web page: its folder cannot be opened", ["folder": folder])
+            }
+        }
         let http = HTTPClient(loop: environment.loop)
         let gateway = Gateway(
             http: http, authenticator: foundation.authenticator, serviceToken: environment.serviceToken)

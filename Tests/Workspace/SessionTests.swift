@@ -128,4 +128,12 @@ struct PageTests {
             #expect(try await workspace.send(.post, "/api/v1/none").status == 404)
         }
     }
+
+    @Test func withoutItsFolderThereIsTheAPI() async throws {
+        try await Workspace.run(more: ["--page-folder", "/nonexistent/page"]) { workspace in
+            let page = try await workspace.send(.get, "/")
+            let me = try await workspace.send(.get, "/api/v1/me")
+            #expect(page.status == 404 && me.status == 200)
+        }
+    }
 }
