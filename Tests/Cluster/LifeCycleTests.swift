@@ -204,7 +204,7 @@ import Testing
 
     @Test func whatNobodyUsesEndsAndWhatIsBusyDoesNot() async throws {
         var limits = EngineLimits()
-        limits.minute = .milliseconds(300)
+        limits.minute = .seconds(1)
         try await withService(limits: limits) { fixture, _ in
             let client = try await fixture.runningCluster("c1", minutes: 1)
             _ = try await client.call(
