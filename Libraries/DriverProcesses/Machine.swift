@@ -65,6 +65,7 @@ extension ProcessHost {
                     "Install the Python runtime, or set python."),
             ]
                 + RuntimeChecks.all(
+                    machine,
                     java: machine.find(context.settings["java_home"].map { "\($0)/bin/java" } ?? "java"),
                     python: context.settings["python"])
         }

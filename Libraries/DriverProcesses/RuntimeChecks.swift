@@ -11,10 +11,10 @@ enum RuntimeChecks {
     private static let leastMemory = 1024
 
     /// Everything at once.
-    static func all(java: String?, python: String?) -> [PreflightReport.Check] {
+    static func all(_ machine: Machine, java: String?, python: String?) -> [PreflightReport.Check] {
         var checks = [memory(), port()]
         if let java { checks.append(javaVersion(java)) }
-        if let python { checks.append(spark(python)) }
+        if let python { checks.append(spark(python, machine.sparkVersion(python: python))) }
         return checks
     }
 
@@ -80,22 +80,16 @@ enum RuntimeChecks {
     }
 
     /// Driver and workers of one machine run from the same environment, so it is enough that it is there and whole.
-    private static func spark(_ python: String) -> Check {
-        guard let resolved = realpath(python.split(separator: "/").dropLast().map { "/\($0)" }.joined(), nil) else {
-            return Check("Spark", passed: true, message: "\(python) is looked up in PATH; the driver will see.")
-        }
-        defer { free(resolved) }
-        let prefix = String(cString: resolved).split(separator: "/").dropLast().map { "/\($0)" }.joined()
-        let libraries = Files.names(in: "\(prefix)/lib").filter { $0.hasPrefix("python3") }
-        for name in libraries where Files.exists("\(prefix)/lib/\(name)/site-packages/pyspark/jars") {
-            let installed = Files.names(in: "\(prefix)/lib/\(name)/site-packages").first {
-                $0.hasPrefix("pyspark-") && $0.hasSuffix(".dist-info")
-            }
-            let version = installed?.dropFirst("pyspark-".count).dropLast(".dist-info".count) ?? "of unknown version"
+    private static func spark(_ python: String, _ version: String?) -> Check {
+        if let version {
             return Check("Spark", passed: true, message: "Spark \(version), for driver and workers alike.")
+        }
+        guard python.contains("/") else {
+            return Check("Spark", passed: true, message: "\(python) is looked up in PATH; the driver will see.")
         }
         return Check(
             "Spark", passed: false,
-            message: "\(prefix) has no PySpark. Run deploy/setup --only runtime, or set HARBOUR_DRIVER_PYTHON.")
+            message:
+                "\(python) has no PySpark beside it. Run deploy/setup --only runtime, or set HARBOUR_DRIVER_PYTHON.")
     }
 }

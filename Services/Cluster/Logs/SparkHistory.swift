@@ -111,8 +111,8 @@ actor SparkHistory {
         guard let log = await keeper.log(.events, of: cluster, start: start) else { return }
         let path = "\(folder)/start-\(start)"
         let buffer = EventBuffer(path: path)
-        try await log.read(after: 0, follow: false, try LogFilter()) { try await buffer.add($0.text) }
-        try await buffer.flush()
+        try await log.read(after: 0, follow: false, try LogFilter()) { try await buffer.add($0) }
+        try await buffer.finish()
     }
 
     /// Waits for its address.
@@ -167,13 +167,26 @@ private actor EventBuffer {
 
     init(path: String) { self.path = path }
 
-    func add(_ line: String) async throws {
-        bytes += line.utf8
+    private var hasEnd = false
+    private var last: Int64 = 0
+
+    func add(_ line: LogLine) async throws {
+        if line.text.hasPrefix(#"{"Event":"SparkListenerApplicationEnd""#) { hasEnd = true }
+        last = line.timestamp.milliseconds
+        bytes += line.text.utf8
         bytes.append(UInt8(ascii: "\n"))
         if bytes.count > 1 << 19 { try await flush() }
     }
 
-    func flush() async throws {
+    /// A driver that was ended had no time to tell of Spark's end, and what has not ended is not in Spark's list.
+    func finish() async throws {
+        if !hasEnd {
+            bytes += #"{"Event":"SparkListenerApplicationEnd","Timestamp":\#(last)}"#.utf8 + [UInt8(ascii: "\n")]
+        }
+        try await flush()
+    }
+
+    private func flush() async throws {
         let (now, path) = (bytes, path)
         bytes = []
         try await BlockingPool.shared.run { try KeptFiles.append(now, to: path) }
