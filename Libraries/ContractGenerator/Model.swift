@@ -37,10 +37,8 @@ struct Field {
     let description: String
 
     var swiftName: String { SwiftName.member(name) }
-    /// Its name before the colon of a call, where only these two keywords need quotes.
-    var label: String {
-        ["`let`", "`var`"].contains(swiftName) ? swiftName : String(swiftName.filter { $0 != "`" })
-    }
+    /// Where its value is kept when that is outside of the struct.
+    var boxName: String { "boxed" + SwiftName.type(String(swiftName.filter { $0 != "`" })) }
     var isOptional: Bool { !isRequired || isNullable }
 }
 

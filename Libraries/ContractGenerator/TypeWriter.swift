@@ -23,7 +23,15 @@ struct TypeWriter {
         file.block("public struct \(declaration.name): JSONCodable, Sendable, Hashable {") { file in
             for field in members {
                 file.document(description(of: field), field.shape.limitsInWords)
-                file.line("public var \(field.swiftName): \(stored(field))")
+                guard isBoxed(field) else {
+                    file.line("public var \(field.swiftName): \(stored(field))")
+                    continue
+                }
+                file.block("public var \(field.swiftName): \(stored(field)) {") { file in
+                    file.line("get { \(field.boxName).value }")
+                    file.line("set { \(field.boxName) = Boxed(newValue) }")
+                }
+                file.line("private var \(field.boxName): Boxed<\(field.shape.swiftType)>")
             }
             if !members.isEmpty { file.line() }
             writeInitialiser(members, to: &file)
@@ -53,7 +61,13 @@ struct TypeWriter {
             "\(field.swiftName): \(type(of: field))" + (field.isOptional ? " = nil" : "")
         }
         signature("public init", arguments, to: &file) { file in
-            for field in members { file.line("self.\(field.swiftName) = \(field.swiftName)") }
+            for field in members {
+                if isBoxed(field) {
+                    file.line("\(field.boxName) = Boxed(\(field.swiftName))")
+                } else {
+                    file.line("self.\(field.swiftName) = \(field.swiftName)")
+                }
+            }
         }
     }
 
@@ -81,7 +95,10 @@ struct TypeWriter {
     private func writeDecoder(_ shape: ObjectShape, _ members: [Field], to file: inout SourceFile) {
         file.document("Reads an object and holds every field within its limits")
         file.block("public init(from reader: inout JSONReader) throws(JSONError) {") { file in
-            for field in members { file.line("var \(field.swiftName): \(field.shape.swiftType)?") }
+            for field in members {
+                let type = field.shape.swiftType
+                file.line("var \(field.swiftName)" + (isBoxed(field) ? " = Boxed<\(type)>.none" : ": \(type)?"))
+            }
             if !shape.fields.isEmpty { file.line("var \(seen(shape)) = JSONFields(\"\(table(shape.fields))\")") }
             file.block("if try reader.beginObject() {") { file in
                 file.block("repeat {", closing: "} while try reader.nextKey()") { file in
@@ -97,10 +114,33 @@ struct TypeWriter {
                 }
                 file.line("guard \(seen(shape)).has(\(index)) else { throw reader.missingField(\"\(field.name)\") }")
             }
-            let arguments = members.map { field in
-                "\(field.label): \(isCounted(field.shape) ? "consume " : "")\(field.swiftName)"
+            for field in members {
+                let place = isBoxed(field) ? field.boxName : "self.\(field.swiftName)"
+                file.line("\(place) = \(isCounted(field.shape) ? "consume " : "")\(field.swiftName)")
             }
-            file.line("self.init(\(arguments.joined(separator: ", ")))")
+        }
+    }
+
+    /// Whether a field is kept outside of the struct: when it is mostly absent and large.
+    private func isBoxed(_ field: Field) -> Bool { field.isOptional && size(of: field.shape) > 40 }
+
+    /// Bytes of a value inside a struct, about.
+    private func size(of shape: Shape) -> Int {
+        switch shape {
+        case .string, .any, .anyObject: return 16
+        case .array, .map, .int32, .int64, .timestamp, .double: return 8
+        case .constant: return 0
+        case .bool: return 1
+        case .named(let name):
+            switch declarations[name]?.kind {
+            case .object(let object):
+                return object.fields.reduce(0) { sum, field in
+                    sum + (isBoxed(field) ? 8 : size(of: field.shape) + (field.isOptional ? 1 : 0))
+                }
+            case .union(let union): return union.variants.map { size(of: .named($0.type)) }.max() ?? 0
+            case .enumeration(_, let isOpen): return isOpen ? 16 : 1
+            case nil: return 0
+            }
         }
     }
 
@@ -144,7 +184,8 @@ struct TypeWriter {
 
     private func assignment(_ field: Field) -> String {
         if case .constant = field.shape { return field.shape.decoding }
-        let read = "\(field.swiftName) = \(field.shape.decoding)"
+        let value = isBoxed(field) ? "Boxed(\(field.shape.decoding))" : field.shape.decoding
+        let read = "\(field.swiftName) = \(value)"
         return field.isOptional ? "if try !reader.null() { \(read) }" : read
     }
 

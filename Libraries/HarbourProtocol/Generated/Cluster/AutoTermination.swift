@@ -52,6 +52,8 @@ public struct AutoTermination: JSONCodable, Sendable, Hashable {
         }
         guard let minutes else { throw reader.missingField("minutes") }
         guard let busyWith = consume busyWith else { throw reader.missingField("busy_with") }
-        self.init(minutes: minutes, remainingMs: remainingMs, busyWith: consume busyWith)
+        self.minutes = minutes
+        self.remainingMs = remainingMs
+        self.busyWith = consume busyWith
     }
 }

@@ -51,6 +51,8 @@ public struct BackendCheck: JSONCodable, Sendable, Hashable {
         guard let name = consume name else { throw reader.missingField("name") }
         guard let passed else { throw reader.missingField("passed") }
         guard let message = consume message else { throw reader.missingField("message") }
-        self.init(name: consume name, passed: passed, message: consume message)
+        self.name = consume name
+        self.passed = passed
+        self.message = consume message
     }
 }

@@ -116,6 +116,14 @@ public struct BackendInfo: JSONCodable, Sendable, Hashable {
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let available else { throw reader.missingField("available") }
-        self.init(name: consume name, available: available, message: consume message, capabilities: consume capabilities, checks: consume checks, maximumWorkers: maximumWorkers, maximumCores: maximumCores, maximumMemoryMB: maximumMemoryMB, minimumMemoryMB: minimumMemoryMB)
+        self.name = consume name
+        self.available = available
+        self.message = consume message
+        self.capabilities = consume capabilities
+        self.checks = consume checks
+        self.maximumWorkers = maximumWorkers
+        self.maximumCores = maximumCores
+        self.maximumMemoryMB = maximumMemoryMB
+        self.minimumMemoryMB = minimumMemoryMB
     }
 }

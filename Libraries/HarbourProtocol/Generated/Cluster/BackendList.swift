@@ -35,6 +35,6 @@ public struct BackendList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let backends = consume backends else { throw reader.missingField("backends") }
-        self.init(backends: consume backends)
+        self.backends = consume backends
     }
 }

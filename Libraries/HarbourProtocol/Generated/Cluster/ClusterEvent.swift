@@ -84,6 +84,11 @@ public struct ClusterEvent: JSONCodable, Sendable, Hashable {
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let type = consume type else { throw reader.missingField("type") }
-        self.init(eventID: eventID, clusterID: consume clusterID, timestamp: timestamp, type: consume type, message: consume message, details: consume details)
+        self.eventID = eventID
+        self.clusterID = consume clusterID
+        self.timestamp = timestamp
+        self.type = consume type
+        self.message = consume message
+        self.details = consume details
     }
 }

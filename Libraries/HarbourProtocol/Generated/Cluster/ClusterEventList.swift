@@ -44,6 +44,7 @@ public struct ClusterEventList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let events = consume events else { throw reader.missingField("events") }
-        self.init(events: consume events, nextPageToken: consume nextPageToken)
+        self.events = consume events
+        self.nextPageToken = consume nextPageToken
     }
 }

@@ -35,7 +35,11 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
     /// What the last start took.
     public var phases: Optional<[PhaseTiming]>
     /// The Spark application of a cluster.
-    public var spark: Optional<SparkInfo>
+    public var spark: Optional<SparkInfo> {
+        get { boxedSpark.value }
+        set { boxedSpark = Boxed(newValue) }
+    }
+    private var boxedSpark: Boxed<SparkInfo>
     /// How many contexts there are.
     public var contexts: Optional<Int>
     /// Executors alive.
@@ -87,7 +91,7 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         self.lastActivityTime = lastActivityTime
         self.autoterminationTime = autoterminationTime
         self.phases = phases
-        self.spark = spark
+        boxedSpark = Boxed(spark)
         self.contexts = contexts
         self.executors = executors
         self.autoTermination = autoTermination
@@ -186,7 +190,7 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         var lastActivityTime: Timestamp?
         var autoterminationTime: Timestamp?
         var phases: [PhaseTiming]?
-        var spark: SparkInfo?
+        var spark = Boxed<SparkInfo>.none
         var contexts: Int?
         var executors: Int?
         var autoTermination: AutoTermination?
@@ -211,7 +215,7 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
                 case 11: lastActivityTime = try Timestamp(from: &reader)
                 case 12: if try !reader.null() { autoterminationTime = try Timestamp(from: &reader) }
                 case 13: if try !reader.null() { phases = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try PhaseTiming(from: &reader) } }
-                case 14: if try !reader.null() { spark = try SparkInfo(from: &reader) }
+                case 14: if try !reader.null() { spark = Boxed(try SparkInfo(from: &reader)) }
                 case 15: if try !reader.null() { contexts = try reader.int(in: -2_147_483_648...2_147_483_647) }
                 case 16: if try !reader.null() { executors = try reader.int(in: -2_147_483_648...2_147_483_647) }
                 case 17: if try !reader.null() { autoTermination = try AutoTermination(from: &reader) }
@@ -230,6 +234,26 @@ public struct ClusterInfo: JSONCodable, Sendable, Hashable {
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let startTime else { throw reader.missingField("start_time") }
         guard let lastActivityTime else { throw reader.missingField("last_activity_time") }
-        self.init(clusterID: consume clusterID, spec: consume spec, backend: consume backend, state: state, stateMessage: consume stateMessage, terminationReason: consume terminationReason, creatorUserName: consume creatorUserName, owner: consume owner, startTime: startTime, readyTime: readyTime, terminatedTime: terminatedTime, lastActivityTime: lastActivityTime, autoterminationTime: autoterminationTime, phases: consume phases, spark: consume spark, contexts: contexts, executors: executors, autoTermination: consume autoTermination, workers: workers, pinned: pinned, notes: consume notes)
+        self.clusterID = consume clusterID
+        self.spec = consume spec
+        self.backend = consume backend
+        self.state = state
+        self.stateMessage = consume stateMessage
+        self.terminationReason = consume terminationReason
+        self.creatorUserName = consume creatorUserName
+        self.owner = consume owner
+        self.startTime = startTime
+        self.readyTime = readyTime
+        self.terminatedTime = terminatedTime
+        self.lastActivityTime = lastActivityTime
+        self.autoterminationTime = autoterminationTime
+        self.phases = consume phases
+        boxedSpark = consume spark
+        self.contexts = contexts
+        self.executors = executors
+        self.autoTermination = consume autoTermination
+        self.workers = workers
+        self.pinned = pinned
+        self.notes = consume notes
     }
 }

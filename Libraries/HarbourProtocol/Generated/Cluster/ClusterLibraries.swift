@@ -43,6 +43,7 @@ public struct ClusterLibraries: JSONCodable, Sendable, Hashable {
         }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let libraries = consume libraries else { throw reader.missingField("libraries") }
-        self.init(clusterID: consume clusterID, libraries: consume libraries)
+        self.clusterID = consume clusterID
+        self.libraries = consume libraries
     }
 }

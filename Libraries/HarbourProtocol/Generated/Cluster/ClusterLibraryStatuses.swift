@@ -43,6 +43,7 @@ public struct ClusterLibraryStatuses: JSONCodable, Sendable, Hashable {
         }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
         guard let libraryStatuses = consume libraryStatuses else { throw reader.missingField("library_statuses") }
-        self.init(clusterID: consume clusterID, libraryStatuses: consume libraryStatuses)
+        self.clusterID = consume clusterID
+        self.libraryStatuses = consume libraryStatuses
     }
 }

@@ -44,6 +44,7 @@ public struct ClusterList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let clusters = consume clusters else { throw reader.missingField("clusters") }
-        self.init(clusters: consume clusters, nextPageToken: consume nextPageToken)
+        self.clusters = consume clusters
+        self.nextPageToken = consume nextPageToken
     }
 }

@@ -35,6 +35,6 @@ public struct ClusterLogList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let starts = consume starts else { throw reader.missingField("starts") }
-        self.init(starts: consume starts)
+        self.starts = consume starts
     }
 }

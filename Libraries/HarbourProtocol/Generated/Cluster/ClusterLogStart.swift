@@ -75,6 +75,10 @@ public struct ClusterLogStart: JSONCodable, Sendable, Hashable {
         guard let start else { throw reader.missingField("start") }
         guard let lines else { throw reader.missingField("lines") }
         guard let bytes else { throw reader.missingField("bytes") }
-        self.init(start: start, firstTime: firstTime, lastTime: lastTime, lines: lines, bytes: bytes)
+        self.start = start
+        self.firstTime = firstTime
+        self.lastTime = lastTime
+        self.lines = lines
+        self.bytes = bytes
     }
 }

@@ -95,6 +95,12 @@ public struct ClusterPolicy: JSONCodable, Sendable, Hashable {
         guard let definition = consume definition else { throw reader.missingField("definition") }
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        self.init(policyID: consume policyID, name: consume name, description: consume description, definition: consume definition, maxClustersPerUser: maxClustersPerUser, creatorUserName: consume creatorUserName, createdTime: createdTime)
+        self.policyID = consume policyID
+        self.name = consume name
+        self.description = consume description
+        self.definition = consume definition
+        self.maxClustersPerUser = maxClustersPerUser
+        self.creatorUserName = consume creatorUserName
+        self.createdTime = createdTime
     }
 }

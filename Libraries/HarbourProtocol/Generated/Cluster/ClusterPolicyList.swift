@@ -35,6 +35,6 @@ public struct ClusterPolicyList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let policies = consume policies else { throw reader.missingField("policies") }
-        self.init(policies: consume policies)
+        self.policies = consume policies
     }
 }

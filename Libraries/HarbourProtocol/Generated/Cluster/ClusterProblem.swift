@@ -43,6 +43,7 @@ public struct ClusterProblem: JSONCodable, Sendable, Hashable {
         }
         guard let field = consume field else { throw reader.missingField("field") }
         guard let message = consume message else { throw reader.missingField("message") }
-        self.init(field: consume field, message: consume message)
+        self.field = consume field
+        self.message = consume message
     }
 }

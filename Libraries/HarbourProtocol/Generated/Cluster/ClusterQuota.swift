@@ -94,6 +94,12 @@ public struct ClusterQuota: JSONCodable, Sendable, Hashable {
         guard let usedClusters else { throw reader.missingField("used_clusters") }
         guard let usedWorkers else { throw reader.missingField("used_workers") }
         guard let usedCores else { throw reader.missingField("used_cores") }
-        self.init(userName: consume userName, maxClusters: maxClusters, maxWorkers: maxWorkers, maxCores: maxCores, usedClusters: usedClusters, usedWorkers: usedWorkers, usedCores: usedCores)
+        self.userName = consume userName
+        self.maxClusters = maxClusters
+        self.maxWorkers = maxWorkers
+        self.maxCores = maxCores
+        self.usedClusters = usedClusters
+        self.usedWorkers = usedWorkers
+        self.usedCores = usedCores
     }
 }

@@ -35,6 +35,6 @@ public struct ClusterQuotaList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let quotas = consume quotas else { throw reader.missingField("quotas") }
-        self.init(quotas: consume quotas)
+        self.quotas = consume quotas
     }
 }

@@ -43,6 +43,7 @@ public struct ClusterValidation: JSONCodable, Sendable, Hashable {
         }
         guard let problems = consume problems else { throw reader.missingField("problems") }
         guard let spec = consume spec else { throw reader.missingField("spec") }
-        self.init(problems: consume problems, spec: consume spec)
+        self.problems = consume problems
+        self.spec = consume spec
     }
 }

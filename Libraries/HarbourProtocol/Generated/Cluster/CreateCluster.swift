@@ -53,6 +53,8 @@ public struct CreateCluster: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let spec = consume spec else { throw reader.missingField("spec") }
-        self.init(spec: consume spec, clusterID: consume clusterID, owner: consume owner)
+        self.spec = consume spec
+        self.clusterID = consume clusterID
+        self.owner = consume owner
     }
 }

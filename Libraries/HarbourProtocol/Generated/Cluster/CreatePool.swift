@@ -86,6 +86,11 @@ public struct CreatePool: JSONCodable, Sendable, Hashable {
         }
         guard let instancePoolName = consume instancePoolName else { throw reader.missingField("instance_pool_name") }
         guard let spec = consume spec else { throw reader.missingField("spec") }
-        self.init(instancePoolName: consume instancePoolName, minIdleInstances: minIdleInstances, maxCapacity: maxCapacity, idleInstanceAutoterminationMinutes: idleInstanceAutoterminationMinutes, spec: consume spec, instancePoolID: consume instancePoolID)
+        self.instancePoolName = consume instancePoolName
+        self.minIdleInstances = minIdleInstances
+        self.maxCapacity = maxCapacity
+        self.idleInstanceAutoterminationMinutes = idleInstanceAutoterminationMinutes
+        self.spec = consume spec
+        self.instancePoolID = consume instancePoolID
     }
 }

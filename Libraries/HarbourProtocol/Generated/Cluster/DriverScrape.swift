@@ -53,6 +53,8 @@ public struct DriverScrape: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let clusterID = consume clusterID else { throw reader.missingField("cluster_id") }
-        self.init(clusterID: consume clusterID, text: consume text, message: consume message)
+        self.clusterID = consume clusterID
+        self.text = consume text
+        self.message = consume message
     }
 }

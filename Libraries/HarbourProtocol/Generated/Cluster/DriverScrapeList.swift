@@ -35,6 +35,6 @@ public struct DriverScrapeList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let clusters = consume clusters else { throw reader.missingField("clusters") }
-        self.init(clusters: consume clusters)
+        self.clusters = consume clusters
     }
 }

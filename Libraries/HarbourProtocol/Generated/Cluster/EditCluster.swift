@@ -35,6 +35,6 @@ public struct EditCluster: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let spec = consume spec else { throw reader.missingField("spec") }
-        self.init(spec: consume spec)
+        self.spec = consume spec
     }
 }

@@ -67,6 +67,9 @@ public struct EditPool: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let instancePoolName = consume instancePoolName else { throw reader.missingField("instance_pool_name") }
-        self.init(instancePoolName: consume instancePoolName, minIdleInstances: minIdleInstances, maxCapacity: maxCapacity, idleInstanceAutoterminationMinutes: idleInstanceAutoterminationMinutes)
+        self.instancePoolName = consume instancePoolName
+        self.minIdleInstances = minIdleInstances
+        self.maxCapacity = maxCapacity
+        self.idleInstanceAutoterminationMinutes = idleInstanceAutoterminationMinutes
     }
 }

@@ -138,6 +138,17 @@ public struct InstancePool: JSONCodable, Sendable, Hashable {
         guard let usedCount else { throw reader.missingField("used_count") }
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        self.init(instancePoolID: consume instancePoolID, instancePoolName: consume instancePoolName, minIdleInstances: minIdleInstances, maxCapacity: maxCapacity, idleInstanceAutoterminationMinutes: idleInstanceAutoterminationMinutes, spec: consume spec, idleCount: idleCount, pendingIdleCount: pendingIdleCount, usedCount: usedCount, message: consume message, creatorUserName: consume creatorUserName, createdTime: createdTime)
+        self.instancePoolID = consume instancePoolID
+        self.instancePoolName = consume instancePoolName
+        self.minIdleInstances = minIdleInstances
+        self.maxCapacity = maxCapacity
+        self.idleInstanceAutoterminationMinutes = idleInstanceAutoterminationMinutes
+        self.spec = consume spec
+        self.idleCount = idleCount
+        self.pendingIdleCount = pendingIdleCount
+        self.usedCount = usedCount
+        self.message = consume message
+        self.creatorUserName = consume creatorUserName
+        self.createdTime = createdTime
     }
 }

@@ -35,6 +35,6 @@ public struct InstancePoolList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let instancePools = consume instancePools else { throw reader.missingField("instance_pools") }
-        self.init(instancePools: consume instancePools)
+        self.instancePools = consume instancePools
     }
 }

@@ -60,6 +60,9 @@ public struct NodeType: JSONCodable, Sendable, Hashable {
         guard let nodeTypeID = consume nodeTypeID else { throw reader.missingField("node_type_id") }
         guard let numCores else { throw reader.missingField("num_cores") }
         guard let memoryMB else { throw reader.missingField("memory_mb") }
-        self.init(nodeTypeID: consume nodeTypeID, numCores: numCores, memoryMB: memoryMB, description: consume description)
+        self.nodeTypeID = consume nodeTypeID
+        self.numCores = numCores
+        self.memoryMB = memoryMB
+        self.description = consume description
     }
 }

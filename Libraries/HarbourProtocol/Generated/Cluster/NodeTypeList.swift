@@ -35,6 +35,6 @@ public struct NodeTypeList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let nodeTypes = consume nodeTypes else { throw reader.missingField("node_types") }
-        self.init(nodeTypes: consume nodeTypes)
+        self.nodeTypes = consume nodeTypes
     }
 }

@@ -45,6 +45,7 @@ public struct ResizeCluster: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(numWorkers: numWorkers, autoscale: autoscale)
+        self.numWorkers = numWorkers
+        self.autoscale = autoscale
     }
 }

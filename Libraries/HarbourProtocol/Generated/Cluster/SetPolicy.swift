@@ -68,6 +68,9 @@ public struct SetPolicy: JSONCodable, Sendable, Hashable {
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let definition = consume definition else { throw reader.missingField("definition") }
-        self.init(name: consume name, description: consume description, definition: consume definition, maxClustersPerUser: maxClustersPerUser)
+        self.name = consume name
+        self.description = consume description
+        self.definition = consume definition
+        self.maxClustersPerUser = maxClustersPerUser
     }
 }

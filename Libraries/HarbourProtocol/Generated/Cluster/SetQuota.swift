@@ -54,6 +54,8 @@ public struct SetQuota: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(maxClusters: maxClusters, maxWorkers: maxWorkers, maxCores: maxCores)
+        self.maxClusters = maxClusters
+        self.maxWorkers = maxWorkers
+        self.maxCores = maxCores
     }
 }

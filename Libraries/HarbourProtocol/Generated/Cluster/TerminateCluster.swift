@@ -36,6 +36,6 @@ public struct TerminateCluster: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(reason: consume reason)
+        self.reason = consume reason
     }
 }

@@ -52,6 +52,8 @@ public struct TerminationReason: JSONCodable, Sendable, Hashable {
         }
         guard let code = consume code else { throw reader.missingField("code") }
         guard let type else { throw reader.missingField("type") }
-        self.init(code: consume code, type: type, parameters: consume parameters)
+        self.code = consume code
+        self.type = type
+        self.parameters = consume parameters
     }
 }

@@ -43,6 +43,7 @@ public struct AutoScale: JSONCodable, Sendable, Hashable {
         }
         guard let minWorkers else { throw reader.missingField("min_workers") }
         guard let maxWorkers else { throw reader.missingField("max_workers") }
-        self.init(minWorkers: minWorkers, maxWorkers: maxWorkers)
+        self.minWorkers = minWorkers
+        self.maxWorkers = maxWorkers
     }
 }

@@ -208,6 +208,23 @@ public struct ClusterSpec: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let clusterName = consume clusterName else { throw reader.missingField("cluster_name") }
-        self.init(clusterName: consume clusterName, backend: consume backend, numWorkers: numWorkers, driverCores: driverCores, driverMemoryMB: driverMemoryMB, workerCores: workerCores, workerMemoryMB: workerMemoryMB, sparkConf: consume sparkConf, sparkEnvVars: consume sparkEnvVars, customTags: consume customTags, autoterminationMinutes: autoterminationMinutes, initScripts: consume initScripts, libraries: consume libraries, autoscale: autoscale, nodeTypeID: consume nodeTypeID, driverNodeTypeID: consume driverNodeTypeID, policyID: consume policyID, instancePoolID: consume instancePoolID)
+        self.clusterName = consume clusterName
+        self.backend = consume backend
+        self.numWorkers = numWorkers
+        self.driverCores = driverCores
+        self.driverMemoryMB = driverMemoryMB
+        self.workerCores = workerCores
+        self.workerMemoryMB = workerMemoryMB
+        self.sparkConf = consume sparkConf
+        self.sparkEnvVars = consume sparkEnvVars
+        self.customTags = consume customTags
+        self.autoterminationMinutes = autoterminationMinutes
+        self.initScripts = consume initScripts
+        self.libraries = consume libraries
+        self.autoscale = autoscale
+        self.nodeTypeID = consume nodeTypeID
+        self.driverNodeTypeID = consume driverNodeTypeID
+        self.policyID = consume policyID
+        self.instancePoolID = consume instancePoolID
     }
 }

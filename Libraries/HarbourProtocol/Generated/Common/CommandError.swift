@@ -60,6 +60,9 @@ public struct CommandError: JSONCodable, Sendable, Hashable {
         guard let code = consume code else { throw reader.missingField("code") }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let message = consume message else { throw reader.missingField("message") }
-        self.init(code: consume code, name: consume name, message: consume message, traceback: consume traceback)
+        self.code = consume code
+        self.name = consume name
+        self.message = consume message
+        self.traceback = consume traceback
     }
 }

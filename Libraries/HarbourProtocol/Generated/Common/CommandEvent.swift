@@ -29,7 +29,11 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
     /// RESULT, STATE: the count of the kernel.
     public var executionCount: Optional<Int64>
     /// ERROR, and STATE when the state is ERROR.
-    public var error: Optional<CommandError>
+    public var error: Optional<CommandError> {
+        get { boxedError.value }
+        set { boxedError = Boxed(newValue) }
+    }
+    private var boxedError: Boxed<CommandError>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -57,7 +61,7 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
         self.displayID = displayID
         self.wait = wait
         self.executionCount = executionCount
-        self.error = error
+        boxedError = Boxed(error)
     }
 
     /// Writes an object.
@@ -121,7 +125,7 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
         var displayID: String?
         var wait: Bool?
         var executionCount: Int64?
-        var error: CommandError?
+        var error = Boxed<CommandError>.none
         var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{7}\"type\":\u{8}\"state\":\u{7}\"name\":\u{7}\"text\":\u{7}\"data\":\u{b}\"metadata\":\u{d}\"display_id\":\u{7}\"wait\":\u{12}\"execution_count\":\u{8}\"error\":")
         if try reader.beginObject() {
             repeat {
@@ -137,7 +141,7 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
                 case 8: if try !reader.null() { displayID = try reader.string() }
                 case 9: if try !reader.null() { wait = try reader.bool() }
                 case 10: if try !reader.null() { executionCount = try reader.int64() }
-                case 11: if try !reader.null() { error = try CommandError(from: &reader) }
+                case 11: if try !reader.null() { error = Boxed(try CommandError(from: &reader)) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -145,7 +149,18 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
         guard let sequence else { throw reader.missingField("sequence") }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let type = consume type else { throw reader.missingField("type") }
-        self.init(sequence: sequence, timestamp: timestamp, type: consume type, state: state, name: consume name, text: consume text, data: consume data, metadata: consume metadata, displayID: consume displayID, wait: wait, executionCount: executionCount, error: consume error)
+        self.sequence = sequence
+        self.timestamp = timestamp
+        self.type = consume type
+        self.state = state
+        self.name = consume name
+        self.text = consume text
+        self.data = consume data
+        self.metadata = consume metadata
+        self.displayID = consume displayID
+        self.wait = wait
+        self.executionCount = executionCount
+        boxedError = consume error
     }
 }
 

@@ -25,7 +25,11 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
     /// The kernel's count.
     public var executionCount: Optional<Int64>
     /// Why a command failed.
-    public var error: Optional<CommandError>
+    public var error: Optional<CommandError> {
+        get { boxedError.value }
+        set { boxedError = Boxed(newValue) }
+    }
+    private var boxedError: Boxed<CommandError>
     /// What the notebook ended itself with.
     public var exitValue: Optional<String>
     /// The number of its newest event.
@@ -58,7 +62,7 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
         self.startTime = startTime
         self.endTime = endTime
         self.executionCount = executionCount
-        self.error = error
+        boxedError = Boxed(error)
         self.exitValue = exitValue
         self.lastSequence = lastSequence
         self.truncated = truncated
@@ -119,7 +123,7 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
         var startTime: Timestamp?
         var endTime: Timestamp?
         var executionCount: Int64?
-        var error: CommandError?
+        var error = Boxed<CommandError>.none
         var exitValue: String?
         var lastSequence: Int64?
         var truncated: Bool?
@@ -136,7 +140,7 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
                 case 6: if try !reader.null() { startTime = try Timestamp(from: &reader) }
                 case 7: if try !reader.null() { endTime = try Timestamp(from: &reader) }
                 case 8: if try !reader.null() { executionCount = try reader.int64() }
-                case 9: if try !reader.null() { error = try CommandError(from: &reader) }
+                case 9: if try !reader.null() { error = Boxed(try CommandError(from: &reader)) }
                 case 10: if try !reader.null() { exitValue = try reader.string() }
                 case 11: lastSequence = try reader.int64()
                 case 12: if try !reader.null() { truncated = try reader.bool() }
@@ -151,6 +155,18 @@ public struct CommandInfo: JSONCodable, Sendable, Hashable {
         guard let state else { throw reader.missingField("state") }
         guard let submittedTime else { throw reader.missingField("submitted_time") }
         guard let lastSequence else { throw reader.missingField("last_sequence") }
-        self.init(commandID: consume commandID, contextID: consume contextID, clusterID: consume clusterID, language: consume language, state: state, submittedTime: submittedTime, startTime: startTime, endTime: endTime, executionCount: executionCount, error: consume error, exitValue: consume exitValue, lastSequence: lastSequence, truncated: truncated)
+        self.commandID = consume commandID
+        self.contextID = consume contextID
+        self.clusterID = consume clusterID
+        self.language = consume language
+        self.state = state
+        self.submittedTime = submittedTime
+        self.startTime = startTime
+        self.endTime = endTime
+        self.executionCount = executionCount
+        boxedError = consume error
+        self.exitValue = consume exitValue
+        self.lastSequence = lastSequence
+        self.truncated = truncated
     }
 }

@@ -60,6 +60,9 @@ public struct CommandOverflow: JSONCodable, Sendable, Hashable {
         guard let text = consume text else { throw reader.missingField("text") }
         guard let offset else { throw reader.missingField("offset") }
         guard let size else { throw reader.missingField("size") }
-        self.init(text: consume text, offset: offset, nextOffset: nextOffset, size: size)
+        self.text = consume text
+        self.offset = offset
+        self.nextOffset = nextOffset
+        self.size = size
     }
 }

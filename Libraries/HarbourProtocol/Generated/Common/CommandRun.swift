@@ -67,6 +67,9 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let source = consume source else { throw reader.missingField("source") }
-        self.init(language: consume language, source: consume source, timeoutSeconds: timeoutSeconds, after: after)
+        self.language = consume language
+        self.source = consume source
+        self.timeoutSeconds = timeoutSeconds
+        self.after = after
     }
 }

@@ -67,6 +67,9 @@ public struct CommandSpec: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let source = consume source else { throw reader.missingField("source") }
-        self.init(commandID: consume commandID, language: consume language, source: consume source, timeoutSeconds: timeoutSeconds)
+        self.commandID = consume commandID
+        self.language = consume language
+        self.source = consume source
+        self.timeoutSeconds = timeoutSeconds
     }
 }

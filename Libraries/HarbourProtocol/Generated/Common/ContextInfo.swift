@@ -122,6 +122,15 @@ public struct ContextInfo: JSONCodable, Sendable, Hashable {
         guard let kernel = consume kernel else { throw reader.missingField("kernel") }
         guard let state else { throw reader.missingField("state") }
         guard let createdTime else { throw reader.missingField("created_time") }
-        self.init(contextID: consume contextID, clusterID: consume clusterID, language: consume language, kernel: consume kernel, state: state, message: consume message, createdTime: createdTime, lastActivityTime: lastActivityTime, runningCommandID: consume runningCommandID, queuedCommands: queuedCommands)
+        self.contextID = consume contextID
+        self.clusterID = consume clusterID
+        self.language = consume language
+        self.kernel = consume kernel
+        self.state = state
+        self.message = consume message
+        self.createdTime = createdTime
+        self.lastActivityTime = lastActivityTime
+        self.runningCommandID = consume runningCommandID
+        self.queuedCommands = queuedCommands
     }
 }

@@ -35,6 +35,6 @@ public struct ContextList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let contexts = consume contexts else { throw reader.missingField("contexts") }
-        self.init(contexts: consume contexts)
+        self.contexts = consume contexts
     }
 }

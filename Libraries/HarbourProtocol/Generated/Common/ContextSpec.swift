@@ -78,6 +78,10 @@ public struct ContextSpec: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(contextID: consume contextID, language: consume language, kernel: consume kernel, parameters: consume parameters, taskValues: consume taskValues)
+        self.contextID = consume contextID
+        self.language = consume language
+        self.kernel = consume kernel
+        self.parameters = consume parameters
+        self.taskValues = consume taskValues
     }
 }

@@ -24,6 +24,5 @@ public struct Empty: JSONCodable, Sendable, Hashable {
                 try reader.skip()
             } while try reader.nextKey()
         }
-        self.init()
     }
 }

@@ -60,6 +60,9 @@ public struct ErrorBody: JSONCodable, Sendable, Hashable {
         guard let errorCode = consume errorCode else { throw reader.missingField("error_code") }
         guard let message = consume message else { throw reader.missingField("message") }
         guard let requestID = consume requestID else { throw reader.missingField("request_id") }
-        self.init(errorCode: consume errorCode, message: consume message, requestID: consume requestID, details: consume details)
+        self.errorCode = consume errorCode
+        self.message = consume message
+        self.requestID = consume requestID
+        self.details = consume details
     }
 }

@@ -68,6 +68,9 @@ public struct InitScript: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(name: consume name, content: consume content, workspace: consume workspace, file: consume file)
+        self.name = consume name
+        self.content = consume content
+        self.workspace = consume workspace
+        self.file = consume file
     }
 }

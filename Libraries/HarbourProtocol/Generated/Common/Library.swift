@@ -68,6 +68,9 @@ public struct Library: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(pypi: consume pypi, whl: consume whl, jar: consume jar, requirements: consume requirements)
+        self.pypi = consume pypi
+        self.whl = consume whl
+        self.jar = consume jar
+        self.requirements = consume requirements
     }
 }

@@ -52,6 +52,8 @@ public struct LibraryFullStatus: JSONCodable, Sendable, Hashable {
         }
         guard let library = consume library else { throw reader.missingField("library") }
         guard let status else { throw reader.missingField("status") }
-        self.init(library: consume library, status: status, messages: consume messages)
+        self.library = consume library
+        self.status = status
+        self.messages = consume messages
     }
 }

@@ -74,7 +74,11 @@ public struct LogLine: JSONCodable, Sendable, Hashable {
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let source = consume source else { throw reader.missingField("source") }
         guard let text = consume text else { throw reader.missingField("text") }
-        self.init(sequence: sequence, timestamp: timestamp, source: consume source, text: consume text, level: consume level)
+        self.sequence = sequence
+        self.timestamp = timestamp
+        self.source = consume source
+        self.text = consume text
+        self.level = consume level
     }
 }
 

@@ -43,6 +43,7 @@ public struct PhaseTiming: JSONCodable, Sendable, Hashable {
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let milliseconds else { throw reader.missingField("milliseconds") }
-        self.init(name: consume name, milliseconds: milliseconds)
+        self.name = consume name
+        self.milliseconds = milliseconds
     }
 }

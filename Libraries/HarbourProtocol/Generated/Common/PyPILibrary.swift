@@ -44,6 +44,7 @@ public struct PyPILibrary: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let package = consume package else { throw reader.missingField("package") }
-        self.init(package: consume package, repo: consume repo)
+        self.package = consume package
+        self.repo = consume repo
     }
 }

@@ -35,6 +35,6 @@ public struct ScriptLocation: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let destination = consume destination else { throw reader.missingField("destination") }
-        self.init(destination: consume destination)
+        self.destination = consume destination
     }
 }

@@ -61,6 +61,9 @@ public struct SparkInfo: JSONCodable, Sendable, Hashable {
         }
         guard let version = consume version else { throw reader.missingField("version") }
         guard let applicationID = consume applicationID else { throw reader.missingField("application_id") }
-        self.init(version: consume version, applicationID: consume applicationID, uiURL: consume uiURL, master: consume master)
+        self.version = consume version
+        self.applicationID = consume applicationID
+        self.uiURL = consume uiURL
+        self.master = consume master
     }
 }

@@ -35,6 +35,6 @@ public struct DriverMetrics: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let text = consume text else { throw reader.missingField("text") }
-        self.init(text: consume text)
+        self.text = consume text
     }
 }

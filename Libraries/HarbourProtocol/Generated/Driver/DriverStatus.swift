@@ -21,7 +21,11 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
     /// What the start has taken so far.
     public var phases: Optional<[PhaseTiming]>
     /// The Spark application of a cluster.
-    public var spark: Optional<SparkInfo>
+    public var spark: Optional<SparkInfo> {
+        get { boxedSpark.value }
+        set { boxedSpark = Boxed(newValue) }
+    }
+    private var boxedSpark: Boxed<SparkInfo>
     /// How many contexts there are.
     public var contexts: Optional<Int>
     /// Commands that run or wait.
@@ -62,7 +66,7 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
         self.message = message
         self.startedTime = startedTime
         self.phases = phases
-        self.spark = spark
+        boxedSpark = Boxed(spark)
         self.contexts = contexts
         self.busyCommands = busyCommands
         self.lastActivityTime = lastActivityTime
@@ -139,7 +143,7 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
         var message: String?
         var startedTime: Timestamp?
         var phases: [PhaseTiming]?
-        var spark: SparkInfo?
+        var spark = Boxed<SparkInfo>.none
         var contexts: Int?
         var busyCommands: Int?
         var lastActivityTime: Timestamp?
@@ -158,7 +162,7 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
                 case 4: if try !reader.null() { message = try reader.string() }
                 case 5: startedTime = try Timestamp(from: &reader)
                 case 6: if try !reader.null() { phases = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try PhaseTiming(from: &reader) } }
-                case 7: if try !reader.null() { spark = try SparkInfo(from: &reader) }
+                case 7: if try !reader.null() { spark = Boxed(try SparkInfo(from: &reader)) }
                 case 8: if try !reader.null() { contexts = try reader.int(in: -2_147_483_648...2_147_483_647) }
                 case 9: if try !reader.null() { busyCommands = try reader.int(in: -2_147_483_648...2_147_483_647) }
                 case 10: if try !reader.null() { lastActivityTime = try Timestamp(from: &reader) }
@@ -174,7 +178,21 @@ public struct DriverStatus: JSONCodable, Sendable, Hashable {
         guard let phase else { throw reader.missingField("phase") }
         guard let sequence else { throw reader.missingField("sequence") }
         guard let startedTime else { throw reader.missingField("started_time") }
-        self.init(clusterID: consume clusterID, phase: phase, sequence: sequence, errorCode: consume errorCode, message: consume message, startedTime: startedTime, phases: consume phases, spark: consume spark, contexts: contexts, busyCommands: busyCommands, lastActivityTime: lastActivityTime, executors: executors, activeTasks: activeTasks, pendingTasks: pendingTasks, streams: streams)
+        self.clusterID = consume clusterID
+        self.phase = phase
+        self.sequence = sequence
+        self.errorCode = consume errorCode
+        self.message = consume message
+        self.startedTime = startedTime
+        self.phases = consume phases
+        boxedSpark = consume spark
+        self.contexts = contexts
+        self.busyCommands = busyCommands
+        self.lastActivityTime = lastActivityTime
+        self.executors = executors
+        self.activeTasks = activeTasks
+        self.pendingTasks = pendingTasks
+        self.streams = streams
     }
 }
 

@@ -35,6 +35,6 @@ public struct InstallDriverLibraries: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let libraries = consume libraries else { throw reader.missingField("libraries") }
-        self.init(libraries: consume libraries)
+        self.libraries = consume libraries
     }
 }

@@ -35,6 +35,6 @@ public struct MetricNameList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let names = consume names else { throw reader.missingField("names") }
-        self.init(names: consume names)
+        self.names = consume names
     }
 }

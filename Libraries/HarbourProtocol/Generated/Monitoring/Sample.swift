@@ -43,6 +43,7 @@ public struct Sample: JSONCodable, Sendable, Hashable {
         }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let value else { throw reader.missingField("value") }
-        self.init(timestamp: timestamp, value: value)
+        self.timestamp = timestamp
+        self.value = value
     }
 }

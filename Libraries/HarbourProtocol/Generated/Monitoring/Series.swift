@@ -51,6 +51,8 @@ public struct Series: JSONCodable, Sendable, Hashable {
         guard let name = consume name else { throw reader.missingField("name") }
         guard let labels = consume labels else { throw reader.missingField("labels") }
         guard let samples = consume samples else { throw reader.missingField("samples") }
-        self.init(name: consume name, labels: consume labels, samples: consume samples)
+        self.name = consume name
+        self.labels = consume labels
+        self.samples = consume samples
     }
 }

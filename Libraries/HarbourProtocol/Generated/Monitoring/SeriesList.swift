@@ -44,6 +44,7 @@ public struct SeriesList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let series = consume series else { throw reader.missingField("series") }
-        self.init(series: consume series, truncated: truncated)
+        self.series = consume series
+        self.truncated = truncated
     }
 }

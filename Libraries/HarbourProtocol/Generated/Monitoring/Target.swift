@@ -114,6 +114,14 @@ public struct Target: JSONCodable, Sendable, Hashable {
         guard let job = consume job else { throw reader.missingField("job") }
         guard let url = consume url else { throw reader.missingField("url") }
         guard let health else { throw reader.missingField("health") }
-        self.init(name: consume name, job: consume job, url: consume url, health: health, ready: ready, message: consume message, lastScrapeTime: lastScrapeTime, scrapeMilliseconds: scrapeMilliseconds, samples: samples)
+        self.name = consume name
+        self.job = consume job
+        self.url = consume url
+        self.health = health
+        self.ready = ready
+        self.message = consume message
+        self.lastScrapeTime = lastScrapeTime
+        self.scrapeMilliseconds = scrapeMilliseconds
+        self.samples = samples
     }
 }

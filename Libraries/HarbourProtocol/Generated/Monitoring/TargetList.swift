@@ -35,6 +35,6 @@ public struct TargetList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let targets = consume targets else { throw reader.missingField("targets") }
-        self.init(targets: consume targets)
+        self.targets = consume targets
     }
 }

@@ -44,6 +44,7 @@ public struct AirflowTask: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let dagID = consume dagID else { throw reader.missingField("dag_id") }
-        self.init(dagID: consume dagID, conf: consume conf)
+        self.dagID = consume dagID
+        self.conf = consume conf
     }
 }

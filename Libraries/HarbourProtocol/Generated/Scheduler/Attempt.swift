@@ -115,6 +115,14 @@ public struct Attempt: JSONCodable, Sendable, Hashable {
         guard let attemptNumber else { throw reader.missingField("attempt_number") }
         guard let attemptID = consume attemptID else { throw reader.missingField("attempt_id") }
         guard let state = consume state else { throw reader.missingField("state") }
-        self.init(attemptNumber: attemptNumber, attemptID: consume attemptID, state: consume state, clusterID: consume clusterID, startTime: startTime, executionTime: executionTime, endTime: endTime, revisionID: revisionID, runJobRunID: runJobRunID)
+        self.attemptNumber = attemptNumber
+        self.attemptID = consume attemptID
+        self.state = consume state
+        self.clusterID = consume clusterID
+        self.startTime = startTime
+        self.executionTime = executionTime
+        self.endTime = endTime
+        self.revisionID = revisionID
+        self.runJobRunID = runJobRunID
     }
 }

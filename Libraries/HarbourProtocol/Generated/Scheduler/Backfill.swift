@@ -136,6 +136,17 @@ public struct Backfill: JSONCodable, Sendable, Hashable {
         guard let active else { throw reader.missingField("active") }
         guard let succeeded else { throw reader.missingField("succeeded") }
         guard let failed else { throw reader.missingField("failed") }
-        self.init(backfillID: backfillID, jobID: jobID, creatorUserName: consume creatorUserName, createdTime: createdTime, startTime: startTime, endTime: endTime, state: state, total: total, queued: queued, active: active, succeeded: succeeded, failed: failed)
+        self.backfillID = backfillID
+        self.jobID = jobID
+        self.creatorUserName = consume creatorUserName
+        self.createdTime = createdTime
+        self.startTime = startTime
+        self.endTime = endTime
+        self.state = state
+        self.total = total
+        self.queued = queued
+        self.active = active
+        self.succeeded = succeeded
+        self.failed = failed
     }
 }

@@ -35,6 +35,6 @@ public struct BackfillList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let backfills = consume backfills else { throw reader.missingField("backfills") }
-        self.init(backfills: consume backfills)
+        self.backfills = consume backfills
     }
 }

@@ -51,6 +51,8 @@ public struct ConditionTask: JSONCodable, Sendable, Hashable {
         guard let op else { throw reader.missingField("op") }
         guard let left = consume left else { throw reader.missingField("left") }
         guard let right = consume right else { throw reader.missingField("right") }
-        self.init(op: op, left: consume left, right: consume right)
+        self.op = op
+        self.left = consume left
+        self.right = consume right
     }
 }

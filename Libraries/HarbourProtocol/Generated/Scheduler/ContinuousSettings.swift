@@ -37,6 +37,6 @@ public struct ContinuousSettings: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(pauseStatus: pauseStatus)
+        self.pauseStatus = pauseStatus
     }
 }

@@ -76,6 +76,10 @@ public struct CreateBackfill: JSONCodable, Sendable, Hashable {
         }
         guard let startTime else { throw reader.missingField("start_time") }
         guard let endTime else { throw reader.missingField("end_time") }
-        self.init(startTime: startTime, endTime: endTime, schedule: consume schedule, parameters: consume parameters, idempotencyToken: consume idempotencyToken)
+        self.startTime = startTime
+        self.endTime = endTime
+        self.schedule = consume schedule
+        self.parameters = consume parameters
+        self.idempotencyToken = consume idempotencyToken
     }
 }

@@ -52,6 +52,8 @@ public struct ForEachTask: JSONCodable, Sendable, Hashable {
         }
         guard let inputs = consume inputs else { throw reader.missingField("inputs") }
         guard let task = consume task else { throw reader.missingField("task") }
-        self.init(inputs: consume inputs, concurrency: concurrency, task: consume task)
+        self.inputs = consume inputs
+        self.concurrency = concurrency
+        self.task = consume task
     }
 }

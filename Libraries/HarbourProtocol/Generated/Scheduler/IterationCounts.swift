@@ -59,6 +59,9 @@ public struct IterationCounts: JSONCodable, Sendable, Hashable {
         guard let active else { throw reader.missingField("active") }
         guard let succeeded else { throw reader.missingField("succeeded") }
         guard let failed else { throw reader.missingField("failed") }
-        self.init(total: total, active: active, succeeded: succeeded, failed: failed)
+        self.total = total
+        self.active = active
+        self.succeeded = succeeded
+        self.failed = failed
     }
 }

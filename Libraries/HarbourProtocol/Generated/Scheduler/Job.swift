@@ -83,6 +83,11 @@ public struct Job: JSONCodable, Sendable, Hashable {
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let updatedTime else { throw reader.missingField("updated_time") }
         guard let settings = consume settings else { throw reader.missingField("settings") }
-        self.init(jobID: jobID, creatorUserName: consume creatorUserName, createdTime: createdTime, updatedTime: updatedTime, nextFireTime: nextFireTime, settings: consume settings)
+        self.jobID = jobID
+        self.creatorUserName = consume creatorUserName
+        self.createdTime = createdTime
+        self.updatedTime = updatedTime
+        self.nextFireTime = nextFireTime
+        self.settings = consume settings
     }
 }

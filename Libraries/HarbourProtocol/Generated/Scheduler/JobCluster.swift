@@ -43,6 +43,7 @@ public struct JobCluster: JSONCodable, Sendable, Hashable {
         }
         guard let jobClusterKey = consume jobClusterKey else { throw reader.missingField("job_cluster_key") }
         guard let newCluster = consume newCluster else { throw reader.missingField("new_cluster") }
-        self.init(jobClusterKey: consume jobClusterKey, newCluster: consume newCluster)
+        self.jobClusterKey = consume jobClusterKey
+        self.newCluster = consume newCluster
     }
 }

@@ -44,6 +44,7 @@ public struct JobCompletionTrigger: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let jobID else { throw reader.missingField("job_id") }
-        self.init(jobID: jobID, resultStates: consume resultStates)
+        self.jobID = jobID
+        self.resultStates = consume resultStates
     }
 }

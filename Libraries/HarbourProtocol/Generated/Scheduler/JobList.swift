@@ -44,6 +44,7 @@ public struct JobList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let jobs = consume jobs else { throw reader.missingField("jobs") }
-        self.init(jobs: consume jobs, nextPageToken: consume nextPageToken)
+        self.jobs = consume jobs
+        self.nextPageToken = consume nextPageToken
     }
 }

@@ -43,6 +43,7 @@ public struct JobParameter: JSONCodable, Sendable, Hashable {
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let `default` = consume `default` else { throw reader.missingField("default") }
-        self.init(name: consume name, default: consume `default`)
+        self.name = consume name
+        self.`default` = consume `default`
     }
 }

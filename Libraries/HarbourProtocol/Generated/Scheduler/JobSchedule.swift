@@ -66,6 +66,9 @@ public struct JobSchedule: JSONCodable, Sendable, Hashable {
         }
         guard let quartzCronExpression = consume quartzCronExpression else { throw reader.missingField("quartz_cron_expression") }
         guard let timezoneID = consume timezoneID else { throw reader.missingField("timezone_id") }
-        self.init(quartzCronExpression: consume quartzCronExpression, timezoneID: consume timezoneID, pauseStatus: pauseStatus, missedFirePolicy: missedFirePolicy)
+        self.quartzCronExpression = consume quartzCronExpression
+        self.timezoneID = consume timezoneID
+        self.pauseStatus = pauseStatus
+        self.missedFirePolicy = missedFirePolicy
     }
 }

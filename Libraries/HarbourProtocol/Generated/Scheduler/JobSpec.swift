@@ -157,6 +157,18 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.init(name: consume name, description: consume description, tasks: consume tasks, jobClusters: consume jobClusters, schedule: consume schedule, trigger: consume trigger, continuous: continuous, parameters: consume parameters, maxConcurrentRuns: maxConcurrentRuns, queue: queue, timeoutSeconds: timeoutSeconds, tags: consume tags, webhookNotifications: consume webhookNotifications)
+        self.name = consume name
+        self.description = consume description
+        self.tasks = consume tasks
+        self.jobClusters = consume jobClusters
+        self.schedule = consume schedule
+        self.trigger = consume trigger
+        self.continuous = continuous
+        self.parameters = consume parameters
+        self.maxConcurrentRuns = maxConcurrentRuns
+        self.queue = queue
+        self.timeoutSeconds = timeoutSeconds
+        self.tags = consume tags
+        self.webhookNotifications = consume webhookNotifications
     }
 }

@@ -15,13 +15,25 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
     /// Run a Python script.
     public var sparkPythonTask: Optional<SparkPythonTask>
     /// Run SQL on Spark: exactly one of statement and file.
-    public var sqlTask: Optional<SqlTask>
+    public var sqlTask: Optional<SqlTask> {
+        get { boxedSqlTask.value }
+        set { boxedSqlTask = Boxed(newValue) }
+    }
+    private var boxedSqlTask: Boxed<SqlTask>
     /// Call an entry point of an installed package.
-    public var pythonWheelTask: Optional<PythonWheelTask>
+    public var pythonWheelTask: Optional<PythonWheelTask> {
+        get { boxedPythonWheelTask.value }
+        set { boxedPythonWheelTask = Boxed(newValue) }
+    }
+    private var boxedPythonWheelTask: Boxed<PythonWheelTask>
     /// Run a script by bash on the cluster's driver.
     public var shellTask: Optional<ShellTask>
     /// Call an HTTP address; any status below 300 is success, and the answer is the exit value.
-    public var webhookTask: Optional<WebhookTask>
+    public var webhookTask: Optional<WebhookTask> {
+        get { boxedWebhookTask.value }
+        set { boxedWebhookTask = Boxed(newValue) }
+    }
+    private var boxedWebhookTask: Boxed<WebhookTask>
     /// Run a DAG of Airflow and wait for its end. AIRFLOW_BASE_URL, AIRFLOW_USERNAME and AIRFLOW_PASSWORD say where.
     public var airflowTask: Optional<AirflowTask>
     /// Run another job and wait for its end.
@@ -31,7 +43,11 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
     /// Run on this cluster of the job. 1 to 100 characters.
     public var jobClusterKey: Optional<String>
     /// Run on a cluster of its own.
-    public var newCluster: Optional<ClusterSpec>
+    public var newCluster: Optional<ClusterSpec> {
+        get { boxedNewCluster.value }
+        set { boxedNewCluster = Boxed(newValue) }
+    }
+    private var boxedNewCluster: Boxed<ClusterSpec>
     /// Each attempt ends after that long; 0 or absent for no limit. 0 to 31_536_000.
     public var timeoutSeconds: Optional<Int>
     /// How many more attempts after a failure; -1 for any number. -1 to 100.
@@ -69,15 +85,15 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         self.description = description
         self.notebookTask = notebookTask
         self.sparkPythonTask = sparkPythonTask
-        self.sqlTask = sqlTask
-        self.pythonWheelTask = pythonWheelTask
+        boxedSqlTask = Boxed(sqlTask)
+        boxedPythonWheelTask = Boxed(pythonWheelTask)
         self.shellTask = shellTask
-        self.webhookTask = webhookTask
+        boxedWebhookTask = Boxed(webhookTask)
         self.airflowTask = airflowTask
         self.runJobTask = runJobTask
         self.existingClusterID = existingClusterID
         self.jobClusterKey = jobClusterKey
-        self.newCluster = newCluster
+        boxedNewCluster = Boxed(newCluster)
         self.timeoutSeconds = timeoutSeconds
         self.maxRetries = maxRetries
         self.minRetryIntervalMillis = minRetryIntervalMillis
@@ -167,15 +183,15 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         var description: String?
         var notebookTask: NotebookTask?
         var sparkPythonTask: SparkPythonTask?
-        var sqlTask: SqlTask?
-        var pythonWheelTask: PythonWheelTask?
+        var sqlTask = Boxed<SqlTask>.none
+        var pythonWheelTask = Boxed<PythonWheelTask>.none
         var shellTask: ShellTask?
-        var webhookTask: WebhookTask?
+        var webhookTask = Boxed<WebhookTask>.none
         var airflowTask: AirflowTask?
         var runJobTask: RunJobTask?
         var existingClusterID: String?
         var jobClusterKey: String?
-        var newCluster: ClusterSpec?
+        var newCluster = Boxed<ClusterSpec>.none
         var timeoutSeconds: Int?
         var maxRetries: Int?
         var minRetryIntervalMillis: Int?
@@ -189,15 +205,15 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
                 case 1: if try !reader.null() { description = try reader.string(length: 0...1000) }
                 case 2: if try !reader.null() { notebookTask = try NotebookTask(from: &reader) }
                 case 3: if try !reader.null() { sparkPythonTask = try SparkPythonTask(from: &reader) }
-                case 4: if try !reader.null() { sqlTask = try SqlTask(from: &reader) }
-                case 5: if try !reader.null() { pythonWheelTask = try PythonWheelTask(from: &reader) }
+                case 4: if try !reader.null() { sqlTask = Boxed(try SqlTask(from: &reader)) }
+                case 5: if try !reader.null() { pythonWheelTask = Boxed(try PythonWheelTask(from: &reader)) }
                 case 6: if try !reader.null() { shellTask = try ShellTask(from: &reader) }
-                case 7: if try !reader.null() { webhookTask = try WebhookTask(from: &reader) }
+                case 7: if try !reader.null() { webhookTask = Boxed(try WebhookTask(from: &reader)) }
                 case 8: if try !reader.null() { airflowTask = try AirflowTask(from: &reader) }
                 case 9: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
                 case 10: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
                 case 11: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
-                case 12: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
+                case 12: if try !reader.null() { newCluster = Boxed(try ClusterSpec(from: &reader)) }
                 case 13: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
                 case 14: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
                 case 15: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
@@ -208,6 +224,23 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
-        self.init(taskKey: consume taskKey, description: consume description, notebookTask: consume notebookTask, sparkPythonTask: consume sparkPythonTask, sqlTask: consume sqlTask, pythonWheelTask: consume pythonWheelTask, shellTask: consume shellTask, webhookTask: consume webhookTask, airflowTask: consume airflowTask, runJobTask: consume runJobTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
+        self.taskKey = consume taskKey
+        self.description = consume description
+        self.notebookTask = consume notebookTask
+        self.sparkPythonTask = consume sparkPythonTask
+        boxedSqlTask = consume sqlTask
+        boxedPythonWheelTask = consume pythonWheelTask
+        self.shellTask = consume shellTask
+        boxedWebhookTask = consume webhookTask
+        self.airflowTask = consume airflowTask
+        self.runJobTask = consume runJobTask
+        self.existingClusterID = consume existingClusterID
+        self.jobClusterKey = consume jobClusterKey
+        boxedNewCluster = consume newCluster
+        self.timeoutSeconds = timeoutSeconds
+        self.maxRetries = maxRetries
+        self.minRetryIntervalMillis = minRetryIntervalMillis
+        self.maxRetryIntervalMillis = maxRetryIntervalMillis
+        self.retryOnTimeout = retryOnTimeout
     }
 }

@@ -44,6 +44,7 @@ public struct NotebookTask: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let notebookPath = consume notebookPath else { throw reader.missingField("notebook_path") }
-        self.init(notebookPath: consume notebookPath, baseParameters: consume baseParameters)
+        self.notebookPath = consume notebookPath
+        self.baseParameters = consume baseParameters
     }
 }

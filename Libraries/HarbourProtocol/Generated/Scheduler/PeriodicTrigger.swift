@@ -52,6 +52,8 @@ public struct PeriodicTrigger: JSONCodable, Sendable, Hashable {
         }
         guard let interval else { throw reader.missingField("interval") }
         guard let unit else { throw reader.missingField("unit") }
-        self.init(interval: interval, unit: unit, missedFirePolicy: missedFirePolicy)
+        self.interval = interval
+        self.unit = unit
+        self.missedFirePolicy = missedFirePolicy
     }
 }

@@ -66,6 +66,9 @@ public struct PythonWheelTask: JSONCodable, Sendable, Hashable {
         }
         guard let packageName = consume packageName else { throw reader.missingField("package_name") }
         guard let entryPoint = consume entryPoint else { throw reader.missingField("entry_point") }
-        self.init(packageName: consume packageName, entryPoint: consume entryPoint, parameters: consume parameters, namedParameters: consume namedParameters)
+        self.packageName = consume packageName
+        self.entryPoint = consume entryPoint
+        self.parameters = consume parameters
+        self.namedParameters = consume namedParameters
     }
 }

@@ -35,6 +35,6 @@ public struct QueueSettings: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let enabled else { throw reader.missingField("enabled") }
-        self.init(enabled: enabled)
+        self.enabled = enabled
     }
 }

@@ -35,6 +35,6 @@ public struct RepairCreated: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let repairID else { throw reader.missingField("repair_id") }
-        self.init(repairID: repairID)
+        self.repairID = repairID
     }
 }

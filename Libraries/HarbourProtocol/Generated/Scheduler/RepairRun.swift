@@ -78,6 +78,10 @@ public struct RepairRun: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(rerunTasks: consume rerunTasks, rerunAllFailedTasks: rerunAllFailedTasks, rerunDependentTasks: rerunDependentTasks, jobParameters: consume jobParameters, latestRepairID: latestRepairID)
+        self.rerunTasks = consume rerunTasks
+        self.rerunAllFailedTasks = rerunAllFailedTasks
+        self.rerunDependentTasks = rerunDependentTasks
+        self.jobParameters = consume jobParameters
+        self.latestRepairID = latestRepairID
     }
 }

@@ -191,6 +191,22 @@ public struct Run: JSONCodable, Sendable, Hashable {
         guard let creatorUserName = consume creatorUserName else { throw reader.missingField("creator_user_name") }
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.init(runID: runID, jobID: jobID, runName: consume runName, state: consume state, trigger: trigger, creatorUserName: consume creatorUserName, fireTime: fireTime, createdTime: createdTime, startTime: startTime, endTime: endTime, parameters: consume parameters, tasks: consume tasks, runPagePath: consume runPagePath, lastSequence: lastSequence, history: consume history, parentRunID: parentRunID, backfillID: backfillID)
+        self.runID = runID
+        self.jobID = jobID
+        self.runName = consume runName
+        self.state = consume state
+        self.trigger = trigger
+        self.creatorUserName = consume creatorUserName
+        self.fireTime = fireTime
+        self.createdTime = createdTime
+        self.startTime = startTime
+        self.endTime = endTime
+        self.parameters = consume parameters
+        self.tasks = consume tasks
+        self.runPagePath = consume runPagePath
+        self.lastSequence = lastSequence
+        self.history = consume history
+        self.parentRunID = parentRunID
+        self.backfillID = backfillID
     }
 }

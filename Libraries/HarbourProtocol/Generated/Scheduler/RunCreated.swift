@@ -35,6 +35,6 @@ public struct RunCreated: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let runID else { throw reader.missingField("run_id") }
-        self.init(runID: runID)
+        self.runID = runID
     }
 }

@@ -21,7 +21,11 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
     /// CELL: which cell.
     public var cellID: Optional<String>
     /// CELL: its output.
-    public var event: Optional<CommandEvent>
+    public var event: Optional<CommandEvent> {
+        get { boxedEvent.value }
+        set { boxedEvent = Boxed(newValue) }
+    }
+    private var boxedEvent: Boxed<CommandEvent>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -41,7 +45,7 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         self.attemptNumber = attemptNumber
         self.state = state
         self.cellID = cellID
-        self.event = event
+        boxedEvent = Boxed(event)
     }
 
     /// Writes an object.
@@ -85,7 +89,7 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         var attemptNumber: Int?
         var state: RunState?
         var cellID: String?
-        var event: CommandEvent?
+        var event = Boxed<CommandEvent>.none
         var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{7}\"type\":\u{b}\"task_key\":\u{11}\"attempt_number\":\u{8}\"state\":\u{a}\"cell_id\":\u{8}\"event\":")
         if try reader.beginObject() {
             repeat {
@@ -97,7 +101,7 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
                 case 4: if try !reader.null() { attemptNumber = try reader.int(in: -2_147_483_648...2_147_483_647) }
                 case 5: if try !reader.null() { state = try RunState(from: &reader) }
                 case 6: if try !reader.null() { cellID = try reader.string() }
-                case 7: if try !reader.null() { event = try CommandEvent(from: &reader) }
+                case 7: if try !reader.null() { event = Boxed(try CommandEvent(from: &reader)) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -105,7 +109,14 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         guard let sequence else { throw reader.missingField("sequence") }
         guard let timestamp else { throw reader.missingField("timestamp") }
         guard let type = consume type else { throw reader.missingField("type") }
-        self.init(sequence: sequence, timestamp: timestamp, type: consume type, taskKey: consume taskKey, attemptNumber: attemptNumber, state: consume state, cellID: consume cellID, event: consume event)
+        self.sequence = sequence
+        self.timestamp = timestamp
+        self.type = consume type
+        self.taskKey = consume taskKey
+        self.attemptNumber = attemptNumber
+        self.state = consume state
+        self.cellID = consume cellID
+        boxedEvent = consume event
     }
 }
 

@@ -105,6 +105,13 @@ public struct RunHistoryItem: JSONCodable, Sendable, Hashable {
         guard let id else { throw reader.missingField("id") }
         guard let type else { throw reader.missingField("type") }
         guard let taskKeys = consume taskKeys else { throw reader.missingField("task_keys") }
-        self.init(id: id, type: type, startTime: startTime, endTime: endTime, state: consume state, taskKeys: consume taskKeys, parameters: consume parameters, userName: consume userName)
+        self.id = id
+        self.type = type
+        self.startTime = startTime
+        self.endTime = endTime
+        self.state = consume state
+        self.taskKeys = consume taskKeys
+        self.parameters = consume parameters
+        self.userName = consume userName
     }
 }

@@ -44,6 +44,7 @@ public struct RunJobTask: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let jobID else { throw reader.missingField("job_id") }
-        self.init(jobID: jobID, jobParameters: consume jobParameters)
+        self.jobID = jobID
+        self.jobParameters = consume jobParameters
     }
 }

@@ -44,6 +44,7 @@ public struct RunList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let runs = consume runs else { throw reader.missingField("runs") }
-        self.init(runs: consume runs, nextPageToken: consume nextPageToken)
+        self.runs = consume runs
+        self.nextPageToken = consume nextPageToken
     }
 }

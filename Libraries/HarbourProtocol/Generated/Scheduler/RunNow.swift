@@ -45,6 +45,7 @@ public struct RunNow: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(idempotencyToken: consume idempotencyToken, parameters: consume parameters)
+        self.idempotencyToken = consume idempotencyToken
+        self.parameters = consume parameters
     }
 }

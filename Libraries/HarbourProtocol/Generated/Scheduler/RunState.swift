@@ -66,6 +66,9 @@ public struct RunState: JSONCodable, Sendable, Hashable {
         }
         guard let lifeCycleState else { throw reader.missingField("life_cycle_state") }
         guard let stateMessage = consume stateMessage else { throw reader.missingField("state_message") }
-        self.init(lifeCycleState: lifeCycleState, resultState: resultState, stateMessage: consume stateMessage, errorCode: consume errorCode)
+        self.lifeCycleState = lifeCycleState
+        self.resultState = resultState
+        self.stateMessage = consume stateMessage
+        self.errorCode = consume errorCode
     }
 }

@@ -185,6 +185,21 @@ public struct RunTask: JSONCodable, Sendable, Hashable {
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
         guard let state = consume state else { throw reader.missingField("state") }
         guard let attempts = consume attempts else { throw reader.missingField("attempts") }
-        self.init(taskKey: consume taskKey, dependsOn: consume dependsOn, notebookPath: consume notebookPath, revisionID: revisionID, state: consume state, attempts: consume attempts, startTime: startTime, endTime: endTime, exitValue: consume exitValue, runIf: runIf, outcome: consume outcome, values: consume values, forEachTaskKey: consume forEachTaskKey, iteration: iteration, input: consume input, iterations: iterations)
+        self.taskKey = consume taskKey
+        self.dependsOn = consume dependsOn
+        self.notebookPath = consume notebookPath
+        self.revisionID = revisionID
+        self.state = consume state
+        self.attempts = consume attempts
+        self.startTime = startTime
+        self.endTime = endTime
+        self.exitValue = consume exitValue
+        self.runIf = runIf
+        self.outcome = consume outcome
+        self.values = consume values
+        self.forEachTaskKey = consume forEachTaskKey
+        self.iteration = iteration
+        self.input = consume input
+        self.iterations = iterations
     }
 }

@@ -35,6 +35,6 @@ public struct ShellTask: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let command = consume command else { throw reader.missingField("command") }
-        self.init(command: consume command)
+        self.command = consume command
     }
 }

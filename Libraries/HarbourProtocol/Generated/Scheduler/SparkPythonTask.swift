@@ -44,6 +44,7 @@ public struct SparkPythonTask: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let pythonFile = consume pythonFile else { throw reader.missingField("python_file") }
-        self.init(pythonFile: consume pythonFile, parameters: consume parameters)
+        self.pythonFile = consume pythonFile
+        self.parameters = consume parameters
     }
 }

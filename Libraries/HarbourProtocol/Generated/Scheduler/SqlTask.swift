@@ -54,6 +54,8 @@ public struct SqlTask: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(statement: consume statement, file: consume file, parameters: consume parameters)
+        self.statement = consume statement
+        self.file = consume file
+        self.parameters = consume parameters
     }
 }

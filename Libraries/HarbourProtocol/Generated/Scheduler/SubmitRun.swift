@@ -86,6 +86,11 @@ public struct SubmitRun: JSONCodable, Sendable, Hashable {
         }
         guard let runName = consume runName else { throw reader.missingField("run_name") }
         guard let tasks = consume tasks else { throw reader.missingField("tasks") }
-        self.init(runName: consume runName, tasks: consume tasks, jobClusters: consume jobClusters, parameters: consume parameters, timeoutSeconds: timeoutSeconds, idempotencyToken: consume idempotencyToken)
+        self.runName = consume runName
+        self.tasks = consume tasks
+        self.jobClusters = consume jobClusters
+        self.parameters = consume parameters
+        self.timeoutSeconds = timeoutSeconds
+        self.idempotencyToken = consume idempotencyToken
     }
 }

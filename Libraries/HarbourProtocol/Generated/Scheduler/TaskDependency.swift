@@ -44,6 +44,7 @@ public struct TaskDependency: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
-        self.init(taskKey: consume taskKey, outcome: consume outcome)
+        self.taskKey = consume taskKey
+        self.outcome = consume outcome
     }
 }

@@ -17,7 +17,11 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
     /// What the notebook ended itself with.
     public var exitValue: Optional<String>
     /// Why a command failed.
-    public var error: Optional<CommandError>
+    public var error: Optional<CommandError> {
+        get { boxedError.value }
+        set { boxedError = Boxed(newValue) }
+    }
+    private var boxedError: Boxed<CommandError>
     /// The executed notebook with its outputs, nbformat 4.
     public var notebook: Optional<JSONValue>
     /// Whether output was cut at its limit.
@@ -39,7 +43,7 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
         self.attemptNumber = attemptNumber
         self.state = state
         self.exitValue = exitValue
-        self.error = error
+        boxedError = Boxed(error)
         self.notebook = notebook
         self.truncated = truncated
     }
@@ -79,7 +83,7 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
         var attemptNumber: Int?
         var state: RunState?
         var exitValue: String?
-        var error: CommandError?
+        var error = Boxed<CommandError>.none
         var notebook: JSONValue?
         var truncated: Bool?
         var fields = JSONFields("\u{9}\"run_id\":\u{b}\"task_key\":\u{11}\"attempt_number\":\u{8}\"state\":\u{d}\"exit_value\":\u{8}\"error\":\u{b}\"notebook\":\u{c}\"truncated\":")
@@ -91,7 +95,7 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
                 case 2: attemptNumber = try reader.int(in: -2_147_483_648...2_147_483_647)
                 case 3: state = try RunState(from: &reader)
                 case 4: if try !reader.null() { exitValue = try reader.string() }
-                case 5: if try !reader.null() { error = try CommandError(from: &reader) }
+                case 5: if try !reader.null() { error = Boxed(try CommandError(from: &reader)) }
                 case 6: if try !reader.null() { notebook = try JSONValue(from: &reader) }
                 case 7: truncated = try reader.bool()
                 default: try reader.skip()
@@ -103,6 +107,13 @@ public struct TaskOutput: JSONCodable, Sendable, Hashable {
         guard let attemptNumber else { throw reader.missingField("attempt_number") }
         guard let state = consume state else { throw reader.missingField("state") }
         guard let truncated else { throw reader.missingField("truncated") }
-        self.init(runID: runID, taskKey: consume taskKey, attemptNumber: attemptNumber, state: consume state, exitValue: consume exitValue, error: consume error, notebook: consume notebook, truncated: truncated)
+        self.runID = runID
+        self.taskKey = consume taskKey
+        self.attemptNumber = attemptNumber
+        self.state = consume state
+        self.exitValue = consume exitValue
+        boxedError = consume error
+        self.notebook = consume notebook
+        self.truncated = truncated
     }
 }

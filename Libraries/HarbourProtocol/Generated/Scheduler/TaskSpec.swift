@@ -21,13 +21,25 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
     /// Run a Python script.
     public var sparkPythonTask: Optional<SparkPythonTask>
     /// Run SQL on Spark: exactly one of statement and file.
-    public var sqlTask: Optional<SqlTask>
+    public var sqlTask: Optional<SqlTask> {
+        get { boxedSqlTask.value }
+        set { boxedSqlTask = Boxed(newValue) }
+    }
+    private var boxedSqlTask: Boxed<SqlTask>
     /// Call an entry point of an installed package.
-    public var pythonWheelTask: Optional<PythonWheelTask>
+    public var pythonWheelTask: Optional<PythonWheelTask> {
+        get { boxedPythonWheelTask.value }
+        set { boxedPythonWheelTask = Boxed(newValue) }
+    }
+    private var boxedPythonWheelTask: Boxed<PythonWheelTask>
     /// Run a script by bash on the cluster's driver.
     public var shellTask: Optional<ShellTask>
     /// Call an HTTP address; any status below 300 is success, and the answer is the exit value.
-    public var webhookTask: Optional<WebhookTask>
+    public var webhookTask: Optional<WebhookTask> {
+        get { boxedWebhookTask.value }
+        set { boxedWebhookTask = Boxed(newValue) }
+    }
+    private var boxedWebhookTask: Boxed<WebhookTask>
     /// Run a DAG of Airflow and wait for its end. AIRFLOW_BASE_URL, AIRFLOW_USERNAME and AIRFLOW_PASSWORD say where.
     public var airflowTask: Optional<AirflowTask>
     /// Compare two values; tasks that depend on it follow one outcome.
@@ -35,13 +47,21 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
     /// Run another job and wait for its end.
     public var runJobTask: Optional<RunJobTask>
     /// Run one task for each of several inputs.
-    public var forEachTask: Optional<ForEachTask>
+    public var forEachTask: Optional<ForEachTask> {
+        get { boxedForEachTask.value }
+        set { boxedForEachTask = Boxed(newValue) }
+    }
+    private var boxedForEachTask: Boxed<ForEachTask>
     /// Run on this cluster. At most 64 characters.
     public var existingClusterID: Optional<String>
     /// Run on this cluster of the job. 1 to 100 characters.
     public var jobClusterKey: Optional<String>
     /// Run on a cluster of its own.
-    public var newCluster: Optional<ClusterSpec>
+    public var newCluster: Optional<ClusterSpec> {
+        get { boxedNewCluster.value }
+        set { boxedNewCluster = Boxed(newValue) }
+    }
+    private var boxedNewCluster: Boxed<ClusterSpec>
     /// Each attempt ends after that long; 0 or absent for no limit. 0 to 31_536_000.
     public var timeoutSeconds: Optional<Int>
     /// How many more attempts after a failure; -1 for any number. -1 to 100.
@@ -87,17 +107,17 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         self.disabled = disabled
         self.notebookTask = notebookTask
         self.sparkPythonTask = sparkPythonTask
-        self.sqlTask = sqlTask
-        self.pythonWheelTask = pythonWheelTask
+        boxedSqlTask = Boxed(sqlTask)
+        boxedPythonWheelTask = Boxed(pythonWheelTask)
         self.shellTask = shellTask
-        self.webhookTask = webhookTask
+        boxedWebhookTask = Boxed(webhookTask)
         self.airflowTask = airflowTask
         self.conditionTask = conditionTask
         self.runJobTask = runJobTask
-        self.forEachTask = forEachTask
+        boxedForEachTask = Boxed(forEachTask)
         self.existingClusterID = existingClusterID
         self.jobClusterKey = jobClusterKey
-        self.newCluster = newCluster
+        boxedNewCluster = Boxed(newCluster)
         self.timeoutSeconds = timeoutSeconds
         self.maxRetries = maxRetries
         self.minRetryIntervalMillis = minRetryIntervalMillis
@@ -210,17 +230,17 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
         var disabled: Bool?
         var notebookTask: NotebookTask?
         var sparkPythonTask: SparkPythonTask?
-        var sqlTask: SqlTask?
-        var pythonWheelTask: PythonWheelTask?
+        var sqlTask = Boxed<SqlTask>.none
+        var pythonWheelTask = Boxed<PythonWheelTask>.none
         var shellTask: ShellTask?
-        var webhookTask: WebhookTask?
+        var webhookTask = Boxed<WebhookTask>.none
         var airflowTask: AirflowTask?
         var conditionTask: ConditionTask?
         var runJobTask: RunJobTask?
-        var forEachTask: ForEachTask?
+        var forEachTask = Boxed<ForEachTask>.none
         var existingClusterID: String?
         var jobClusterKey: String?
-        var newCluster: ClusterSpec?
+        var newCluster = Boxed<ClusterSpec>.none
         var timeoutSeconds: Int?
         var maxRetries: Int?
         var minRetryIntervalMillis: Int?
@@ -237,17 +257,17 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
                 case 4: if try !reader.null() { disabled = try reader.bool() }
                 case 5: if try !reader.null() { notebookTask = try NotebookTask(from: &reader) }
                 case 6: if try !reader.null() { sparkPythonTask = try SparkPythonTask(from: &reader) }
-                case 7: if try !reader.null() { sqlTask = try SqlTask(from: &reader) }
-                case 8: if try !reader.null() { pythonWheelTask = try PythonWheelTask(from: &reader) }
+                case 7: if try !reader.null() { sqlTask = Boxed(try SqlTask(from: &reader)) }
+                case 8: if try !reader.null() { pythonWheelTask = Boxed(try PythonWheelTask(from: &reader)) }
                 case 9: if try !reader.null() { shellTask = try ShellTask(from: &reader) }
-                case 10: if try !reader.null() { webhookTask = try WebhookTask(from: &reader) }
+                case 10: if try !reader.null() { webhookTask = Boxed(try WebhookTask(from: &reader)) }
                 case 11: if try !reader.null() { airflowTask = try AirflowTask(from: &reader) }
                 case 12: if try !reader.null() { conditionTask = try ConditionTask(from: &reader) }
                 case 13: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
-                case 14: if try !reader.null() { forEachTask = try ForEachTask(from: &reader) }
+                case 14: if try !reader.null() { forEachTask = Boxed(try ForEachTask(from: &reader)) }
                 case 15: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
                 case 16: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
-                case 17: if try !reader.null() { newCluster = try ClusterSpec(from: &reader) }
+                case 17: if try !reader.null() { newCluster = Boxed(try ClusterSpec(from: &reader)) }
                 case 18: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
                 case 19: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
                 case 20: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
@@ -258,6 +278,28 @@ public struct TaskSpec: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let taskKey = consume taskKey else { throw reader.missingField("task_key") }
-        self.init(taskKey: consume taskKey, description: consume description, dependsOn: consume dependsOn, runIf: runIf, disabled: disabled, notebookTask: consume notebookTask, sparkPythonTask: consume sparkPythonTask, sqlTask: consume sqlTask, pythonWheelTask: consume pythonWheelTask, shellTask: consume shellTask, webhookTask: consume webhookTask, airflowTask: consume airflowTask, conditionTask: consume conditionTask, runJobTask: consume runJobTask, forEachTask: consume forEachTask, existingClusterID: consume existingClusterID, jobClusterKey: consume jobClusterKey, newCluster: consume newCluster, timeoutSeconds: timeoutSeconds, maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis, maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
+        self.taskKey = consume taskKey
+        self.description = consume description
+        self.dependsOn = consume dependsOn
+        self.runIf = runIf
+        self.disabled = disabled
+        self.notebookTask = consume notebookTask
+        self.sparkPythonTask = consume sparkPythonTask
+        boxedSqlTask = consume sqlTask
+        boxedPythonWheelTask = consume pythonWheelTask
+        self.shellTask = consume shellTask
+        boxedWebhookTask = consume webhookTask
+        self.airflowTask = consume airflowTask
+        self.conditionTask = consume conditionTask
+        self.runJobTask = consume runJobTask
+        boxedForEachTask = consume forEachTask
+        self.existingClusterID = consume existingClusterID
+        self.jobClusterKey = consume jobClusterKey
+        boxedNewCluster = consume newCluster
+        self.timeoutSeconds = timeoutSeconds
+        self.maxRetries = maxRetries
+        self.minRetryIntervalMillis = minRetryIntervalMillis
+        self.maxRetryIntervalMillis = maxRetryIntervalMillis
+        self.retryOnTimeout = retryOnTimeout
     }
 }

@@ -58,6 +58,8 @@ public struct TriggerSettings: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(pauseStatus: pauseStatus, periodic: periodic, jobCompletion: consume jobCompletion)
+        self.pauseStatus = pauseStatus
+        self.periodic = periodic
+        self.jobCompletion = consume jobCompletion
     }
 }

@@ -35,6 +35,6 @@ public struct WebhookDestination: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let url = consume url else { throw reader.missingField("url") }
-        self.init(url: consume url)
+        self.url = consume url
     }
 }

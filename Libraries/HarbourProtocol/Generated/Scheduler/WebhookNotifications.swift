@@ -45,6 +45,7 @@ public struct WebhookNotifications: JSONCodable, Sendable, Hashable {
                 }
             } while try reader.nextKey()
         }
-        self.init(onSuccess: consume onSuccess, onFailure: consume onFailure)
+        self.onSuccess = consume onSuccess
+        self.onFailure = consume onFailure
     }
 }

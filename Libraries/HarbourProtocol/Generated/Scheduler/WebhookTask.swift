@@ -67,6 +67,9 @@ public struct WebhookTask: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let url = consume url else { throw reader.missingField("url") }
-        self.init(url: consume url, method: consume method, headers: consume headers, body: consume body)
+        self.url = consume url
+        self.method = consume method
+        self.headers = consume headers
+        self.body = consume body
     }
 }

@@ -35,6 +35,6 @@ public struct CreateSecretScope: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let scope = consume scope else { throw reader.missingField("scope") }
-        self.init(scope: consume scope)
+        self.scope = consume scope
     }
 }

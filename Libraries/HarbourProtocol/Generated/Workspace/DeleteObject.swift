@@ -44,6 +44,7 @@ public struct DeleteObject: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let path = consume path else { throw reader.missingField("path") }
-        self.init(path: consume path, recursive: recursive)
+        self.path = consume path
+        self.recursive = recursive
     }
 }

@@ -59,6 +59,9 @@ public struct ExportedObject: JSONCodable, Sendable, Hashable {
         guard let fileType = consume fileType else { throw reader.missingField("file_type") }
         guard let path = consume path else { throw reader.missingField("path") }
         guard let revisionID else { throw reader.missingField("revision_id") }
-        self.init(content: consume content, fileType: consume fileType, path: consume path, revisionID: revisionID)
+        self.content = consume content
+        self.fileType = consume fileType
+        self.path = consume path
+        self.revisionID = revisionID
     }
 }

@@ -86,6 +86,11 @@ public struct ImportObject: JSONCodable, Sendable, Hashable {
         }
         guard let path = consume path else { throw reader.missingField("path") }
         guard let content = consume content else { throw reader.missingField("content") }
-        self.init(path: consume path, content: consume content, format: format, language: consume language, overwrite: overwrite, expectedRevisionID: expectedRevisionID)
+        self.path = consume path
+        self.content = consume content
+        self.format = format
+        self.language = consume language
+        self.overwrite = overwrite
+        self.expectedRevisionID = expectedRevisionID
     }
 }

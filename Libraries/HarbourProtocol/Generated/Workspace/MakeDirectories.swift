@@ -35,6 +35,6 @@ public struct MakeDirectories: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let path = consume path else { throw reader.missingField("path") }
-        self.init(path: consume path)
+        self.path = consume path
     }
 }

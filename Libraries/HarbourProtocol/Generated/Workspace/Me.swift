@@ -44,6 +44,7 @@ public struct Me: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let userName = consume userName else { throw reader.missingField("user_name") }
-        self.init(userName: consume userName, tokenName: consume tokenName)
+        self.userName = consume userName
+        self.tokenName = consume tokenName
     }
 }

@@ -43,6 +43,7 @@ public struct MoveObject: JSONCodable, Sendable, Hashable {
         }
         guard let sourcePath = consume sourcePath else { throw reader.missingField("source_path") }
         guard let destinationPath = consume destinationPath else { throw reader.missingField("destination_path") }
-        self.init(sourcePath: consume sourcePath, destinationPath: consume destinationPath)
+        self.sourcePath = consume sourcePath
+        self.destinationPath = consume destinationPath
     }
 }

@@ -74,6 +74,10 @@ public struct NotebookCell: JSONCodable, Sendable, Hashable {
         guard let kind else { throw reader.missingField("kind") }
         guard let language = consume language else { throw reader.missingField("language") }
         guard let source = consume source else { throw reader.missingField("source") }
-        self.init(cellID: consume cellID, kind: kind, language: consume language, source: consume source, title: consume title)
+        self.cellID = consume cellID
+        self.kind = kind
+        self.language = consume language
+        self.source = consume source
+        self.title = consume title
     }
 }

@@ -82,6 +82,11 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         guard let language = consume language else { throw reader.missingField("language") }
         guard let cells = consume cells else { throw reader.missingField("cells") }
         guard let document = consume document else { throw reader.missingField("document") }
-        self.init(notebookID: notebookID, revisionID: revisionID, path: consume path, language: consume language, cells: consume cells, document: consume document)
+        self.notebookID = notebookID
+        self.revisionID = revisionID
+        self.path = consume path
+        self.language = consume language
+        self.cells = consume cells
+        self.document = consume document
     }
 }

@@ -113,6 +113,14 @@ public struct ObjectInfo: JSONCodable, Sendable, Hashable {
         guard let objectType else { throw reader.missingField("object_type") }
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let modifiedTime else { throw reader.missingField("modified_time") }
-        self.init(objectID: objectID, path: consume path, objectType: objectType, language: consume language, revisionID: revisionID, size: size, createdTime: createdTime, modifiedTime: modifiedTime, modifiedBy: consume modifiedBy)
+        self.objectID = objectID
+        self.path = consume path
+        self.objectType = objectType
+        self.language = consume language
+        self.revisionID = revisionID
+        self.size = size
+        self.createdTime = createdTime
+        self.modifiedTime = modifiedTime
+        self.modifiedBy = consume modifiedBy
     }
 }

@@ -44,6 +44,7 @@ public struct ObjectList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let objects = consume objects else { throw reader.missingField("objects") }
-        self.init(objects: consume objects, nextPageToken: consume nextPageToken)
+        self.objects = consume objects
+        self.nextPageToken = consume nextPageToken
     }
 }

@@ -51,6 +51,8 @@ public struct PutSecret: JSONCodable, Sendable, Hashable {
         guard let scope = consume scope else { throw reader.missingField("scope") }
         guard let key = consume key else { throw reader.missingField("key") }
         guard let stringValue = consume stringValue else { throw reader.missingField("string_value") }
-        self.init(scope: consume scope, key: consume key, stringValue: consume stringValue)
+        self.scope = consume scope
+        self.key = consume key
+        self.stringValue = consume stringValue
     }
 }

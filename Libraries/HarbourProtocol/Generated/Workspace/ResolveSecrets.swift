@@ -35,6 +35,6 @@ public struct ResolveSecrets: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let secrets = consume secrets else { throw reader.missingField("secrets") }
-        self.init(secrets: consume secrets)
+        self.secrets = consume secrets
     }
 }

@@ -51,6 +51,8 @@ public struct ResolvedSecret: JSONCodable, Sendable, Hashable {
         guard let scope = consume scope else { throw reader.missingField("scope") }
         guard let key = consume key else { throw reader.missingField("key") }
         guard let value = consume value else { throw reader.missingField("value") }
-        self.init(scope: consume scope, key: consume key, value: consume value)
+        self.scope = consume scope
+        self.key = consume key
+        self.value = consume value
     }
 }

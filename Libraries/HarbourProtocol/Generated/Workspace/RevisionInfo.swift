@@ -93,6 +93,12 @@ public struct RevisionInfo: JSONCodable, Sendable, Hashable {
         guard let createdTime else { throw reader.missingField("created_time") }
         guard let contentHash = consume contentHash else { throw reader.missingField("content_hash") }
         guard let size else { throw reader.missingField("size") }
-        self.init(revisionID: revisionID, notebookID: notebookID, createdTime: createdTime, createdBy: consume createdBy, contentHash: consume contentHash, size: size, message: consume message)
+        self.revisionID = revisionID
+        self.notebookID = notebookID
+        self.createdTime = createdTime
+        self.createdBy = consume createdBy
+        self.contentHash = consume contentHash
+        self.size = size
+        self.message = consume message
     }
 }

@@ -44,6 +44,7 @@ public struct RevisionList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let revisions = consume revisions else { throw reader.missingField("revisions") }
-        self.init(revisions: consume revisions, nextPageToken: consume nextPageToken)
+        self.revisions = consume revisions
+        self.nextPageToken = consume nextPageToken
     }
 }

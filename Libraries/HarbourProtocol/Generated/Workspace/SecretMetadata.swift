@@ -43,6 +43,7 @@ public struct SecretMetadata: JSONCodable, Sendable, Hashable {
         }
         guard let key = consume key else { throw reader.missingField("key") }
         guard let lastUpdatedTimestamp else { throw reader.missingField("last_updated_timestamp") }
-        self.init(key: consume key, lastUpdatedTimestamp: lastUpdatedTimestamp)
+        self.key = consume key
+        self.lastUpdatedTimestamp = lastUpdatedTimestamp
     }
 }

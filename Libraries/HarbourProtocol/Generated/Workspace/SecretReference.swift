@@ -43,6 +43,7 @@ public struct SecretReference: JSONCodable, Sendable, Hashable {
         }
         guard let scope = consume scope else { throw reader.missingField("scope") }
         guard let key = consume key else { throw reader.missingField("key") }
-        self.init(scope: consume scope, key: consume key)
+        self.scope = consume scope
+        self.key = consume key
     }
 }

@@ -66,6 +66,9 @@ public struct SecretScope: JSONCodable, Sendable, Hashable {
         }
         guard let name = consume name else { throw reader.missingField("name") }
         guard let backendType = consume backendType else { throw reader.missingField("backend_type") }
-        self.init(name: consume name, backendType: consume backendType, creatorUserName: consume creatorUserName, createdTime: createdTime)
+        self.name = consume name
+        self.backendType = consume backendType
+        self.creatorUserName = consume creatorUserName
+        self.createdTime = createdTime
     }
 }

@@ -35,6 +35,6 @@ public struct SecretScopeList: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let scopes = consume scopes else { throw reader.missingField("scopes") }
-        self.init(scopes: consume scopes)
+        self.scopes = consume scopes
     }
 }

@@ -51,6 +51,8 @@ public struct Session: JSONCodable, Sendable, Hashable {
         guard let userName = consume userName else { throw reader.missingField("user_name") }
         guard let csrfToken = consume csrfToken else { throw reader.missingField("csrf_token") }
         guard let expiresTime else { throw reader.missingField("expires_time") }
-        self.init(userName: consume userName, csrfToken: consume csrfToken, expiresTime: expiresTime)
+        self.userName = consume userName
+        self.csrfToken = consume csrfToken
+        self.expiresTime = expiresTime
     }
 }

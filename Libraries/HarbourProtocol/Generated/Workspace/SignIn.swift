@@ -35,6 +35,6 @@ public struct SignIn: JSONCodable, Sendable, Hashable {
             } while try reader.nextKey()
         }
         guard let token = consume token else { throw reader.missingField("token") }
-        self.init(token: consume token)
+        self.token = consume token
     }
 }
