@@ -19,6 +19,8 @@ ours= peer= postgres=
 
 finish() {
     for pid in $ours $peer; do kill "$pid" 2>/dev/null || true; done
+    # uvicorn would complain of the database's end.
+    for pid in $ours $peer; do wait "$pid" 2>/dev/null || true; done
     [ -z "$postgres" ] || as_postgres "$postgres/pg_ctl" -s -D "$work/data" -m immediate stop || true
     rm -rf "$work"
 }
