@@ -230,7 +230,7 @@ let suites: [Target] = [
             "Core", "EventLoop", "Cryptography", "WebClient", "ClusterBackend", "DockerBackend", "HTTPClient",
             "HarbourProtocol", "ServiceClients",
         ], exclude: ["hungry_driver.py"]),
-    tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats", "HTTPClient"] + common),
+    tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats"] + common),
     // The program is not imported: the tests start and kill it.
     tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
