@@ -71,7 +71,11 @@ enum JSONBenchmark {
     }
 }
 
-// The same shapes for Foundation's coders, with the names of the wire so that no key has to be translated.
+// The same shapes for Foundation's coders, with the names of the wire so that no key has to be translated. Every field of
+// the contract is there: a coder looks for those that are absent as well.
+
+/// The place of a field that none of the 100 jobs has.
+struct PeerAbsent: Codable {}
 
 struct PeerJobList: Codable {
     var jobs: [PeerJob]
@@ -91,24 +95,48 @@ struct PeerJobSpec: Codable {
     var name: String
     var description: String?
     var tasks: [PeerTask]
+    var job_clusters: [PeerAbsent]?
     var schedule: PeerSchedule?
+    var trigger: PeerAbsent?
+    var continuous: PeerAbsent?
+    var queue: PeerAbsent?
     var parameters: [PeerParameter]?
     var max_concurrent_runs: Int?
     var timeout_seconds: Int?
     var tags: [String: String]?
+    var webhook_notifications: PeerAbsent?
 }
 
 struct PeerTask: Codable {
     var task_key: String
     var description: String?
     var depends_on: [PeerDependency]?
-    var notebook_task: PeerNotebookTask
+    var run_if: String?
+    var disabled: Bool?
+    var notebook_task: PeerNotebookTask?
+    var spark_python_task: PeerAbsent?
+    var sql_task: PeerAbsent?
+    var python_wheel_task: PeerAbsent?
+    var shell_task: PeerAbsent?
+    var webhook_task: PeerAbsent?
+    var airflow_task: PeerAbsent?
+    var condition_task: PeerAbsent?
+    var run_job_task: PeerAbsent?
+    var for_each_task: PeerAbsent?
+    var existing_cluster_id: String?
     var job_cluster_key: String?
+    var new_cluster: PeerAbsent?
     var timeout_seconds: Int?
     var max_retries: Int?
+    var min_retry_interval_millis: Int?
+    var max_retry_interval_millis: Int?
+    var retry_on_timeout: Bool?
 }
 
-struct PeerDependency: Codable { var task_key: String }
+struct PeerDependency: Codable {
+    var task_key: String
+    var outcome: String?
+}
 
 struct PeerNotebookTask: Codable {
     var notebook_path: String
@@ -123,6 +151,7 @@ struct PeerSchedule: Codable {
     var quartz_cron_expression: String
     var timezone_id: String
     var pause_status: Pause?
+    var missed_fire_policy: String?
 }
 
 struct PeerParameter: Codable {
