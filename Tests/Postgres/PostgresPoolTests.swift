@@ -187,7 +187,11 @@ import Testing
                 let slow = try await other.transaction { transaction in
                     try await transaction.query("SELECT pg_advisory_xact_lock(7)")
                     let slow = Task { try await pool.query("SELECT pg_advisory_lock(7)").count }
-                    let waiting: SQL = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                    // The view shows every database's locks, and other tests wait for theirs.
+                    let waiting: SQL = """
+                        SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                        WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+                        """
                     while try await transaction.query(waiting).isEmpty {
                         try await pool.loop.sleep(for: .milliseconds(2))
                     }
