@@ -33,7 +33,19 @@ extension WholePlatform {
                 let log = try await RunLog.read(run.runID, platform)
                 #expect(log.sequences == Array(1...Int64(log.sequences.count)))
                 #expect(log.sequences.last == run.lastSequence)
+                try await findItsCluster(platform)
             }
+        }
+
+        /// A cluster goes by its name as well as by its id.
+        private func findItsCluster(_ platform: PlatformUnderTest) async throws {
+            let show = { (cluster: String) in
+                let answer = try await platform.harbour(["clusters", "show", cluster, "--output", "json"])
+                return try ClusterInfo(json: Array(answer.utf8))
+            }
+            let named = try await show("sample")
+            #expect(named.spec.clusterName == "sample" && named.clusterID != "sample")
+            #expect(try await show(named.clusterID).clusterID == named.clusterID)
         }
 
         @Test(.timeLimit(.minutes(2))) func everyServiceSaysHowItIs() async throws {

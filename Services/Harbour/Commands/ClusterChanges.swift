@@ -70,7 +70,8 @@ enum ClusterChanges {
         _ invocation: Invocation, _ endpoint: Endpoint<Input, ClusterInfo>, _ input: (String) -> Input
     ) async throws {
         let setting = Setting(invocation)
-        let info = try await PublicAPI(setting).call(endpoint, input(invocation.word("cluster")))
+        let api = try PublicAPI(setting)
+        let info = try await api.call(endpoint, input(try await api.clusterID(invocation.word("cluster"))))
         ClusterCommands.show(info, setting.terminal)
     }
 
@@ -84,7 +85,7 @@ enum ClusterChanges {
     static func edit(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
         let api = try PublicAPI(setting)
-        let id = invocation.word("cluster")
+        let id = try await api.clusterID(invocation.word("cluster"))
         var spec = try await api.call(ClusterAPI.getCluster, .init(clusterID: id)).spec
         spec.clusterName = invocation.value("name") ?? spec.clusterName
         try ClusterSpecFlags.apply(invocation, to: &spec)

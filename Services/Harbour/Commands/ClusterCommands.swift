@@ -4,7 +4,7 @@ internal import ServiceClients
 
 /// `harbour clusters`.
 enum ClusterCommands {
-    private static let cluster = Argument(name: "cluster", help: "the id of the cluster")
+    private static let cluster = Argument(name: "cluster", help: "the id of the cluster, or its name")
 
     static let group = Command(
         name: "clusters", summary: "Clusters: where notebooks and jobs run.",
@@ -92,9 +92,9 @@ enum ClusterCommands {
 
     private static func show(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
-        show(
-            try await PublicAPI(setting).call(
-                ClusterAPI.getCluster, .init(clusterID: invocation.word("cluster"))), setting.terminal)
+        let api = try PublicAPI(setting)
+        let id = try await api.clusterID(invocation.word("cluster"))
+        show(try await api.call(ClusterAPI.getCluster, .init(clusterID: id)), setting.terminal)
     }
 
     static func show(_ info: ClusterInfo, _ terminal: Terminal) {
@@ -125,29 +125,34 @@ enum ClusterCommands {
     private static func start(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
         let api = try PublicAPI(setting)
-        let info = try await api.call(ClusterAPI.startCluster, .init(clusterID: invocation.word("cluster")))
+        let id = try await api.clusterID(invocation.word("cluster"))
+        let info = try await api.call(ClusterAPI.startCluster, .init(clusterID: id))
         show(info, setting.terminal)
     }
 
     private static func terminate(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
-        let info = try await PublicAPI(setting).call(
-            ClusterAPI.terminateCluster, .init(clusterID: invocation.word("cluster"), body: TerminateCluster()))
+        let api = try PublicAPI(setting)
+        let id = try await api.clusterID(invocation.word("cluster"))
+        let info = try await api.call(
+            ClusterAPI.terminateCluster, .init(clusterID: id, body: TerminateCluster()))
         show(info, setting.terminal)
     }
 
     private static func delete(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
-        let answer = try await PublicAPI(setting).call(
-            ClusterAPI.deleteCluster, .init(clusterID: invocation.word("cluster")))
-        setting.terminal.say("Cluster \(invocation.word("cluster")) is gone.")
+        let api = try PublicAPI(setting)
+        let id = try await api.clusterID(invocation.word("cluster"))
+        let answer = try await api.call(ClusterAPI.deleteCluster, .init(clusterID: id))
+        setting.terminal.say("Cluster \(id) is gone.")
         setting.terminal.answer(answer)
     }
 
     private static func events(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
-        let list = try await PublicAPI(setting).call(
-            ClusterAPI.listClusterEvents, .init(clusterID: invocation.word("cluster"), pageSize: 200))
+        let api = try PublicAPI(setting)
+        let id = try await api.clusterID(invocation.word("cluster"))
+        let list = try await api.call(ClusterAPI.listClusterEvents, .init(clusterID: id, pageSize: 200))
         setting.terminal.answer(list)
         setting.terminal.table(
             ["TIME (UTC)", "EVENT", "MESSAGE"],

@@ -4,7 +4,7 @@ internal import ServiceClients
 
 /// What a cluster has written: its logs and the output beyond a command's limit.
 enum ClusterLogCommands {
-    private static let cluster = Argument(name: "cluster", help: "the id of the cluster")
+    private static let cluster = Argument(name: "cluster", help: "the id of the cluster, or its name")
 
     static let all = [
         Command(
@@ -30,7 +30,7 @@ enum ClusterLogCommands {
     private static func logs(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
         let api = try PublicAPI(setting)
-        let id = invocation.word("cluster")
+        let id = try await api.clusterID(invocation.word("cluster"))
         if invocation.has("starts") {
             let list = try await api.call(ClusterAPI.listClusterLogs, .init(clusterID: id))
             setting.terminal.answer(list)
@@ -57,12 +57,13 @@ enum ClusterLogCommands {
 
     private static func output(_ invocation: Invocation) async throws {
         let api = try PublicAPI(Setting(invocation))
+        let id = try await api.clusterID(invocation.word("cluster"))
         var next: Int64? = 0
         while let offset = next {
             let piece = try await api.call(
                 ClusterAPI.readCommandOverflow,
                 .init(
-                    clusterID: invocation.word("cluster"), contextID: invocation.word("context"),
+                    clusterID: id, contextID: invocation.word("context"),
                     commandID: invocation.word("command"), offset: offset))
             Terminal.write(piece.text, to: 1)
             next = piece.nextOffset

@@ -6,7 +6,7 @@ internal import ServiceClients
 enum LibraryCommands {
     static let command = Command(
         name: "libraries", summary: "Show the libraries of a cluster, or add some.",
-        arguments: [Argument(name: "cluster", help: "the id of the cluster")],
+        arguments: [Argument(name: "cluster", help: "the id of the cluster, or its name")],
         flags: [
             .value("pypi", "PACKAGE", "Add a package, such as simplejson==3.19.2"),
             .value("whl", "FILE", "Add a wheel: a file of the driver's machine, or a URL"),
@@ -17,7 +17,7 @@ enum LibraryCommands {
     private static func run(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
         let api = try PublicAPI(setting)
-        let id = invocation.word("cluster")
+        let id = try await api.clusterID(invocation.word("cluster"))
         var libraries: [Library] = []
         if let package = invocation.value("pypi") { libraries.append(Library(pypi: PyPILibrary(package: package))) }
         if let file = invocation.value("whl") { libraries.append(Library(whl: file)) }

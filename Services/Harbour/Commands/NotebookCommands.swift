@@ -26,7 +26,7 @@ enum NotebookCommands {
                 name: "run", summary: "Run a notebook once and show what it prints.",
                 arguments: [Argument(name: "path", help: "where the notebook is in the workspace")],
                 flags: [
-                    .value("cluster", "ID", "Run on this cluster; on one of its own when absent"),
+                    .value("cluster", "ID", "Run on this cluster, by id or name; on one of its own when absent"),
                     .value("workers", "N", "Workers of its own cluster; 0 when absent"),
                     .value("parameter", "NAME=VALUE", "A value for its widgets, as often as wanted", isRepeated: true),
                 ], run: run),
@@ -101,7 +101,7 @@ enum NotebookCommands {
             taskKey: "notebook",
             notebookTask: NotebookTask(notebookPath: path, baseParameters: try invocation.parameters()))
         if let cluster = invocation.value("cluster") {
-            task.existingClusterID = cluster
+            task.existingClusterID = try await api.clusterID(cluster)
         } else {
             let workers = try invocation.integer("workers", in: 0...1000) ?? 0
             task.newCluster = ClusterSpec(clusterName: "run of \(path)", numWorkers: workers)
