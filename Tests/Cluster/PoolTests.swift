@@ -46,10 +46,8 @@ import Testing
             try await wait(client, "one is ready") { $0.idleCount == 1 }
             #expect(try await client.call(ClusterAPI.listClusters, .init()).clusters.isEmpty, "it is nobody's")
             fixture.world.edit { $0.plan(.hang, at: .phase(.driver), times: 10) }
-            let begin = MonotonicTime.now
             _ = try await create(client, "c1")
             let running = try await fixture.wait("c1", for: .running)
-            #expect(MonotonicTime.now - begin < .seconds(1))
             #expect(running.phases?.first?.name == "handover")
             #expect(running.creatorUserName == "ada")
             #expect(fixture.world.started.count == 1, "no other driver was started for it")

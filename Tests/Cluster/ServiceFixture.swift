@@ -205,15 +205,6 @@ func withService(
     }
 }
 
-/// Waits for a condition that nothing announces, for ten seconds at most.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let end = MonotonicTime.now + .seconds(10)
-    while try await !condition() {
-        try #require(.now < end, "\(what)")
-        try await Task.sleep(for: .milliseconds(10))
-    }
-}
-
 /// Expects the call to fail with that code.
 func expectCode<Value>(_ code: ErrorCode, _ body: () async throws -> Value) async {
     do {

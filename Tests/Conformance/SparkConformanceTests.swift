@@ -96,15 +96,6 @@ struct SparkConformanceTests {
     }
 }
 
-/// Waits for a condition that nothing announces, for two minutes at most.
-private func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let end = MonotonicTime.now + .seconds(120)
-    while try await !condition() {
-        try #require(.now < end, "\(what)")
-        try await Task.sleep(for: .milliseconds(50))
-    }
-}
-
 /// What a watch has sent.
 private actor Statuses {
     private(set) var last: ClusterStatus?

@@ -4,6 +4,7 @@ import Glibc
 import HTTPClient
 import HTTPMessage
 import HarbourProtocol
+import TestSupport
 import Testing
 
 extension WholePlatform {

@@ -3,6 +3,7 @@ import EventLoop
 import Glibc
 import HarbourProtocol
 import ServiceClients
+import TestSupport
 import Testing
 
 /// A run of two dependent tasks that print numbered lines, slowly, and write down each time one of their cells runs: so

@@ -3,6 +3,7 @@ import EventLoop
 import Glibc
 import HarbourProtocol
 import ServiceClients
+import TestSupport
 import Testing
 
 extension WholePlatform {

@@ -39,19 +39,3 @@ func withPlatform(_ body: @escaping @Sendable (PlatformUnderTest) async throws -
         }
     }
 }
-
-/// Waits until the condition holds.
-/// - Throws: `DEADLINE_EXCEEDED` when it does not within the limit, and what the condition throws.
-func eventually(
-    _ what: String, within limit: Duration = .seconds(60), _ condition: @Sendable () async throws -> Bool
-) async throws {
-    guard let loop = EventLoop.current else { throw HarbourError(.internalError, "There is no event loop.") }
-    let end = MonotonicTime.now + limit
-    while !(try await condition()) {
-        guard MonotonicTime.now < end else {
-            throw HarbourError(.deadlineExceeded, "Waited \(limit) in vain until \(what).")
-        }
-        // Nothing tells a bystander of another's processes and files.
-        try await loop.sleep(for: .milliseconds(50))
-    }
-}

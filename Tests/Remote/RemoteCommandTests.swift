@@ -142,12 +142,3 @@ import Testing
         }
     }
 }
-
-/// Waits for a condition that nothing announces, for half a minute at most.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let end = MonotonicTime.now + .seconds(30)
-    while try await !condition() {
-        try #require(.now < end, "\(what)")
-        try await Task.sleep(for: .milliseconds(10))
-    }
-}

@@ -13,10 +13,8 @@ import Testing
 
 /// Start and end of a service.
 @Suite struct RuntimeTests {
-    @Test func isReadySoonAndIdlesWithoutWaking() async throws {
-        let begin = MonotonicTime.now
+    @Test func idlesWithoutWaking() async throws {
         try await SampleService.with { clients in
-            #expect(MonotonicTime.now - begin < .milliseconds(500))
             _ = try await clients.client.call(SchedulerAPI.getJob, .init(jobID: 1))
             // The first quiet moment after the call.
             try await clients.loop.sleep(for: .milliseconds(50))
