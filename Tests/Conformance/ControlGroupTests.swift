@@ -53,7 +53,7 @@ import Testing
                 #expect(access("\(groups.memory)/\(name)", F_OK) != 0)
                 #expect(access("\(groups.processor)/\(name)", F_OK) != 0)
             }
-            #expect(try await subject.remains(of: id).isEmpty)
+            #expect(try await subject.remains(of: id) == [])
             subject.removeFolder()
         }
     }

@@ -34,7 +34,7 @@ import Testing
                 throw error
             }
             try await restarted.terminate(id, handle: nil, grace: .seconds(1))
-            #expect(try await subject.remains(of: id).isEmpty)
+            #expect(try await subject.remains(of: id) == [])
             subject.removeFolder()
         }
     }
@@ -74,7 +74,7 @@ import Testing
             let report = try await restarted.recover([RecoveryEntry(id: request.id, handle: nil)], asOf: .now)
             #expect(report.clusters[request.id] == .incomplete)
             try await restarted.terminate(request.id, handle: nil, grace: .seconds(1))
-            #expect(LocalSubject.processes(of: request.id).isEmpty)
+            #expect(LocalSubject.processes(of: request.id) == [])
         }
     }
 
@@ -98,7 +98,7 @@ import Testing
                 }
                 let before = LocalSubject.allProcesses().filter { getsid($0) == number }
                 try await restarted.terminate(request.id, handle: nil, grace: .seconds(1))
-                #expect(LocalSubject.processes(of: request.id).isEmpty)
+                #expect(LocalSubject.processes(of: request.id) == [])
                 #expect(LocalSubject.allProcesses().filter { getsid($0) == number } == before)
             }
             #expect(stranger.exit == nil)
@@ -137,7 +137,7 @@ import Testing
             }
             let swept = try await restarted.recover([], asOf: Timestamp.now + .seconds(60))
             #expect(swept.swept == [id])
-            #expect(try await subject.remains(of: id).isEmpty)
+            #expect(try await subject.remains(of: id) == [])
             subject.removeFolder()
         }
     }

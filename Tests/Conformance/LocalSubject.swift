@@ -70,7 +70,10 @@ struct LocalSubject: ConformanceSubject {
     }
 
     func remains(of id: ClusterIdentifier) async throws -> [String] {
-        var remains = LocalSubject.processes(of: id).map { "process \($0)" }
+        var remains = LocalSubject.processes(of: id).map { pid in
+            let words = contents("/proc/\(pid)/cmdline").map { $0 == 0 ? UInt8(ascii: " ") : $0 }
+            return "process \(pid): \(String(decoding: words.prefix(300), as: UTF8.self))"
+        }
         if access("\(folder)/c/\(id)", F_OK) == 0 { remains.append("folder \(id)") }
         return remains
     }

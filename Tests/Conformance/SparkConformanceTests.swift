@@ -67,8 +67,8 @@ struct SparkConformanceTests {
         #expect(try await job.value == "400")
 
         try await backend.terminate(id, handle: cluster.handle, grace: .seconds(3))
-        #expect(try await spark.applications().isEmpty)
-        #expect(try await subject.remains(of: id).isEmpty)
+        #expect(try await spark.applications() == [])
+        #expect(try await subject.remains(of: id) == [])
         try await watching.value
         guard case .ended? = await seen.last else {
             Issue.record("the watch should end with the end")
@@ -91,7 +91,7 @@ struct SparkConformanceTests {
             #expect(error.code == .backendUnavailable, "\(error.describeChain())")
         }
         try await backend.terminate(id, handle: nil, grace: .seconds(1))
-        #expect(try await subject.remains(of: id).isEmpty)
+        #expect(try await subject.remains(of: id) == [])
         await backend.close()
     }
 }

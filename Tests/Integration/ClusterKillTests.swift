@@ -62,8 +62,8 @@ import Testing
                 let (third, last) = try await cluster.start()
                 let ended = try await wait(last, id, for: [.terminated])
                 #expect(ended.terminationReason?.code == "USER_REQUEST")
-                #expect(cluster.processes(of: id).all.isEmpty, "killed after \(delay) ms of an end")
-                #expect(cluster.folders.isEmpty)
+                #expect(cluster.processes(of: id).all == [], "killed after \(delay) ms of an end")
+                #expect(cluster.folders == [])
                 let events = try await last.call(ClusterAPI.listClusterEvents, .init(clusterID: id)).events
                 #expect(events.filter { $0.type == "RUNNING" }.count == 1)
                 #expect(events.filter { $0.type == "TERMINATED" }.count == 1)
@@ -87,8 +87,8 @@ import Testing
             let ended = try await wait(client, id, for: [.terminated])
             #expect(MonotonicTime.now - begin < .seconds(15))
             #expect(ended.terminationReason?.code == "DRIVER_LOST")
-            #expect(cluster.processes(of: id).all.isEmpty)
-            #expect(cluster.folders.isEmpty)
+            #expect(cluster.processes(of: id).all == [])
+            #expect(cluster.folders == [])
             service.kill()
             _ = try await service.wait()
         }
@@ -106,8 +106,8 @@ import Testing
             let (second, again) = try await cluster.start()
             let ended = try await wait(again, id, for: [.terminated])
             #expect(ended.terminationReason?.code == "DRIVER_LOST")
-            #expect(cluster.processes(of: id).all.isEmpty)
-            #expect(cluster.folders.isEmpty)
+            #expect(cluster.processes(of: id).all == [])
+            #expect(cluster.folders == [])
             second.kill()
             _ = try await second.wait()
         }
