@@ -192,7 +192,10 @@ public struct SparkBackend: ClusterBackend {
         do {
             let plan = try await host.plan(of: id)
             try await host.terminate(id, handle: handle, grace: grace)
-            if plan?.workers != 0 { try await waitForRelease(application(id)) }
+            if plan?.workers == 0 { return }
+            try await waitForRelease(application(id))
+            // Until the master knew of the driver's end it replaced executors that had ended, some on this machine perhaps.
+            try await host.terminate(id, handle: nil, grace: .zero)
         } catch {
             throw .wrap(error)
         }
