@@ -9,5 +9,6 @@ RUN cp -r /tmp/harbour_runtime /opt/harbour/runtime/lib/python3*/site-packages/ 
     && /opt/harbour/runtime/bin/python -m harbour_runtime.archive --output /opt/harbour/runtime/spark.jsa \
     && chmod 0666 /etc/passwd
 COPY driver /opt/harbour/bin/driver
+COPY samples /opt/harbour/share/harbour/samples
 ENV PATH=/opt/harbour/runtime/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
 CMD ["/bin/bash"]
