@@ -39,6 +39,17 @@ CURLcode ccurl_set_callbacks(
     return code;
 }
 
+CURLcode ccurl_set_open_socket(CURL *easy, ccurl_open_socket open, void *argument)
+{
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open);
+    return code == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, argument) : code;
+}
+
+const struct sockaddr *ccurl_address(const struct curl_sockaddr *address)
+{
+    return &address->addr;
+}
+
 CURLMcode ccurl_multi_set_callbacks(CURLM *multi, ccurl_socket socket, ccurl_timer timer, void *argument)
 {
     CURLMcode code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket);

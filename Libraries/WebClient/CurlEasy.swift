@@ -2,6 +2,7 @@ internal import CCurl
 internal import Core
 internal import Cryptography
 internal import EventLoop
+internal import Glibc
 internal import HTTPMessage
 
 /// libcurl's handle of one transfer, set up for it.
@@ -27,6 +28,7 @@ final class CurlEasy {
             ccurl_set_callbacks(
                 handle, receiveHeader, receiveBody, supplyBody, Unmanaged.passUnretained(transfer).toOpaque()))
         setConnection(configuration, transfer.request)
+        try setAddresses(configuration, transfer)
         setTrust(configuration)
         try setRequest(transfer.request, configuration)
         guard problem == CURLE_OK else { throw error(problem, transfer.request.url) }
@@ -84,6 +86,23 @@ final class CurlEasy {
         case .none: set(CURLOPT_PROXY, "")
         case .url(let url): set(CURLOPT_PROXY, url)
         }
+    }
+
+    private func setAddresses(
+        _ configuration: WebClientConfiguration, _ transfer: WebTransfer
+    ) throws(HarbourError) {
+        guard configuration.addresses.refusesSome else { return }
+        let host = HostAndPort(hostName(of: transfer.request.url)).host
+        guard configuration.addresses.allows(host: host) else { throw AddressPolicy.refusal(host) }
+        // An address of an allowed inside network is not asked of a proxy that is outside.
+        let isInside = IPAddress(host).map { !AddressPolicy.outside().allows($0) } ?? false
+        if !isInside, configuration.proxy.isUsed {
+            // Exceptions from the proxy would be connections that nobody has looked at.
+            set(CURLOPT_NOPROXY, "")
+            return
+        }
+        set(CURLOPT_PROXY, "")
+        note(ccurl_set_open_socket(handle, openSocket, Unmanaged.passUnretained(transfer).toOpaque()))
     }
 
     private func setTrust(_ configuration: WebClientConfiguration) {
@@ -211,6 +230,33 @@ func hostName(of url: String) -> String {
     return String(authority.split(separator: "@", omittingEmptySubsequences: false).last ?? authority)
 }
 
+/// The two parts of `example.org:8080` and `[::1]:8080`.
+struct HostAndPort {
+    let host: String
+
+    init(_ authority: String) {
+        if authority.hasPrefix("["), let end = authority.firstIndex(of: "]") {
+            host = String(authority[authority.index(after: authority.startIndex)..<end])
+        } else {
+            host = String(authority.prefix { $0 != ":" })
+        }
+    }
+}
+
+extension WebClientConfiguration.Proxy {
+    /// Whether requests may go through a proxy.
+    var isUsed: Bool {
+        switch self {
+        case .none: false
+        case .url: true
+        case .environment:
+            ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].contains { (name: String) in
+                getenv(name).map { $0[0] != 0 } ?? false
+            }
+        }
+    }
+}
+
 private func transfer(_ argument: UnsafeMutableRawPointer?) -> WebTransfer? {
     argument.map { Unmanaged<WebTransfer>.fromOpaque($0).takeUnretainedValue() }
 }
@@ -227,6 +273,15 @@ private func receiveBody(
 ) -> Int {
     let body = UnsafeRawBufferPointer(start: bytes, count: size * count)
     return transfer(argument)?.receiveBody(body.assumingMemoryBound(to: UInt8.self)) ?? 0
+}
+
+private func openSocket(
+    _ argument: UnsafeMutableRawPointer?, _ purpose: curlsocktype, _ address: UnsafeMutablePointer<curl_sockaddr>?
+) -> curl_socket_t {
+    guard let transfer = transfer(argument), let address, let name = ccurl_address(address) else { return -1 }
+    guard let target = IPAddress(name), transfer.mayConnect(to: target) else { return -1 }
+    let wanted = address.pointee
+    return socket(wanted.family, wanted.socktype | Int32(SOCK_CLOEXEC.rawValue), wanted.protocol)
 }
 
 private func supplyBody(

@@ -99,6 +99,14 @@ final class WebTransfer: @unchecked Sendable {
         answerReader()
     }
 
+    /// Whether a connection may be made to the address; the refusal is what the sender hears, unless another address of
+    /// the host is taken.
+    func mayConnect(to address: IPAddress) -> Bool {
+        if multi.configuration.addresses.allows(address) { return true }
+        failure = AddressPolicy.refusal(hostName(of: request.url))
+        return false
+    }
+
     // MARK: The answer
 
     /// One line of the head, of this answer or of one before it (100, a redirect).

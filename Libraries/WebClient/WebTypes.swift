@@ -20,6 +20,9 @@ public struct WebClientConfiguration: Sendable {
     public var certificate: TLSCertificateFiles?
     /// The way out.
     public var proxy = Proxy.environment
+    /// Which addresses are connected to. Through a proxy it is the proxy that connects: then only hosts that are
+    /// written as addresses, and this machine's own names, can be refused here.
+    public var addresses = AddressPolicy.any
     /// How long a connection may take to be made, TLS included.
     public var connectTimeout = Duration.seconds(10)
     /// Connections to one host at a time; more requests wait.

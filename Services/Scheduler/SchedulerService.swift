@@ -24,6 +24,10 @@ public enum SchedulerService {
         "webhook-secret", environment: "HARBOUR_SCHEDULER_WEBHOOK_SECRET", secret: true,
         help: "What calls to other people's addresses are signed with; without it they are not signed."
     ).optional()
+    private static let webhookNetworks = Option<String>.string(
+        "webhook-networks", environment: "HARBOUR_SCHEDULER_WEBHOOK_NETWORKS", default: "",
+        help: "Inside networks that webhooks may call: 127.0.0.0/8,10.1.0.0/16. Those of the internet always, others "
+            + "never.")
     private static let airflowURL = Option<String>.string(
         "airflow-base-url", environment: "HARBOUR_SCHEDULER_AIRFLOW_BASE_URL", aliases: ["AIRFLOW_BASE_URL"],
         help: "Where the Airflow of Airflow tasks is."
@@ -47,7 +51,8 @@ public enum SchedulerService {
     public static let definition = ServiceDefinition(
         name: "scheduler", summary: "Keeps jobs and their schedules, and runs them on clusters.", defaultPort: 8001,
         ownOptions: [
-            clusterURL, workspaceURL, activeRuns, lease, instance, webhookSecret, airflowURL, airflowUser,
+            clusterURL, workspaceURL, activeRuns, lease, instance, webhookSecret, webhookNetworks, airflowURL,
+            airflowUser,
             airflowPassword,
         ], document: SchedulerAPI.document,
         build: build)
@@ -64,10 +69,14 @@ public enum SchedulerService {
                 http: http, baseURL: environment.configuration[url], token: environment.serviceToken, service: service)
         }
         let configuration = environment.configuration
+        // What the operator has set may be anywhere; what users name may not be inside.
         let web = try WebClient(loop: loop)
+        var outside = WebClientConfiguration()
+        outside.addresses = .outside(allowing: try IPNetwork.list(configuration[webhookNetworks]))
         let context = EngineContext(
             loop: loop, pool: pool, clusters: try client(clusterURL, "cluster"),
-            workspace: try client(workspaceURL, "workspace"), signals: RunSignals(loop: loop), web: web,
+            workspace: try client(workspaceURL, "workspace"), signals: RunSignals(loop: loop),
+            web: try WebClient(loop: loop, configuration: outside),
             signer: configuration[webhookSecret].map { WebhookSigner(secret: $0) },
             airflow: configuration[airflowURL].map {
                 AirflowClient(

@@ -27,6 +27,15 @@ typedef size_t (*ccurl_supply)(char *buffer, size_t size, size_t count, void *ar
 CURLcode ccurl_set_callbacks(
     CURL *easy, ccurl_receive header, ccurl_receive body, ccurl_supply upload, void *argument);
 
+/// Called to open the socket of a connection to an address; CURL_SOCKET_BAD to refuse.
+typedef curl_socket_t (*ccurl_open_socket)(void *argument, curlsocktype purpose, struct curl_sockaddr *address);
+
+/// Who opens the sockets of a transfer.
+CURLcode ccurl_set_open_socket(CURL *easy, ccurl_open_socket open, void *argument);
+
+/// The address of a socket that is to be opened; the structure has it in place.
+const struct sockaddr *ccurl_address(const struct curl_sockaddr *address);
+
 typedef int (*ccurl_socket)(CURL *easy, curl_socket_t socket, int what, void *argument, void *socket_argument);
 typedef int (*ccurl_timer)(CURLM *multi, long milliseconds, void *argument);
 

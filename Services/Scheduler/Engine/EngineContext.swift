@@ -12,7 +12,7 @@ struct EngineContext: Sendable {
     let workspace: ServiceClient
     /// Wakes who waits for news of runs.
     let signals: RunSignals
-    /// For the world outside.
+    /// For addresses that users name: those of the internet, and inside networks that the operator allows.
     let web: WebClient
     /// Nil when no secret is set.
     var signer: WebhookSigner?
