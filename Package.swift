@@ -59,6 +59,7 @@ let doors: [Target] = [
     shim("CLZ4", links: ["lz4"]),
     shim("COpenSSL", links: ["ssl", "crypto"]),
     shim("CZeroMQ", links: ["zmq"]),
+    shim("CYAML", links: ["yaml"]),
     shim("CAllocator", links: ["jemalloc"]),
 ]
 
@@ -105,6 +106,7 @@ let contract: [Target] = [
 let domain: [Target] = [
     library("NotebookFormats", ["Core"]),
     library("CronSchedule", ["Core"]),
+    library("YAML", ["Core", "CYAML"]),
     library("JupyterKernel", ["Core", "EventLoop", "Cryptography", "CZeroMQ"]),
     library("ClusterBackend", ["Core"], exclude: ["README.md"]),
     library("DriverProcesses", ["Core", "EventLoop", "ClusterBackend"]),
@@ -174,7 +176,7 @@ let services: [Target] =
         "Harbour", executable: "harbour",
         [
             "Core", "EventLoop", "Lifecycle", "HTTPMessage", "HTTPServer", "HTTPClient", "HarbourProtocol",
-            "ServiceClients",
+            "ServiceClients", "YAML",
         ], isServed: false)
 
 /// What tests of services may need.
@@ -211,6 +213,7 @@ let suites: [Target] = [
         ]),
     tests("NotebookFormats", ["Core", "NotebookFormats"], exclude: ["Corpus"]),
     tests("CronSchedule", ["Core", "CronSchedule"]),
+    tests("YAML", ["Core", "YAML"]),
     tests("JupyterKernel", ["Core", "EventLoop", "Cryptography", "JupyterKernel"]),
     tests(
         "Conformance",
@@ -231,8 +234,8 @@ let suites: [Target] = [
             "HarbourProtocol", "ServiceClients",
         ], exclude: ["hungry_driver.py"]),
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats"] + common),
-    // The program is not imported: the tests start and kill it.
-    tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler"] + common),
+    // The programs are not imported: the tests start and kill them.
+    tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler", "harbour"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
     tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
     tests(
@@ -273,6 +276,7 @@ let fuzzers: [Target] =
     ? [
         fuzzer("HTTP1", ["HTTP1"]), fuzzer("HTTP2", ["HTTPMessage", "HTTP2"]), fuzzer("WebSocket", ["WebSocket"]),
         fuzzer("JSON", []), fuzzer("NotebookFormats", ["NotebookFormats"]), fuzzer("CronSchedule", ["CronSchedule"]),
+        fuzzer("YAML", ["YAML"]),
     ] : []
 
 var targets =

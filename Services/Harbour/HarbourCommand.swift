@@ -15,7 +15,7 @@ public enum HarbourCommand {
     static let root = Command(
         name: "harbour", summary: "DataHarbour: notebooks, Spark clusters and scheduled workflows.",
         subcommands: PlatformCommands.all + [
-            NotebookCommands.group, JobCommands.jobs, JobCommands.runs, ClusterCommands.group, SecretCommands.group,
+            NotebookCommands.group, JobCommands.jobs, RunCommands.runs, ClusterCommands.group, SecretCommands.group,
             DoctorCommand.command,
             SampleCommand.command,
             Command(

@@ -93,6 +93,8 @@ public enum ProtocolTypes {
         ("scheduler", "JobSpec", { try JobSpec(json: $0).encodedJSON() }),
         ("scheduler", "Job", { try Job(json: $0).encodedJSON() }),
         ("scheduler", "JobList", { try JobList(json: $0).encodedJSON() }),
+        ("scheduler", "JobProblem", { try JobProblem(json: $0).encodedJSON() }),
+        ("scheduler", "JobCheck", { try JobCheck(json: $0).encodedJSON() }),
         ("scheduler", "RunNow", { try RunNow(json: $0).encodedJSON() }),
         ("scheduler", "SubmitRun", { try SubmitRun(json: $0).encodedJSON() }),
         ("scheduler", "RunCreated", { try RunCreated(json: $0).encodedJSON() }),

@@ -116,9 +116,15 @@ struct CommandParser {
 
     private func unknown(_ word: String, of command: Command, _ path: [String]) -> String {
         let names = command.subcommands.filter { !$0.isHidden }.map(\.name)
-        let near = names.map { ($0, CommandParser.distance($0, word)) }.filter { $0.1 <= 2 }.min { $0.1 < $1.1 }
-        let hint = near.map { "Did you mean \($0.0)?" } ?? "It knows \(names.joined(separator: ", "))."
+        let hint =
+            CommandParser.nearest(word, of: names).map { "Did you mean \($0)?" }
+            ?? "It knows \(names.joined(separator: ", "))."
         return "\(path.joined(separator: " ")) has no command \(word). \(hint)"
+    }
+
+    /// The name that was probably meant; nil when none is like the word.
+    static func nearest(_ word: String, of names: [String]) -> String? {
+        names.map { ($0, distance($0, word)) }.filter { $0.1 <= 2 }.min { $0.1 < $1.1 }?.0
     }
 
     /// How many letters have to be put in, left out or changed to make one word of the other (Levenshtein 1966).

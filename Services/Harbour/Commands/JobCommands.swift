@@ -1,19 +1,19 @@
 internal import Core
 internal import HarbourProtocol
 
-/// `harbour jobs` and `harbour runs`.
+/// `harbour jobs`.
 enum JobCommands {
-    private static let parameter = Flag.value(
+    static let parameter = Flag.value(
         "parameter", "NAME=VALUE", "A value for the run, as often as wanted", isRepeated: true)
-    private static let job = Argument(name: "job", help: "the id of the job")
-    private static let run = Argument(name: "run", help: "the id of the run")
+    private static let job = JobNames.argument
 
     static let jobs = Command(
         name: "jobs", summary: "Jobs: what runs, on what, and when.",
         subcommands: [
             Command(
-                name: "create", summary: "Make a job from a JSON file.",
-                arguments: [Argument(name: "file", help: "the job as JSON; - for standard input")], run: create),
+                name: "create", summary: "Make a job from a file.",
+                arguments: [Argument(name: "file", help: "the job as YAML or JSON; - for standard input")],
+                run: create),
             Command(
                 name: "list", summary: "List the jobs, newest first.",
                 flags: [.value("name", "NAME", "Only of this name")],
@@ -26,32 +26,25 @@ enum JobCommands {
                     parameter, .toggle("wait", "Show what it does and wait for its end"),
                     .value("idempotency-token", "TOKEN", "The same token gives the same run"),
                 ], run: runNow),
-        ])
-
-    static let runs = Command(
-        name: "runs", summary: "Runs: what is under way and what was.",
-        subcommands: [
             Command(
-                name: "list", summary: "List the runs, newest first.",
-                flags: [.value("job", "JOB", "Only of this job"), .toggle("active", "Only those that have not ended")],
-                run: listRuns),
-            Command(name: "show", summary: "Show a run, its tasks and attempts.", arguments: [run], run: show),
+                name: "pause", summary: "Let a job not run by itself any more.", arguments: [job],
+                run: { try await pause($0, .paused) }),
             Command(
-                name: "logs", summary: "Show what the cells of a run have printed; goes on until the run ends.",
-                arguments: [run], run: logs),
-            Command(
-                name: "output", summary: "Get the executed notebook of a task.",
-                arguments: [run, Argument(name: "task", help: "the key of the task")],
-                flags: [.value("to", "FILE", "Write the notebook there; standard output when absent")], run: output),
-            Command(name: "cancel", summary: "Cancel a run.", arguments: [run], run: cancel),
-        ])
+                name: "resume", summary: "Let a paused job run by itself again.", arguments: [job],
+                run: { try await pause($0, .unpaused) }),
+            BackfillCommands.group,
+        ] + JobFileCommands.all)
 
     // MARK: Jobs
 
     private static func create(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
-        let spec = try JobSpec(json: try Files.read(invocation.word("file")))
-        let job = try await PublicAPI(setting).call(SchedulerAPI.createJob, .init(body: spec))
+        let path = invocation.word("file")
+        let files = try JobFile.read(path == "-" ? "standard input" : path, try Files.read(path))
+        guard let file = files.first, files.count == 1 else {
+            throw HarbourError.usage("\(path) holds \(files.count) jobs. See harbour jobs apply --help.")
+        }
+        let job = try await PublicAPI(setting).call(SchedulerAPI.createJob, .init(body: file.spec))
         setting.terminal.say("Job \(job.jobID) is made: \(job.settings.name).")
         if let next = job.nextFireTime { setting.terminal.say("It runs next at \(Show.time(next)) UTC.") }
         setting.terminal.answer(job)
@@ -67,24 +60,24 @@ enum JobCommands {
             list.jobs.map { job in
                 [
                     "\(job.jobID)", job.settings.name, "\(job.settings.tasks.count)",
-                    job.settings.schedule.map { "\($0.quartzCronExpression) \($0.timezoneID)" } ?? "-",
+                    job.settings.trigger(),
                     Show.time(job.nextFireTime),
                 ]
             })
     }
 
     private static func get(_ invocation: Invocation) async throws {
-        let job = try await PublicAPI(Setting(invocation)).call(
-            SchedulerAPI.getJob, .init(jobID: try invocation.number("job")))
+        let job = try await PublicAPI(Setting(invocation)).job(invocation.word("job"))
         Terminal.write(
             String(decoding: try JSONValue(json: job.encodedJSON()).prettyJSON(), as: UTF8.self) + "\n", to: 1)
     }
 
     private static func delete(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
-        let answer = try await PublicAPI(setting).call(
-            SchedulerAPI.deleteJob, .init(jobID: try invocation.number("job")))
-        setting.terminal.say("Job \(invocation.word("job")) is removed; its runs stay.")
+        let api = try PublicAPI(setting)
+        let job = try await api.job(invocation.word("job"))
+        let answer = try await api.call(SchedulerAPI.deleteJob, .init(jobID: job.jobID))
+        setting.terminal.say("Job \(job.jobID), \(job.settings.name), is removed; its runs stay.")
         setting.terminal.answer(answer)
     }
 
@@ -93,8 +86,8 @@ enum JobCommands {
         let api = try PublicAPI(setting)
         let request = RunNow(
             idempotencyToken: invocation.value("idempotency-token"), parameters: try invocation.parameters())
-        let created = try await api.call(
-            SchedulerAPI.runNow, .init(jobID: try invocation.number("job"), body: request))
+        let job = try await api.job(invocation.word("job"))
+        let created = try await api.call(SchedulerAPI.runNow, .init(jobID: job.jobID, body: request))
         setting.terminal.say("Run \(created.runID) is under way.")
         guard invocation.has("wait") else { return setting.terminal.answer(created) }
         let run = try await RunFollower(api: api, terminal: setting.terminal).follow(created.runID)
@@ -102,79 +95,51 @@ enum JobCommands {
         try RunFollower.check(run)
     }
 
-    // MARK: Runs
-
-    private static func listRuns(_ invocation: Invocation) async throws {
+    private static func pause(_ invocation: Invocation, _ status: PauseStatus) async throws {
         let setting = Setting(invocation)
-        let jobID = try invocation.integer("job", in: 1...Int.max).map { Int64($0) }
-        let list = try await PublicAPI(setting).call(
-            SchedulerAPI.listRuns, .init(jobID: jobID, activeOnly: invocation.has("active") ? true : nil))
-        setting.terminal.answer(list)
-        setting.terminal.table(
-            ["RUN", "JOB", "NAME", "STATE", "STARTED (UTC)", "TOOK"],
-            list.runs.map { run in
-                [
-                    "\(run.runID)", run.jobID.map { "\($0)" } ?? "-", run.runName, Show.state(run.state),
-                    Show.time(run.startTime), Show.span(run.startTime, run.endTime),
-                ]
-            })
-    }
-
-    private static func show(_ invocation: Invocation) async throws {
-        let setting = Setting(invocation)
-        let run = try await PublicAPI(setting).call(SchedulerAPI.getRun, .init(runID: try invocation.number("run")))
-        setting.terminal.answer(run)
-        setting.terminal.say("Run \(run.runID), \(run.runName): \(Show.state(run.state)) \(run.state.stateMessage)")
-        setting.terminal.say(
-            "Started \(Show.time(run.startTime)) UTC, took \(Show.span(run.startTime, run.endTime)).\n")
-        var rows: [[String]] = []
-        for task in run.tasks {
-            for attempt in task.attempts {
-                rows.append([
-                    task.taskKey, "\(attempt.attemptNumber)", Show.state(attempt.state), attempt.clusterID ?? "-",
-                    Show.span(attempt.startTime, attempt.executionTime ?? attempt.endTime),
-                    Show.span(attempt.executionTime, attempt.endTime), attempt.state.stateMessage,
-                ])
-            }
-            if task.attempts.isEmpty {
-                rows.append([task.taskKey, "-", Show.state(task.state), "-", "-", "-", task.state.stateMessage])
-            }
-        }
-        setting.terminal.table(["TASK", "ATTEMPT", "STATE", "CLUSTER", "SET-UP", "RUNNING", "MESSAGE"], rows)
-        for task in run.tasks {
-            if let value = task.exitValue { setting.terminal.say("\n\(task.taskKey) ended with: \(value)") }
-        }
-    }
-
-    private static func logs(_ invocation: Invocation) async throws {
-        let setting = Setting(invocation)
-        let run = try await RunFollower(api: PublicAPI(setting), terminal: setting.terminal).follow(
-            try invocation.number("run"))
-        setting.terminal.answer(run)
-    }
-
-    private static func output(_ invocation: Invocation) async throws {
-        let setting = Setting(invocation)
-        let output = try await PublicAPI(setting).call(
-            SchedulerAPI.getTaskOutput,
-            .init(runID: try invocation.number("run"), taskKey: invocation.word("task")))
-        guard let notebook = output.notebook else {
+        let api = try PublicAPI(setting)
+        var job = try await api.job(invocation.word("job"))
+        guard job.settings.setPause(status) else {
             throw HarbourError(
-                .notFound, "The task has no executed notebook: \(output.state.stateMessage)")
+                .invalidParameter,
+                "The job \(job.settings.name) runs only when asked to: it has no schedule, trigger or continuous.")
         }
-        let bytes = notebook.prettyJSON(indent: 1) + [UInt8(ascii: "\n")]
-        if let file = invocation.value("to") {
-            try Files.write(bytes, to: file)
-            setting.terminal.say("The executed notebook is in \(file).")
+        job = try await api.call(SchedulerAPI.updateJob, .init(jobID: job.jobID, body: job.settings))
+        let next = job.nextFireTime.map { " It runs next at \(Show.time($0)) UTC." } ?? ""
+        setting.terminal.say(
+            status == .paused
+                ? "Job \(job.jobID), \(job.settings.name), is paused. Runs under way go on."
+                : "Job \(job.jobID), \(job.settings.name), runs by itself again.\(next)")
+        setting.terminal.answer(job)
+    }
+}
+
+extension JobSpec {
+    /// Pauses or resumes what makes the job run by itself.
+    /// - Returns: whether there is such a thing.
+    mutating func setPause(_ status: PauseStatus) -> Bool {
+        if schedule != nil {
+            schedule?.pauseStatus = status
+        } else if trigger != nil {
+            trigger?.pauseStatus = status
+        } else if continuous != nil {
+            continuous?.pauseStatus = status
         } else {
-            Terminal.write(String(decoding: bytes, as: UTF8.self), to: 1)
+            return false
         }
+        return true
     }
 
-    private static func cancel(_ invocation: Invocation) async throws {
-        let setting = Setting(invocation)
-        let run = try await PublicAPI(setting).call(SchedulerAPI.cancelRun, .init(runID: try invocation.number("run")))
-        setting.terminal.say("Run \(run.runID): \(Show.state(run.state)) \(run.state.stateMessage)")
-        setting.terminal.answer(run)
+    /// What makes the job run by itself, for tables.
+    func trigger() -> String {
+        let paused = [schedule?.pauseStatus, trigger?.pauseStatus, continuous?.pauseStatus].contains(.paused)
+        var text = "-"
+        if let schedule { text = "\(schedule.quartzCronExpression) \(schedule.timezoneID)" }
+        if let periodic = trigger?.periodic {
+            text = "every \(periodic.interval) \(periodic.unit.rawValue.lowercased())"
+        }
+        if let other = trigger?.jobCompletion { text = "after job \(other.jobID)" }
+        if continuous != nil { text = "continuous" }
+        return paused ? "\(text) (paused)" : text
     }
 }

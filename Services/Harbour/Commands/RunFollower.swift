@@ -9,8 +9,9 @@ struct RunFollower {
     let terminal: Terminal
 
     /// Follows the run to its end.
-    func follow(_ runID: Int64) async throws -> Run {
-        var last: Int64 = 0
+    /// - Parameter sequence: what was before this event is not shown.
+    func follow(_ runID: Int64, after sequence: Int64 = 0) async throws -> Run {
+        var last = sequence
         while true {
             let events = try await api.client.stream(
                 SchedulerAPI.streamRunEvents, .init(runID: runID, after: last), context: CallContext(),

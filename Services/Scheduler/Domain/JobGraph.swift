@@ -12,7 +12,8 @@ extension RunPlan {
         let graph = JobGraph(spec)
         let problems = graph.problems
         guard problems.isEmpty else {
-            throw HarbourError(.invalidParameter, "The tasks cannot be run: " + problems.joined(separator: " "))
+            throw HarbourError(
+                .invalidParameter, "The tasks cannot be run: " + problems.map(\.message).joined(separator: " "))
         }
         tasks = spec.tasks.map { graph.plan($0) }
         timeout = JobGraph.limit(spec.timeoutSeconds)
@@ -26,7 +27,7 @@ struct JobGraph {
     let clusterKeys: Set<String>
     let parameterNames: Set<String>
     let indices: [String: Int]
-    private let repeatedNames: [String]
+    private let repeatedNames: [JobProblem]
 
     init(_ spec: JobSpec) {
         tasks = spec.tasks
@@ -38,9 +39,20 @@ struct JobGraph {
         // An iteration is called after the nested task, so that its key has to be its own.
         let keys = tasks.flatMap { [$0.taskKey] + [$0.forEachTask?.task.taskKey].compactMap { $0 } }
         repeatedNames =
-            JobGraph.repeated(keys).map { "The task key \($0) is used more than once." }
-            + JobGraph.repeated(clusters).map { "The job cluster key \($0) is used more than once." }
-            + JobGraph.repeated(parameters).map { "The parameter \($0) is given more than once." }
+            JobGraph.repeated(keys).map { key in
+                let last = spec.tasks.lastIndex { [$0.taskKey, $0.forEachTask?.task.taskKey].contains(key) } ?? 0
+                return JobProblem(path: "/tasks/\(last)", message: "The task key \(key) is used more than once.")
+            }
+            + JobGraph.repeated(clusters).map { key in
+                JobProblem(
+                    path: "/job_clusters/\(clusters.lastIndex(of: key) ?? 0)",
+                    message: "The job cluster key \(key) is used more than once.")
+            }
+            + JobGraph.repeated(parameters).map { name in
+                JobProblem(
+                    path: "/parameters/\(parameters.lastIndex(of: name) ?? 0)",
+                    message: "The parameter \(name) is given more than once.")
+            }
     }
 
     /// Zero means no limit, as Databricks has it.
@@ -91,35 +103,49 @@ struct JobGraph {
 
     // MARK: Problems
 
-    /// A sentence for each problem; empty when the graph can be run.
-    var problems: [String] {
+    /// Everything that is wrong, each with its place in the job; empty when the graph can be run.
+    var problems: [JobProblem] {
         var problems = repeatedNames
-        for task in tasks { problems += dependencyProblems(of: task) + shapeProblems(of: task) }
+        for (index, task) in tasks.enumerated() {
+            problems += dependencyProblems(of: task, index)
+            problems += shapeProblems(of: task).map { JobProblem(path: "/tasks/\(index)", message: $0) }
+        }
         if let cycle {
-            return problems + ["The tasks wait for each other: \(cycle.joined(separator: " -> "))."]
+            let first = cycle.first.flatMap { indices[$0] } ?? 0
+            let path = cycle.joined(separator: " -> ")
+            return problems + [
+                JobProblem(path: "/tasks/\(first)/depends_on", message: "The tasks wait for each other: \(path).")
+            ]
         }
         if problems.isEmpty { problems += ReferenceCheck(graph: self).problems }
         return problems
     }
 
-    private func dependencyProblems(of task: TaskSpec) -> [String] {
+    private func dependencyProblems(of task: TaskSpec, _ index: Int) -> [JobProblem] {
         let edges = task.dependsOn ?? []
-        var problems = JobGraph.repeated(edges.map { "\($0.taskKey)/\($0.outcome ?? "")" }).map {
-            "\(task.taskKey) depends on \($0.split(separator: "/")[0]) more than once."
+        let names = edges.map { "\($0.taskKey)/\($0.outcome ?? "")" }
+        var problems = JobGraph.repeated(names).map { name in
+            JobProblem(
+                path: "/tasks/\(index)/depends_on/\(names.lastIndex(of: name) ?? 0)",
+                message: "\(task.taskKey) depends on \(name.split(separator: "/")[0]) more than once.")
         }
-        for edge in edges {
-            guard let other = indices[edge.taskKey].map({ tasks[$0] }) else {
-                problems.append("\(task.taskKey) depends on \(edge.taskKey), which is no task of this job.")
-                continue
-            }
-            guard let outcome = edge.outcome else { continue }
-            if other.conditionTask == nil {
-                problems.append("\(task.taskKey) waits for an outcome of \(edge.taskKey), which is no condition task.")
-            } else if outcome != "true" && outcome != "false" {
-                problems.append("\(task.taskKey) waits for the outcome \(outcome); there are true and false.")
-            }
+        for (number, edge) in edges.enumerated() {
+            guard let message = problem(of: edge, task) else { continue }
+            problems.append(JobProblem(path: "/tasks/\(index)/depends_on/\(number)", message: message))
         }
         return problems
+    }
+
+    private func problem(of edge: TaskDependency, _ task: TaskSpec) -> String? {
+        guard let other = indices[edge.taskKey].map({ tasks[$0] }) else {
+            return "\(task.taskKey) depends on \(edge.taskKey), which is no task of this job."
+        }
+        guard let outcome = edge.outcome else { return nil }
+        if other.conditionTask == nil {
+            return "\(task.taskKey) waits for an outcome of \(edge.taskKey), which is no condition task."
+        }
+        return outcome == "true" || outcome == "false"
+            ? nil : "\(task.taskKey) waits for the outcome \(outcome); there are true and false."
     }
 
     private func dependencies(of task: Int) -> [Int] {

@@ -36,10 +36,27 @@ struct JobService: Sendable {
 
     func delete(_ jobID: Int64) async throws { try await store.delete(jobID, now: .now) }
 
+    /// Everything that would keep the job from being made.
+    func check(_ spec: JobSpec) -> JobCheck {
+        var problems = JobGraph(spec).problems
+        let part = spec.schedule != nil ? "/schedule" : spec.trigger != nil ? "/trigger" : ""
+        if let problem = spec.triggerProblem { problems.append(JobProblem(path: part, message: problem)) }
+        do throws(HarbourError) {
+            _ = try nextFireTime(spec)
+        } catch {
+            problems.append(JobProblem(path: part, message: error.message))
+        }
+        return JobCheck(problems: problems)
+    }
+
     /// - Returns: when the schedule fires next.
     private func validate(_ spec: JobSpec) throws(HarbourError) -> Timestamp? {
         _ = try RunPlan(spec)
         if let problem = spec.triggerProblem { throw HarbourError(.invalidParameter, problem) }
+        return try nextFireTime(spec)
+    }
+
+    private func nextFireTime(_ spec: JobSpec) throws(HarbourError) -> Timestamp? {
         let next = try spec.nextFireTime(after: .now)
         if next == nil, let schedule = spec.schedule, schedule.pauseStatus != .paused {
             throw HarbourError(

@@ -5,8 +5,8 @@ internal import HarbourProtocol
 struct ReferenceCheck {
     let graph: JobGraph
 
-    var problems: [String] {
-        var problems: [String] = []
+    var problems: [JobProblem] {
+        var problems: [JobProblem] = []
         for (index, task) in graph.tasks.enumerated() {
             problems += self.problems(of: task.texts, task: index, key: task.taskKey, isNested: false)
             if let nested = task.forEachTask?.task.spec {
@@ -16,13 +16,13 @@ struct ReferenceCheck {
         return problems
     }
 
-    private func problems(of texts: [String], task: Int, key: String, isNested: Bool) -> [String] {
+    private func problems(of texts: [String], task: Int, key: String, isNested: Bool) -> [JobProblem] {
         let references = Set(texts.flatMap { ReferenceText($0).references })
         guard !references.isEmpty else { return [] }
         let ancestors = graph.ancestors(of: task)
         return references.compactMap { path in
             reason(path, ancestors, isNested).map { "\(key) refers to {{\(path.joined(separator: "."))}}: \($0)." }
-        }.sorted()
+        }.sorted().map { JobProblem(path: "/tasks/\(task)", message: $0) }
     }
 
     private static let times: Set<String> = [

@@ -24,6 +24,14 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Say what is wrong with a job without making it. `POST /api/v1/jobs/check`.
+    public static let checkJob = Endpoint<CheckJobInput, JobCheck>(
+        EndpointRoute(
+            service: "scheduler", operationID: "checkJob",
+            method: .post, path: "/api/v1/jobs/check",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Get a job. `GET /api/v1/jobs/{job_id}`.
     public static let getJob = Endpoint<GetJobInput, Job>(
         EndpointRoute(
@@ -148,6 +156,7 @@ public enum SchedulerAPI {
     public static let routes: [EndpointRoute] = [
         createJob.route,
         listJobs.route,
+        checkJob.route,
         getJob.route,
         updateJob.route,
         deleteJob.route,

@@ -69,6 +69,34 @@ extension SchedulerAPI {
 }
 
 extension SchedulerAPI {
+    /// What `checkJob` is asked with.
+    public struct CheckJobInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: JobSpec
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: JobSpec) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.literal("/check")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension SchedulerAPI {
     /// What `getJob` is asked with.
     public struct GetJobInput: EndpointInput, Hashable {
         /// `job_id`.
