@@ -235,7 +235,7 @@ let suites: [Target] = [
         ], exclude: ["hungry_driver.py"]),
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats"] + common),
     // The programs are not imported: the tests start and kill them.
-    tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "scheduler", "harbour"] + common),
+    tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "WebClient", "scheduler", "harbour"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
     tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
     tests(

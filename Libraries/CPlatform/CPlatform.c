@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CPlatform.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -22,6 +23,18 @@ int platform_accept(int listener, struct sockaddr *address, socklen_t *length) {
 
 int platform_pipe(int ends[2], bool nonblocking) {
     return pipe2(ends, O_CLOEXEC | (nonblocking ? O_NONBLOCK : 0));
+}
+
+bool platform_is_being_written(const char *path) {
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (file < 0) return false;
+    // A lease for reading is given only while nobody writes. Whoever wants to write while we have it, for a moment,
+    // would have the kernel send a signal that ends the process; this one is ignored by default.
+    fcntl(file, F_SETSIG, SIGURG);
+    bool written = fcntl(file, F_SETLEASE, F_RDLCK) < 0 && errno == EAGAIN;
+    if (!written) fcntl(file, F_SETLEASE, F_UNLCK);
+    close(file);
+    return written;
 }
 
 static _Thread_local void *current_loop;

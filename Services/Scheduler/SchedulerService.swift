@@ -52,9 +52,8 @@ public enum SchedulerService {
         name: "scheduler", summary: "Keeps jobs and their schedules, and runs them on clusters.", defaultPort: 8001,
         ownOptions: [
             clusterURL, workspaceURL, activeRuns, lease, instance, webhookSecret, webhookNetworks, airflowURL,
-            airflowUser,
-            airflowPassword,
-        ], document: SchedulerAPI.document,
+            airflowUser, airflowPassword,
+        ] + ObjectStorageSettings.all, document: SchedulerAPI.document,
         build: build)
 
     private static func build(
@@ -73,7 +72,7 @@ public enum SchedulerService {
         let web = try WebClient(loop: loop)
         var outside = WebClientConfiguration()
         outside.addresses = .outside(allowing: try IPNetwork.list(configuration[webhookNetworks]))
-        let context = EngineContext(
+        var context = EngineContext(
             loop: loop, pool: pool, clusters: try client(clusterURL, "cluster"),
             workspace: try client(workspaceURL, "workspace"), signals: RunSignals(loop: loop),
             web: try WebClient(loop: loop, configuration: outside),
@@ -82,6 +81,7 @@ public enum SchedulerService {
                 AirflowClient(
                     web: web, baseURL: $0, user: configuration[airflowUser], password: configuration[airflowPassword])
             })
+        ObjectStorageSettings.apply(configuration, web, to: &context)
         let owner = configuration[instance] ?? configuration[environment.options.listen].description
         let engine = SchedulerEngine(
             context: context, owner: owner,

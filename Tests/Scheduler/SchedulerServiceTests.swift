@@ -19,14 +19,17 @@ struct SchedulerFixture: Sendable {
     let service: RunningService
     var outside: OutsideWorld { scripted.outside }
 
-    static func with(_ body: @escaping @Sendable (SchedulerFixture) async throws -> Void) async throws {
+    /// - Parameter arguments: more settings of the scheduler.
+    static func with(
+        _ arguments: [String] = [], _ body: @escaping @Sendable (SchedulerFixture) async throws -> Void
+    ) async throws {
         let database = try await PostgresFixture.shared().makeDatabase()
         try await withEventLoop { loop in
             let scripted = ScriptedServices()
             let below = try await ServiceRuntime.start(
                 scripted.definition, arguments: ["--listen", "127.0.0.1:0", "--service-token", "t"], loop: loop)
             let url = try await below.baseURL
-            let service = try await start(loop, database, url, instance: "one")
+            let service = try await start(loop, database, url, instance: "one", arguments)
             let http = HTTPClient(loop: loop)
             let client = try ServiceClient(
                 http: http, baseURL: try await service.baseURL, token: "t", service: "scheduler")
@@ -42,7 +45,8 @@ struct SchedulerFixture: Sendable {
     }
 
     static func start(
-        _ loop: EventLoop, _ database: PostgresTestDatabase, _ url: String, instance: String
+        _ loop: EventLoop, _ database: PostgresTestDatabase, _ url: String, instance: String,
+        _ arguments: [String] = []
     ) async throws -> RunningService {
         let migrations = #filePath.dropLast("Tests/Scheduler/SchedulerServiceTests.swift".count) + "schemas/sql"
         return try await ServiceRuntime.start(
@@ -53,7 +57,7 @@ struct SchedulerFixture: Sendable {
                 "--webhook-secret", "s3cret", "--webhook-networks", "127.0.0.0/8", "--airflow-base-url", url,
                 "--airflow-username", "me",
                 "--airflow-password", "secret",
-            ], loop: loop)
+            ] + arguments, loop: loop)
     }
 
     func job(_ tasks: [TaskSpec], schedule: JobSchedule? = nil, maxRuns: Int? = nil) async throws -> Job {

@@ -24,6 +24,9 @@ int platform_accept(int listener, struct sockaddr *address, socklen_t *length);
 /// pipe2(2) with O_CLOEXEC, and O_NONBLOCK when asked.
 int platform_pipe(int ends[2], bool nonblocking);
 
+/// Whether another open file description writes the file; false when the kernel does not tell.
+bool platform_is_being_written(const char *path);
+
 /// The event loop that runs on this thread, or NULL.
 void *platform_loop_get(void);
 void platform_loop_set(void *loop);

@@ -84,6 +84,7 @@ public enum ProtocolTypes {
         ("scheduler", "PeriodicUnit", { try PeriodicUnit(json: $0).encodedJSON() }),
         ("scheduler", "PeriodicTrigger", { try PeriodicTrigger(json: $0).encodedJSON() }),
         ("scheduler", "JobCompletionTrigger", { try JobCompletionTrigger(json: $0).encodedJSON() }),
+        ("scheduler", "FileArrivalTrigger", { try FileArrivalTrigger(json: $0).encodedJSON() }),
         ("scheduler", "TriggerSettings", { try TriggerSettings(json: $0).encodedJSON() }),
         ("scheduler", "ContinuousSettings", { try ContinuousSettings(json: $0).encodedJSON() }),
         ("scheduler", "WebhookDestination", { try WebhookDestination(json: $0).encodedJSON() }),

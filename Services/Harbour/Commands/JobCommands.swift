@@ -138,6 +138,7 @@ extension JobSpec {
         if let periodic = trigger?.periodic {
             text = "every \(periodic.interval) \(periodic.unit.rawValue.lowercased())"
         }
+        if let files = trigger?.fileArrival { text = "files in \(files.url)" }
         if let other = trigger?.jobCompletion { text = "after job \(other.jobID)" }
         if continuous != nil { text = "continuous" }
         return paused ? "\(text) (paused)" : text

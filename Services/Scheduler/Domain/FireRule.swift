@@ -99,8 +99,14 @@ extension JobSpec {
     var triggerProblem: String? {
         let given = [schedule != nil, trigger != nil, continuous != nil].count { $0 }
         if given > 1 { return "A job has at most one of schedule, trigger and continuous." }
-        if let trigger, (trigger.periodic != nil) == (trigger.jobCompletion != nil) {
-            return "A trigger has exactly one of periodic and job_completion."
+        if let trigger {
+            let kinds = [trigger.periodic != nil, trigger.jobCompletion != nil, trigger.fileArrival != nil]
+            if kinds.count(where: { $0 }) != 1 {
+                return "A trigger has exactly one of periodic, job_completion and file_arrival."
+            }
+            if let url = trigger.fileArrival?.url {
+                do throws(HarbourError) { _ = try FilePlace(url) } catch { return error.message }
+            }
         }
         let told = (webhookNotifications?.onSuccess ?? []) + (webhookNotifications?.onFailure ?? [])
         if let wrong = told.first(where: { !JobGraph.isWebAddress($0.url) }) {

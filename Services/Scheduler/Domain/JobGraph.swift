@@ -26,6 +26,7 @@ struct JobGraph {
     let tasks: [TaskSpec]
     let clusterKeys: Set<String>
     let parameterNames: Set<String>
+    let waitsForFiles: Bool
     let indices: [String: Int]
     private let repeatedNames: [JobProblem]
 
@@ -35,6 +36,7 @@ struct JobGraph {
         let parameters = (spec.parameters ?? []).map(\.name)
         clusterKeys = Set(clusters)
         parameterNames = Set(parameters)
+        waitsForFiles = spec.trigger?.fileArrival != nil
         indices = Dictionary(tasks.enumerated().map { ($1.taskKey, $0) }, uniquingKeysWith: { first, _ in first })
         // An iteration is called after the nested task, so that its key has to be its own.
         let keys = tasks.flatMap { [$0.taskKey] + [$0.forEachTask?.task.taskKey].compactMap { $0 } }

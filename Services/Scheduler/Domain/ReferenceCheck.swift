@@ -57,6 +57,8 @@ struct ReferenceCheck {
             return nil
         case "start_time" where path.count == 2 && ReferenceCheck.times.contains(path[1]): return nil
         case "trigger" where path == ["trigger", "type"]: return nil
+        case "trigger" where path == ["trigger", "file_arrival", "location"]:
+            return graph.waitsForFiles ? nil : "the job does not wait for files"
         case "trigger" where path.count == 3 && path[1] == "time" && ReferenceCheck.times.contains(path[2]): return nil
         case "parameters" where path.count > 1:
             let name = path.dropFirst().joined(separator: ".")

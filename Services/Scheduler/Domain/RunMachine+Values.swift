@@ -9,6 +9,8 @@ struct RunFacts: Sendable, Hashable {
     var trigger = ""
     /// When a schedule was due.
     var fireTime: Timestamp?
+    /// Where the files came that made the run.
+    var fileLocation: String?
     var parameters: [String: String] = [:]
 }
 
@@ -66,6 +68,7 @@ extension RunMachine {
         case "start_time":
             return (run.past.first?.startTime ?? run.startTime).flatMap { $0.part(path.dropFirst().first ?? "") }
         case "trigger" where path.count == 2 && path[1] == "type": return facts.trigger
+        case "trigger" where path == ["trigger", "file_arrival", "location"]: return facts.fileLocation
         case "trigger" where path.count == 3 && path[1] == "time":
             return (facts.fireTime ?? run.past.first?.startTime ?? run.startTime)?.part(path[2])
         case "parameters":

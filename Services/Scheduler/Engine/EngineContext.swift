@@ -18,6 +18,10 @@ struct EngineContext: Sendable {
     var signer: WebhookSigner?
     /// Nil when no Airflow is set.
     var airflow: AirflowClient?
+    /// Nil when no object storage is set.
+    var objects: S3Store?
+    /// From one look at a place where a job waits for files to the next, when nothing tells of changes.
+    var fileInterval = Duration.seconds(60)
 
     /// Repeats what failed because something was away for a moment, until it works or the task is cancelled.
     ///

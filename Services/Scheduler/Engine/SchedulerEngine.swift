@@ -25,6 +25,7 @@ actor SchedulerEngine {
     private let claims: RunClaims
     private let runs: RunStore
     private let firer: ScheduleFirer
+    private let arrivals: FileArrivals
     private let announcer: RunAnnouncer
     private let notifier: Notifier
     private var coordinators: [Int64: RunCoordinator] = [:]
@@ -45,6 +46,7 @@ actor SchedulerEngine {
         claims = RunClaims(pool: context.pool, owner: owner, lease: limits.lease)
         runs = RunStore(pool: context.pool)
         firer = ScheduleFirer(context: context)
+        arrivals = FileArrivals(context: context)
         announcer = RunAnnouncer(context: context)
         notifier = Notifier(context: context)
     }
@@ -57,6 +59,7 @@ actor SchedulerEngine {
         }
         context.loop.spawn { [self] in await releaseForgottenClusters() }
         await firer.look()
+        await arrivals.look()
         await announcer.look()
         await notifier.look()
         claim()
@@ -69,6 +72,7 @@ actor SchedulerEngine {
         renewal?.cancel()
         takeover?.cancel()
         await firer.stop()
+        await arrivals.stop()
         await announcer.stop()
         await notifier.stop()
         for coordinator in coordinators.values { await coordinator.abandon() }
@@ -87,7 +91,9 @@ actor SchedulerEngine {
         for await notification in context.pool.listen(channel) {
             switch (channel, notification) {
             case ("scheduler_runs", _): claim()
-            case ("scheduler_jobs", _): await firer.look()
+            case ("scheduler_jobs", _):
+                await firer.look()
+                await arrivals.look(jobsHaveChanged: true)
             case ("scheduler_ends", _): await announcer.look()
             case ("scheduler_notifications", _): await notifier.look()
             case ("scheduler_cancel", .message(_, let payload)): await cancel(Int64(payload) ?? 0)

@@ -10,13 +10,18 @@ struct JobRow: Sendable {
     var updatedAt: Timestamp
     var nextFireAt: Timestamp?
     var settings: JobSpec
+    /// What keeps its trigger from working.
+    var triggerMessage: String?
 }
 
 /// The table of jobs. Writes name what they expect, so that two schedulers never undo each other's work.
 struct JobStore: Sendable {
     let pool: PostgresPool
 
-    static let columns = "job_id, creator, created_at, updated_at, next_fire_at, settings"
+    static let columns = """
+        job_id, creator, created_at, updated_at, next_fire_at, settings,
+        (SELECT message FROM file_watches w WHERE w.job_id = jobs.job_id) AS trigger_message
+        """
 
     func create(_ spec: JobSpec, creator: String, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
         let rows = try await pool.query(
@@ -69,7 +74,7 @@ struct JobStore: Sendable {
         let rows = try await pool.query(
             """
             UPDATE jobs SET deleted_at = \(now), next_fire_at = NULL
-            WHERE job_id = \(jobID) AND deleted_at IS NULL RETURNING job_id
+            WHERE job_id = \(jobID) AND deleted_at IS NULL RETURNING job_id, pg_notify('scheduler_jobs', '')
             """)
         if rows.isEmpty { throw Self.missing(jobID) }
     }
@@ -128,12 +133,13 @@ extension JobRow {
         updatedAt = try row["updated_at", as: Timestamp.self]
         nextFireAt = try row["next_fire_at", as: Timestamp?.self]
         settings = try JobSpec(json: try row["settings", as: PostgresJSON.self].bytes)
+        triggerMessage = try row["trigger_message", as: String?.self]
     }
 
     /// As the API shows it.
     var job: Job {
         Job(
             jobID: jobID, creatorUserName: creator, createdTime: createdAt, updatedTime: updatedAt,
-            nextFireTime: nextFireAt, settings: settings)
+            nextFireTime: nextFireAt, settings: settings, triggerMessage: triggerMessage)
     }
 }

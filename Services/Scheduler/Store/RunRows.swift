@@ -112,7 +112,7 @@ extension RunRow {
     var facts: RunFacts {
         RunFacts(
             runID: runID, jobID: jobID, jobName: runName, trigger: trigger.rawValue, fireTime: fireAt ?? backfillAt,
-            parameters: parameters)
+            fileLocation: settings.trigger?.fileArrival?.url, parameters: parameters)
     }
 
     /// The machine of the run, as its rows have it.

@@ -18,6 +18,8 @@ public struct Job: JSONCodable, Sendable, Hashable {
     public var nextFireTime: Optional<Timestamp>
     /// What a job does and when.
     public var settings: JobSpec
+    /// What keeps its trigger from working; absent when nothing does.
+    public var triggerMessage: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -26,7 +28,8 @@ public struct Job: JSONCodable, Sendable, Hashable {
         createdTime: Timestamp,
         updatedTime: Timestamp,
         nextFireTime: Timestamp? = nil,
-        settings: JobSpec
+        settings: JobSpec,
+        triggerMessage: String? = nil
     ) {
         self.jobID = jobID
         self.creatorUserName = creatorUserName
@@ -34,6 +37,7 @@ public struct Job: JSONCodable, Sendable, Hashable {
         self.updatedTime = updatedTime
         self.nextFireTime = nextFireTime
         self.settings = settings
+        self.triggerMessage = triggerMessage
     }
 
     /// Writes an object.
@@ -53,6 +57,10 @@ public struct Job: JSONCodable, Sendable, Hashable {
         }
         writer.key(quoted: "\"settings\":")
         settings.encode(to: &writer)
+        if let triggerMessage {
+            writer.key(quoted: "\"trigger_message\":")
+            writer.value(triggerMessage)
+        }
         writer.endObject()
     }
 
@@ -64,7 +72,8 @@ public struct Job: JSONCodable, Sendable, Hashable {
         var updatedTime: Timestamp?
         var nextFireTime: Timestamp?
         var settings: JobSpec?
-        var fields = JSONFields("\u{9}\"job_id\":\u{14}\"creator_user_name\":\u{f}\"created_time\":\u{f}\"updated_time\":\u{11}\"next_fire_time\":\u{b}\"settings\":")
+        var triggerMessage: String?
+        var fields = JSONFields("\u{9}\"job_id\":\u{14}\"creator_user_name\":\u{f}\"created_time\":\u{f}\"updated_time\":\u{11}\"next_fire_time\":\u{b}\"settings\":\u{12}\"trigger_message\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -74,6 +83,7 @@ public struct Job: JSONCodable, Sendable, Hashable {
                 case 3: updatedTime = try Timestamp(from: &reader)
                 case 4: if try !reader.null() { nextFireTime = try Timestamp(from: &reader) }
                 case 5: settings = try JobSpec(from: &reader)
+                case 6: if try !reader.null() { triggerMessage = try reader.string() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -89,5 +99,6 @@ public struct Job: JSONCodable, Sendable, Hashable {
         self.updatedTime = updatedTime
         self.nextFireTime = nextFireTime
         self.settings = consume settings
+        self.triggerMessage = consume triggerMessage
     }
 }

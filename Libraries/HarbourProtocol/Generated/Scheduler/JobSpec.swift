@@ -16,8 +16,12 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
     public var jobClusters: Optional<[JobCluster]>
     /// When a job runs by itself.
     public var schedule: Optional<JobSchedule>
-    /// What makes a job run by itself, besides a schedule: exactly one of periodic and job_completion.
-    public var trigger: Optional<TriggerSettings>
+    /// What makes a job run by itself, besides a schedule: exactly one of periodic, job_completion and file_arrival.
+    public var trigger: Optional<TriggerSettings> {
+        get { boxedTrigger.value }
+        set { boxedTrigger = Boxed(newValue) }
+    }
+    private var boxedTrigger: Boxed<TriggerSettings>
     /// There is always one run: when it ends, the next one begins. After failures the wait grows from a second to ten
     /// minutes.
     public var continuous: Optional<ContinuousSettings>
@@ -55,7 +59,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         self.tasks = tasks
         self.jobClusters = jobClusters
         self.schedule = schedule
-        self.trigger = trigger
+        boxedTrigger = Boxed(trigger)
         self.continuous = continuous
         self.parameters = parameters
         self.maxConcurrentRuns = maxConcurrentRuns
@@ -126,7 +130,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         var tasks: [TaskSpec]?
         var jobClusters: [JobCluster]?
         var schedule: JobSchedule?
-        var trigger: TriggerSettings?
+        var trigger = Boxed<TriggerSettings>.none
         var continuous: ContinuousSettings?
         var parameters: [JobParameter]?
         var maxConcurrentRuns: Int?
@@ -143,7 +147,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
                 case 2: tasks = try reader.array(count: 1...1000) { reader throws(JSONError) in try TaskSpec(from: &reader) }
                 case 3: if try !reader.null() { jobClusters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobCluster(from: &reader) } }
                 case 4: if try !reader.null() { schedule = try JobSchedule(from: &reader) }
-                case 5: if try !reader.null() { trigger = try TriggerSettings(from: &reader) }
+                case 5: if try !reader.null() { trigger = Boxed(try TriggerSettings(from: &reader)) }
                 case 6: if try !reader.null() { continuous = try ContinuousSettings(from: &reader) }
                 case 7: if try !reader.null() { parameters = try reader.array(count: 0...100) { reader throws(JSONError) in try JobParameter(from: &reader) } }
                 case 8: if try !reader.null() { maxConcurrentRuns = try reader.int(in: 1...1000) }
@@ -162,7 +166,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         self.tasks = consume tasks
         self.jobClusters = consume jobClusters
         self.schedule = consume schedule
-        self.trigger = consume trigger
+        boxedTrigger = consume trigger
         self.continuous = continuous
         self.parameters = consume parameters
         self.maxConcurrentRuns = maxConcurrentRuns

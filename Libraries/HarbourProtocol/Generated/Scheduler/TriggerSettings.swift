@@ -4,7 +4,7 @@
 
 public import Core
 
-/// What makes a job run by itself, besides a schedule: exactly one of periodic and job_completion.
+/// What makes a job run by itself, besides a schedule: exactly one of periodic, job_completion and file_arrival.
 public struct TriggerSettings: JSONCodable, Sendable, Hashable {
     /// UNPAUSED when absent.
     public var pauseStatus: Optional<PauseStatus>
@@ -12,16 +12,20 @@ public struct TriggerSettings: JSONCodable, Sendable, Hashable {
     public var periodic: Optional<PeriodicTrigger>
     /// Run when a run of another job has ended.
     public var jobCompletion: Optional<JobCompletionTrigger>
+    /// Run when new files have come to a place. schemas/workflows.md says what counts as new.
+    public var fileArrival: Optional<FileArrivalTrigger>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
         pauseStatus: PauseStatus? = nil,
         periodic: PeriodicTrigger? = nil,
-        jobCompletion: JobCompletionTrigger? = nil
+        jobCompletion: JobCompletionTrigger? = nil,
+        fileArrival: FileArrivalTrigger? = nil
     ) {
         self.pauseStatus = pauseStatus
         self.periodic = periodic
         self.jobCompletion = jobCompletion
+        self.fileArrival = fileArrival
     }
 
     /// Writes an object.
@@ -39,6 +43,10 @@ public struct TriggerSettings: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"job_completion\":")
             jobCompletion.encode(to: &writer)
         }
+        if let fileArrival {
+            writer.key(quoted: "\"file_arrival\":")
+            fileArrival.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -47,13 +55,15 @@ public struct TriggerSettings: JSONCodable, Sendable, Hashable {
         var pauseStatus: PauseStatus?
         var periodic: PeriodicTrigger?
         var jobCompletion: JobCompletionTrigger?
-        var fields = JSONFields("\u{f}\"pause_status\":\u{b}\"periodic\":\u{11}\"job_completion\":")
+        var fileArrival: FileArrivalTrigger?
+        var fields = JSONFields("\u{f}\"pause_status\":\u{b}\"periodic\":\u{11}\"job_completion\":\u{f}\"file_arrival\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: if try !reader.null() { pauseStatus = try PauseStatus(from: &reader) }
                 case 1: if try !reader.null() { periodic = try PeriodicTrigger(from: &reader) }
                 case 2: if try !reader.null() { jobCompletion = try JobCompletionTrigger(from: &reader) }
+                case 3: if try !reader.null() { fileArrival = try FileArrivalTrigger(from: &reader) }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
@@ -61,5 +71,6 @@ public struct TriggerSettings: JSONCodable, Sendable, Hashable {
         self.pauseStatus = pauseStatus
         self.periodic = periodic
         self.jobCompletion = consume jobCompletion
+        self.fileArrival = consume fileArrival
     }
 }

@@ -14,6 +14,7 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
     case continuous = "CONTINUOUS"
     case jobCompletion = "JOB_COMPLETION"
     case backfill = "BACKFILL"
+    case fileArrival = "FILE_ARRIVAL"
 
     /// Writes the name.
     public func encode(to writer: inout JSONWriter) {
@@ -26,6 +27,7 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
         case .continuous: writer.literal("\"CONTINUOUS\"")
         case .jobCompletion: writer.literal("\"JOB_COMPLETION\"")
         case .backfill: writer.literal("\"BACKFILL\"")
+        case .fileArrival: writer.literal("\"FILE_ARRIVAL\"")
         }
     }
 
@@ -44,6 +46,7 @@ public enum TriggerType: String, JSONCodable, ParameterName, Sendable, Hashable,
                 if word.matches("CONTINUOUS") { return .continuous }
             case 12:
                 if word.matches("RUN_JOB_TASK") { return .runJobTask }
+                if word.matches("FILE_ARRIVAL") { return .fileArrival }
             case 14:
                 if word.matches("JOB_COMPLETION") { return .jobCompletion }
             default: break

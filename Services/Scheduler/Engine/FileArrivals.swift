@@ -1,0 +1,186 @@
+internal import Core
+internal import Cryptography
+internal import EventLoop
+internal import HarbourProtocol
+internal import Postgres
+
+/// Makes the runs of jobs that wait for files.
+///
+/// Folders are watched by the kernel, and looked at every minute besides, because it does not hear of what other
+/// machines do on a shared file system. Object storages tell nobody: they are listed at an interval, by one scheduler
+/// of all. What becomes of a listing `FileArrivalStore` decides.
+actor FileArrivals {
+    private let context: EngineContext
+    private let store: FileArrivalStore
+    private var watched: [Int64: WatchedFolder] = [:]
+    private var timer: LoopTimer?
+    private var isBusy = false
+    private var isAskedAgain = false
+    private var isStopped = false
+    private var areJobsNew = true
+    /// Jobs whose folders have changed.
+    private var changed: Set<Int64> = []
+
+    private struct WatchedFolder {
+        var url: String
+        var watch: FolderWatch
+    }
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+
+    init(context: EngineContext) {
+        self.context = context
+        store = FileArrivalStore(pool: context.pool, runs: RunStore(pool: context.pool))
+    }
+
+    /// Looks at what is due: at start, when time has passed, and when jobs have changed.
+    func look(jobsHaveChanged: Bool = false) {
+        guard !isStopped else { return }
+        if jobsHaveChanged { areJobsNew = true }
+        isAskedAgain = true
+        guard !isBusy else { return }
+        isBusy = true
+        context.loop.spawn { [self] in await lookAll() }
+    }
+
+    func stop() {
+        isStopped = true
+        timer?.cancel()
+        for folder in watched.values { folder.watch.close() }
+        watched = [:]
+    }
+
+    private func lookAll() async {
+        while isAskedAgain && !isStopped {
+            isAskedAgain = false
+            do {
+                try await context.persistently("looking for files") { [self] in try await lookOnce() }
+            } catch {
+                if isStopped { break }
+                Logger("scheduler").error("files could not be looked for", ["error": HarbourError.describe(error)])
+                arm(.seconds(60))
+            }
+        }
+        isBusy = false
+    }
+
+    private func lookOnce() async throws {
+        if areJobsNew {
+            areJobsNew = false
+            do { try synchronize(try await store.synchronize()) } catch {
+                areJobsNew = true
+                throw error
+            }
+        }
+        let told = changed
+        changed = []
+        do {
+            if !told.isEmpty { for watch in try await store.take(Array(told)) { await look(at: watch) } }
+            while !isStopped {
+                let due = try await store.takeDue()
+                if due.isEmpty { break }
+                await withTaskGroup(of: Void.self) { group in
+                    for watch in due { group.addTask { await self.look(at: watch) } }
+                }
+            }
+        } catch {
+            changed.formUnion(told)
+            throw error
+        }
+        arm(try await store.untilNext())
+    }
+
+    private func arm(_ delay: Duration?) {
+        timer?.cancel()
+        timer = nil
+        guard let delay, !isStopped else { return }
+        timer = context.loop.schedule(after: delay + .milliseconds(5)) { [self] in assumeIsolated { $0.look() } }
+    }
+
+    // MARK: Folders
+
+    private func synchronize(_ wanted: [(jobID: Int64, url: String)]) throws(HarbourError) {
+        let urls = Dictionary(uniqueKeysWithValues: wanted.map { ($0.jobID, $0.url) })
+        for (jobID, folder) in watched where urls[jobID] != folder.url {
+            folder.watch.close()
+            watched[jobID] = nil
+        }
+        for (jobID, url) in wanted where watched[jobID] == nil && !isStopped {
+            guard !url.hasPrefix("s3://") else { continue }
+            let watch = try FolderWatch(loop: context.loop) { [weak self] in
+                self?.assumeIsolated { $0.folderHasChanged(jobID) }
+            }
+            watched[jobID] = WatchedFolder(url: url, watch: watch)
+            // Nobody has listed it in this process, and only what is listed is watched.
+            changed.insert(jobID)
+        }
+    }
+
+    private func folderHasChanged(_ jobID: Int64) {
+        changed.insert(jobID)
+        look()
+    }
+
+    // MARK: One place
+
+    private func look(at watch: FileWatch) async {
+        do {
+            try await context.persistently("noting files") { [self] in
+                var next: FileWatch? = watch
+                while let now = next, await !isStopped {
+                    next = try await lookOnce(at: now) == .stale ? store.take([now.jobID]).first : nil
+                }
+            }
+        } catch {
+            Logger("scheduler").warning(
+                "a place of files could not be looked at",
+                ["job": Int(watch.jobID), "url": watch.url, "error": HarbourError.describe(error)])
+        }
+    }
+
+    private func lookOnce(at watch: FileWatch) async throws -> ArrivalOutcome {
+        let files: [FoundFile]
+        do {
+            files = try await list(watch).sorted { $0.path < $1.path }
+        } catch {
+            // The database is asked again while it is away; a place that cannot be listed is looked at later.
+            let failure = HarbourError.wrap(error)
+            if isStopped { return .gone }
+            try await store.fail(watch, message: failure.message, after: context.fileInterval)
+            return .gone
+        }
+        let text = files.map { "\($0.path)\u{0}\($0.version)\u{0}" }.joined()
+        let digest = hexadecimal(Digest.sha256(text))
+        if digest == watch.digest {
+            try await store.touch(watch, interval: context.fileInterval)
+            return .gone
+        }
+        let outcome = try await store.take(files, digest: digest, of: watch, interval: context.fileInterval)
+        if case .taken(let fired?, _) = outcome {
+            Logger("scheduler").info("files have come", ["job": Int(watch.jobID), "run": Int(fired)])
+        }
+        return outcome
+    }
+
+    private func list(_ watch: FileWatch) async throws -> [FoundFile] {
+        switch try FilePlace(watch.url) {
+        case .folder(let folder):
+            let known = try await store.known(watch.jobID)
+            while true {
+                let result = try await BlockingPool.shared.run { () throws(HarbourError) in
+                    try FolderListing(folder: folder).list(known: known)
+                }
+                // What came into a folder before it was watched is seen by another listing.
+                guard try watched[watch.jobID]?.watch.cover(result.folders) ?? false else { return result.files }
+            }
+        case .objects(let bucket, let prefix):
+            guard let objects = context.objects else {
+                throw HarbourError(
+                    .unsupported,
+                    "The scheduler knows no object storage. Set HARBOUR_SCHEDULER_S3_ENDPOINT, "
+                        + "HARBOUR_SCHEDULER_S3_ACCESS_KEY and HARBOUR_SCHEDULER_S3_SECRET_KEY.")
+            }
+            return try await objects.list(bucket: bucket, prefix: prefix)
+        }
+    }
+}

