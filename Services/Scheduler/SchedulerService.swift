@@ -73,7 +73,7 @@ public enum SchedulerService {
         var outside = WebClientConfiguration()
         outside.addresses = .outside(allowing: try IPNetwork.list(configuration[webhookNetworks]))
         var context = EngineContext(
-            loop: loop, pool: pool, clusters: try client(clusterURL, "cluster"),
+            loop: loop, pool: pool, writer: RunWriter(pool: pool), clusters: try client(clusterURL, "cluster"),
             workspace: try client(workspaceURL, "workspace"), signals: RunSignals(loop: loop),
             web: try WebClient(loop: loop, configuration: outside),
             signer: configuration[webhookSecret].map { WebhookSigner(secret: $0) },

@@ -36,19 +36,3 @@ struct RunEventWriter {
         machine.tasks.indices.map { TaskRow(ordinal: $0, key: machine.key(of: $0), record: machine.tasks[$0]) }
     }
 }
-
-extension RunProgress.Change {
-    /// What has to be written to get from one state to the other.
-    init(from old: RunMachine, to new: RunMachine) {
-        self.init(run: new.run)
-        for index in new.tasks.indices {
-            let before = index < old.tasks.count ? old.tasks[index] : nil
-            guard before != new.tasks[index] else { continue }
-            tasks.append((index, new.key(of: index), new.tasks[index]))
-            for (number, attempt) in new.tasks[index].attempts.enumerated() {
-                if let before, number < before.attempts.count, before.attempts[number] == attempt { continue }
-                attempts.append((index, number, attempt))
-            }
-        }
-    }
-}

@@ -8,17 +8,36 @@ internal import ServiceClients
 protocol AttemptWork: Actor {
     /// Runs the attempt to its end. It never throws: whatever happens is an outcome.
     /// - Returns: nil when the attempt was left alone, because another scheduler goes on with it.
-    func run() async -> AttemptOutcome?
+    func run() async -> AttemptReport?
     /// Interrupts the attempt; `run` returns soon after.
     func stop()
     /// Stops working on the attempt without touching what it runs.
     func abandon()
+    /// Its end has been written down: gives back what it still holds.
+    func leave() async
+}
+
+extension AttemptWork {
+    func leave() async {}
+}
+
+/// How an attempt ended, and what it leaves behind to be written down with that.
+struct AttemptReport: Sendable {
+    var outcome: AttemptOutcome
+    var ending: RunWrite.Ending?
+
+    init(_ outcome: AttemptOutcome, _ ending: RunWrite.Ending? = nil) {
+        self.outcome = outcome
+        self.ending = ending
+    }
 }
 
 /// What one attempt is to run.
 struct AttemptOrder: Sendable {
     var attemptID: String
-    var number: Int
+    var key: RunWrite.AttemptKey
+    /// Whether another scheduler has begun it.
+    var isTakenOver: Bool
     var task: TaskSpec
     var choice: ClusterChoice
     var program: TaskProgram
@@ -38,8 +57,9 @@ actor AttemptRunner: AttemptWork {
     private let order: AttemptOrder
     private let progress: RunProgress
     private let keeper: ClusterKeeper
-    private let log: RunEventLog
-    private var work: Task<AttemptOutcome, Never>?
+    private var work: Task<AttemptReport, Never>?
+    /// The cluster on which its context still has to be ended.
+    private var place: String?
     /// The command that runs now, so that it can be interrupted.
     private var current: (clusterID: String, commandID: String)?
     private var isStopping = false
@@ -50,20 +70,19 @@ actor AttemptRunner: AttemptWork {
     static let stopGrace = Duration.seconds(20)
 
     init(
-        context: EngineContext, order: AttemptOrder, progress: RunProgress, keeper: ClusterKeeper, log: RunEventLog
+        context: EngineContext, order: AttemptOrder, progress: RunProgress, keeper: ClusterKeeper
     ) {
         self.context = context
         self.order = order
         self.progress = progress
         self.keeper = keeper
-        self.log = log
     }
 
-    func run() async -> AttemptOutcome? {
+    func run() async -> AttemptReport? {
         let task = Task.immediate(executorPreference: context.loop) { await perform() }
         work = task
-        let outcome = await task.value
-        return isAbandoned ? nil : outcome
+        let report = await task.value
+        return isAbandoned ? nil : report
     }
 
     func stop() {
@@ -99,24 +118,35 @@ actor AttemptRunner: AttemptWork {
 
     // MARK: The attempt
 
-    private func perform() async -> AttemptOutcome {
-        var place: String?
-        let outcome: AttemptOutcome
+    private func perform() async -> AttemptReport {
         do {
             let content = try await readProgram()
             let clusterID = try await keeper.acquire(order.choice)
+            let revisionID = order.program.revisionID
+            try progress.place(order.key, clusterID: clusterID, revisionID: revisionID, executedAt: nil)
             place = clusterID
-            try await progress.place(
-                attempt: order.attemptID, clusterID: clusterID, revisionID: order.program.revisionID, executedAt: nil)
             try await makeContext(clusterID, content)
-            try await progress.place(
-                attempt: order.attemptID, clusterID: clusterID, revisionID: order.program.revisionID, executedAt: .now)
-            outcome = try await runCells(of: content, on: clusterID)
+            try progress.place(order.key, clusterID: clusterID, revisionID: revisionID, executedAt: .now)
+            let report = try await runCells(of: content, on: clusterID)
+            // One that went well has nothing that still runs, and waits for nobody: its context is ended once its end is
+            // written down. Until then, whoever took it over would find in it what has run.
+            if report.outcome.result == .success { return report }
+            // The next attempt must not find this one at work; whoever took it over finds its cells.
+            try await progress.flush()
+            if !isAbandoned { await leave() }
+            return report
         } catch {
-            outcome = failure(HarbourError.wrap(error))
+            let error = HarbourError.wrap(error)
+            // Whoever has the run now goes on in the same context.
+            if !isAbandoned && error.code != .leaseLost { await leave() }
+            return AttemptReport(failure(error))
         }
-        if let place, !isAbandoned { await endContext(place) }
-        return outcome
+    }
+
+    func leave() async {
+        guard let clusterID = place else { return }
+        place = nil
+        await endContext(clusterID)
     }
 
     private func failure(_ error: HarbourError) -> AttemptOutcome {
@@ -163,33 +193,33 @@ actor AttemptRunner: AttemptWork {
         }.value
     }
 
-    private func runCells(of content: NotebookContent, on clusterID: String) async throws -> AttemptOutcome {
+    private func runCells(of content: NotebookContent, on clusterID: String) async throws -> AttemptReport {
         var executed = ExecutedNotebook(content)
-        let finished = try await progress.finishedCells(attempt: order.attemptID)
+        let finished =
+            order.isTakenOver
+            ? try await RunEventStore(pool: context.pool).finishedCells(attempt: order.attemptID) : [:]
         var ending = CellEnding.finished
         for (index, cell) in content.cells.enumerated() where cell.kind == .code && !cell.source.isEmpty {
             if let outputs = finished[index] {
                 executed.restore(outputs, cell: index)
             } else {
                 let run = CellRun(
-                    context: context, order: order, clusterID: clusterID, cell: cell, index: index, log: log)
+                    context: context, order: order, clusterID: clusterID, cell: cell, index: index,
+                    progress: progress)
                 current = (clusterID, run.commandID)
                 let result = try await run.perform()
                 current = nil
-                try await log.flush()
                 executed.set(result, cell: index)
                 if let outputs = executed.outputs(cell: index) {
-                    try await progress.finishCell(attempt: order.attemptID, cell: index, outputs: outputs)
+                    try progress.finishCell(order.key, cell: index, outputs: outputs)
                 }
             }
             ending = executed.ending(cell: index)
             guard case .finished = ending else { break }
             if isStopping { ending = .interrupted }
         }
-        try await progress.finishAttempt(
-            order.attemptID, notebook: executed.document, error: ending.error, truncated: executed.isTruncated)
         var outcome = ending.outcome
         outcome.values = executed.values
-        return outcome
+        return AttemptReport(outcome, RunWrite.Ending(executed, error: ending.error))
     }
 }

@@ -45,7 +45,7 @@ struct CellRun: Sendable {
     let clusterID: String
     let cell: NotebookCell
     let index: Int
-    let log: RunEventLog
+    let progress: RunProgress
 
     /// The same whoever asks, so that the command runs once.
     var commandID: String { "\(order.attemptID)-\(index)" }
@@ -63,10 +63,10 @@ struct CellRun: Sendable {
                     context: CallContext(user: order.user))
                 for try await event in events where event.sequence > reader.last {
                     pause = .milliseconds(50)
-                    await log.append(
+                    try await progress.tell(
                         RunEvent(
                             sequence: 0, timestamp: event.timestamp, type: .cell, taskKey: order.task.taskKey,
-                            attemptNumber: order.number, cellID: cell.cellID, event: event),
+                            attemptNumber: order.key.number, cellID: cell.cellID, event: event),
                         command: .init(commandID: commandID, sequence: event.sequence))
                     if let result = reader.read(event) { return result }
                 }

@@ -11,6 +11,7 @@ actor ChildRun: AttemptWork {
     private let progress: RunProgress
     private let task: RunJobTask
     private let parameters: [String: String]
+    private let attempt: RunWrite.AttemptKey
     private let parent: ParentAttempt
     private let user: String
     private var work: Task<AttemptOutcome, Never>?
@@ -25,21 +26,22 @@ actor ChildRun: AttemptWork {
 
     init(
         context: EngineContext, progress: RunProgress, task: RunJobTask, parameters: [String: String],
-        parent: ParentAttempt, user: String
+        attempt: RunWrite.AttemptKey, parent: ParentAttempt, user: String
     ) {
         self.context = context
         self.progress = progress
         self.task = task
         self.parameters = parameters
+        self.attempt = attempt
         self.parent = parent
         self.user = user
     }
 
-    func run() async -> AttemptOutcome? {
+    func run() async -> AttemptReport? {
         let work = Task.immediate(executorPreference: context.loop) { await perform() }
         self.work = work
         let outcome = await work.value
-        return isAbandoned ? nil : outcome
+        return isAbandoned ? nil : AttemptReport(outcome)
     }
 
     func stop() {
@@ -61,7 +63,7 @@ actor ChildRun: AttemptWork {
             }
             let runID = try await begin()
             childID = runID
-            try await progress.place(attempt: parent.attemptID, childRunID: runID)
+            try progress.begun(attempt, childRunID: runID)
             if isStopping { await cancel(runID) }
             return try await end(of: runID)
         } catch {

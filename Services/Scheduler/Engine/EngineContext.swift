@@ -8,6 +8,8 @@ internal import WebClient
 struct EngineContext: Sendable {
     let loop: EventLoop
     let pool: PostgresPool
+    /// Writes down what the runs of this scheduler have to write.
+    let writer: RunWriter
     let clusters: ServiceClient
     let workspace: ServiceClient
     /// Wakes who waits for news of runs.

@@ -42,10 +42,13 @@ actor RunAnnouncer {
     private func lookAll() async {
         while isAskedAgain && !isStopped {
             isAskedAgain = false
+            let begin = MonotonicTime.now
             do {
                 try await context.persistently("telling of ended runs") { [self] in
                     while try await announce() {}
                 }
+                // Ends come in crowds: one look for all of them within a few milliseconds.
+                if isAskedAgain { try await context.loop.sleep(until: begin + SchedulerEngine.claimSpacing) }
             } catch {
                 if isStopped { break }
                 Logger("scheduler").error("ended runs could not be told of", ["error": HarbourError.describe(error)])
@@ -63,7 +66,9 @@ actor RunAnnouncer {
                 SELECT \(unescaped: RunRow.columns) FROM runs WHERE NOT announced
                 ORDER BY run_id LIMIT \(Int64(limit)) FOR UPDATE
                 """)
+            guard !rows.isEmpty else { return false }
             let ended = try rows.map { try RunRow($0) }
+            let waiting = try await jobs.waiting(for: ended.compactMap(\.jobID), in: transaction)
             let listened = ended.filter { $0.settings.webhookNotifications != nil }.map(\.runID)
             let tasks = listened.isEmpty ? [:] : try await runs.tasks(of: listened, iterations: false)
             for run in ended {
@@ -72,7 +77,7 @@ actor RunAnnouncer {
                 if !destinations.isEmpty {
                     try await notifications.add(destinations, of: run.runID, payload: payload, in: transaction)
                 }
-                for job in try await jobs.waiting(for: jobID, in: transaction)
+                for job in waiting[jobID] ?? []
                 where job.settings.trigger?.jobCompletion?.wants(result.resultState) ?? false {
                     guard run.depth < Self.maxDepth else {
                         Logger("scheduler").warning("jobs run each other in a circle", ["job": Int(job.jobID)])

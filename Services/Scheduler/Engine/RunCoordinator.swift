@@ -11,21 +11,29 @@ actor RunCoordinator {
     private let context: EngineContext
     private let row: RunRow
     private let progress: RunProgress
-    private let log: RunEventLog
     private let keeper: ClusterKeeper
-    private let onEnd: @Sendable (Int64, Int64) -> Void
+    private let onEnd: @Sendable (Int64, Int64, Leaving) -> Void
 
     private var machine: RunMachine
     private var saved: RunMachine
-    /// How often this owner has written the run down.
-    private var step: Int64 = 0
     private var taskRows: [TaskRow]
     private var events: [RunMachine.Event] = []
     private var isResumed = false
     private var isBusy = false
     private var isGone = false
     private var attempts: [Int: (number: Int, runner: any AttemptWork)] = [:]
+    /// Attempts whose ends are not written down yet, and what they leave behind.
+    private var leaving: [any AttemptWork] = []
+    private var endings: [RunWrite.AttemptKey: RunWrite.Ending] = [:]
     private var timer: LoopTimer?
+
+    /// Why nothing is left to do here.
+    enum Leaving: Sendable {
+        /// The run has ended, or somebody else has it.
+        case done
+        /// It cannot be gone on with: somebody is to try anew.
+        case gaveUp
+    }
 
     nonisolated let runID: Int64
     nonisolated let fence: Int64
@@ -33,7 +41,8 @@ actor RunCoordinator {
 
     /// - Parameter onEnd: called when nothing is left to do here, whether the run has ended or was taken from us.
     init(
-        context: EngineContext, row: RunRow, tasks: [TaskRow], onEnd: @escaping @Sendable (Int64, Int64) -> Void
+        context: EngineContext, row: RunRow, tasks: [TaskRow],
+        onEnd: @escaping @Sendable (Int64, Int64, Leaving) -> Void
     ) throws(HarbourError) {
         self.context = context
         self.row = row
@@ -41,11 +50,11 @@ actor RunCoordinator {
         runID = row.runID
         fence = row.fence
         taskRows = tasks
-        progress = RunProgress(pool: context.pool, runID: row.runID, fence: row.fence, jobID: row.jobID)
-        log = RunEventLog(context: context, progress: progress)
+        progress = RunProgress(writer: context.writer, runID: row.runID, fence: row.fence, jobID: row.jobID)
         keeper = ClusterKeeper(context: context, run: row)
         machine = try row.machine(tasks)
         saved = machine
+        found = Dictionary(uniqueKeysWithValues: tasks.map { ($0.ordinal, $0.attempts.count) })
         if row.cancelRequested { events.append(.cancel) }
     }
 
@@ -57,12 +66,12 @@ actor RunCoordinator {
     }
 
     /// Another scheduler has the run, or this one ends: what runs is left alone.
-    func abandon() async {
+    func abandon(_ why: Leaving = .done) async {
         guard !isGone else { return }
         isGone = true
         timer?.cancel()
         for (_, runner) in attempts.values { await runner.abandon() }
-        onEnd(runID, fence)
+        onEnd(runID, fence, why)
     }
 
     private func process() {
@@ -76,14 +85,17 @@ actor RunCoordinator {
             if !isResumed { try await freezeNotebooks() }
             while !isGone && (!events.isEmpty || !isResumed) {
                 let actions = decide()
+                let left = leaving
+                leaving = []
                 try await save()
+                for runner in left { context.loop.spawn { await runner.leave() } }
                 for action in actions { perform(action) }
             }
         } catch {
             let failure = HarbourError.wrap(error)
             Logger("scheduler").error(
                 "a run is given up by this scheduler", ["run": Int(runID), "error": failure.describeChain()])
-            await abandon()
+            await abandon(failure.code == .leaseLost ? .done : .gaveUp)
         }
         isBusy = false
         if !events.isEmpty { process() } else { armTimer() }
@@ -103,13 +115,12 @@ actor RunCoordinator {
     }
 
     private func save() async throws {
-        let change = RunProgress.Change(from: saved, to: machine)
         let told = RunEventWriter().events(from: saved, to: machine, at: .now)
-        step += 1
-        try await context.persistently("writing a run down") { [progress, step] in
-            try await progress.save(change, events: told, step: step)
-        }
-        saved = machine
+        let now = machine
+        let left = endings
+        endings = [:]
+        try await progress.save(from: saved, to: now, events: told, endings: left)
+        saved = now
     }
 
     private func armTimer() {
@@ -130,6 +141,8 @@ actor RunCoordinator {
 
     /// Freezes the newest revision of every notebook once, so that all attempts run the same text.
     private func freezeNotebooks() async throws {
+        // Tasks of the same file run the same text.
+        var read: [String: NotebookContent] = [:]
         for index in machine.plan.tasks.indices where taskRows[index].revisionID == nil {
             let spec = row.settings.tasks[index]
             // A task that has ended keeps what it has run.
@@ -138,13 +151,19 @@ actor RunCoordinator {
             else { continue }
             do {
                 let user = row.creator
-                let content = try await context.persistently("freezing a notebook") { [context] in
-                    try await context.workspace.call(
-                        WorkspaceAPI.readContent, .init(path: path), context: .within(.seconds(30), user: user))
+                let content: NotebookContent
+                if let known = read[path] {
+                    content = known
+                } else {
+                    content = try await context.persistently("freezing a notebook") { [context] in
+                        try await context.workspace.call(
+                            WorkspaceAPI.readContent, .init(path: path), context: .within(.seconds(30), user: user))
+                    }
+                    read[path] = content
                 }
                 taskRows[index].notebookID = content.notebookID
                 taskRows[index].revisionID = content.revisionID
-                try await progress.freeze(
+                try progress.freeze(
                     ordinal: index, notebookID: content.notebookID, revisionID: content.revisionID)
             } catch let error as HarbourError where error.code == .notFound || error.code == .invalidParameter {
                 // The attempt fails with this reason when its turn comes; other tasks are not touched.
@@ -153,6 +172,8 @@ actor RunCoordinator {
         }
     }
     private var missing: [Int: String] = [:]
+    /// How many attempts each task had when the run was claimed.
+    private let found: [Int: Int]
 
     // MARK: Actions
 
@@ -180,8 +201,8 @@ actor RunCoordinator {
             guard let runner = try runner(task, attempt) else { return }
             attempts[task] = (attempt, runner)
             context.loop.spawn { [self] in
-                guard let outcome = await runner.run() else { return }
-                await ended(task, attempt, outcome)
+                guard let report = await runner.run() else { return }
+                await ended(task, attempt, report, runner)
             }
         } catch {
             let failure = HarbourError.wrap(error)
@@ -197,13 +218,15 @@ actor RunCoordinator {
         spec = try spec.mapTexts { text throws(HarbourError) in try machine.resolve(text, for: task) }
         spec.taskKey = machine.key(of: task)
         let attemptID = machine.attemptID(task, attempt)
+        let key = RunWrite.AttemptKey(ordinal: task, number: attempt)
         if let runJob = spec.runJobTask {
             return ChildRun(
                 context: context, progress: progress, task: runJob, parameters: runJob.jobParameters ?? [:],
-                parent: ParentAttempt(runID: runID, attemptID: attemptID, depth: row.depth + 1), user: row.creator)
+                attempt: key, parent: ParentAttempt(runID: runID, attemptID: attemptID, depth: row.depth + 1),
+                user: row.creator)
         }
         if spec.webhookTask != nil || spec.airflowTask != nil {
-            return WebAttempt(context: context, progress: progress, task: spec, attemptID: attemptID)
+            return WebAttempt(context: context, progress: progress, task: spec, attempt: key)
         }
         // The iterations of a for-each task run the notebook that was frozen for it.
         let source = machine.tasks[task].place?.parent ?? task
@@ -216,21 +239,24 @@ actor RunCoordinator {
         }
         let program = TaskProgram(task: spec, revisionID: revisionID)
         let order = AttemptOrder(
-            attemptID: attemptID, number: attempt, task: spec, choice: choice, program: program,
+            attemptID: attemptID, key: key, isTakenOver: attempt < (found[task] ?? 0), task: spec, choice: choice,
+            program: program,
             parameters: program.parameters.merging(try machine.resolve(row.parameters, for: task)) { $1 },
             taskValues: machine.taskValues, user: row.creator)
-        return AttemptRunner(context: context, order: order, progress: progress, keeper: keeper, log: log)
+        return AttemptRunner(context: context, order: order, progress: progress, keeper: keeper)
     }
 
-    private func ended(_ task: Int, _ attempt: Int, _ outcome: AttemptOutcome) {
+    private func ended(_ task: Int, _ attempt: Int, _ report: AttemptReport, _ runner: any AttemptWork) {
         if attempts[task]?.number == attempt { attempts[task] = nil }
-        events.append(.attemptEnded(task: task, attempt: attempt, outcome))
+        leaving.append(runner)
+        endings[RunWrite.AttemptKey(ordinal: task, number: attempt)] = report.ending
+        events.append(.attemptEnded(task: task, attempt: attempt, report.outcome))
         process()
     }
 
     private func finish() {
         isGone = true
         timer?.cancel()
-        onEnd(runID, fence)
+        onEnd(runID, fence, .done)
     }
 }

@@ -23,6 +23,12 @@ final class RunSignals: @unchecked Sendable {
         }
     }
 
+    /// Says that several runs have something new, as a notification names them: `12 15 16`.
+    func signal(all text: String) {
+        if waiters.isEmpty { return }
+        for word in text.utf8.split(separator: UInt8(ascii: " ")) { signal(Int64(Substring(word)) ?? 0) }
+    }
+
     func signalAll() {
         loop.onLoop { [self] in for runID in Array(waiters.keys) { signal(runID) } }
     }

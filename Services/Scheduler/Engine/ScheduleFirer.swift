@@ -73,22 +73,28 @@ actor ScheduleFirer {
                 SELECT \(unescaped: JobStore.columns) FROM jobs WHERE next_fire_at <= \(now) AND deleted_at IS NULL
                 ORDER BY next_fire_at LIMIT \(Int64(limit)) FOR UPDATE SKIP LOCKED
                 """)
+            guard !rows.isEmpty else { return false }
+            var fires = RunStore.Fires()
             for row in rows {
                 let job = try JobRow(row)
                 let decision = job.decisionOrLater(at: now)
+                fires.next.append((job.jobID, decision.next))
                 for fire in decision.fires {
                     let run = NewRun(
                         jobID: job.jobID, runName: job.settings.name,
                         trigger: job.settings.continuous == nil ? .periodic : .continuous, creator: job.creator,
                         fireAt: job.settings.continuous == nil ? fire : nil, settings: job.settings,
                         parameters: job.settings.defaultParameters)
-                    _ = try await runs.insert(run, now: now, in: transaction)
+                    if job.settings.queue?.enabled == false {
+                        _ = try await runs.insert(run, now: now, in: transaction)
+                    } else {
+                        fires.runs.append(run)
+                    }
                 }
-                try await transaction.query(
-                    "UPDATE jobs SET next_fire_at = \(decision.next) WHERE job_id = \(job.jobID)")
             }
+            try await runs.fire(fires, now: now, in: transaction)
             // One that has more to make up for is due again at once.
-            return !rows.isEmpty
+            return true
         }
     }
 }

@@ -14,6 +14,9 @@ actor SchedulerEngine {
         var lease = Duration.seconds(12)
     }
 
+    /// How far apart the looks for runs are when one follows the other.
+    static let claimSpacing = Duration.milliseconds(5)
+
     /// What the database tells of.
     private static let channels = [
         "scheduler_runs", "scheduler_jobs", "scheduler_cancel", "scheduler_ends", "scheduler_notifications",
@@ -36,6 +39,8 @@ actor SchedulerEngine {
     /// Runs that were to be cancelled while claims were under way.
     private var heardCancels: Set<Int64> = []
     private var renewal: LoopTimer?
+    /// Until when our lease holds at least, by the clock that nobody sets.
+    private var leasedUntil = MonotonicTime.now
     private var takeover: LoopTimer?
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
 
@@ -76,6 +81,7 @@ actor SchedulerEngine {
         await announcer.stop()
         await notifier.stop()
         for coordinator in coordinators.values { await coordinator.abandon() }
+        context.writer.stop()
         do { try await claims.releaseLeftovers() } catch {
             // The leases run out by themselves.
             Logger("scheduler").warning("the leases could not be released", ["error": HarbourError.describe(error)])
@@ -99,7 +105,7 @@ actor SchedulerEngine {
             case ("scheduler_cancel", .message(_, let payload)): await cancel(Int64(payload) ?? 0)
             // What was said while the connection was away was not heard.
             case ("scheduler_cancel", .reconnected): await cancelRequested()
-            case (_, .message(_, let payload)): context.signals.signal(Int64(payload) ?? 0)
+            case (_, .message(_, let payload)): context.signals.signal(all: payload)
             case (_, .reconnected): context.signals.signalAll()
             }
         }
@@ -138,14 +144,11 @@ actor SchedulerEngine {
     private func claimAll() async {
         while isAskedAgain && !isStopped {
             isAskedAgain = false
+            let begin = MonotonicTime.now
             do {
-                let free = limits.activeRuns - coordinators.count
-                let claimed = try await context.persistently("claiming runs") { [claims] in
-                    try await claims.claim(limit: min(free, 100))
-                }
-                try await begin(claimed)
-                if claimed.count == 100 { isAskedAgain = true }
-                armTakeover(try await claims.nextExpiry(besides: Array(coordinators.keys)))
+                try await claimSome()
+                // Ends come in crowds: one look for all of them within a few milliseconds.
+                if isAskedAgain { try await context.loop.sleep(until: begin + Self.claimSpacing) }
             } catch {
                 if isStopped { break }
                 Logger("scheduler").error("runs could not be claimed", ["error": HarbourError.describe(error)])
@@ -155,36 +158,76 @@ actor SchedulerEngine {
         heardCancels = []
     }
 
+    private func claimSome() async throws {
+        let limit = min(limits.activeRuns - coordinators.count, 100)
+        let prospect = try await context.persistently("looking for runs") { [claims] in try await claims.look() }
+        armTakeover(prospect.nextExpiry)
+        guard prospect.isClaimable, limit > 0 else { return }
+        let now = MonotonicTime.now
+        let isFresh = leasedUntil > now + limits.lease / 2
+        let claimed = try await context.persistently("claiming runs") { [claims] in
+            try await claims.claim(limit: limit, renewing: !isFresh)
+        }
+        if !isFresh { leasedUntil = now + limits.lease }
+        try await begin(claimed)
+        if claimed.count == limit { isAskedAgain = true }
+    }
+
     private func begin(_ claimed: [RunRow]) async throws {
         guard !claimed.isEmpty else { return }
-        let tasks = try await context.persistently("reading tasks") { [runs] in
-            try await runs.tasks(of: claimed.map(\.runID))
-        }
+        // The tasks of a run that nobody has begun are those of its definition.
+        let begun = claimed.filter { !$0.isUntouched }.map(\.runID)
+        let tasks =
+            begun.isEmpty
+            ? [:] : try await context.persistently("reading tasks") { [runs] in try await runs.tasks(of: begun) }
         for row in claimed where !isStopped {
             if let stale = coordinators.removeValue(forKey: row.runID) { await stale.abandon() }
             do {
-                let coordinator = try RunCoordinator(context: context, row: row, tasks: tasks[row.runID] ?? []) {
-                    [weak self] runID, fence in self?.ended(runID, fence)
+                let mine = row.isUntouched ? row.newTasks : tasks[row.runID] ?? []
+                let coordinator = try RunCoordinator(context: context, row: row, tasks: mine) {
+                    [weak self] runID, fence, why in self?.ended(runID, fence, why)
                 }
                 coordinators[row.runID] = coordinator
                 await coordinator.start()
                 if heardCancels.contains(row.runID) { await coordinator.cancel() }
             } catch {
-                // Its lease lapses, and it is tried again then; the others are not held up.
+                // It is tried again later; the others are not held up.
                 Logger("scheduler").error(
                     "a run cannot be taken up", ["run": Int(row.runID), "error": HarbourError.describe(error)])
+                giveBackLater(row.runID, row.fence)
             }
         }
         armRenewal()
     }
 
-    private nonisolated func ended(_ runID: Int64, _ fence: Int64) {
+    private nonisolated func ended(_ runID: Int64, _ fence: Int64, _ why: RunCoordinator.Leaving) {
         context.loop.onLoop { [self] in
             assumeIsolated { engine in
                 // The run may have been claimed anew in the meantime.
                 if engine.coordinators[runID]?.fence == fence { engine.coordinators[runID] = nil }
+                if why == .gaveUp { engine.giveBackLater(runID, fence) }
                 engine.claim()
             }
+        }
+    }
+
+    /// A run that cannot be gone on with is free again after a while: what was wrong may have passed.
+    private func giveBackLater(_ runID: Int64, _ fence: Int64) {
+        context.loop.schedule(after: limits.lease / 2) { [self] in
+            assumeIsolated { engine in
+                _ = engine.context.loop.spawn { await engine.giveBack(runID, fence) }
+            }
+        }
+    }
+
+    private func giveBack(_ runID: Int64, _ fence: Int64) async {
+        guard !isStopped else { return }
+        do {
+            try await context.persistently("giving a run back") { [claims] in try await claims.release(runID, fence) }
+        } catch {
+            // It is free when this scheduler ends.
+            Logger("scheduler").error(
+                "a run could not be given back", ["run": Int(runID), "error": HarbourError.describe(error)])
         }
     }
 
@@ -200,12 +243,12 @@ actor SchedulerEngine {
 
     private func renew() async {
         do {
-            let renewed = coordinators
-            let fences = try await claims.renew(Array(renewed.keys))
-            let missing = renewed.filter { fences[$0] != $1.fence }
-            // A run that has just ended is not renewed any more; its coordinator leaves by itself.
-            let standings = missing.isEmpty ? [:] : try await runs.standings(of: Array(missing.keys))
-            for (runID, coordinator) in missing where standings[runID]?.phase != .terminated {
+            let now = MonotonicTime.now
+            try await claims.renew()
+            leasedUntil = now + limits.lease
+            let held = coordinators
+            let fences = try await claims.fences(of: Array(held.keys))
+            for (runID, coordinator) in held where fences[runID] != coordinator.fence {
                 Logger("scheduler").warning("a run was taken over by another scheduler", ["run": Int(runID)])
                 await coordinator.abandon()
             }

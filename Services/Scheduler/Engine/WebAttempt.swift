@@ -13,25 +13,26 @@ actor WebAttempt: AttemptWork {
     private let context: EngineContext
     private let progress: RunProgress
     private let task: TaskSpec
-    private let attemptID: String
+    private let attempt: RunWrite.AttemptKey
+    private var attemptID: String { progress.attemptID(attempt) }
     private var work: Task<AttemptOutcome, Never>?
     private var isStopping = false
     private var isAbandoned = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
 
-    init(context: EngineContext, progress: RunProgress, task: TaskSpec, attemptID: String) {
+    init(context: EngineContext, progress: RunProgress, task: TaskSpec, attempt: RunWrite.AttemptKey) {
         self.context = context
         self.progress = progress
         self.task = task
-        self.attemptID = attemptID
+        self.attempt = attempt
     }
 
-    func run() async -> AttemptOutcome? {
+    func run() async -> AttemptReport? {
         let work = Task.immediate(executorPreference: context.loop) { await perform() }
         self.work = work
         let outcome = await work.value
-        return isAbandoned ? nil : outcome
+        return isAbandoned ? nil : AttemptReport(outcome)
     }
 
     func stop() {
@@ -46,7 +47,7 @@ actor WebAttempt: AttemptWork {
 
     private func perform() async -> AttemptOutcome {
         do {
-            try await progress.begun(attempt: attemptID)
+            try progress.begun(attempt)
             if let webhook = task.webhookTask { return try await call(webhook) }
             if let airflow = task.airflowTask, let client = context.airflow {
                 return try await AirflowRun(

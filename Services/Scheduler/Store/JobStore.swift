@@ -85,17 +85,23 @@ struct JobStore: Sendable {
         return try rows.first?["next", as: Timestamp?.self] ?? nil
     }
 
-    /// The jobs that run when a run of another one ends.
-    func waiting(for jobID: Int64, in transaction: PostgresTransaction) async throws -> [JobRow] {
+    /// The jobs that run when a run of another one ends, by that one.
+    func waiting(for jobIDs: [Int64], in transaction: PostgresTransaction) async throws -> [Int64: [JobRow]] {
         let rows = try await transaction.query(
             """
             SELECT \(unescaped: Self.columns) FROM jobs
-            WHERE (settings #>> '{trigger,job_completion,job_id}')::bigint = \(jobID) AND deleted_at IS NULL
+            WHERE (settings #>> '{trigger,job_completion,job_id}')::bigint = ANY(\(jobIDs)::bigint[])
+              AND deleted_at IS NULL
               AND settings #>> '{trigger,job_completion,job_id}' IS NOT NULL
               AND settings #>> '{trigger,pause_status}' IS DISTINCT FROM 'PAUSED'
             ORDER BY job_id
             """)
-        return try rows.map { try JobRow($0) }
+        var waiting: [Int64: [JobRow]] = [:]
+        for row in rows {
+            let job = try JobRow(row)
+            if let other = job.settings.trigger?.jobCompletion?.jobID { waiting[other, default: []].append(job) }
+        }
+        return waiting
     }
 
     /// The jobs on the way back to a job that is to run after another one has ended; nil when there is no such way.

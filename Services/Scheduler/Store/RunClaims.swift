@@ -1,44 +1,104 @@
 internal import Core
 internal import Postgres
 
-/// Who decides for which run: leases in the table of runs.
-///
-/// An owner renews its leases well before they end. When it does not, another takes the run with a higher fence, and
-/// nothing the old owner writes is taken any more. Leases go by the database's clock alone: the clocks of schedulers
-/// may differ, and may be set.
+/// Who decides for which run. A scheduler has one lease, which it renews well before it ends; the runs that it has
+/// claimed name it. When it does not renew, another takes its runs, each with a higher fence, and nothing the old owner
+/// writes is taken any more. Leases go by the database's clock alone: the clocks of schedulers may differ, and may be
+/// set.
 struct RunClaims: Sendable {
     let pool: PostgresPool
     let owner: String
     let lease: Duration
 
-    /// Gives up what an earlier process of this name has owned: it is gone, or we could not have its address.
+    /// Gives up what an earlier process of this name has owned, or what this one leaves behind, and tells the others.
     func releaseLeftovers() async throws {
-        try await pool.query("UPDATE runs SET owner = NULL, lease_until = NULL WHERE owner = \(owner)")
+        try await pool.query(
+            """
+            WITH released AS (
+                UPDATE runs SET owner = NULL WHERE owner = \(owner) AND phase = 'RUNNING' RETURNING run_id
+            )
+            SELECT pg_notify('scheduler_runs', '') FROM released LIMIT 1
+            """)
     }
 
-    /// Takes runs that nobody owns: those under way first, then queued ones as far as their jobs allow.
+    /// Gives one run back.
+    func release(_ runID: Int64, _ fence: Int64) async throws {
+        try await pool.query(
+            """
+            UPDATE runs SET owner = NULL
+            WHERE run_id = \(runID) AND fence = \(fence) AND owner = \(owner) AND phase = 'RUNNING'
+            RETURNING pg_notify('scheduler_runs', '')
+            """)
+    }
+
+    // MARK: Claims
+
+    /// The runs that may be claimed: those under way that nobody decides for, and queued ones as far as their jobs
+    /// allow, which are found job by job from the head of each queue.
+    private func claimable(_ limit: Int) -> SQL {
+        """
+        WITH RECURSIVE queues (job_id) AS (
+            (SELECT job_id FROM runs WHERE phase = 'QUEUED' AND job_id IS NOT NULL ORDER BY job_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT r.job_id FROM runs r WHERE r.phase = 'QUEUED' AND r.job_id > queues.job_id
+                    ORDER BY r.job_id LIMIT 1)
+            FROM queues WHERE queues.job_id IS NOT NULL
+        ), lapsed AS (
+            SELECT owner FROM schedulers WHERE lease_until < clock_timestamp()
+        ), claimable (run_id, is_queued, can_wait) AS (
+            SELECT run_id, false, false FROM runs WHERE phase = 'RUNNING' AND owner IS NULL
+            UNION ALL
+            SELECT run_id, false, false FROM runs JOIN lapsed USING (owner) WHERE phase = 'RUNNING'
+            UNION ALL
+            SELECT run_id, true, false FROM runs WHERE phase = 'QUEUED' AND cancel_requested
+            UNION ALL
+            (SELECT run_id, true, false FROM runs WHERE phase = 'QUEUED' AND job_id IS NULL
+             ORDER BY run_id LIMIT \(Int64(limit)))
+            UNION ALL
+            SELECT head.run_id, true, head.can_wait
+            FROM queues JOIN jobs USING (job_id), LATERAL (
+                SELECT r.run_id, r.backfill_id IS NOT NULL AS can_wait FROM runs r
+                WHERE r.phase = 'QUEUED' AND r.job_id = jobs.job_id ORDER BY (r.backfill_id IS NOT NULL), r.run_id
+                LIMIT least(\(Int64(limit)), greatest(0, jobs.max_active - (
+                    SELECT count(*) FROM runs a WHERE a.phase = 'RUNNING' AND a.job_id = jobs.job_id)))
+            ) head
+        )
+        """
+    }
+
+    /// Whether there is anything to claim, and how long until the lease of another scheduler that has runs ends, if it
+    /// does not renew it.
+    func look() async throws -> (isClaimable: Bool, nextExpiry: Duration?) {
+        let rows = try await pool.read(
+            """
+            \(claimable(1))
+            SELECT EXISTS (SELECT FROM claimable) AS is_claimable,
+                   (SELECT (extract(epoch FROM min(lease_until) - clock_timestamp()) * 1000)::bigint FROM schedulers s
+                    WHERE owner <> \(owner)
+                      AND EXISTS (SELECT FROM runs WHERE phase = 'RUNNING' AND runs.owner = s.owner)) AS expiry
+            """)
+        guard let row = rows.first else { return (false, nil) }
+        return (
+            try row["is_claimable", as: Bool.self],
+            try row["expiry", as: Int64?.self].map { .milliseconds(max(0, $0)) }
+        )
+    }
+
+    /// Takes runs that nobody owns. The claims of all schedulers go one after the other, so that two cannot both take
+    /// the last place of a job.
     ///
-    /// The claims of all schedulers go one after the other, so that two cannot both take the last place of a job.
-    func claim(limit: Int) async throws -> [RunRow] {
-        guard limit > 0 else { return [] }
-        return try await pool.transaction { transaction in
+    /// - Parameter renewing: whether our lease is to be renewed too, because it may be about to end.
+    func claim(limit: Int, renewing: Bool) async throws -> [RunRow] {
+        try await pool.transaction { transaction in
             try await transaction.query("SELECT pg_advisory_xact_lock(hashtextextended('scheduler.claims', 0))")
+            if renewing { try await transaction.query(renewal) }
             let rows = try await transaction.query(
                 """
-                WITH open AS (
-                    SELECT run_id, job_id, phase, cancel_requested, backfill_id IS NOT NULL AS can_wait,
-                           owner IS NULL OR lease_until < clock_timestamp() AS free,
-                           row_number() OVER (PARTITION BY job_id, phase ORDER BY backfill_id IS NOT NULL, run_id) AS place,
-                           count(*) FILTER (WHERE phase = 'RUNNING') OVER (PARTITION BY job_id) AS active
-                    FROM runs WHERE phase <> 'TERMINATED'
-                ), chosen AS (
-                    SELECT run_id FROM open LEFT JOIN jobs USING (job_id)
-                    WHERE free AND (phase = 'RUNNING' OR cancel_requested OR job_id IS NULL
-                                    OR active + place <= max_active)
-                    ORDER BY phase = 'QUEUED', can_wait, run_id LIMIT \(Int64(limit))
+                \(claimable(limit)), chosen AS (
+                    SELECT run_id FROM claimable GROUP BY run_id, is_queued, can_wait
+                    ORDER BY is_queued, can_wait, run_id LIMIT \(Int64(limit))
                 )
-                UPDATE runs SET owner = \(owner), lease_until = clock_timestamp() + \(lease.milliseconds) * interval '1 ms', fence = fence + 1, step = 0,
-                                phase = 'RUNNING',
+                UPDATE runs SET owner = \(owner), fence = fence + 1, step = 0, phase = 'RUNNING',
                                 started_at = coalesce(started_at, clock_timestamp())
                 WHERE run_id IN (SELECT run_id FROM chosen)
                 RETURNING \(unescaped: RunRow.columns)
@@ -47,29 +107,23 @@ struct RunClaims: Sendable {
         }
     }
 
-    /// Renews the leases of the runs that are being decided for here. A run of ours that nobody decides for, because
-    /// its coordinator gave up, is not among them: its lease lapses and it is taken up again.
-    ///
-    /// - Returns: the fences of the runs that are still ours; what is missing has been taken from us.
-    func renew(_ runIDs: [Int64]) async throws -> [Int64: Int64] {
-        let rows = try await pool.query(
-            """
-            UPDATE runs SET lease_until = clock_timestamp() + \(lease.milliseconds) * interval '1 ms'
-            WHERE run_id = ANY(\(runIDs)::bigint[]) AND owner = \(owner) AND phase <> 'TERMINATED'
-            RETURNING run_id, fence
-            """)
+    // MARK: The lease
+
+    private var renewal: SQL {
+        """
+        INSERT INTO schedulers (owner, lease_until)
+        VALUES (\(owner)::text, clock_timestamp() + \(lease.milliseconds) * interval '1 ms')
+        ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until
+        """
+    }
+
+    func renew() async throws { try await pool.query(renewal) }
+
+    /// The newest fences of runs: one that differs from ours is another scheduler's.
+    func fences(of runIDs: [Int64]) async throws -> [Int64: Int64] {
+        let rows = try await pool.query("SELECT run_id, fence FROM runs WHERE run_id = ANY(\(runIDs)::bigint[])")
         var fences: [Int64: Int64] = [:]
         for row in rows { fences[try row["run_id", as: Int64.self]] = try row["fence", as: Int64.self] }
         return fences
-    }
-
-    /// How long until the first lease ends of a run that is not being decided for here, if nobody renews it.
-    func nextExpiry(besides runIDs: [Int64]) async throws -> Duration? {
-        let rows = try await pool.query(
-            """
-            SELECT (extract(epoch FROM min(lease_until) - clock_timestamp()) * 1000)::bigint AS next FROM runs
-            WHERE phase <> 'TERMINATED' AND owner IS NOT NULL AND run_id <> ALL(\(runIDs)::bigint[])
-            """)
-        return try rows.first?["next", as: Int64?.self].map { .milliseconds(max(0, $0)) }
     }
 }

@@ -33,6 +33,19 @@ struct RunEventStore: Sendable {
     }
 }
 
+extension RunEventStore {
+    /// The outputs of the cells of an attempt that have ended, by cell.
+    func finishedCells(attempt: String) async throws -> [Int: JSONValue] {
+        let rows = try await pool.query("SELECT ordinal, outputs FROM cells WHERE attempt_id = \(attempt)")
+        var cells: [Int: JSONValue] = [:]
+        for row in rows {
+            let bytes = try LZ4Frame.decompress(try row["outputs", as: [UInt8].self], limit: RunProgress.notebookLimit)
+            cells[try row["ordinal", as: Int.self]] = try JSONValue(json: bytes)
+        }
+        return cells
+    }
+}
+
 /// The clusters that were made for a run.
 struct RunClusterStore: Sendable {
     let pool: PostgresPool

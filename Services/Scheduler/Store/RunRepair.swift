@@ -15,7 +15,7 @@ extension RunStore {
             """
             WITH held AS (
                 UPDATE runs SET phase = 'QUEUED', record = \(machine.run.json.jsonText())::jsonb, result = NULL,
-                    ended_at = NULL, cancel_requested = false, owner = NULL, lease_until = NULL,
+                    ended_at = NULL, cancel_requested = false, owner = NULL,
                     parameters = \(parameters.jsonText())::jsonb, last_sequence = last_sequence + 1
                 WHERE run_id = \(row.runID) AND phase = 'TERMINATED' AND fence = \(row.fence)
                 RETURNING run_id, last_sequence

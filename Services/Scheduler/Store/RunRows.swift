@@ -108,6 +108,14 @@ struct NewRun: Sendable {
 }
 
 extension RunRow {
+    /// Whether nobody has ever written this run down, but whoever made it and this claim.
+    var isUntouched: Bool { fence == 1 && record.startTime == nil && record.past.isEmpty && lastSequence == 0 }
+
+    /// The tasks as they were made with the run.
+    var newTasks: [TaskRow] {
+        settings.tasks.enumerated().map { TaskRow(ordinal: $0, key: $1.taskKey, record: TaskRecord()) }
+    }
+
     /// What references may name.
     var facts: RunFacts {
         RunFacts(

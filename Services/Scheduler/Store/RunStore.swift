@@ -10,7 +10,11 @@ struct RunStore: Sendable {
     ///
     /// - Returns: the run's id, and whether it is new.
     func insert(_ run: NewRun, now: Timestamp) async throws -> (runID: Int64, isNew: Bool) {
-        try await pool.transaction { transaction in try await insert(run, now: now, in: transaction) }
+        // Whether it is skipped has to be looked at under a lock, and a run that is there already has to be found.
+        if run.settings.queue?.enabled != false, let runID = try await pool.query(insertion(run, now, false)).runID {
+            return (runID, true)
+        }
+        return try await pool.transaction { transaction in try await insert(run, now: now, in: transaction) }
     }
 
     /// The same as part of a larger transaction.
@@ -18,32 +22,33 @@ struct RunStore: Sendable {
         _ run: NewRun, now: Timestamp, in transaction: PostgresTransaction
     ) async throws -> (runID: Int64, isNew: Bool) {
         let isSkipped = try await isSkipped(run, in: transaction)
+        if let runID = try await transaction.query(insertion(run, now, isSkipped)).runID { return (runID, true) }
+        return (try await existing(run, in: transaction), false)
+    }
+
+    /// Makes the run, its tasks and a notification, unless the run is there already: then it answers nothing.
+    private func insertion(_ run: NewRun, _ now: Timestamp, _ isSkipped: Bool) -> SQL {
         let record = isSkipped ? RunRecord(startTime: now, endTime: now, result: .skipped) : RunRecord()
         let task = isSkipped ? TaskRecord(phase: .ended(.skipped), endTime: now) : TaskRecord()
-        let inserted = try await transaction.query(
+        return """
+            WITH made AS (
+                INSERT INTO runs (job_id, run_name, trigger, creator, fire_at, idempotency_token, created_at, settings,
+                                  parameters, phase, record, result, ended_at, parent_attempt, parent_run_id, depth,
+                                  backfill_id, backfill_at)
+                VALUES (\(run.jobID), \(run.runName), \(run.trigger.rawValue), \(run.creator), \(run.fireAt),
+                        \(run.idempotencyToken), \(now), \(run.settings.jsonText())::jsonb,
+                        \(run.parameters.jsonText())::jsonb, \(isSkipped ? "TERMINATED" : "QUEUED"),
+                        \(record.json.jsonText())::jsonb, \(record.result?.rawValue), \(record.endTime),
+                        \(run.parent?.attemptID), \(run.parent?.runID), \(Int32(clamping: run.parent?.depth ?? 0)),
+                        \(run.backfillID), \(run.backfillAt))
+                ON CONFLICT DO NOTHING RETURNING run_id
+            ), parts AS (
+                INSERT INTO tasks (run_id, task_key, ordinal, record)
+                SELECT run_id, key, ordinal::integer - 1, \(task.json.jsonText())::jsonb
+                FROM made, unnest(\(run.settings.tasks.map(\.taskKey))::text[]) WITH ORDINALITY AS t (key, ordinal)
+            )
+            SELECT run_id, pg_notify('scheduler_runs', '') FROM made
             """
-            INSERT INTO runs (job_id, run_name, trigger, creator, fire_at, idempotency_token, created_at, settings,
-                              parameters, phase, record, result, ended_at, parent_attempt, parent_run_id, depth,
-                              backfill_id, backfill_at)
-            VALUES (\(run.jobID), \(run.runName), \(run.trigger.rawValue), \(run.creator), \(run.fireAt),
-                    \(run.idempotencyToken), \(now), \(run.settings.jsonText())::jsonb,
-                    \(run.parameters.jsonText())::jsonb, \(isSkipped ? "TERMINATED" : "QUEUED"),
-                    \(record.json.jsonText())::jsonb, \(record.result?.rawValue), \(record.endTime),
-                    \(run.parent?.attemptID), \(run.parent?.runID), \(Int32(clamping: run.parent?.depth ?? 0)),
-                    \(run.backfillID), \(run.backfillAt))
-            ON CONFLICT DO NOTHING RETURNING run_id
-            """)
-        guard let runID = try inserted.first?["run_id", as: Int64.self] else {
-            return (try await existing(run, in: transaction), false)
-        }
-        try await transaction.query(
-            """
-            INSERT INTO tasks (run_id, task_key, ordinal, record)
-            SELECT \(runID), key, ordinal::integer - 1, \(task.json.jsonText())::jsonb
-            FROM unnest(\(run.settings.tasks.map(\.taskKey))::text[]) WITH ORDINALITY AS t (key, ordinal)
-            """)
-        try await transaction.query("SELECT pg_notify('scheduler_runs', \(String(runID)))")
-        return (runID, true)
     }
 
     /// Whether the run finds all places of its job taken, and the job has no queue.
@@ -95,16 +100,17 @@ struct RunStore: Sendable {
         return standings
     }
 
-    /// Runs below an id, newest first.
+    /// Runs below an id, newest first. Only what is asked for is in the statement, so that an index serves each.
     func list(
         before runID: Int64?, jobID: Int64?, backfillID: Int64?, activeOnly: Bool, limit: Int
     ) async throws -> [RunRow] {
-        let rows = try await pool.query(
+        var conditions: [SQL] = ["run_id < \(runID ?? .max)"]
+        if let jobID { conditions.append("job_id = \(jobID)") }
+        if let backfillID { conditions.append("backfill_id = \(backfillID)") }
+        if activeOnly { conditions.append("phase <> 'TERMINATED'") }
+        let rows = try await pool.read(
             """
-            SELECT \(unescaped: RunRow.columns) FROM runs
-            WHERE run_id < \(runID ?? .max) AND (\(jobID)::bigint IS NULL OR job_id = \(jobID)::bigint)
-              AND (\(backfillID)::bigint IS NULL OR backfill_id = \(backfillID)::bigint)
-              AND (NOT \(activeOnly) OR phase <> 'TERMINATED')
+            SELECT \(unescaped: RunRow.columns) FROM runs WHERE \(SQL.joined(conditions, separator: " AND "))
             ORDER BY run_id DESC LIMIT \(Int64(limit))
             """)
         return try rows.map { try RunRow($0) }
@@ -180,4 +186,9 @@ struct RunStore: Sendable {
     static func missing(_ runID: Int64) -> HarbourError {
         HarbourError(.notFound, "Run \(runID) does not exist. List the runs to find the one you mean.")
     }
+}
+
+extension PostgresRows {
+    /// The run that was made; nil when none was.
+    fileprivate var runID: Int64? { get throws { try first?["run_id", as: Int64.self] } }
 }

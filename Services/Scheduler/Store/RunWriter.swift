@@ -1,0 +1,131 @@
+internal import Core
+internal import EventLoop
+internal import Postgres
+
+/// Writes down what all runs of this scheduler have to write, in groups: while one group is being written the next one
+/// gathers. A lone step is written at once, and under load many steps of many runs share one statement and one commit.
+///
+/// `@unchecked Sendable`: touched on the loop only.
+final class RunWriter: @unchecked Sendable {
+    /// Large notebooks do not hold up the rest.
+    private enum Lane: CaseIterable { case light, heavy }
+
+    /// What one group may hold: so many runs, and about so many bytes.
+    private static let mostRuns = 200
+    private static let mostBytes = 4 << 20
+    /// From so many bytes on a run's write is heavy.
+    private static let heavy = 1 << 20
+
+    private let pool: PostgresPool
+    private let loop: EventLoop
+    /// Runs with something to write, in the order they came.
+    private var queue: [RunProgress] = []
+    private var busy: Set<Lane> = []
+    private var isWakeDue = false
+    private var isStopped = false
+
+    init(pool: PostgresPool) {
+        self.pool = pool
+        loop = pool.loop
+    }
+
+    /// Something of a run is to be written: at the end of this turn of the loop, with what else came in it.
+    func ask(_ progress: RunProgress) {
+        loop.preconditionCurrent()
+        guard !progress.isQueued else { return }
+        progress.isQueued = true
+        queue.append(progress)
+        wake()
+    }
+
+    /// Gives up what has not been written: the runs go to somebody else.
+    func stop() {
+        loop.onLoop { [self] in
+            isStopped = true
+            for progress in queue where !progress.isUnderWay { progress.settle(progress.take(), Self.stopping) }
+            queue = []
+        }
+    }
+
+    private static let stopping = HarbourError(.unavailable, "The scheduler is stopping. Try again in a few seconds.")
+
+    private func wake() {
+        guard !isWakeDue, !isStopped else { return }
+        isWakeDue = true
+        loop.later { [self] in
+            isWakeDue = false
+            for lane in Lane.allCases { begin(lane) }
+        }
+    }
+
+    private func begin(_ lane: Lane) {
+        guard !isStopped, !busy.contains(lane) else { return }
+        let members = takeMembers(lane)
+        guard !members.isEmpty else { return }
+        busy.insert(lane)
+        loop.spawn { [self] in
+            await write(members)
+            loop.onLoop { [self] in
+                busy.remove(lane)
+                if !queue.isEmpty { wake() }
+            }
+        }
+    }
+
+    private func takeMembers(_ lane: Lane) -> [RunGroup.Member] {
+        var members: [RunGroup.Member] = []
+        var left: [RunProgress] = []
+        var weight = 0
+        for progress in queue {
+            let isHeavy = progress.pending.weight > Self.heavy
+            let fits = members.count < Self.mostRuns && weight < Self.mostBytes
+            guard !progress.isUnderWay, isHeavy == (lane == .heavy), fits else {
+                left.append(progress)
+                continue
+            }
+            progress.isQueued = false
+            // What failed for good has nothing left to write.
+            if progress.pending.isEmpty { continue }
+            weight += progress.pending.weight
+            members.append(progress.take())
+        }
+        queue = left
+        return members
+    }
+
+    // MARK: Writing
+
+    private func write(_ members: [RunGroup.Member]) async {
+        let group = RunGroup(members: members)
+        do {
+            let written = try await persistently(group)
+            for member in members {
+                let isWritten = written.contains(member.progress.runID)
+                member.progress.settle(member, isWritten ? nil : member.progress.lost)
+            }
+        } catch  where members.count > 1 && !isStopped {
+            // One of them cannot be written; the others are not to suffer from it.
+            Logger("scheduler").warning("writing runs one by one", ["error": error.describeChain()])
+            for member in members { await write([member]) }
+        } catch {
+            for member in members { member.progress.settle(member, error) }
+        }
+    }
+
+    /// Repeats the same group until it has been written or refused: written twice it changes nothing more.
+    private func persistently(_ group: RunGroup) async throws(HarbourError) -> Set<Int64> {
+        var pause = Duration.milliseconds(50)
+        while true {
+            do {
+                return try await group.write(pool)
+            } catch {
+                let failure = HarbourError.wrap(error)
+                guard failure.isLostRace || EngineContext.isPassing(failure) else { throw failure }
+                if isStopped { throw failure }
+                Logger("scheduler").debug("waiting to write runs down", ["error": failure.describeChain()])
+                do { try await loop.sleep(for: pause) } catch { throw failure }
+                pause = min(pause * 2, .seconds(2))
+            }
+        }
+    }
+}
