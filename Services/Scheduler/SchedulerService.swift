@@ -42,6 +42,9 @@ public enum SchedulerService {
     private static let lease = Option<Int>.integer(
         "lease-seconds", in: 1...300, environment: "HARBOUR_SCHEDULER_LEASE_SECONDS", default: "12",
         help: "How long a scheduler that says nothing keeps its runs; then another one takes them over.")
+    private static let historyDays = Option<Int>.integer(
+        "history-days", in: 1...36_500, environment: "HARBOUR_SCHEDULER_HISTORY_DAYS", default: "60",
+        help: "How many days runs are kept after their end, with their events and notebooks.")
     private static let instance = Option<String>.string(
         "instance", environment: "HARBOUR_SCHEDULER_INSTANCE",
         help: "A name that no other scheduler of the platform has; the address it listens on when absent."
@@ -51,8 +54,8 @@ public enum SchedulerService {
     public static let definition = ServiceDefinition(
         name: "scheduler", summary: "Keeps jobs and their schedules, and runs them on clusters.", defaultPort: 8001,
         ownOptions: [
-            clusterURL, workspaceURL, activeRuns, lease, instance, webhookSecret, webhookNetworks, airflowURL,
-            airflowUser, airflowPassword,
+            clusterURL, workspaceURL, activeRuns, lease, historyDays, instance, webhookSecret, webhookNetworks,
+            airflowURL, airflowUser, airflowPassword,
         ] + ObjectStorageSettings.all, document: SchedulerAPI.document,
         build: build)
 
@@ -71,6 +74,8 @@ public enum SchedulerService {
         // What the operator has set may be anywhere; what users name may not be inside.
         let web = try WebClient(loop: loop)
         var outside = WebClientConfiguration()
+        // As many calls as there are tasks: each holds a connection until it is answered.
+        (outside.connections, outside.connectionsPerHost) = (1024, 256)
         outside.addresses = .outside(allowing: try IPNetwork.list(configuration[webhookNetworks]))
         var context = EngineContext(
             loop: loop, pool: pool, writer: RunWriter(pool: pool), clusters: try client(clusterURL, "cluster"),
@@ -85,7 +90,9 @@ public enum SchedulerService {
         let owner = configuration[instance] ?? configuration[environment.options.listen].description
         let engine = SchedulerEngine(
             context: context, owner: owner,
-            limits: .init(activeRuns: configuration[activeRuns], lease: .seconds(configuration[lease])))
+            limits: .init(
+                activeRuns: configuration[activeRuns], lease: .seconds(configuration[lease]),
+                historyDays: configuration[historyDays]))
         JobHandlers(service: JobService(store: JobStore(pool: pool))).register(on: router)
         RunHandlers(
             service: RunService(

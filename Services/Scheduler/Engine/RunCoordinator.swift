@@ -250,7 +250,7 @@ actor RunCoordinator {
         if attempts[task]?.number == attempt { attempts[task] = nil }
         leaving.append(runner)
         endings[RunWrite.AttemptKey(ordinal: task, number: attempt)] = report.ending
-        events.append(.attemptEnded(task: task, attempt: attempt, report.outcome))
+        events.append(.attemptEnded(task: task, attempt: attempt, report.outcome.storable))
         process()
     }
 

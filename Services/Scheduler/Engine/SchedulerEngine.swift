@@ -12,6 +12,8 @@ actor SchedulerEngine {
         var activeRuns = 500
         /// How long a claim holds without being renewed; it is renewed at a third of that.
         var lease = Duration.seconds(12)
+        /// How long runs are kept after their end.
+        var historyDays = 60
     }
 
     /// How far apart the looks for runs are when one follows the other.
@@ -31,6 +33,7 @@ actor SchedulerEngine {
     private let arrivals: FileArrivals
     private let announcer: RunAnnouncer
     private let notifier: Notifier
+    private let sweeper: HistorySweeper
     private var coordinators: [Int64: RunCoordinator] = [:]
     private var listening: [Task<Void, Never>] = []
     private var isClaiming = false
@@ -54,6 +57,7 @@ actor SchedulerEngine {
         arrivals = FileArrivals(context: context)
         announcer = RunAnnouncer(context: context)
         notifier = Notifier(context: context)
+        sweeper = HistorySweeper(context: context, days: limits.historyDays)
     }
 
     /// Takes up what an earlier process of this name has left, and begins.
@@ -67,6 +71,7 @@ actor SchedulerEngine {
         await arrivals.look()
         await announcer.look()
         await notifier.look()
+        await sweeper.start()
         claim()
     }
 
@@ -80,6 +85,7 @@ actor SchedulerEngine {
         await arrivals.stop()
         await announcer.stop()
         await notifier.stop()
+        await sweeper.stop()
         for coordinator in coordinators.values { await coordinator.abandon() }
         context.writer.stop()
         do { try await claims.releaseLeftovers() } catch {

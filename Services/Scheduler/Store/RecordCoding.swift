@@ -1,4 +1,5 @@
 internal import Core
+internal import HarbourProtocol
 
 // How the machine's records are written down: JSON that old rows keep their meaning in. Names and cases here are data
 // at rest: adding a member is fine, changing one needs a migration.
@@ -93,6 +94,47 @@ extension AttemptOutcome {
         exitValue = json["exit_value"]?.string
         branch = json["branch"]?.bool
         values = (json["values"]?.object?.fields ?? []).reduce(into: [:]) { $0[$1.key] = $1.value }
+    }
+}
+
+extension AttemptOutcome {
+    /// The same without zero characters, which PostgreSQL's jsonb does not take: U+FFFD stands for each.
+    var storable: AttemptOutcome {
+        var outcome = self
+        outcome.message = message.withoutZeros
+        outcome.exitValue = exitValue?.withoutZeros
+        outcome.values = values.reduce(into: [:]) { $0[$1.key.withoutZeros] = $1.value.withoutZeros }
+        return outcome
+    }
+}
+
+extension CommandError {
+    /// The same without zero characters.
+    var storable: CommandError {
+        var error = self
+        error.name = name.withoutZeros
+        error.message = message.withoutZeros
+        error.traceback = traceback?.map(\.withoutZeros)
+        return error
+    }
+}
+
+extension String {
+    fileprivate var withoutZeros: String {
+        guard utf8.contains(0) else { return self }
+        return String(String.UnicodeScalarView(unicodeScalars.map { $0 == "\0" ? "\u{FFFD}" : $0 }))
+    }
+}
+
+extension JSONValue {
+    fileprivate var withoutZeros: JSONValue {
+        switch self {
+        case .null, .bool, .number: self
+        case .string(let text): .string(text.withoutZeros)
+        case .array(let values): .array(values.map(\.withoutZeros))
+        case .object(let object):
+            .object(JSONObject(object.fields.map { ($0.key.withoutZeros, $0.value.withoutZeros) }))
+        }
     }
 }
 

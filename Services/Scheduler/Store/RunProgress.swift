@@ -24,6 +24,8 @@ final class RunProgress: @unchecked Sendable {
     /// What has not been taken yet.
     private(set) var pending = RunWrite()
     private var waiters: [CheckedContinuation<Void, any Error>] = []
+    /// Whether somebody waits for what has not been taken yet.
+    var isAwaited: Bool { !waiters.isEmpty }
     /// How often this owner has written the run down: the same step written twice changes nothing.
     private var step: Int64 = 0
     /// Whether it waits in the writer's queue, and whether a group with it is under way.
@@ -104,7 +106,10 @@ final class RunProgress: @unchecked Sendable {
     func flush() async throws {
         if let failure { throw failure }
         if pending.isEmpty && !isUnderWay { return }
-        try await withCheckedThrowingContinuation { waiters.append($0) }
+        try await withCheckedThrowingContinuation { continuation in
+            waiters.append(continuation)
+            writer.hurry()
+        }
     }
 
     private func say(_ change: (inout RunWrite) -> Void) throws {

@@ -34,7 +34,7 @@ struct RunWrite: Sendable {
 
         init(_ executed: ExecutedNotebook, error: CommandError?) {
             notebook = LZ4Frame.compress(executed.document.encodedJSON())
-            self.error = error
+            self.error = error?.storable
             truncated = executed.isTruncated
         }
     }
@@ -77,6 +77,7 @@ struct RunWrite: Sendable {
 
     mutating func end(_ attempt: AttemptKey, _ ending: Ending) {
         attempts[attempt, default: AttemptPart()].ending = ending
+        cells.removeAll { $0.attempt == attempt }
         weight += ending.notebook.count
     }
 

@@ -3,7 +3,8 @@ internal import EventLoop
 internal import Postgres
 
 /// Writes down what all runs of this scheduler have to write, in groups: while one group is being written the next one
-/// gathers. A lone step is written at once, and under load many steps of many runs share one statement and one commit.
+/// gathers. What somebody waits for is written at once, the rest soon; under load many steps of many runs share one
+/// statement and one commit.
 ///
 /// `@unchecked Sendable`: touched on the loop only.
 final class RunWriter: @unchecked Sendable {
@@ -15,6 +16,8 @@ final class RunWriter: @unchecked Sendable {
     private static let mostBytes = 4 << 20
     /// From so many bytes on a run's write is heavy.
     private static let heavy = 1 << 20
+    /// How long what nobody waits for may stay unwritten, so that it goes with what comes next.
+    private static let patience = Duration.milliseconds(10)
 
     private let pool: PostgresPool
     private let loop: EventLoop
@@ -22,6 +25,9 @@ final class RunWriter: @unchecked Sendable {
     private var queue: [RunProgress] = []
     private var busy: Set<Lane> = []
     private var isWakeDue = false
+    private var linger: LoopTimer?
+    /// Whether something has waited long enough.
+    private var isOverdue = false
     private var isStopped = false
 
     init(pool: PostgresPool) {
@@ -29,13 +35,28 @@ final class RunWriter: @unchecked Sendable {
         loop = pool.loop
     }
 
-    /// Something of a run is to be written: at the end of this turn of the loop, with what else came in it.
+    /// Something of a run is to be written, soon.
     func ask(_ progress: RunProgress) {
         loop.preconditionCurrent()
         guard !progress.isQueued else { return }
         progress.isQueued = true
         queue.append(progress)
-        wake()
+        guard linger == nil, !isStopped else { return }
+        linger = loop.schedule(after: Self.patience) { [self] in
+            linger = nil
+            isOverdue = true
+            hurry()
+        }
+    }
+
+    /// Somebody waits for what was asked: it is written at the end of this turn of the loop, with what else came in it.
+    func hurry() {
+        guard !isWakeDue, !isStopped else { return }
+        isWakeDue = true
+        loop.later { [self] in
+            isWakeDue = false
+            for lane in Lane.allCases { begin(lane) }
+        }
     }
 
     /// Gives up what has not been written: the runs go to somebody else.
@@ -49,15 +70,6 @@ final class RunWriter: @unchecked Sendable {
 
     private static let stopping = HarbourError(.unavailable, "The scheduler is stopping. Try again in a few seconds.")
 
-    private func wake() {
-        guard !isWakeDue, !isStopped else { return }
-        isWakeDue = true
-        loop.later { [self] in
-            isWakeDue = false
-            for lane in Lane.allCases { begin(lane) }
-        }
-    }
-
     private func begin(_ lane: Lane) {
         guard !isStopped, !busy.contains(lane) else { return }
         let members = takeMembers(lane)
@@ -67,7 +79,7 @@ final class RunWriter: @unchecked Sendable {
             await write(members)
             loop.onLoop { [self] in
                 busy.remove(lane)
-                if !queue.isEmpty { wake() }
+                if isOverdue || queue.contains(where: \.isAwaited) { hurry() }
             }
         }
     }
@@ -90,6 +102,11 @@ final class RunWriter: @unchecked Sendable {
             members.append(progress.take())
         }
         queue = left
+        if left.isEmpty {
+            isOverdue = false
+            linger?.cancel()
+            linger = nil
+        }
         return members
     }
 
