@@ -1,4 +1,5 @@
 import Core
+import EventLoop
 import HTTPMessage
 import HarbourProtocol
 import ServiceClients
