@@ -201,7 +201,8 @@ let suites: [Target] = [
         ], exclude: ["websockets_peer.py"]),
     tests("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTPServer", "HTTPClient", "Transport"]),
     tests(
-        "WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient"], exclude: ["peer.py"]),
+        "WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient"],
+        exclude: ["peer.py", "smtp_peer.py"]),
     tests("Compression", ["Core", "Compression"]),
     tests("Postgres", ["Core", "EventLoop", "Postgres", "Metrics"]),
     tests("HarbourProtocol", ["Core", "HTTPMessage", "HarbourProtocol", "ContractGenerator"]),
@@ -212,7 +213,7 @@ let suites: [Target] = [
             "HarbourProtocol", "ServiceClients", "ServiceKit", "Postgres", "Cryptography",
         ]),
     tests("NotebookFormats", ["Core", "NotebookFormats"], exclude: ["Corpus"]),
-    tests("CronSchedule", ["Core", "CronSchedule"]),
+    tests("CronSchedule", ["Core", "CronSchedule"], exclude: ["croniter_peer.py"]),
     tests("YAML", ["Core", "YAML"]),
     tests("JupyterKernel", ["Core", "EventLoop", "Cryptography", "JupyterKernel"]),
     tests(
@@ -235,7 +236,9 @@ let suites: [Target] = [
         ], exclude: ["hungry_driver.py"]),
     tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats"] + common),
     // The programs are not imported: the tests start and kill them.
-    tests("Scheduler", ["SchedulerService", "ServiceTestKit", "CronSchedule", "WebClient", "scheduler", "harbour"] + common),
+    tests(
+        "Scheduler",
+        ["SchedulerService", "ServiceTestKit", "CronSchedule", "WebClient", "scheduler", "harbour"] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
     tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
     tests(

@@ -27,12 +27,9 @@ struct ObjectArrivalTests {
             try await SchedulerFixture.with(settings) { fixture in
                 fixture.scripted.put("/a", ["print a"])
                 var spec = try await fixture.job([
-                    TaskSpec(
-                        taskKey: "a",
-                        notebookTask: NotebookTask(
-                            notebookPath: "/a", baseParameters: ["place": "{{job.trigger.file_arrival.location}}"]),
-                        jobClusterKey: "main")
+                    TaskSpec(taskKey: "a", notebookTask: NotebookTask(notebookPath: "/a"), jobClusterKey: "main")
                 ]).settings
+                spec.tasks[0].notebookTask?.baseParameters = ["place": "{{job.trigger.file_arrival.location}}"]
                 spec.maxConcurrentRuns = 50
                 spec.trigger = TriggerSettings(fileArrival: FileArrivalTrigger(url: "s3://lake/in/"))
                 let job = try await fixture.client.call(SchedulerAPI.createJob, .init(body: spec))
