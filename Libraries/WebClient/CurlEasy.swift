@@ -14,6 +14,8 @@ final class CurlEasy {
     /// Sent in place, so it must not move: libcurl reads it as it sends.
     private var body: UnsafeMutableBufferPointer<UInt8>?
     private var problem = CURLE_OK
+    private var recipients: UnsafeMutablePointer<curl_slist>?
+    private var isMail = false
 
     init(_ transfer: WebTransfer) throws(HarbourError) {
         guard let handle = curl_easy_init() else {
@@ -30,13 +32,19 @@ final class CurlEasy {
         setConnection(configuration, transfer.request)
         try setAddresses(configuration, transfer)
         setTrust(configuration)
-        try setRequest(transfer.request, configuration)
+        if let mail = transfer.request.mail {
+            isMail = true
+            try setMail(mail)
+        } else {
+            try setRequest(transfer.request, configuration)
+        }
         guard problem == CURLE_OK else { throw error(problem, transfer.request.url) }
     }
 
     deinit {
         curl_easy_cleanup(handle)
         curl_slist_free_all(headerList)
+        curl_slist_free_all(recipients)
         errorText.deallocate()
         body?.deallocate()
     }
@@ -51,8 +59,8 @@ final class CurlEasy {
     // MARK: Options
 
     private func note(_ result: CURLcode) { if problem == CURLE_OK { problem = result } }
-    private func set(_ option: CURLoption, _ value: Int) { note(ccurl_set_long(handle, option, value)) }
-    private func set(_ option: CURLoption, _ value: String) { note(ccurl_set_text(handle, option, value)) }
+    func set(_ option: CURLoption, _ value: Int) { note(ccurl_set_long(handle, option, value)) }
+    func set(_ option: CURLoption, _ value: String) { note(ccurl_set_text(handle, option, value)) }
     private func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer?) {
         note(ccurl_set_pointer(handle, option, value))
     }
@@ -174,6 +182,11 @@ final class CurlEasy {
         set(CURLOPT_HTTPHEADER, UnsafeMutableRawPointer(headerList))
     }
 
+    func setRecipient(_ address: String) {
+        recipients = curl_slist_append(recipients, address)
+        set(CURLOPT_MAIL_RCPT, UnsafeMutableRawPointer(recipients))
+    }
+
     private func addHeader(_ line: String) {
         guard let longer = curl_slist_append(headerList, line) else {
             note(CURLE_OUT_OF_MEMORY)
@@ -194,6 +207,7 @@ final class CurlEasy {
         let words = errorText[0] == 0 ? String(cString: curl_easy_strerror(result)) : String(cString: errorText)
         let detail = "libcurl \(result.rawValue): \(words)"
         let host = hostName(of: url)
+        if isMail, let failure = mailError(result, host, detail) { return failure }
         switch result {
         case CURLE_URL_MALFORMAT: return CurlEasy.notAURL(detail)
         case CURLE_COULDNT_RESOLVE_HOST:

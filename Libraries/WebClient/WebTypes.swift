@@ -54,6 +54,8 @@ public struct WebRequest: Sendable {
     public var signature: AWSSigner?
     /// How many redirects are followed. With some, the answer's head comes only with its body.
     public var redirects = 0
+    /// Set when it is no request but a message for a mail server.
+    var mail: MailEnvelope?
     /// The body of the answer in bytes; more is an error.
     public var responseLimit = 5 << 30
 

@@ -56,7 +56,7 @@ public enum SchedulerService {
         ownOptions: [
             clusterURL, workspaceURL, activeRuns, lease, historyDays, instance, webhookSecret, webhookNetworks,
             airflowURL, airflowUser, airflowPassword,
-        ] + ObjectStorageSettings.all, document: SchedulerAPI.document,
+        ] + MailSettings.all + ObjectStorageSettings.all, document: SchedulerAPI.document,
         build: build)
 
     private static func build(
@@ -86,6 +86,7 @@ public enum SchedulerService {
                 AirflowClient(
                     web: web, baseURL: $0, user: configuration[airflowUser], password: configuration[airflowPassword])
             })
+        context.mailer = try MailSettings.mailer(configuration, web)
         ObjectStorageSettings.apply(configuration, web, to: &context)
         let owner = configuration[instance] ?? configuration[environment.options.listen].description
         let engine = SchedulerEngine(
@@ -93,7 +94,8 @@ public enum SchedulerService {
             limits: .init(
                 activeRuns: configuration[activeRuns], lease: .seconds(configuration[lease]),
                 historyDays: configuration[historyDays]))
-        JobHandlers(service: JobService(store: JobStore(pool: pool))).register(on: router)
+        JobHandlers(service: JobService(store: JobStore(pool: pool), statistics: JobStatsStore(pool: pool))).register(
+            on: router)
         RunHandlers(
             service: RunService(
                 jobs: JobStore(pool: pool), runs: RunStore(pool: pool), events: RunEventStore(pool: pool),

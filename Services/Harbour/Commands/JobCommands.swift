@@ -32,6 +32,10 @@ enum JobCommands {
             Command(
                 name: "resume", summary: "Let a paused job run by itself again.", arguments: [job],
                 run: { try await pause($0, .unpaused) }),
+            Command(
+                name: "stats", summary: "Show how the runs of jobs have gone: success rate, queue and run time.",
+                arguments: [Argument(name: "jobs", help: "ids or names", isRepeated: true)],
+                flags: [.value("days", "N", "Of runs made within so many days; 30 when absent")], run: stats),
             BackfillCommands.group,
         ] + JobFileCommands.all)
 
@@ -93,6 +97,34 @@ enum JobCommands {
         let run = try await RunFollower(api: api, terminal: setting.terminal).follow(created.runID)
         setting.terminal.answer(run)
         try RunFollower.check(run)
+    }
+
+    private static func stats(_ invocation: Invocation) async throws {
+        let setting = Setting(invocation)
+        let api = try PublicAPI(setting)
+        var rows: [[String]] = []
+        var answers: [JSONValue] = []
+        for text in invocation.allWords("jobs") {
+            let job = try await api.job(text)
+            let stats = try await api.call(
+                SchedulerAPI.getJobStats,
+                .init(jobID: job.jobID, days: try invocation.integer("days", in: 1...3650)))
+            answers.append(try JSONValue(json: stats.encodedJSON()))
+            func span(_ milliseconds: Int64?) -> String {
+                milliseconds.map { Terminal.duration(milliseconds: $0) } ?? "-"
+            }
+            rows.append([
+                job.settings.name, "\(stats.total)", stats.successRate.map { "\(Int(($0 * 100).rounded())) %" } ?? "-",
+                "\(stats.failed)", "\(stats.canceled)", "\(stats.active)", span(stats.queueMedianMillis),
+                span(stats.queueP95Millis), span(stats.runMedianMillis), span(stats.runP95Millis),
+                span(stats.runMaxMillis),
+            ])
+        }
+        setting.terminal.answer(["stats": .array(answers)] as JSONValue)
+        setting.terminal.table(
+            [
+                "JOB", "RUNS", "SUCCESS", "FAILED", "CANCELLED", "ACTIVE", "QUEUE P50", "P95", "RUN P50", "P95", "MAX",
+            ], rows)
     }
 
     private static func pause(_ invocation: Invocation, _ status: PauseStatus) async throws {

@@ -108,10 +108,7 @@ extension JobSpec {
                 do throws(HarbourError) { _ = try FilePlace(url) } catch { return error.message }
             }
         }
-        let told = (webhookNotifications?.onSuccess ?? []) + (webhookNotifications?.onFailure ?? [])
-        if let wrong = told.first(where: { !JobGraph.isWebAddress($0.url) }) {
-            return "Notifications go to http and https addresses; \(wrong.url) is none."
-        }
+        if let notificationProblem { return notificationProblem }
         if continuous != nil, maxConcurrentRuns ?? 1 != 1 {
             return "A continuous job has one run at a time: leave max_concurrent_runs out."
         }

@@ -5,6 +5,7 @@ internal import HarbourProtocol
 /// Decides about jobs: what may be made, when it fires.
 struct JobService: Sendable {
     let store: JobStore
+    let statistics: JobStatsStore
 
     func create(_ spec: JobSpec, user: String) async throws -> Job {
         let next = try validate(spec)
@@ -12,6 +13,12 @@ struct JobService: Sendable {
     }
 
     func get(_ jobID: Int64) async throws -> Job { try await store.get(jobID).job }
+
+    /// How the runs of a job have gone.
+    func stats(_ jobID: Int64, days: Int?) async throws -> JobStats {
+        _ = try await store.get(jobID)
+        return try await statistics.stats(jobID, days: days ?? 30)
+    }
 
     func list(pageSize: Int?, pageToken: String?, name: String?) async throws -> JobList {
         let limit = pageSize ?? 50

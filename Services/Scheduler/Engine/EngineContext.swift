@@ -20,6 +20,8 @@ struct EngineContext: Sendable {
     var signer: WebhookSigner?
     /// Nil when no Airflow is set.
     var airflow: AirflowClient?
+    /// Nil when no mail server is set.
+    var mailer: Mailer?
     /// Nil when no object storage is set.
     var objects: S3Store?
     /// From one look at a place where a job waits for files to the next, when nothing tells of changes.

@@ -78,6 +78,7 @@ actor Notifier {
 
     /// - Returns: why it did not get there; nil when it did.
     private func send(_ notification: DueNotification) async -> String? {
+        if notification.url.hasPrefix("mailto:") { return await mail(notification) }
         let body = Array(notification.payload.utf8)
         var request = WebRequest(method: .post, url: notification.url, body: .bytes(body))
         request.fields["content-type"] = "application/json"
@@ -88,27 +89,20 @@ actor Notifier {
             return response.status < 300 ? nil : "answered with \(response.status)"
         } catch { return error.message }
     }
-}
 
-extension RunRow {
-    /// Whom the end of the run is told to, and what.
-    func notifications(_ result: TaskResult, tasks: [TaskRow]) -> (to: [WebhookDestination], payload: JSONValue) {
-        let isGood = result == .success || result == .successWithFailures
-        let settings = settings.webhookNotifications
-        let state = record.state(phase: .terminated, tasks: tasks)
-        var job: JSONObject = ["name": .string(runName)]
-        job["job_id"] = jobID.map { .integer($0) }
-        var run: JSONObject = [
-            "run_id": .integer(runID), "life_cycle_state": .string(state.lifeCycleState.rawValue),
-            "state_message": .string(state.stateMessage), "run_page_path": .string("/runs/\(runID)"),
-        ]
-        run["result_state"] = state.resultState.map { .string($0.rawValue) }
-        run["error_code"] = state.errorCode.map { .string($0) }
-        run["start_time"] = record.startTime.map { .integer($0.milliseconds) }
-        run["end_time"] = record.endTime.map { .integer($0.milliseconds) }
-        let payload: JSONValue = [
-            "event_type": isGood ? "jobs.on_success" : "jobs.on_failure", "job": .object(job), "run": .object(run),
-        ]
-        return ((isGood ? settings?.onSuccess : settings?.onFailure) ?? [], payload)
+    private func mail(_ notification: DueNotification) async -> String? {
+        guard let mailer = context.mailer else {
+            return "The scheduler knows no mail server. Set HARBOUR_SCHEDULER_SMTP_URL."
+        }
+        do {
+            try await mailer.send(notification)
+            return nil
+        } catch {
+            let failure = HarbourError.wrap(error)
+            Logger("scheduler").warning(
+                "a notification could not be mailed",
+                ["notification": Int(notification.notificationID), "error": failure.describeChain()])
+            return failure.message
+        }
     }
 }

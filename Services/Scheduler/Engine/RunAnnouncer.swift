@@ -69,13 +69,15 @@ actor RunAnnouncer {
             guard !rows.isEmpty else { return false }
             let ended = try rows.map { try RunRow($0) }
             let waiting = try await jobs.waiting(for: ended.compactMap(\.jobID), in: transaction)
-            let listened = ended.filter { $0.settings.webhookNotifications != nil }.map(\.runID)
+            let listened = ended.filter(\.settings.hasListeners).map(\.runID)
             let tasks = listened.isEmpty ? [:] : try await runs.tasks(of: listened, iterations: false)
             for run in ended {
                 guard let jobID = run.jobID, let result = run.record.result else { continue }
-                let (destinations, payload) = run.notifications(result, tasks: tasks[run.runID] ?? [])
-                if !destinations.isEmpty {
-                    try await notifications.add(destinations, of: run.runID, payload: payload, in: transaction)
+                let what = Announcement(result)
+                let told = run.settings.destinations(of: what)
+                if !told.isEmpty {
+                    let payload = run.payload(what, tasks: tasks[run.runID] ?? [])
+                    try await notifications.add(told, of: run.runID, payload: payload, in: transaction)
                 }
                 for job in waiting[jobID] ?? []
                 where job.settings.trigger?.jobCompletion?.wants(result.resultState) ?? false {

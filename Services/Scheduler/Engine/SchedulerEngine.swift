@@ -31,6 +31,7 @@ actor SchedulerEngine {
     private let runs: RunStore
     private let firer: ScheduleFirer
     private let arrivals: FileArrivals
+    private let durations: DurationWatch
     private let announcer: RunAnnouncer
     private let notifier: Notifier
     private let sweeper: HistorySweeper
@@ -55,6 +56,7 @@ actor SchedulerEngine {
         runs = RunStore(pool: context.pool)
         firer = ScheduleFirer(context: context)
         arrivals = FileArrivals(context: context)
+        durations = DurationWatch(context: context)
         announcer = RunAnnouncer(context: context)
         notifier = Notifier(context: context)
         sweeper = HistorySweeper(context: context, days: limits.historyDays)
@@ -69,6 +71,7 @@ actor SchedulerEngine {
         context.loop.spawn { [self] in await releaseForgottenClusters() }
         await firer.look()
         await arrivals.look()
+        await durations.look()
         await announcer.look()
         await notifier.look()
         await sweeper.start()
@@ -83,6 +86,7 @@ actor SchedulerEngine {
         takeover?.cancel()
         await firer.stop()
         await arrivals.stop()
+        await durations.stop()
         await announcer.stop()
         await notifier.stop()
         await sweeper.stop()
@@ -102,7 +106,9 @@ actor SchedulerEngine {
     private func listen(_ channel: String) async {
         for await notification in context.pool.listen(channel) {
             switch (channel, notification) {
-            case ("scheduler_runs", _): claim()
+            case ("scheduler_runs", _):
+                claim()
+                await durations.look()
             case ("scheduler_jobs", _):
                 await firer.look()
                 await arrivals.look(jobsHaveChanged: true)

@@ -16,6 +16,7 @@ struct JobHandlers: Sendable {
             try await service.list(pageSize: input.pageSize, pageToken: input.pageToken, name: input.name)
         }
         router.on(SchedulerAPI.getJob) { input, _ in try await service.get(input.jobID) }
+        router.on(SchedulerAPI.getJobStats) { input, _ in try await service.stats(input.jobID, days: input.days) }
         router.on(SchedulerAPI.updateJob) { input, _ in try await service.update(input.jobID, input.body) }
         router.on(SchedulerAPI.deleteJob) { input, _ in
             try await service.delete(input.jobID)

@@ -18,15 +18,15 @@ struct NotificationStore: Sendable {
     /// How often a notification is tried, over about two hours.
     static let maxTries = 12
 
-    /// Writes down whom the end of a run is to be told to.
+    /// Writes down whom something about a run is to be told to: web addresses, and `mailto:` for those of mail.
     func add(
-        _ destinations: [WebhookDestination], of runID: Int64, payload: JSONValue, in transaction: PostgresTransaction
+        _ urls: [String], of runID: Int64, payload: JSONValue, in transaction: PostgresTransaction
     ) async throws {
         try await transaction.query(
             """
             INSERT INTO notifications (run_id, url, payload, next_try_at)
             SELECT \(runID), url, \(payload.jsonText())::text, clock_timestamp()
-            FROM unnest(\(destinations.map(\.url))) AS t (url)
+            FROM unnest(\(urls)::text[]) AS t (url)
             """)
         try await transaction.query("SELECT pg_notify('scheduler_notifications', '')")
     }

@@ -37,6 +37,10 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
     public var tags: Optional<[String: String]>
     /// Addresses that are told how a run ended: signed, and again until they answer. schemas/workflows.md has the form.
     public var webhookNotifications: Optional<WebhookNotifications>
+    /// Who is told of the ends of runs by e-mail.
+    public var emailNotifications: Optional<EmailNotifications>
+    /// When a run that goes on is warned of, once.
+    public var health: Optional<JobsHealthRules>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -52,7 +56,9 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         queue: QueueSettings? = nil,
         timeoutSeconds: Int? = nil,
         tags: [String: String]? = nil,
-        webhookNotifications: WebhookNotifications? = nil
+        webhookNotifications: WebhookNotifications? = nil,
+        emailNotifications: EmailNotifications? = nil,
+        health: JobsHealthRules? = nil
     ) {
         self.name = name
         self.description = description
@@ -67,6 +73,8 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         self.timeoutSeconds = timeoutSeconds
         self.tags = tags
         self.webhookNotifications = webhookNotifications
+        self.emailNotifications = emailNotifications
+        self.health = health
     }
 
     /// Writes an object.
@@ -120,6 +128,14 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"webhook_notifications\":")
             webhookNotifications.encode(to: &writer)
         }
+        if let emailNotifications {
+            writer.key(quoted: "\"email_notifications\":")
+            emailNotifications.encode(to: &writer)
+        }
+        if let health {
+            writer.key(quoted: "\"health\":")
+            health.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -138,7 +154,9 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         var timeoutSeconds: Int?
         var tags: [String: String]?
         var webhookNotifications: WebhookNotifications?
-        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{a}\"trigger\":\u{d}\"continuous\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{8}\"queue\":\u{12}\"timeout_seconds\":\u{7}\"tags\":\u{18}\"webhook_notifications\":")
+        var emailNotifications: EmailNotifications?
+        var health: JobsHealthRules?
+        var fields = JSONFields("\u{7}\"name\":\u{e}\"description\":\u{8}\"tasks\":\u{f}\"job_clusters\":\u{b}\"schedule\":\u{a}\"trigger\":\u{d}\"continuous\":\u{d}\"parameters\":\u{16}\"max_concurrent_runs\":\u{8}\"queue\":\u{12}\"timeout_seconds\":\u{7}\"tags\":\u{18}\"webhook_notifications\":\u{16}\"email_notifications\":\u{9}\"health\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -155,6 +173,8 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
                 case 10: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
                 case 11: if try !reader.null() { tags = try reader.map(count: 50) { reader throws(JSONError) in try reader.string(length: 0...256) } }
                 case 12: if try !reader.null() { webhookNotifications = try WebhookNotifications(from: &reader) }
+                case 13: if try !reader.null() { emailNotifications = try EmailNotifications(from: &reader) }
+                case 14: if try !reader.null() { health = try JobsHealthRules(from: &reader) }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
@@ -174,5 +194,7 @@ public struct JobSpec: JSONCodable, Sendable, Hashable {
         self.timeoutSeconds = timeoutSeconds
         self.tags = consume tags
         self.webhookNotifications = consume webhookNotifications
+        self.emailNotifications = consume emailNotifications
+        self.health = consume health
     }
 }

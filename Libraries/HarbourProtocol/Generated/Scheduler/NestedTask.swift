@@ -26,6 +26,8 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         set { boxedPythonWheelTask = Boxed(newValue) }
     }
     private var boxedPythonWheelTask: Boxed<PythonWheelTask>
+    /// Run a program by spark-submit on the cluster's driver, in a Spark of its own.
+    public var sparkSubmitTask: Optional<SparkSubmitTask>
     /// Run a script by bash on the cluster's driver.
     public var shellTask: Optional<ShellTask>
     /// Call an HTTP address; any status below 300 is success, and the answer is the exit value.
@@ -48,6 +50,8 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         set { boxedNewCluster = Boxed(newValue) }
     }
     private var boxedNewCluster: Boxed<ClusterSpec>
+    /// Installed on its cluster before it runs. At most 100 elements.
+    public var libraries: Optional<[Library]>
     /// Each attempt ends after that long; 0 or absent for no limit. 0 to 31_536_000.
     public var timeoutSeconds: Optional<Int>
     /// How many more attempts after a failure; -1 for any number. -1 to 100.
@@ -68,6 +72,7 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         sparkPythonTask: SparkPythonTask? = nil,
         sqlTask: SqlTask? = nil,
         pythonWheelTask: PythonWheelTask? = nil,
+        sparkSubmitTask: SparkSubmitTask? = nil,
         shellTask: ShellTask? = nil,
         webhookTask: WebhookTask? = nil,
         airflowTask: AirflowTask? = nil,
@@ -75,6 +80,7 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         existingClusterID: String? = nil,
         jobClusterKey: String? = nil,
         newCluster: ClusterSpec? = nil,
+        libraries: [Library]? = nil,
         timeoutSeconds: Int? = nil,
         maxRetries: Int? = nil,
         minRetryIntervalMillis: Int? = nil,
@@ -87,6 +93,7 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         self.sparkPythonTask = sparkPythonTask
         boxedSqlTask = Boxed(sqlTask)
         boxedPythonWheelTask = Boxed(pythonWheelTask)
+        self.sparkSubmitTask = sparkSubmitTask
         self.shellTask = shellTask
         boxedWebhookTask = Boxed(webhookTask)
         self.airflowTask = airflowTask
@@ -94,6 +101,7 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         self.existingClusterID = existingClusterID
         self.jobClusterKey = jobClusterKey
         boxedNewCluster = Boxed(newCluster)
+        self.libraries = libraries
         self.timeoutSeconds = timeoutSeconds
         self.maxRetries = maxRetries
         self.minRetryIntervalMillis = minRetryIntervalMillis
@@ -126,6 +134,10 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"python_wheel_task\":")
             pythonWheelTask.encode(to: &writer)
         }
+        if let sparkSubmitTask {
+            writer.key(quoted: "\"spark_submit_task\":")
+            sparkSubmitTask.encode(to: &writer)
+        }
         if let shellTask {
             writer.key(quoted: "\"shell_task\":")
             shellTask.encode(to: &writer)
@@ -153,6 +165,10 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         if let newCluster {
             writer.key(quoted: "\"new_cluster\":")
             newCluster.encode(to: &writer)
+        }
+        if let libraries {
+            writer.key(quoted: "\"libraries\":")
+            libraries.encode(to: &writer)
         }
         if let timeoutSeconds {
             writer.key(quoted: "\"timeout_seconds\":")
@@ -185,6 +201,7 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         var sparkPythonTask: SparkPythonTask?
         var sqlTask = Boxed<SqlTask>.none
         var pythonWheelTask = Boxed<PythonWheelTask>.none
+        var sparkSubmitTask: SparkSubmitTask?
         var shellTask: ShellTask?
         var webhookTask = Boxed<WebhookTask>.none
         var airflowTask: AirflowTask?
@@ -192,12 +209,13 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         var existingClusterID: String?
         var jobClusterKey: String?
         var newCluster = Boxed<ClusterSpec>.none
+        var libraries: [Library]?
         var timeoutSeconds: Int?
         var maxRetries: Int?
         var minRetryIntervalMillis: Int?
         var maxRetryIntervalMillis: Int?
         var retryOnTimeout: Bool?
-        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{10}\"notebook_task\":\u{14}\"spark_python_task\":\u{b}\"sql_task\":\u{14}\"python_wheel_task\":\u{d}\"shell_task\":\u{f}\"webhook_task\":\u{f}\"airflow_task\":\u{f}\"run_job_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{1c}\"max_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
+        var fields = JSONFields("\u{b}\"task_key\":\u{e}\"description\":\u{10}\"notebook_task\":\u{14}\"spark_python_task\":\u{b}\"sql_task\":\u{14}\"python_wheel_task\":\u{14}\"spark_submit_task\":\u{d}\"shell_task\":\u{f}\"webhook_task\":\u{f}\"airflow_task\":\u{f}\"run_job_task\":\u{16}\"existing_cluster_id\":\u{12}\"job_cluster_key\":\u{e}\"new_cluster\":\u{c}\"libraries\":\u{12}\"timeout_seconds\":\u{e}\"max_retries\":\u{1c}\"min_retry_interval_millis\":\u{1c}\"max_retry_interval_millis\":\u{13}\"retry_on_timeout\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -207,18 +225,20 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
                 case 3: if try !reader.null() { sparkPythonTask = try SparkPythonTask(from: &reader) }
                 case 4: if try !reader.null() { sqlTask = Boxed(try SqlTask(from: &reader)) }
                 case 5: if try !reader.null() { pythonWheelTask = Boxed(try PythonWheelTask(from: &reader)) }
-                case 6: if try !reader.null() { shellTask = try ShellTask(from: &reader) }
-                case 7: if try !reader.null() { webhookTask = Boxed(try WebhookTask(from: &reader)) }
-                case 8: if try !reader.null() { airflowTask = try AirflowTask(from: &reader) }
-                case 9: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
-                case 10: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
-                case 11: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
-                case 12: if try !reader.null() { newCluster = Boxed(try ClusterSpec(from: &reader)) }
-                case 13: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
-                case 14: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
-                case 15: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
-                case 16: if try !reader.null() { maxRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
-                case 17: if try !reader.null() { retryOnTimeout = try reader.bool() }
+                case 6: if try !reader.null() { sparkSubmitTask = try SparkSubmitTask(from: &reader) }
+                case 7: if try !reader.null() { shellTask = try ShellTask(from: &reader) }
+                case 8: if try !reader.null() { webhookTask = Boxed(try WebhookTask(from: &reader)) }
+                case 9: if try !reader.null() { airflowTask = try AirflowTask(from: &reader) }
+                case 10: if try !reader.null() { runJobTask = try RunJobTask(from: &reader) }
+                case 11: if try !reader.null() { existingClusterID = try reader.string(length: 0...64) }
+                case 12: if try !reader.null() { jobClusterKey = try reader.string(length: 1...100) }
+                case 13: if try !reader.null() { newCluster = Boxed(try ClusterSpec(from: &reader)) }
+                case 14: if try !reader.null() { libraries = try reader.array(count: 0...100) { reader throws(JSONError) in try Library(from: &reader) } }
+                case 15: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 16: if try !reader.null() { maxRetries = try reader.int(in: -1...100) }
+                case 17: if try !reader.null() { minRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 18: if try !reader.null() { maxRetryIntervalMillis = try reader.int(in: 0...86_400_000) }
+                case 19: if try !reader.null() { retryOnTimeout = try reader.bool() }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
@@ -230,6 +250,7 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         self.sparkPythonTask = consume sparkPythonTask
         boxedSqlTask = consume sqlTask
         boxedPythonWheelTask = consume pythonWheelTask
+        self.sparkSubmitTask = consume sparkSubmitTask
         self.shellTask = consume shellTask
         boxedWebhookTask = consume webhookTask
         self.airflowTask = consume airflowTask
@@ -237,6 +258,7 @@ public struct NestedTask: JSONCodable, Sendable, Hashable {
         self.existingClusterID = consume existingClusterID
         self.jobClusterKey = consume jobClusterKey
         boxedNewCluster = consume newCluster
+        self.libraries = consume libraries
         self.timeoutSeconds = timeoutSeconds
         self.maxRetries = maxRetries
         self.minRetryIntervalMillis = minRetryIntervalMillis

@@ -56,6 +56,14 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Say how the runs of a job have gone. `GET /api/v1/jobs/{job_id}/stats`.
+    public static let getJobStats = Endpoint<GetJobStatsInput, JobStats>(
+        EndpointRoute(
+            service: "scheduler", operationID: "getJobStats",
+            method: .get, path: "/api/v1/jobs/{job_id}/stats",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Run a job now. `POST /api/v1/jobs/{job_id}/run-now`.
     public static let runNow = Endpoint<RunNowInput, RunCreated>(
         EndpointRoute(
@@ -160,6 +168,7 @@ public enum SchedulerAPI {
         getJob.route,
         updateJob.route,
         deleteJob.route,
+        getJobStats.route,
         runNow.route,
         createBackfill.route,
         listBackfills.route,

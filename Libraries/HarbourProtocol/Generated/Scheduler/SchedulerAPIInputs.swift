@@ -183,6 +183,39 @@ extension SchedulerAPI {
 }
 
 extension SchedulerAPI {
+    /// What `getJobStats` is asked with.
+    public struct GetJobStatsInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+        /// Of runs made within so many days; 30 when absent.
+        public var days: Int?
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64, days: Int? = nil) {
+            self.jobID = jobID
+            self.days = days
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/stats")
+            request.query("days", days)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["days"])
+            jobID = try request.path("job_id").int64()
+            days = try request.query("days")?.int(in: 1...3650)
+        }
+    }
+}
+
+extension SchedulerAPI {
     /// What `runNow` is asked with.
     public struct RunNowInput: EndpointInput, Hashable {
         /// `job_id`.

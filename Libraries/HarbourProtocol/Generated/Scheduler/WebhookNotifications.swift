@@ -10,11 +10,18 @@ public struct WebhookNotifications: JSONCodable, Sendable, Hashable {
     public var onSuccess: Optional<[WebhookDestination]>
     /// After every other end. At most 10 elements.
     public var onFailure: Optional<[WebhookDestination]>
+    /// When a run takes longer than health allows. At most 10 elements.
+    public var onDurationWarningThresholdExceeded: Optional<[WebhookDestination]>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(onSuccess: [WebhookDestination]? = nil, onFailure: [WebhookDestination]? = nil) {
+    public init(
+        onSuccess: [WebhookDestination]? = nil,
+        onFailure: [WebhookDestination]? = nil,
+        onDurationWarningThresholdExceeded: [WebhookDestination]? = nil
+    ) {
         self.onSuccess = onSuccess
         self.onFailure = onFailure
+        self.onDurationWarningThresholdExceeded = onDurationWarningThresholdExceeded
     }
 
     /// Writes an object.
@@ -28,6 +35,10 @@ public struct WebhookNotifications: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"on_failure\":")
             onFailure.encode(to: &writer)
         }
+        if let onDurationWarningThresholdExceeded {
+            writer.key(quoted: "\"on_duration_warning_threshold_exceeded\":")
+            onDurationWarningThresholdExceeded.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -35,17 +46,20 @@ public struct WebhookNotifications: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var onSuccess: [WebhookDestination]?
         var onFailure: [WebhookDestination]?
-        var fields = JSONFields("\u{d}\"on_success\":\u{d}\"on_failure\":")
+        var onDurationWarningThresholdExceeded: [WebhookDestination]?
+        var fields = JSONFields("\u{d}\"on_success\":\u{d}\"on_failure\":\u{29}\"on_duration_warning_threshold_exceeded\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: if try !reader.null() { onSuccess = try reader.array(count: 0...10) { reader throws(JSONError) in try WebhookDestination(from: &reader) } }
                 case 1: if try !reader.null() { onFailure = try reader.array(count: 0...10) { reader throws(JSONError) in try WebhookDestination(from: &reader) } }
+                case 2: if try !reader.null() { onDurationWarningThresholdExceeded = try reader.array(count: 0...10) { reader throws(JSONError) in try WebhookDestination(from: &reader) } }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         self.onSuccess = consume onSuccess
         self.onFailure = consume onFailure
+        self.onDurationWarningThresholdExceeded = consume onDurationWarningThresholdExceeded
     }
 }

@@ -1,0 +1,44 @@
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// How the runs of jobs have gone, counted by the database.
+struct JobStatsStore: Sendable {
+    let pool: PostgresPool
+
+    func stats(_ jobID: Int64, days: Int) async throws -> JobStats {
+        let rows = try await pool.query(
+            """
+            SELECT count(*) AS total,
+                count(*) FILTER (WHERE result LIKE 'success%') AS succeeded,
+                count(*) FILTER (WHERE result IN ('failed', 'timedOut')) AS failed,
+                count(*) FILTER (WHERE result = 'canceled') AS canceled,
+                count(*) FILTER (WHERE result = 'skipped') AS skipped,
+                count(*) FILTER (WHERE phase <> 'TERMINATED') AS active,
+                (percentile_cont(0.5) WITHIN GROUP (ORDER BY queued))::bigint AS queue_median,
+                (percentile_cont(0.95) WITHIN GROUP (ORDER BY queued))::bigint AS queue_p95,
+                (percentile_cont(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE result LIKE 'success%'))::bigint
+                    AS run_median,
+                (percentile_cont(0.95) WITHIN GROUP (ORDER BY took) FILTER (WHERE result LIKE 'success%'))::bigint
+                    AS run_p95,
+                max(took) FILTER (WHERE result LIKE 'success%')::bigint AS run_max
+            FROM (SELECT phase, result,
+                    CASE WHEN result IS DISTINCT FROM 'skipped'
+                         THEN extract(epoch FROM started_at - created_at) * 1000 END AS queued,
+                    extract(epoch FROM ended_at - started_at) * 1000 AS took
+                  FROM runs
+                  WHERE job_id = \(jobID) AND created_at >= clock_timestamp() - \(Int64(days)) * interval '1 day') r
+            """)
+        guard let row = rows.first else { throw JobStore.missing(jobID) }
+        func count(_ name: String) throws -> Int { try row[name, as: Int.self] }
+        func millis(_ name: String) throws -> Int64? { try row[name, as: Int64?.self].map { max(0, $0) } }
+        let (succeeded, failed) = (try count("succeeded"), try count("failed"))
+        return JobStats(
+            jobID: jobID, days: days, total: try count("total"), succeeded: succeeded, failed: failed,
+            canceled: try count("canceled"), skipped: try count("skipped"), active: try count("active"),
+            successRate: succeeded + failed > 0 ? Double(succeeded) / Double(succeeded + failed) : nil,
+            queueMedianMillis: try millis("queue_median"), queueP95Millis: try millis("queue_p95"),
+            runMedianMillis: try millis("run_median"), runP95Millis: try millis("run_p95"),
+            runMaxMillis: try millis("run_max"))
+    }
+}
