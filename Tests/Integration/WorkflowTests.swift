@@ -27,6 +27,24 @@ extension WholePlatform {
                 sys.exit(0)
             """
 
+        /// Leaves behind where a program and a jar with a main of its own are.
+        private static let programs = """
+            # Databricks notebook source
+            import glob, os, pyspark, tempfile
+            path = os.path.join(tempfile.mkdtemp(), "app.py")
+            with open(path, "w") as file:
+                file.write('''
+            import sys
+            from pyspark.sql import SparkSession
+            spark = SparkSession.builder.getOrCreate()
+            print("submitted", sys.argv[1], spark.range(7).count(), spark.sparkContext.master)
+            sys.exit(int(sys.argv[2]))
+            ''')
+            dbutils.jobs.taskValues.set("app", path)
+            jars = os.path.join(pyspark.__path__[0], "jars", "hadoop-client-api-*.jar")
+            dbutils.jobs.taskValues.set("jar", glob.glob(jars)[0])
+            """
+
         private func put(_ path: String, _ text: String, _ api: ServiceClient) async throws {
             let content = Base64.encode(Array(text.utf8))
             _ = try await api.call(
@@ -102,6 +120,44 @@ extension WholePlatform {
                 #expect(printed["mend"]?.contains("script \(runID) 3") == true, "\(printed)")
                 let output = try await api.call(SchedulerAPI.getTaskOutput, .init(runID: runID, taskKey: "sql"))
                 #expect(output.notebook?.jsonText().contains("monday") == true)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(8))) func programsAreSubmittedToASparkOfTheirOwn() async throws {
+            try await withPlatform { platform in
+                let api = try platform.api
+                try await put("/Shared/programs", Self.programs, api)
+                func submit(_ key: String, _ parameters: [String]) -> TaskSpec {
+                    TaskSpec(
+                        taskKey: key, dependsOn: [TaskDependency(taskKey: "programs")],
+                        sparkSubmitTask: SparkSubmitTask(parameters: parameters), jobClusterKey: "main")
+                }
+                let tasks = [
+                    TaskSpec(
+                        taskKey: "programs", notebookTask: NotebookTask(notebookPath: "/Shared/programs"),
+                        jobClusterKey: "main"),
+                    submit("python", ["--name", "mine", "{{tasks.programs.values.app}}", "{{job.run_id}}", "0"]),
+                    submit("bad", ["{{tasks.programs.values.app}}", "x", "3"]),
+                    submit(
+                        "jar", ["--class", "org.apache.hadoop.util.VersionInfo", "{{tasks.programs.values.jar}}"]),
+                ]
+                let cluster = JobCluster(
+                    jobClusterKey: "main", newCluster: ClusterSpec(clusterName: "submit", driverMemoryMB: 1024))
+                let runID = try await api.call(
+                    SchedulerAPI.submitRun,
+                    .init(body: SubmitRun(runName: "submit", tasks: tasks, jobClusters: [cluster]))
+                ).runID
+                var printed: [String: String] = [:]
+                let events = try await api.stream(SchedulerAPI.streamRunEvents, .init(runID: runID, after: 0))
+                for try await event in events {
+                    if let key = event.taskKey, let text = event.event?.text { printed[key, default: ""] += text }
+                }
+                let run = try await api.call(SchedulerAPI.getRun, .init(runID: runID))
+                let ends = Dictionary(uniqueKeysWithValues: run.tasks.map { ($0.taskKey, $0.state.resultState) })
+                #expect(
+                    ends == ["programs": .success, "python": .success, "bad": .failed, "jar": .success], "\(printed)")
+                #expect(printed["python"]?.contains("submitted \(runID) 7 local[") == true, "\(printed)")
+                #expect(printed["jar"]?.contains("Source code repository") == true, "\(printed)")
             }
         }
     }

@@ -7,20 +7,22 @@ extension TaskSpec {
     /// The members that say what it does; exactly one has to be there.
     var kinds: [String] {
         let present = [
-            notebookTask != nil, sparkPythonTask != nil, sqlTask != nil, pythonWheelTask != nil, shellTask != nil,
-            webhookTask != nil, airflowTask != nil, conditionTask != nil, runJobTask != nil, forEachTask != nil,
+            notebookTask != nil, sparkPythonTask != nil, sqlTask != nil, pythonWheelTask != nil,
+            sparkSubmitTask != nil, shellTask != nil, webhookTask != nil, airflowTask != nil, conditionTask != nil,
+            runJobTask != nil, forEachTask != nil,
         ]
         return zip(TaskSpec.allKinds, present).filter(\.1).map(\.0)
     }
 
     static let allKinds = [
-        "notebook_task", "spark_python_task", "sql_task", "python_wheel_task", "shell_task", "webhook_task",
-        "airflow_task", "condition_task", "run_job_task", "for_each_task",
+        "notebook_task", "spark_python_task", "sql_task", "python_wheel_task", "spark_submit_task",
+        "shell_task", "webhook_task", "airflow_task", "condition_task", "run_job_task", "for_each_task",
     ]
 
     /// Whether it runs on a cluster.
     var needsCluster: Bool {
-        notebookTask != nil || sparkPythonTask != nil || sqlTask != nil || pythonWheelTask != nil || shellTask != nil
+        notebookTask != nil || sparkPythonTask != nil || sqlTask != nil || pythonWheelTask != nil
+            || sparkSubmitTask != nil || shellTask != nil
     }
 
     /// Whether it has attempts of its own that may fail and be tried again.
@@ -54,6 +56,7 @@ extension TaskSpec {
         spec.sqlTask?.statement = try map(sqlTask?.statement)
         spec.pythonWheelTask?.parameters = try map(pythonWheelTask?.parameters)
         spec.pythonWheelTask?.namedParameters = try map(pythonWheelTask?.namedParameters)
+        if let parameters = try map(sparkSubmitTask?.parameters) { spec.sparkSubmitTask?.parameters = parameters }
         if let command = shellTask?.command { spec.shellTask?.command = try change(command) }
         if let url = webhookTask?.url { spec.webhookTask?.url = try change(url) }
         spec.webhookTask?.headers = try map(webhookTask?.headers)
@@ -85,9 +88,10 @@ extension NestedTask {
     var spec: TaskSpec {
         TaskSpec(
             taskKey: taskKey, description: description, notebookTask: notebookTask, sparkPythonTask: sparkPythonTask,
-            sqlTask: sqlTask, pythonWheelTask: pythonWheelTask, shellTask: shellTask, webhookTask: webhookTask,
-            airflowTask: airflowTask, runJobTask: runJobTask, existingClusterID: existingClusterID,
-            jobClusterKey: jobClusterKey, newCluster: newCluster, timeoutSeconds: timeoutSeconds,
+            sqlTask: sqlTask, pythonWheelTask: pythonWheelTask, sparkSubmitTask: sparkSubmitTask,
+            shellTask: shellTask, webhookTask: webhookTask, airflowTask: airflowTask, runJobTask: runJobTask,
+            existingClusterID: existingClusterID,
+            jobClusterKey: jobClusterKey, newCluster: newCluster, libraries: libraries, timeoutSeconds: timeoutSeconds,
             maxRetries: maxRetries, minRetryIntervalMillis: minRetryIntervalMillis,
             maxRetryIntervalMillis: maxRetryIntervalMillis, retryOnTimeout: retryOnTimeout)
     }
@@ -126,7 +130,8 @@ extension JobGraph {
     private func clusterProblems(of task: TaskSpec) -> [String] {
         let named = [task.existingClusterID != nil, task.jobClusterKey != nil, task.newCluster != nil].filter { $0 }
         guard task.needsCluster else {
-            return named.isEmpty ? [] : ["\(task.taskKey) runs on no cluster and may not name one."]
+            if !named.isEmpty { return ["\(task.taskKey) runs on no cluster and may not name one."] }
+            return task.libraries == nil ? [] : ["\(task.taskKey) runs on no cluster and may not have libraries."]
         }
         var problems: [String] = []
         if named.count != 1 {

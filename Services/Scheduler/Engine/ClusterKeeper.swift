@@ -61,7 +61,11 @@ actor ClusterKeeper {
     }
 
     private func obtain(_ choice: ClusterChoice) async throws -> String {
-        if case .existing(let clusterID) = choice { return try await wake(clusterID) }
+        if case .existing(let clusterID) = choice {
+            let running = try await wake(clusterID)
+            try await install(run.settings.libraries(on: choice, besides: []), on: running)
+            return running
+        }
         if let (_, clusterID) = try await store.current(choice) {
             // The wish may have been written without having been asked for, or the cluster may have been lost since.
             let info = try await create(choice, clusterID)
@@ -100,9 +104,11 @@ actor ClusterKeeper {
             case .shared(let key): run.settings.jobClusters?.first { $0.jobClusterKey == key }?.newCluster
             case .own(let task): run.settings.clusterTasks.first { $0.taskKey == task }?.newCluster
             }
-        guard let spec else {
+        guard var spec else {
             throw HarbourError(.internalError, "The definition of a cluster is missing.", detail: choice.key)
         }
+        let libraries = run.settings.libraries(on: choice, besides: spec.libraries ?? [])
+        if !libraries.isEmpty { spec.libraries = libraries }
         return spec
     }
 
@@ -123,6 +129,17 @@ actor ClusterKeeper {
                 ClusterAPI.startCluster, .init(clusterID: clusterID), context: .within(.seconds(30), user: user))
         }
         return try await awaitRunning(clusterID)
+    }
+
+    /// What a cluster has already is not installed again; its next context waits for the rest.
+    private func install(_ libraries: [Library], on clusterID: String) async throws {
+        guard !libraries.isEmpty else { return }
+        let user = run.creator
+        _ = try await context.persistently("installing libraries") { [context] in
+            try await context.clusters.call(
+                ClusterAPI.installLibraries, .init(body: .init(clusterID: clusterID, libraries: libraries)),
+                context: .within(.seconds(30), user: user))
+        }
     }
 
     private func awaitRunning(_ clusterID: String) async throws -> String {
@@ -150,4 +167,20 @@ actor ClusterKeeper {
 extension JobSpec {
     /// The tasks that may have a cluster of their own: of a for-each task, the nested one.
     fileprivate var clusterTasks: [TaskSpec] { tasks.map { $0.forEachTask?.task.spec ?? $0 } }
+
+    /// The libraries of a cluster: its own, and those of all tasks that run on it, each once.
+    func libraries(on choice: ClusterChoice, besides own: [Library]) -> [Library] {
+        var libraries = own
+        for task in clusterTasks {
+            let isHere =
+                switch choice {
+                case .existing(let id): task.existingClusterID == id
+                case .shared(let key): task.jobClusterKey == key
+                case .own(let key): task.taskKey == key && task.newCluster != nil
+                }
+            guard isHere else { continue }
+            for library in task.libraries ?? [] where !libraries.contains(library) { libraries.append(library) }
+        }
+        return libraries
+    }
 }

@@ -23,6 +23,7 @@ struct TaskProgram: Sendable {
         if let statement = task.sqlTask?.statement { return single(task.taskKey, "sql", statement) }
         if let command = task.shellTask?.command { return single(task.taskKey, "python", "%sh\n\(command)") }
         if let wheel = task.pythonWheelTask { return single(task.taskKey, "python", Self.wheel(wheel)) }
+        if let submit = task.sparkSubmitTask { return single(task.taskKey, "python", Self.submit(submit)) }
         throw HarbourError(.internalError, "The task \(task.taskKey) has nothing to run.")
     }
 
@@ -57,6 +58,41 @@ struct TaskProgram: Sendable {
             except SystemExit as _end:
                 if _end.code not in (None, 0):
                     raise RuntimeError(f"The script ended itself with {_end.code!r}.") from None
+            """
+    }
+
+    /// A cell that runs spark-submit beside the cluster's own Spark, and shows what it prints as it comes. Without a
+    /// master of its own the program runs on the cores of the driver's machine that the cluster has.
+    private static func submit(_ task: SparkSubmitTask) -> String {
+        let arguments: JSONValue = .array(task.parameters.map { .string($0) })
+        return """
+            import os, subprocess, sys
+            _arguments = \(literal(arguments))
+            _context = spark.sparkContext
+            _home = os.environ.get("SPARK_HOME") or __import__("pyspark").__path__[0]
+            _program = os.path.join(_home, "bin", "spark-submit")
+            if not os.path.exists(_program):
+                _home = __import__("pyspark").__path__[0]
+                _program = os.path.join(_home, "bin", "spark-submit")
+            _defaults = [] if "--master" in _arguments else ["--master", f"local[{_context.defaultParallelism}]"]
+            if not any(text.startswith("spark.ui.enabled=") for text in _arguments):
+                _defaults += ["--conf", "spark.ui.enabled=false"]
+            _left = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "PYSPARK_SUBMIT_ARGS", "SPARK_ENV_LOADED")
+            _environment = {key: value for key, value in os.environ.items() if key not in _left}
+            _environment.update(SPARK_HOME=_home, PYSPARK_PYTHON=sys.executable, PYSPARK_DRIVER_PYTHON=sys.executable)
+            _process = subprocess.Popen(
+                [_program, *_defaults, *_arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, errors="replace", env=_environment, start_new_session=True)
+            try:
+                for _line in _process.stdout:
+                    print(_line, end="", flush=True)
+                _status = _process.wait()
+            except BaseException:
+                os.killpg(_process.pid, 9)
+                _process.wait()
+                raise
+            if _status != 0:
+                raise RuntimeError(f"spark-submit ended with the status {_status}.")
             """
     }
 
