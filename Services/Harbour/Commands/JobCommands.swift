@@ -68,6 +68,9 @@ enum JobCommands {
                     Show.time(job.nextFireTime),
                 ]
             })
+        for job in list.jobs {
+            if let message = job.triggerMessage { setting.terminal.say("\nJob \(job.jobID) waits in vain: \(message)") }
+        }
     }
 
     private static func get(_ invocation: Invocation) async throws {

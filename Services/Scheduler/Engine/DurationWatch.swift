@@ -35,6 +35,7 @@ actor DurationWatch {
     private func lookAll() async {
         while isAskedAgain && !isStopped {
             isAskedAgain = false
+            let begin = MonotonicTime.now
             do {
                 let next = try await context.persistently("looking for long runs") { [store] in
                     guard let first = try await store.untilNext() else { return nil as Duration? }
@@ -43,6 +44,8 @@ actor DurationWatch {
                     return try await store.untilNext()
                 }
                 arm(next)
+                // Runs begin in crowds; a second is nothing to what is waited for here.
+                if isAskedAgain { try await context.loop.sleep(until: begin + .seconds(1)) }
             } catch {
                 if isStopped { break }
                 Logger("scheduler").error("long runs could not be warned of", ["error": HarbourError.describe(error)])

@@ -79,6 +79,8 @@ struct TaskProgram: Sendable {
                 _defaults += ["--conf", "spark.ui.enabled=false"]
             _left = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "PYSPARK_SUBMIT_ARGS", "SPARK_ENV_LOADED")
             _environment = {key: value for key, value in os.environ.items() if key not in _left}
+            # The Java that the cluster runs on, wherever it was found.
+            _environment["JAVA_HOME"] = spark._jvm.java.lang.System.getProperty("java.home")
             _environment.update(SPARK_HOME=_home, PYSPARK_PYTHON=sys.executable, PYSPARK_DRIVER_PYTHON=sys.executable)
             _process = subprocess.Popen(
                 [_program, *_defaults, *_arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
