@@ -5,21 +5,21 @@ internal import WebClient
 /// How notifications by e-mail are sent.
 enum MailSettings {
     private static let url = Option<String>.string(
-        "smtp-url", environment: "HARBOUR_SCHEDULER_SMTP_URL", aliases: ["HARBOUR_SMTP_URL"],
+        "smtp-url", environment: "HARBOUR_SCHEDULER_SMTP_URL", aliases: ["SMTP_URL"],
         help: "The mail server: smtp://host:587, with TLS where it offers it, or smtps://host:465."
     ).optional()
     private static let user = Option<String>.string(
-        "smtp-user", environment: "HARBOUR_SCHEDULER_SMTP_USER", aliases: ["HARBOUR_SMTP_USER"],
+        "smtp-user", environment: "HARBOUR_SCHEDULER_SMTP_USER", aliases: ["SMTP_USER"],
         help: "Who we are to the mail server, when it asks."
     ).optional()
     private static let password = Option<String>.string(
-        "smtp-password", environment: "HARBOUR_SCHEDULER_SMTP_PASSWORD", aliases: ["HARBOUR_SMTP_PASSWORD"],
+        "smtp-password", environment: "HARBOUR_SCHEDULER_SMTP_PASSWORD", aliases: ["SMTP_PASSWORD"],
         default: "", secret: true, help: "Our password at the mail server; it is sent over TLS only.")
     private static let sender = Option<String>.string(
-        "smtp-from", environment: "HARBOUR_SCHEDULER_SMTP_FROM", aliases: ["HARBOUR_SMTP_FROM"],
+        "smtp-from", environment: "HARBOUR_SCHEDULER_SMTP_FROM", aliases: ["SMTP_FROM"],
         default: "dataharbour@localhost", help: "The address that mail is from.")
     private static let pages = Option<String>.string(
-        "public-url", environment: "HARBOUR_SCHEDULER_PUBLIC_URL", aliases: ["HARBOUR_PUBLIC_URL"],
+        "public-url", environment: "HARBOUR_SCHEDULER_PUBLIC_URL",
         help: "The address at which people see the web page, for links in mail."
     ).optional()
 

@@ -140,6 +140,26 @@ final class Inbox: Sendable {
         }
     }
 
+    @Test func severalJobsWaitAtOneFolder() async throws {
+        try await SchedulerFixture.with { fixture in
+            let inbox = try Inbox()
+            let first = try await create(fixture, inbox.url)
+            let second = try await create(fixture, inbox.url + "/")
+            try inbox.put("one")
+            try await waitForRuns(fixture, first, 1)
+            try await waitForRuns(fixture, second, 1)
+            _ = try await fixture.client.call(SchedulerAPI.deleteJob, .init(jobID: first.jobID))
+            // A folder that goes and comes again is watched again: the second file of the new one is told at once.
+            try inbox.remove("one")
+            try #require(rmdir(inbox.url) == 0 && mkdir(inbox.url, 0o755) == 0)
+            try inbox.put("two")
+            try await waitForRuns(fixture, second, 2)
+            try inbox.put("three")
+            try await waitForRuns(fixture, second, 3)
+            #expect(try await runs(fixture, first).count == 1)
+        }
+    }
+
     @Test func whatKeepsATriggerFromWorkingIsSaid() async throws {
         try await SchedulerFixture.with { fixture in
             let inbox = try Inbox()

@@ -12,7 +12,9 @@ internal import Postgres
 actor FileArrivals {
     private let context: EngineContext
     private let store: FileArrivalStore
-    private var watched: [Int64: WatchedFolder] = [:]
+    /// The folders that jobs wait at.
+    private var watched: [Int64: String] = [:]
+    private var folders: FolderWatch?
     private var timer: LoopTimer?
     private var isBusy = false
     private var isAskedAgain = false
@@ -20,11 +22,6 @@ actor FileArrivals {
     private var areJobsNew = true
     /// Jobs whose folders have changed.
     private var changed: Set<Int64> = []
-
-    private struct WatchedFolder {
-        var url: String
-        var watch: FolderWatch
-    }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
 
@@ -46,8 +43,8 @@ actor FileArrivals {
     func stop() {
         isStopped = true
         timer?.cancel()
-        for folder in watched.values { folder.watch.close() }
-        watched = [:]
+        folders?.close()
+        folders = nil
     }
 
     private func lookAll() async {
@@ -67,7 +64,7 @@ actor FileArrivals {
     private func lookOnce() async throws {
         if areJobsNew {
             areJobsNew = false
-            do { try synchronize(try await store.synchronize()) } catch {
+            do { synchronize(try await store.synchronize()) } catch {
                 areJobsNew = true
                 throw error
             }
@@ -99,26 +96,48 @@ actor FileArrivals {
 
     // MARK: Folders
 
-    private func synchronize(_ wanted: [(jobID: Int64, url: String)]) throws(HarbourError) {
+    private func synchronize(_ wanted: [(jobID: Int64, url: String)]) {
         let urls = Dictionary(uniqueKeysWithValues: wanted.map { ($0.jobID, $0.url) })
-        for (jobID, folder) in watched where urls[jobID] != folder.url {
-            folder.watch.close()
+        for (jobID, url) in watched where urls[jobID] != url {
+            folders?.forget(jobID)
             watched[jobID] = nil
         }
-        for (jobID, url) in wanted where watched[jobID] == nil && !isStopped {
-            guard !url.hasPrefix("s3://") else { continue }
-            let watch = try FolderWatch(loop: context.loop) { [weak self] in
-                self?.assumeIsolated { $0.folderHasChanged(jobID) }
-            }
-            watched[jobID] = WatchedFolder(url: url, watch: watch)
+        for (jobID, url) in wanted where watched[jobID] == nil && !url.hasPrefix("s3://") {
+            watched[jobID] = url
             // Nobody has listed it in this process, and only what is listed is watched.
             changed.insert(jobID)
         }
+        if folders == nil, !watched.isEmpty, !isStopped { folders = makeWatch() }
     }
 
-    private func folderHasChanged(_ jobID: Int64) {
-        changed.insert(jobID)
+    /// Without it folders are looked at every minute.
+    private func makeWatch() -> FolderWatch? {
+        do throws(HarbourError) {
+            return try FolderWatch(loop: context.loop) { [weak self] jobIDs in
+                self?.assumeIsolated { $0.haveChanged(jobIDs) }
+            }
+        } catch {
+            Logger("scheduler").warning("folders are not watched", ["error": HarbourError.describe(error)])
+            return nil
+        }
+    }
+
+    private func haveChanged(_ jobIDs: Set<Int64>) {
+        changed.formUnion(jobIDs)
         look()
+    }
+
+    /// Whether a folder is watched now that was not before.
+    private func cover(_ found: [String], of watch: FileWatch) -> Bool {
+        guard watched[watch.jobID] == watch.url, let folders else { return false }
+        do throws(HarbourError) {
+            return try folders.cover(found, for: watch.jobID)
+        } catch {
+            Logger("scheduler").warning(
+                "a folder is looked at every minute only",
+                ["job": Int(watch.jobID), "url": watch.url, "error": HarbourError.describe(error)])
+            return false
+        }
     }
 
     // MARK: One place
@@ -146,7 +165,9 @@ actor FileArrivals {
             // The database is asked again while it is away; a place that cannot be listed is looked at later.
             let failure = HarbourError.wrap(error)
             if isStopped { return .gone }
-            try await store.fail(watch, message: failure.message, after: context.fileInterval)
+            // Nothing tells of a folder that is not there yet.
+            let pause = watch.url.hasPrefix("s3://") ? context.fileInterval : min(context.fileInterval, .seconds(5))
+            try await store.fail(watch, message: failure.message, after: pause)
             return .gone
         }
         let text = files.map { "\($0.path)\u{0}\($0.version)\u{0}" }.joined()
@@ -171,7 +192,7 @@ actor FileArrivals {
                     try FolderListing(folder: folder).list(known: known)
                 }
                 // What came into a folder before it was watched is seen by another listing.
-                guard try watched[watch.jobID]?.watch.cover(result.folders) ?? false else { return result.files }
+                guard cover(result.folders, of: watch) else { return result.files }
             }
         case .objects(let bucket, let prefix):
             guard let objects = context.objects else {
