@@ -149,7 +149,10 @@ let serviceBase = [
 let services: [Target] =
     service(
         "Workspace", executable: "workspace",
-        serviceBase + ["HTTPMessage", "HTTPServer", "Compression", "Cryptography", "NotebookFormats"], exclude: ["Page"]
+        serviceBase + [
+            "ServiceClients", "HTTPMessage", "HTTPServer", "Compression", "Cryptography", "NotebookFormats",
+        ],
+        exclude: ["Page"]
     )
     + service(
         "Scheduler", executable: "scheduler",

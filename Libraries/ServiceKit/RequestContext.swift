@@ -22,7 +22,9 @@ public struct RequestContext: Sendable {
     /// The user who asks, or on whose behalf a service asks; nil when a service asks for itself.
     public var user: String? { caller.user }
     /// The user's name to be kept with what is made; `system` when a service asks for itself.
-    public var userName: String { caller.user ?? "system" }
+    public var userName: String { caller.user ?? RequestContext.system }
+    /// Whose the things are that a service makes for itself; no user has this name.
+    public static let system = "system"
     /// Whether one of our services asks.
     public var isService: Bool { caller.isService }
     /// Names the request in logs and in the answer.

@@ -15,6 +15,8 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
     public let loop: EventLoop
     private let authenticator: any Authenticator
     private let immediate: (any ImmediateAuthenticator)?
+    /// Decides who may call what; everybody whom the authenticator knows when nil. Set it before routes are registered.
+    public var gatekeeper: (any Gatekeeper)?
     /// Why only the service's own state is told for now; nil while everything is served.
     var closedBecause: HarbourError?
     /// Requests that were routed and have not ended.
@@ -56,7 +58,7 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
     public func onSync<Input, Output>(
         _ endpoint: Endpoint<Input, Output>, _ handler: @escaping @Sendable (Input, RequestContext) throws -> Output
     ) {
-        guard let immediate else {
+        guard let immediate, gatekeeper == nil else {
             return on(endpoint) { input, context async throws -> Output in try handler(input, context) }
         }
         let route = register(endpoint.route)
@@ -77,8 +79,7 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
         let route = register(endpoint.route)
         http.on(route.method, route.path, maxBodySize: route.maximumBodyBytes) {
             [loop, self] (request, _) async throws -> HTTPResponse in
-            let context = try ServiceRouter.context(try await authenticate(request), request, route, loop)
-            let body = try await ServiceRouter.body(request, route)
+            let (context, body) = try await admit(request, to: route, loop)
             return .json(
                 try await handler(try ServiceRouter.input(request, body), context), status: route.successStatus)
         }
@@ -94,8 +95,8 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
         let route = register(endpoint.route)
         http.on(route.method, route.path, maxBodySize: route.maximumBodyBytes) {
             [loop, self] (request, _) async throws -> HTTPResponse in
-            let context = try ServiceRouter.context(try await authenticate(request), request, route, loop)
-            let input: Input = try ServiceRouter.input(request, try await ServiceRouter.body(request, route))
+            let (context, body) = try await admit(request, to: route, loop)
+            let input: Input = try ServiceRouter.input(request, body)
             let stream = ResponseStream(loop: loop, requestID: request.requestID)
             openStreams.removeAll { $0.stream == nil }
             openStreams.append(OpenStream(stream: stream))
@@ -141,6 +142,16 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
         return try await authenticator.authenticate(request)
     }
 
+    /// Finds out who asks, whether they may, and with what.
+    private func admit(
+        _ request: HTTPRequest, to route: EndpointRoute, _ loop: EventLoop
+    ) async throws(HarbourError) -> (RequestContext, [UInt8]) {
+        let context = try ServiceRouter.context(try await authenticate(request), request, route, loop)
+        let body = RequestBody(request, route)
+        if let gatekeeper { try await gatekeeper.admit(context.caller, to: route, request, body: body) }
+        return (context, try await body.bytes())
+    }
+
     private static func context(
         _ caller: Caller, _ request: HTTPRequest, _ route: EndpointRoute, _ loop: EventLoop
     ) throws(HarbourError) -> RequestContext {
@@ -148,11 +159,6 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
             throw HarbourError(.permissionDenied, "Only the services of the platform may call this.")
         }
         return RequestContext(caller: caller, loop: loop, request: request)
-    }
-
-    private static func body(_ request: HTTPRequest, _ route: EndpointRoute) async throws(HarbourError) -> [UInt8] {
-        if let bytes = request.body.completeBytes { return bytes }
-        return try await request.body.collect(limit: route.maximumBodyBytes)
     }
 
     private static func input<Input: EndpointInput>(

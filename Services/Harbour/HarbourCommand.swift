@@ -16,6 +16,8 @@ public enum HarbourCommand {
         name: "harbour", summary: "DataHarbour: notebooks, Spark clusters and scheduled workflows.",
         subcommands: PlatformCommands.all + [
             NotebookCommands.group, JobCommands.jobs, RunCommands.runs, ClusterCommands.group, SecretCommands.group,
+            PeopleCommands.users, PeopleCommands.groups, TokenCommands.tokens, TokenCommands.permissions,
+            TokenCommands.audit,
             DoctorCommand.command,
             SampleCommand.command,
             Command(

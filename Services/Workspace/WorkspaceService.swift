@@ -4,6 +4,7 @@ internal import Cryptography
 internal import HTTPClient
 internal import HarbourProtocol
 internal import Lifecycle
+internal import ServiceClients
 public import ServiceKit
 internal import Synchronization
 
@@ -27,22 +28,47 @@ public enum WorkspaceService {
         help: "The folder of the built web page; without it there is only the API."
     ).optional()
 
+    private static let accessTokenMinutes = Option<Int>.integer(
+        "access-token-expire-minutes", in: 1...525_600, environment: "HARBOUR_WORKSPACE_ACCESS_TOKEN_EXPIRE_MINUTES",
+        aliases: ["ACCESS_TOKEN_EXPIRE_MINUTES"], default: "30",
+        help: "How long an access token (JWT) is valid.")
+    private static let callsPerSecond = Option<Int>.integer(
+        "calls-per-second", in: 0...1_000_000, environment: "HARBOUR_WORKSPACE_CALLS_PER_SECOND", default: "500",
+        help: "How many requests each user may make, on average; 0 is without limit.")
+    private static let corsOrigins = Option<[String]>.list(
+        "cors-origins", environment: "HARBOUR_WORKSPACE_CORS_ORIGINS", aliases: ["CORS_ORIGINS"],
+        help:
+            "Origins of other pages that may ask the API with a token, such as https://app.example.com; none when empty."
+    )
+    private static let auditDays = Option<Int>.integer(
+        "audit-days", in: 0...36_500, environment: "HARBOUR_WORKSPACE_AUDIT_DAYS", default: "365",
+        help: "For how many days the audit log is kept; 0 is for ever.")
     private static let secretKey = Option<String>.string(
         "secret-key", environment: "HARBOUR_WORKSPACE_SECRET_KEY", aliases: ["HARBOUR_SECRET_KEY", "SECRET_KEY"],
-        secret: true, help: "What users' secrets are encrypted with. Keep it: without it they cannot be read."
+        secret: true,
+        help:
+            "What users' secrets are encrypted with and access tokens are signed with. Keep it: without it they cannot be read."
     ).optional()
 
     /// What is made before the routes, because it decides who may call them.
     private struct Foundation: Sendable {
         let database: ServiceDatabase
         let tokens: TokenStore
+        let people: PeopleStore
+        let directory: Directory
+        let access: AccessTokens
         let authenticator: TokenAuthenticator
 
         init(_ environment: ServiceEnvironment) throws(HarbourError) {
+            let settings = environment.configuration
             database = try environment.makeDatabase()
             tokens = TokenStore(pool: database.pool)
+            people = PeopleStore(pool: database.pool)
+            directory = Directory(store: people)
+            access = AccessTokens(
+                key: settings[secretKey], lifetime: .seconds(60 * settings[accessTokenMinutes]))
             authenticator = TokenAuthenticator(
-                services: environment.serviceAuthenticator, tokens: tokens,
+                services: environment.serviceAuthenticator, tokens: tokens, people: people, access: access,
                 keys: SessionCookie.Keys(secret: environment.serviceToken))
         }
     }
@@ -53,7 +79,8 @@ public enum WorkspaceService {
         return ServiceDefinition(
             name: "workspace", summary: "Keeps folders, notebooks and their revisions; the front door to the platform.",
             defaultPort: 8000,
-            ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey, pageFolder],
+            ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey, pageFolder]
+                + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays],
             document: WorkspaceAPI.document,
             authenticator: { environment in
                 let made = try Foundation(environment)
@@ -72,19 +99,22 @@ public enum WorkspaceService {
         _ environment: ServiceEnvironment, _ router: ServiceRouter, _ foundation: Foundation
     ) throws(HarbourError) -> [LifecycleComponent] {
         let settings = environment.configuration
-        WorkspaceHandlers(tree: WorkspaceTree(pool: foundation.database.pool)).register(on: router)
-        SecretHandlers(store: SecretStore(pool: foundation.database.pool), key: settings[secretKey])
-            .register(on: router)
-        SessionHandlers(authenticator: foundation.authenticator).register(on: router)
+        let pool = foundation.database.pool
+        let http = HTTPClient(loop: environment.loop)
+        let gate = try makeGate(environment, foundation, http)
+        router.gatekeeper = gate
+        let audit = AuditStore(pool: pool)
+        let door = FrontDoor(origins: try AllowedOrigins(settings[corsOrigins]), audit: AuditLog(store: audit))
+        door.register(on: router.http)
+        registerOwn(router, foundation, gate, audit, secretKey: settings[secretKey])
         if let folder = settings[pageFolder] {
             // The API is worth having without the page, as in an image that was made where nothing builds it.
             do { try PageRoutes(folder: folder).register(on: router.http) } catch {
                 environment.logger.warning("there is no web page: its folder cannot be opened", ["folder": folder])
             }
         }
-        let http = HTTPClient(loop: environment.loop)
         let gateway = Gateway(
-            http: http, authenticator: foundation.authenticator, serviceToken: environment.serviceToken)
+            http: http, authenticator: foundation.authenticator, gate: gate, serviceToken: environment.serviceToken)
         for (name, url, routes) in [
             ("scheduler", settings[schedulerURL], SchedulerAPI.routes),
             ("cluster", settings[clusterURL], ClusterAPI.routes),
@@ -94,6 +124,9 @@ public enum WorkspaceService {
         }
         gateway.registerSparkPages(
             .init(name: "cluster", origin: try HTTPOrigin(settings[clusterURL]), routes: []), on: router)
+        door.registerPreflights(
+            of: (WorkspaceAPI.routes + SchedulerAPI.routes + ClusterAPI.routes + MonitoringAPI.routes)
+                .filter { !$0.isInternal }, on: router.http)
         let adminToken = settings[adminTokenFile]
         return [
             foundation.database.component,
@@ -107,7 +140,50 @@ public enum WorkspaceService {
                     let token = try AdminToken.read(adminToken)
                     try await foundation.tokens.setAdminToken(hash: Digest.sha256(token))
                 }),
+            Housekeeping(
+                audit: audit, tokens: foundation.tokens, retentionDays: settings[auditDays], loop: environment.loop
+            ).component,
             LifecycleComponent("gateway", drain: { _ in await http.close() }),
         ]
+    }
+
+    private static func makeGate(
+        _ environment: ServiceEnvironment, _ foundation: Foundation, _ http: HTTPClient
+    ) throws(HarbourError) -> AccessGate {
+        let settings = environment.configuration
+        let token = environment.serviceToken
+        return AccessGate(
+            people: foundation.directory, permissions: PermissionStore(pool: foundation.database.pool),
+            owners: UpstreamOwners(
+                clusters: try ServiceClient(
+                    http: http, baseURL: settings[clusterURL], token: token, service: "cluster"),
+                scheduler: try ServiceClient(
+                    http: http, baseURL: settings[schedulerURL], token: token, service: "scheduler")),
+            limits: CallerLimits(perSecond: settings[callsPerSecond]))
+    }
+
+    /// The routes that the service answers itself.
+    private static func registerOwn(
+        _ router: ServiceRouter, _ foundation: Foundation, _ gate: AccessGate, _ audit: AuditStore, secretKey: String?
+    ) {
+        let pool = foundation.database.pool
+        let tree = WorkspaceTree(pool: pool)
+        let passwords = PasswordSignIn(store: foundation.people)
+        WorkspaceHandlers(tree: tree, gate: gate).register(on: router)
+        SecretHandlers(store: SecretStore(pool: pool), gate: gate, key: secretKey).register(on: router)
+        SessionHandlers(
+            authenticator: foundation.authenticator, tokens: foundation.tokens, directory: foundation.directory,
+            passwords: passwords
+        ).register(on: router)
+        PeopleHandlers(
+            people: foundation.people, groups: GroupStore(pool: pool), directory: foundation.directory,
+            authenticator: foundation.authenticator, passwords: passwords, tree: tree
+        ).register(on: router)
+        TokenHandlers(
+            tokens: foundation.tokens, people: foundation.people, directory: foundation.directory,
+            authenticator: foundation.authenticator, passwords: passwords, access: foundation.access
+        ).register(on: router)
+        PermissionHandlers(gate: gate).register(on: router)
+        AuditHandlers(store: audit).register(on: router)
     }
 }

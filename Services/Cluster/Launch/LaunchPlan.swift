@@ -59,7 +59,8 @@ struct LaunchPlan: Sendable {
 
 extension ClusterController {
     /// The wish for the backend with everything filled in that the specification only names.
-    /// - Throws: `INVALID_PARAMETER_VALUE` for a secret or script that does not exist, `TEMPORARILY_UNAVAILABLE`.
+    /// - Throws: `INVALID_PARAMETER_VALUE` for a secret or script that does not exist or is not for the cluster's
+    ///   maker, `TEMPORARILY_UNAVAILABLE`.
     func complete(_ request: ProvisionRequest, _ spec: ClusterSpec) async throws(HarbourError) -> ProvisionRequest {
         var request = request
         var plan = LaunchPlan()
@@ -67,7 +68,8 @@ extension ClusterController {
         do throws(HarbourError) {
             let texts = request.spec.environment.mapValues { SecretText($0) }.filter { !$0.value.references.isEmpty }
             if !texts.isEmpty {
-                let values = try await workspace().secrets(Array(Set(texts.values.flatMap(\.references))))
+                let values = try await workspace().secrets(
+                    Array(Set(texts.values.flatMap(\.references))), for: row.creator)
                 for (name, text) in texts {
                     request.spec.environment[name] = nil
                     request.spec.secretEnvironment[name] = Secret(text.filled(values))
@@ -77,11 +79,12 @@ extension ClusterController {
             for (index, script) in (spec.initScripts ?? []).enumerated() {
                 let place = script.workspace?.destination
                 let name = script.name ?? place ?? script.file?.destination ?? "init script \(index + 1)"
-                let content = if let place { try await workspace().file(place) } else { script.content }
+                let content =
+                    if let place { try await workspace().file(place, for: row.creator) } else { script.content }
                 plan.scripts.append((name: name, content: content, file: script.file?.destination))
             }
         } catch {
-            guard error.code == .notFound || error.code == .invalidState else { throw error }
+            guard [.notFound, .invalidState, .permissionDenied].contains(error.code) else { throw error }
             throw HarbourError(.invalidParameter, error.message, cause: error)
         }
         if let file = plan.file { request.launch.files.append(file) }

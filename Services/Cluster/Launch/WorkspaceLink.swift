@@ -3,6 +3,7 @@ internal import EventLoop
 internal import HTTPClient
 internal import HarbourProtocol
 internal import ServiceClients
+internal import ServiceKit
 
 /// What the cluster service asks of the workspace: the values of secrets, and scripts that are kept there.
 struct WorkspaceLink: Sendable {
@@ -14,21 +15,28 @@ struct WorkspaceLink: Sendable {
         client = try ServiceClient(http: http, baseURL: url, token: token, service: "workspace")
     }
 
-    /// The values of secrets, by reference.
-    func secrets(_ references: [SecretReference]) async throws(HarbourError) -> [SecretReference: String] {
+    /// The values of secrets, by reference, as far as the user may use them.
+    func secrets(_ references: [SecretReference], for user: String) async throws(HarbourError) -> [SecretReference:
+        String]
+    {
         let answer = try await client.call(
             WorkspaceAPI.resolveSecrets, .init(body: ResolveSecrets(secrets: references)),
-            context: .within(.seconds(20)))
+            context: WorkspaceLink.context(user))
         var values: [SecretReference: String] = [:]
         for secret in answer.secrets { values[SecretReference(scope: secret.scope, key: secret.key)] = secret.value }
         return values
     }
 
-    /// The text of a file of the workspace.
-    func file(_ path: String) async throws(HarbourError) -> String {
+    /// The text of a file of the workspace that the user may see.
+    func file(_ path: String, for user: String) async throws(HarbourError) -> String {
         let file = try await client.call(
-            WorkspaceAPI.exportObject, .init(path: path), context: .within(.seconds(20)))
+            WorkspaceAPI.exportObject, .init(path: path), context: WorkspaceLink.context(user))
         return String(decoding: Base64.decode(file.content) ?? [], as: UTF8.self)
+    }
+
+    /// For a user, and for the service itself where a pool keeps a cluster ready that is nobody's.
+    private static func context(_ user: String) -> CallContext {
+        .within(.seconds(20), user: user == RequestContext.system ? nil : user)
     }
 
     func close() async { await http.close() }

@@ -20,13 +20,15 @@ struct WorkspaceTree: Sendable {
         return found.info
     }
 
-    /// A page of a folder; of a notebook or file, itself, as Databricks lists it.
+    /// A page of a folder; of a notebook or file, itself, as Databricks lists it. With a viewer, only what leads to
+    /// something of theirs.
     func list(
-        _ path: WorkspacePath, after place: (isLeaf: Bool, name: String)?, count: Int
+        _ path: WorkspacePath, after place: (isLeaf: Bool, name: String)?, count: Int,
+        visibleTo viewer: Principal? = nil
     ) async throws(HarbourError) -> [ObjectInfo] {
         let found = try await object(path)
         if found.objectType != .directory { return [found] }
-        return try await objects.list(path, after: place, count: count, on: pool).map(\.info)
+        return try await objects.list(path, after: place, count: count, visibleTo: viewer, on: pool).map(\.info)
     }
 
     func content(_ which: RevisionStore.Which) async throws(HarbourError) -> RevisionContent {

@@ -5,7 +5,7 @@ internal import HTTPServer
 internal import HarbourProtocol
 internal import ServiceKit
 
-/// The front door: every public route of the other services, under one origin and one sign-in.
+/// The front door: every public route of the other services, under one origin, one sign-in and one gate.
 ///
 /// A request goes on with its method, path, query and body, the service token in place of the user's, and the user's
 /// name. Bodies stream both ways, each side as fast as the other takes it.
@@ -19,6 +19,7 @@ struct Gateway: Sendable {
 
     let http: HTTPClient
     let authenticator: any Authenticator
+    let gate: AccessGate
     let serviceToken: String
 
     /// How long an answer may take to begin when the caller does not say.
@@ -41,10 +42,31 @@ struct Gateway: Sendable {
         _ request: HTTPRequest, _ route: EndpointRoute, to upstream: Upstream
     ) async throws(HarbourError) -> HTTPResponse {
         let caller = try await authenticator.authenticate(request)
+        let body = RequestBody(request, route)
+        try await gate.admit(caller, to: route, request, body: body)
         let target = request.query.map { "\(request.path)?\($0)" } ?? request.path
+        if let filter = ListFilter(of: route), let principal = try await gate.principal(caller),
+            !principal.isAdministrator
+        {
+            return try await list(filter, principal, target, request, route, to: upstream, caller)
+        }
+        let response = try await ask(upstream, route, target, request, body, caller)
+        if route == ClusterAPI.deleteCluster.route, response.status == 200 {
+            // A later cluster of that id is another one.
+            let id = request.parameters["cluster_id"]
+            gate.owners.forget(cluster: id)
+            try await gate.permissions.forget(id, .cluster)
+        }
+        return try await Gateway.answer(response)
+    }
+
+    private func ask(
+        _ upstream: Upstream, _ route: EndpointRoute, _ target: String, _ request: HTTPRequest, _ body: RequestBody,
+        _ caller: Caller
+    ) async throws(HarbourError) -> HTTPClientResponse {
         let outgoing = HTTPClientRequest(
             method: request.method, origin: upstream.origin, target: target, fields: fields(of: request, caller),
-            body: Gateway.body(of: request), isIdempotent: route.isIdempotent,
+            body: Gateway.body(of: request, body), isIdempotent: route.isIdempotent,
             serviceName: "The \(upstream.name) service")
         let deadline = request.deadline ?? (route.isStream ? nil : .now + Gateway.patience)
         let response = try await http.send(outgoing, deadline: deadline)
@@ -54,7 +76,40 @@ struct Gateway: Sendable {
                 "The \(upstream.name) service does not know the token of the workspace service. Give both the same "
                     + "HARBOUR_SERVICE_TOKEN.")
         }
-        return try await Gateway.answer(response)
+        return response
+    }
+
+    // MARK: Lists
+
+    /// How many pages of others' things are passed over for one answer; a longer way goes on with the token.
+    private static let pagesPassed = 10
+
+    /// A list as the caller may see it. Pages on which there is nothing to see are passed over.
+    private func list(
+        _ filter: ListFilter, _ principal: Principal, _ first: String, _ request: HTTPRequest,
+        _ route: EndpointRoute, to upstream: Upstream, _ caller: Caller
+    ) async throws(HarbourError) -> HTTPResponse {
+        var target = first
+        for page in 1... {
+            let response = try await ask(upstream, route, target, request, RequestBody(request, route), caller)
+            guard response.status == 200 else { return try await Gateway.answer(response) }
+            let bytes = try await response.body.collect(limit: Gateway.listBytes)
+            var document = try JSONValue(json: bytes, code: .badGateway)
+            let visible = try await filter.visible(document[filter.field]?.array ?? [], to: principal, gate)
+            document[filter.field] = .array(visible)
+            guard visible.isEmpty, page < Gateway.pagesPassed, let next = document["next_page_token"]?.string else {
+                return .json(document.encodedJSON())
+            }
+            target = Gateway.target(of: request, pageToken: next)
+        }
+        throw HarbourError(.internalError, "The list did not end.")
+    }
+
+    private static let listBytes = 64 << 20
+
+    private static func target(of request: HTTPRequest, pageToken: String) -> String {
+        let kept = (request.query ?? "").split(separator: "&").filter { !$0.hasPrefix("page_token=") }
+        return "\(request.path)?" + (kept.map(String.init) + ["page_token=\(pageToken)"]).joined(separator: "&")
     }
 
     // MARK: Pages
@@ -70,7 +125,9 @@ struct Gateway: Sendable {
                 router.name(route)
                 router.http.on(method, route.path, maxBodySize: route.maximumBodyBytes) {
                     (request, _) async throws -> HTTPResponse in
-                    try await forward(request, route, to: upstream)
+                    var response = try await forward(request, route, to: upstream)
+                    SparkPagePolicy.apply(to: &response, of: request, pages: pages)
+                    return response
                 }
             }
         }
@@ -88,8 +145,8 @@ struct Gateway: Sendable {
         return fields
     }
 
-    private static func body(of request: HTTPRequest) -> HTTPOutgoingBody {
-        if let bytes = request.body.completeBytes { return bytes.isEmpty ? .empty : .bytes(bytes) }
+    private static func body(of request: HTTPRequest, _ body: RequestBody) -> HTTPOutgoingBody {
+        if let bytes = body.loaded { return bytes.isEmpty ? .empty : .bytes(bytes) }
         return .stream { writer in
             for try await chunk in request.body { try await writer.write(chunk) }
         }

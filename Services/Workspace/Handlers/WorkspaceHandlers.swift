@@ -5,11 +5,9 @@ internal import ServiceKit
 /// The routes of the contract: decode, ask the tree, encode.
 struct WorkspaceHandlers: Sendable {
     let tree: WorkspaceTree
+    let gate: AccessGate
 
     func register(on router: ServiceRouter) {
-        router.on(WorkspaceAPI.getMe) { _, context in
-            Me(userName: context.userName, tokenName: context.caller.tokenName)
-        }
         router.on(WorkspaceAPI.getObject) { [tree] input, _ in
             try await tree.object(try WorkspacePath(input.path))
         }
@@ -79,15 +77,17 @@ struct WorkspaceHandlers: Sendable {
     }
 
     private func registerLists(on router: ServiceRouter) {
-        router.on(WorkspaceAPI.listObjects) { [tree] input, _ in
+        router.on(WorkspaceAPI.listObjects) { [tree, gate] input, context in
             let size = input.pageSize ?? 50
+            let path = try WorkspacePath(input.path)
+            let viewer = try await gate.viewer(context.caller, at: path)
             var place: (isLeaf: Bool, name: String)?
             if let text = input.pageToken {
                 let token = try PageToken(text, count: 2)
                 place = (try token.int64(0) != 0, try token.string(1))
             }
             // One more than asked for says whether there is another page.
-            var objects = try await tree.list(try WorkspacePath(input.path), after: place, count: size + 1)
+            var objects = try await tree.list(path, after: place, count: size + 1, visibleTo: viewer)
             guard objects.count > size else { return ObjectList(objects: objects) }
             objects.removeLast(objects.count - size)
             let next = try objects.last.map { last throws(HarbourError) in

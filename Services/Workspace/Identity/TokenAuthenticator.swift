@@ -4,7 +4,7 @@ internal import HTTPMessage
 internal import ServiceKit
 internal import Synchronization
 
-/// Lets in users with a token of theirs or a browser's session, and the other services with their token.
+/// Lets in users with a token of theirs, an access token or a browser's session, and the other services with their token.
 final class TokenAuthenticator: Authenticator {
     private struct Known {
         let caller: Caller
@@ -15,15 +15,25 @@ final class TokenAuthenticator: Authenticator {
     private static let memory = Duration.seconds(15)
     private static let memorySize = 10_000
 
+    /// What a caller's `tokenName` is with an access token.
+    static let accessTokenName = "access token"
+
     private let services: ServiceTokenAuthenticator
     private let tokens: TokenStore
+    private let access: AccessTokens
+    private let people: PeopleStore
     /// What browsers' sessions are signed with.
     let keys: SessionCookie.Keys
     private let known = Mutex<[[UInt8]: Known]>([:])
 
-    init(services: ServiceTokenAuthenticator, tokens: TokenStore, keys: SessionCookie.Keys) {
+    init(
+        services: ServiceTokenAuthenticator, tokens: TokenStore, people: PeopleStore, access: AccessTokens,
+        keys: SessionCookie.Keys
+    ) {
         self.services = services
         self.tokens = tokens
+        self.people = people
+        self.access = access
         self.keys = keys
     }
 
@@ -38,9 +48,15 @@ final class TokenAuthenticator: Authenticator {
         if services.accepts(shown) {
             return Caller(user: try ServiceTokenAuthenticator.user(of: request), isService: true)
         }
-        guard let caller = try await caller(ofHash: Digest.sha256(shown)) else { throw BearerToken.refused }
+        let caller =
+            AccessTokens.isOne(shown)
+            ? try await self.caller(ofAccessToken: shown) : try await self.caller(ofHash: Digest.sha256(shown))
+        guard let caller else { throw BearerToken.refused }
         return caller
     }
+
+    /// Forgets whom it has seen, because a token was revoked or a user changed. Other replicas do within their memory.
+    func forget() { known.withLock { $0.removeAll() } }
 
     /// The browser's session, if it has one whose token is still valid.
     func session(of request: HTTPRequest) async throws(HarbourError) -> SessionCookie? {
@@ -51,16 +67,36 @@ final class TokenAuthenticator: Authenticator {
     /// Whose token has this hash: from memory when it was seen a moment ago, so that a busy page does not ask the
     /// database for every request.
     func caller(ofHash hash: [UInt8]) async throws(HarbourError) -> Caller? {
-        let now = MonotonicTime.now
-        if let known = known.withLock({ $0[hash] }), known.until > now { return known.caller }
+        if let caller = remembered(hash) { return caller }
         guard let owner = try await tokens.owner(ofHash: hash) else {
             known.withLock { $0[hash] = nil }
             return nil
         }
-        let caller = Caller(user: owner.user, tokenName: owner.tokenName)
+        return remember(Caller(user: owner.user, tokenName: owner.tokenName), hash, until: owner.expires)
+    }
+
+    /// Whom an access token stands for: somebody whose credentials have not changed since.
+    private func caller(ofAccessToken shown: [UInt8]) async throws(HarbourError) -> Caller? {
+        guard let claims = access.read(shown) else { return nil }
+        let hash = Digest.sha256(shown)
+        if let caller = remembered(hash) { return caller }
+        guard let credentials = try await people.credentials(of: claims.user), credentials.isActive,
+            credentials.version == claims.credentialsVersion
+        else { return nil }
+        return remember(Caller(user: claims.user, tokenName: TokenAuthenticator.accessTokenName), hash)
+    }
+
+    private func remembered(_ hash: [UInt8]) -> Caller? {
+        guard let known = known.withLock({ $0[hash] }), known.until > .now else { return nil }
+        return known.caller
+    }
+
+    private func remember(_ caller: Caller, _ hash: [UInt8], until end: Timestamp? = nil) -> Caller {
+        let left = end.map { $0 - .now } ?? TokenAuthenticator.memory
+        let until = MonotonicTime.now + min(left, TokenAuthenticator.memory)
         known.withLock { known in
             if known.count >= TokenAuthenticator.memorySize { known.removeAll() }
-            known[hash] = Known(caller: caller, until: now + TokenAuthenticator.memory)
+            known[hash] = Known(caller: caller, until: until)
         }
         return caller
     }

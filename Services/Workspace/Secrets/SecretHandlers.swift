@@ -7,11 +7,13 @@ internal import ServiceKit
 struct SecretHandlers: Sendable {
     private static let purpose = "secrets 1"
     private let store: SecretStore
+    private let gate: AccessGate
     /// Nil without a key: then no secret can be kept.
     private let box: SealedBox?
 
-    init(store: SecretStore, key: String?) {
+    init(store: SecretStore, gate: AccessGate, key: String?) {
         self.store = store
+        self.gate = gate
         box = key.map { SealedBox(key: derivedKey(from: Array($0.utf8), purpose: SecretHandlers.purpose)) }
     }
 
@@ -22,11 +24,15 @@ struct SecretHandlers: Sendable {
             try await store.createScope(input.body.scope, by: context.userName)
             return Empty()
         }
-        router.on(WorkspaceAPI.deleteSecretScope) { [store] input, _ in
+        router.on(WorkspaceAPI.deleteSecretScope) { [store, gate] input, _ in
             try await store.deleteScope(input.body.scope)
+            // A later scope of that name is another one.
+            try await gate.permissions.forget(input.body.scope, .scope)
             return Empty()
         }
-        router.on(WorkspaceAPI.listSecretScopes) { [store] _, _ in SecretScopeList(scopes: try await store.scopes()) }
+        router.on(WorkspaceAPI.listSecretScopes) { [self] _, context in
+            SecretScopeList(scopes: try await visibleScopes(to: context.caller))
+        }
         router.on(WorkspaceAPI.putSecret) { [self] input, context in
             let (scope, key) = (input.body.scope, input.body.key)
             try SecretHandlers.check(scope, "scope")
@@ -54,6 +60,13 @@ struct SecretHandlers: Sendable {
             }
             return ResolvedSecrets(secrets: secrets)
         }
+    }
+
+    private func visibleScopes(to caller: Caller) async throws -> [SecretScope] {
+        let scopes = try await store.scopes()
+        guard let principal = try await gate.principal(caller), !principal.isAdministrator else { return scopes }
+        let given = try await gate.permissions.levels(principal, on: scopes.map(\.name), .scope)
+        return scopes.filter { $0.creatorUserName == principal.userName || given[$0.name] != nil }
     }
 
     private func usable() throws(HarbourError) -> SealedBox {

@@ -67,8 +67,9 @@ struct ObjectStore: Sendable {
     ) async throws(HarbourError) -> StoredObject? {
         let rows = try await transaction.query(
             """
-            INSERT INTO objects (path, folder, name, kind, created_at, modified_at, modified_by)
-            VALUES (\(path.text), \(path.folder?.text ?? ""), \(path.name), \(kind.rawValue), \(time), \(time), \(user))
+            INSERT INTO objects (path, folder, name, kind, created_at, modified_at, modified_by, owner)
+            VALUES (\(path.text), \(path.folder?.text ?? ""), \(path.name), \(kind.rawValue), \(time), \(time), \(user),
+                \(user))
             ON CONFLICT (path) WHERE deleted_at IS NULL DO NOTHING
             RETURNING \(StoredObject.columns)
             """)
@@ -91,11 +92,18 @@ struct ObjectStore: Sendable {
 
     /// Up to `count` entries of a folder, folders first, after a place in that order.
     func list(
-        _ folder: WorkspacePath, after place: (isLeaf: Bool, name: String)?, count: Int,
+        _ folder: WorkspacePath, after place: (isLeaf: Bool, name: String)?, count: Int, visibleTo viewer: Principal?,
         on runner: some StatementRunner
     ) async throws(HarbourError) -> [StoredObject] {
         var condition: SQL = "folder = \(folder.text) AND deleted_at IS NULL"
         if let place { condition = "\(condition) AND (is_leaf, name) > (\(place.isLeaf), \(place.name))" }
+        if let viewer {
+            let start = Int32(folder.prefix.unicodeScalars.count + 1)
+            condition = """
+                \(condition) AND name IN (SELECT split_part(substr(v.path, \(start)), '/', 1)
+                    FROM (\(PermissionStore.visible(to: viewer, below: folder))) AS v)
+                """
+        }
         let rows = try await runner.query(
             """
             SELECT \(StoredObject.columns) FROM objects WHERE \(condition) ORDER BY is_leaf, name LIMIT \(Int64(count))

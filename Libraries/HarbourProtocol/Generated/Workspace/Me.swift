@@ -10,11 +10,26 @@ public struct Me: JSONCodable, Sendable, Hashable {
     public var userName: String
     /// Which token was shown.
     public var tokenName: Optional<String>
+    /// What a user may do at most: VIEWER looks, USER makes and runs things too, ADMIN may do everything.
+    public var role: Optional<UserRole>
+    /// For people.
+    public var displayName: Optional<String>
+    /// The groups the user is in.
+    public var groups: Optional<[String]>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(userName: String, tokenName: String? = nil) {
+    public init(
+        userName: String,
+        tokenName: String? = nil,
+        role: UserRole? = nil,
+        displayName: String? = nil,
+        groups: [String]? = nil
+    ) {
         self.userName = userName
         self.tokenName = tokenName
+        self.role = role
+        self.displayName = displayName
+        self.groups = groups
     }
 
     /// Writes an object.
@@ -26,6 +41,18 @@ public struct Me: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"token_name\":")
             writer.value(tokenName)
         }
+        if let role {
+            writer.key(quoted: "\"role\":")
+            role.encode(to: &writer)
+        }
+        if let displayName {
+            writer.key(quoted: "\"display_name\":")
+            writer.value(displayName)
+        }
+        if let groups {
+            writer.key(quoted: "\"groups\":")
+            groups.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -33,12 +60,18 @@ public struct Me: JSONCodable, Sendable, Hashable {
     public init(from reader: inout JSONReader) throws(JSONError) {
         var userName: String?
         var tokenName: String?
-        var fields = JSONFields("\u{c}\"user_name\":\u{d}\"token_name\":")
+        var role: UserRole?
+        var displayName: String?
+        var groups: [String]?
+        var fields = JSONFields("\u{c}\"user_name\":\u{d}\"token_name\":\u{7}\"role\":\u{f}\"display_name\":\u{9}\"groups\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: userName = try reader.string()
                 case 1: if try !reader.null() { tokenName = try reader.string() }
+                case 2: if try !reader.null() { role = try UserRole(from: &reader) }
+                case 3: if try !reader.null() { displayName = try reader.string() }
+                case 4: if try !reader.null() { groups = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() } }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -46,5 +79,8 @@ public struct Me: JSONCodable, Sendable, Hashable {
         guard let userName = consume userName else { throw reader.missingField("user_name") }
         self.userName = consume userName
         self.tokenName = consume tokenName
+        self.role = role
+        self.displayName = consume displayName
+        self.groups = consume groups
     }
 }

@@ -12,12 +12,15 @@ public struct Session: JSONCodable, Sendable, Hashable {
     public var csrfToken: String
     /// When the cookie ends, milliseconds since 1970 UTC.
     public var expiresTime: Timestamp
+    /// What a user may do at most: VIEWER looks, USER makes and runs things too, ADMIN may do everything.
+    public var role: Optional<UserRole>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(userName: String, csrfToken: String, expiresTime: Timestamp) {
+    public init(userName: String, csrfToken: String, expiresTime: Timestamp, role: UserRole? = nil) {
         self.userName = userName
         self.csrfToken = csrfToken
         self.expiresTime = expiresTime
+        self.role = role
     }
 
     /// Writes an object.
@@ -29,6 +32,10 @@ public struct Session: JSONCodable, Sendable, Hashable {
         writer.value(csrfToken)
         writer.key(quoted: "\"expires_time\":")
         writer.value(expiresTime.milliseconds)
+        if let role {
+            writer.key(quoted: "\"role\":")
+            role.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -37,13 +44,15 @@ public struct Session: JSONCodable, Sendable, Hashable {
         var userName: String?
         var csrfToken: String?
         var expiresTime: Timestamp?
-        var fields = JSONFields("\u{c}\"user_name\":\u{d}\"csrf_token\":\u{f}\"expires_time\":")
+        var role: UserRole?
+        var fields = JSONFields("\u{c}\"user_name\":\u{d}\"csrf_token\":\u{f}\"expires_time\":\u{7}\"role\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: userName = try reader.string()
                 case 1: csrfToken = try reader.string()
                 case 2: expiresTime = try Timestamp(from: &reader)
+                case 3: if try !reader.null() { role = try UserRole(from: &reader) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -54,5 +63,6 @@ public struct Session: JSONCodable, Sendable, Hashable {
         self.userName = consume userName
         self.csrfToken = consume csrfToken
         self.expiresTime = expiresTime
+        self.role = role
     }
 }

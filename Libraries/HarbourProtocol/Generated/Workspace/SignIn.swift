@@ -4,37 +4,58 @@
 
 public import Core
 
-/// What a browser shows to be signed in.
+/// Somebody who signs in: with a token, or with a name and a password.
 public struct SignIn: JSONCodable, Sendable, Hashable {
     /// A token of the user's. 1 to 4096 characters.
-    public var token: String
+    public var token: Optional<String>
+    /// With the password. 1 to 128 characters.
+    public var userName: Optional<String>
+    /// The user's password. 1 to 256 characters.
+    public var password: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(token: String) {
+    public init(token: String? = nil, userName: String? = nil, password: String? = nil) {
         self.token = token
+        self.userName = userName
+        self.password = password
     }
 
     /// Writes an object.
     public func encode(to writer: inout JSONWriter) {
         writer.beginObject()
-        writer.key(quoted: "\"token\":")
-        writer.value(token)
+        if let token {
+            writer.key(quoted: "\"token\":")
+            writer.value(token)
+        }
+        if let userName {
+            writer.key(quoted: "\"user_name\":")
+            writer.value(userName)
+        }
+        if let password {
+            writer.key(quoted: "\"password\":")
+            writer.value(password)
+        }
         writer.endObject()
     }
 
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var token: String?
-        var fields = JSONFields("\u{8}\"token\":")
+        var userName: String?
+        var password: String?
+        var fields = JSONFields("\u{8}\"token\":\u{c}\"user_name\":\u{b}\"password\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
-                case 0: token = try reader.string(length: 1...4096)
+                case 0: if try !reader.null() { token = try reader.string(length: 1...4096) }
+                case 1: if try !reader.null() { userName = try reader.string(length: 1...128) }
+                case 2: if try !reader.null() { password = try reader.string(length: 1...256) }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
-        guard let token = consume token else { throw reader.missingField("token") }
         self.token = consume token
+        self.userName = consume userName
+        self.password = consume password
     }
 }

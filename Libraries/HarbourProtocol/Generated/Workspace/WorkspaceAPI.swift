@@ -40,6 +40,176 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Make a user or a service account. `POST /api/v1/users`.
+    public static let createUser = Endpoint<CreateUserInput, User>(
+        EndpointRoute(
+            service: "workspace", operationID: "createUser",
+            method: .post, path: "/api/v1/users",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// List the users by name. `GET /api/v1/users`.
+    public static let listUsers = Endpoint<ListUsersInput, UserList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listUsers",
+            method: .get, path: "/api/v1/users",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Show a user. `GET /api/v1/users/{user_name}`.
+    public static let getUser = Endpoint<GetUserInput, User>(
+        EndpointRoute(
+            service: "workspace", operationID: "getUser",
+            method: .get, path: "/api/v1/users/{user_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Change a user; what is left out stays. `PATCH /api/v1/users/{user_name}`.
+    public static let editUser = Endpoint<EditUserInput, User>(
+        EndpointRoute(
+            service: "workspace", operationID: "editUser",
+            method: .patch, path: "/api/v1/users/{user_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Shut a user out for good: tokens, groups and permissions go, what the user made stays. `DELETE
+    /// /api/v1/users/{user_name}`.
+    public static let deleteUser = Endpoint<DeleteUserInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "deleteUser",
+            method: .delete, path: "/api/v1/users/{user_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Set a password; it ends every session and access token of the user. `PUT /api/v1/users/{user_name}/password`.
+    public static let setPassword = Endpoint<SetPasswordInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "setPassword",
+            method: .put, path: "/api/v1/users/{user_name}/password",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 8192)
+    )
+
+    /// Make a group. `POST /api/v1/groups`.
+    public static let createGroup = Endpoint<CreateGroupInput, Group>(
+        EndpointRoute(
+            service: "workspace", operationID: "createGroup",
+            method: .post, path: "/api/v1/groups",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// List the groups by name. `GET /api/v1/groups`.
+    public static let listGroups = Endpoint<ListGroupsInput, GroupList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listGroups",
+            method: .get, path: "/api/v1/groups",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Show a group. `GET /api/v1/groups/{group_name}`.
+    public static let getGroup = Endpoint<GetGroupInput, Group>(
+        EndpointRoute(
+            service: "workspace", operationID: "getGroup",
+            method: .get, path: "/api/v1/groups/{group_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Delete a group with its permissions. `DELETE /api/v1/groups/{group_name}`.
+    public static let deleteGroup = Endpoint<DeleteGroupInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "deleteGroup",
+            method: .delete, path: "/api/v1/groups/{group_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Put a user into a group. `PUT /api/v1/groups/{group_name}/members/{user_name}`.
+    public static let addGroupMember = Endpoint<AddGroupMemberInput, Group>(
+        EndpointRoute(
+            service: "workspace", operationID: "addGroupMember",
+            method: .put, path: "/api/v1/groups/{group_name}/members/{user_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Take a user out of a group. `DELETE /api/v1/groups/{group_name}/members/{user_name}`.
+    public static let removeGroupMember = Endpoint<RemoveGroupMemberInput, Group>(
+        EndpointRoute(
+            service: "workspace", operationID: "removeGroupMember",
+            method: .delete, path: "/api/v1/groups/{group_name}/members/{user_name}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Make a personal access token; its value is shown this once. `POST /api/v1/token/create`.
+    public static let createToken = Endpoint<CreateTokenInput, CreatedToken>(
+        EndpointRoute(
+            service: "workspace", operationID: "createToken",
+            method: .post, path: "/api/v1/token/create",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// List tokens, one's own or as an administrator another's. `GET /api/v1/token/list`.
+    public static let listTokens = Endpoint<ListTokensInput, TokenList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listTokens",
+            method: .get, path: "/api/v1/token/list",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Revoke a token. `POST /api/v1/token/delete`.
+    public static let revokeToken = Endpoint<RevokeTokenInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "revokeToken",
+            method: .post, path: "/api/v1/token/delete",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Get an access token (JWT) for a password, or for the token of this request. `POST /api/v1/token/access`.
+    public static let createAccessToken = Endpoint<CreateAccessTokenInput, AccessToken>(
+        EndpointRoute(
+            service: "workspace", operationID: "createAccessToken",
+            method: .post, path: "/api/v1/token/access",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 8192)
+    )
+
+    /// Show who may do what with an object. `GET /api/v1/permissions/{object_type}/{object_id}`.
+    public static let getPermissions = Endpoint<GetPermissionsInput, ObjectPermissions>(
+        EndpointRoute(
+            service: "workspace", operationID: "getPermissions",
+            method: .get, path: "/api/v1/permissions/{object_type}/{object_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Replace the permissions that were given on an object. `PUT /api/v1/permissions/{object_type}/{object_id}`.
+    public static let setPermissions = Endpoint<SetPermissionsInput, ObjectPermissions>(
+        EndpointRoute(
+            service: "workspace", operationID: "setPermissions",
+            method: .put, path: "/api/v1/permissions/{object_type}/{object_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Give more permissions on an object, in place of those of the same users and groups. `PATCH
+    /// /api/v1/permissions/{object_type}/{object_id}`.
+    public static let updatePermissions = Endpoint<UpdatePermissionsInput, ObjectPermissions>(
+        EndpointRoute(
+            service: "workspace", operationID: "updatePermissions",
+            method: .patch, path: "/api/v1/permissions/{object_type}/{object_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List the permission levels of an object. `GET /api/v1/permissions/{object_type}/{object_id}/permissionLevels`.
+    public static let getPermissionLevels = Endpoint<GetPermissionLevelsInput, PermissionLevels>(
+        EndpointRoute(
+            service: "workspace", operationID: "getPermissionLevels",
+            method: .get, path: "/api/v1/permissions/{object_type}/{object_id}/permissionLevels",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List what was done, newest first; for administrators. `GET /api/v1/audit/events`.
+    public static let listAuditEvents = Endpoint<ListAuditEventsInput, AuditEventList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listAuditEvents",
+            method: .get, path: "/api/v1/audit/events",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Put a notebook or file into the tree. `POST /api/v1/workspace/import`.
     public static let importObject = Endpoint<ImportObjectInput, ObjectInfo>(
         EndpointRoute(
@@ -190,6 +360,27 @@ public enum WorkspaceAPI {
         createSession.route,
         getSession.route,
         deleteSession.route,
+        createUser.route,
+        listUsers.route,
+        getUser.route,
+        editUser.route,
+        deleteUser.route,
+        setPassword.route,
+        createGroup.route,
+        listGroups.route,
+        getGroup.route,
+        deleteGroup.route,
+        addGroupMember.route,
+        removeGroupMember.route,
+        createToken.route,
+        listTokens.route,
+        revokeToken.route,
+        createAccessToken.route,
+        getPermissions.route,
+        setPermissions.route,
+        updatePermissions.route,
+        getPermissionLevels.route,
+        listAuditEvents.route,
         importObject.route,
         exportObject.route,
         listObjects.route,

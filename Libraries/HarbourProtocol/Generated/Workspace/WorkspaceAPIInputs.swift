@@ -95,6 +95,663 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `createUser` is asked with.
+    public struct CreateUserInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CreateUser
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CreateUser) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/users")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `listUsers` is asked with.
+    public struct ListUsersInput: EndpointInput, Hashable {
+        /// How many at most; 100 when absent.
+        public var pageSize: Int?
+        /// next_page_token of the page before.
+        public var pageToken: String?
+
+        /// Makes an input; what is left out is not sent.
+        public init(pageSize: Int? = nil, pageToken: String? = nil) {
+            self.pageSize = pageSize
+            self.pageToken = pageToken
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/users")
+            request.query("page_size", pageSize)
+            request.query("page_token", pageToken)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["page_size", "page_token"])
+            pageSize = try request.query("page_size")?.int(in: 1...1000)
+            pageToken = try request.query("page_token")?.string(length: 0...512)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getUser` is asked with.
+    public struct GetUserInput: EndpointInput, Hashable {
+        /// The user.
+        public var userName: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(userName: String) {
+            self.userName = userName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/users")
+            request.segment(userName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            userName = try request.path("user_name").string(length: 1...128)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `editUser` is asked with.
+    public struct EditUserInput: EndpointInput, Hashable {
+        /// The user.
+        public var userName: String
+        /// The body.
+        public var body: EditUser
+
+        /// Makes an input; what is left out is not sent.
+        public init(userName: String, body: EditUser) {
+            self.userName = userName
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/users")
+            request.segment(userName)
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            userName = try request.path("user_name").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `deleteUser` is asked with.
+    public struct DeleteUserInput: EndpointInput, Hashable {
+        /// The user.
+        public var userName: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(userName: String) {
+            self.userName = userName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/users")
+            request.segment(userName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            userName = try request.path("user_name").string(length: 1...128)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `setPassword` is asked with.
+    public struct SetPasswordInput: EndpointInput, Hashable {
+        /// The user.
+        public var userName: String
+        /// The body.
+        public var body: SetPassword
+
+        /// Makes an input; what is left out is not sent.
+        public init(userName: String, body: SetPassword) {
+            self.userName = userName
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/users")
+            request.segment(userName)
+            request.literal("/password")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            userName = try request.path("user_name").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `createGroup` is asked with.
+    public struct CreateGroupInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CreateGroup
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CreateGroup) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/groups")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `listGroups` is asked with.
+    public struct ListGroupsInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/groups")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getGroup` is asked with.
+    public struct GetGroupInput: EndpointInput, Hashable {
+        /// The group.
+        public var groupName: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(groupName: String) {
+            self.groupName = groupName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/groups")
+            request.segment(groupName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            groupName = try request.path("group_name").string(length: 1...128)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `deleteGroup` is asked with.
+    public struct DeleteGroupInput: EndpointInput, Hashable {
+        /// The group.
+        public var groupName: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(groupName: String) {
+            self.groupName = groupName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/groups")
+            request.segment(groupName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            groupName = try request.path("group_name").string(length: 1...128)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `addGroupMember` is asked with.
+    public struct AddGroupMemberInput: EndpointInput, Hashable {
+        /// The group.
+        public var groupName: String
+        /// The user.
+        public var userName: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(groupName: String, userName: String) {
+            self.groupName = groupName
+            self.userName = userName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/groups")
+            request.segment(groupName)
+            request.literal("/members")
+            request.segment(userName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            groupName = try request.path("group_name").string(length: 1...128)
+            userName = try request.path("user_name").string(length: 1...128)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `removeGroupMember` is asked with.
+    public struct RemoveGroupMemberInput: EndpointInput, Hashable {
+        /// The group.
+        public var groupName: String
+        /// The user.
+        public var userName: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(groupName: String, userName: String) {
+            self.groupName = groupName
+            self.userName = userName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/groups")
+            request.segment(groupName)
+            request.literal("/members")
+            request.segment(userName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            groupName = try request.path("group_name").string(length: 1...128)
+            userName = try request.path("user_name").string(length: 1...128)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `createToken` is asked with.
+    public struct CreateTokenInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CreateToken
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CreateToken) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/token")
+            request.literal("/create")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `listTokens` is asked with.
+    public struct ListTokensInput: EndpointInput, Hashable {
+        /// Whose; one's own when absent.
+        public var userName: String?
+
+        /// Makes an input; what is left out is not sent.
+        public init(userName: String? = nil) {
+            self.userName = userName
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/token")
+            request.literal("/list")
+            request.query("user_name", userName)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["user_name"])
+            userName = try request.query("user_name")?.string(length: 1...128)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `revokeToken` is asked with.
+    public struct RevokeTokenInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: RevokeToken
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: RevokeToken) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/token")
+            request.literal("/delete")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `createAccessToken` is asked with.
+    public struct CreateAccessTokenInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: RequestAccessToken
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: RequestAccessToken) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/token")
+            request.literal("/access")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getPermissions` is asked with.
+    public struct GetPermissionsInput: EndpointInput, Hashable {
+        /// clusters, jobs, directories, notebooks, files or secret-scopes.
+        public var objectType: String
+        /// Its id; the name of a scope.
+        public var objectID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(objectType: String, objectID: String) {
+            self.objectType = objectType
+            self.objectID = objectID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/permissions")
+            request.segment(objectType)
+            request.segment(objectID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            objectType = try request.path("object_type").string(length: 1...32)
+            objectID = try request.path("object_id").string(length: 1...256)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `setPermissions` is asked with.
+    public struct SetPermissionsInput: EndpointInput, Hashable {
+        /// clusters, jobs, directories, notebooks, files or secret-scopes.
+        public var objectType: String
+        /// Its id; the name of a scope.
+        public var objectID: String
+        /// The body.
+        public var body: ChangePermissions
+
+        /// Makes an input; what is left out is not sent.
+        public init(objectType: String, objectID: String, body: ChangePermissions) {
+            self.objectType = objectType
+            self.objectID = objectID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/permissions")
+            request.segment(objectType)
+            request.segment(objectID)
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            objectType = try request.path("object_type").string(length: 1...32)
+            objectID = try request.path("object_id").string(length: 1...256)
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `updatePermissions` is asked with.
+    public struct UpdatePermissionsInput: EndpointInput, Hashable {
+        /// clusters, jobs, directories, notebooks, files or secret-scopes.
+        public var objectType: String
+        /// Its id; the name of a scope.
+        public var objectID: String
+        /// The body.
+        public var body: ChangePermissions
+
+        /// Makes an input; what is left out is not sent.
+        public init(objectType: String, objectID: String, body: ChangePermissions) {
+            self.objectType = objectType
+            self.objectID = objectID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/permissions")
+            request.segment(objectType)
+            request.segment(objectID)
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            objectType = try request.path("object_type").string(length: 1...32)
+            objectID = try request.path("object_id").string(length: 1...256)
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getPermissionLevels` is asked with.
+    public struct GetPermissionLevelsInput: EndpointInput, Hashable {
+        /// clusters, jobs, directories, notebooks, files or secret-scopes.
+        public var objectType: String
+        /// Its id; the name of a scope.
+        public var objectID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(objectType: String, objectID: String) {
+            self.objectType = objectType
+            self.objectID = objectID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/permissions")
+            request.segment(objectType)
+            request.segment(objectID)
+            request.literal("/permissionLevels")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            objectType = try request.path("object_type").string(length: 1...32)
+            objectID = try request.path("object_id").string(length: 1...256)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `listAuditEvents` is asked with.
+    public struct ListAuditEventsInput: EndpointInput, Hashable {
+        /// How many at most; 100 when absent.
+        public var pageSize: Int?
+        /// next_page_token of the page before.
+        public var pageToken: String?
+        /// Only what this user did.
+        public var userName: String?
+        /// Only this operation, such as deleteObject.
+        public var action: String?
+        /// Only from this time on, milliseconds since 1970 UTC.
+        public var since: Int64?
+        /// Only what was refused or failed.
+        public var refusedOnly: Bool?
+
+        /// Makes an input; what is left out is not sent.
+        public init(
+            pageSize: Int? = nil,
+            pageToken: String? = nil,
+            userName: String? = nil,
+            action: String? = nil,
+            since: Int64? = nil,
+            refusedOnly: Bool? = nil
+        ) {
+            self.pageSize = pageSize
+            self.pageToken = pageToken
+            self.userName = userName
+            self.action = action
+            self.since = since
+            self.refusedOnly = refusedOnly
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/audit")
+            request.literal("/events")
+            request.query("page_size", pageSize)
+            request.query("page_token", pageToken)
+            request.query("user_name", userName)
+            request.query("action", action)
+            request.query("since", since)
+            request.query("refused_only", refusedOnly)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["page_size", "page_token", "user_name", "action", "since", "refused_only"])
+            pageSize = try request.query("page_size")?.int(in: 1...1000)
+            pageToken = try request.query("page_token")?.string(length: 0...512)
+            userName = try request.query("user_name")?.string(length: 1...128)
+            action = try request.query("action")?.string(length: 1...64)
+            since = try request.query("since")?.int64()
+            refusedOnly = try request.query("refused_only")?.bool()
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `importObject` is asked with.
     public struct ImportObjectInput: EndpointInput, Hashable {
         /// The body.

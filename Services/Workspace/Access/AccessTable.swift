@@ -1,0 +1,162 @@
+internal import HarbourProtocol
+
+/// What each operation that the front door serves asks of its caller: the one place where this is written.
+///
+/// An operation that is not in it is for administrators alone, and a test fails until it is.
+enum AccessTable {
+    static func rule(of route: EndpointRoute) -> AccessRule {
+        rules["\(route.service).\(route.operationID)"] ?? .administrators
+    }
+
+    static let rules: [String: AccessRule] =
+        workspace.merging(cluster) { first, _ in first }.merging(scheduler) { first, _ in first }
+        .merging(monitoring) { first, _ in first }
+
+    // MARK: Workspace
+
+    private static let workspace: [String: AccessRule] = [
+        // People. Names are for everybody, because things are shared with them.
+        "workspace.getMe": .signedIn,
+        "workspace.createSession": .everybody,
+        "workspace.getSession": .everybody,
+        "workspace.deleteSession": .everybody,
+        "workspace.createUser": .administrators,
+        "workspace.listUsers": .signedIn,
+        "workspace.getUser": .signedIn,
+        "workspace.editUser": .administrators,
+        "workspace.deleteUser": .administrators,
+        "workspace.setPassword": .needs(.manage, .oneself(.parameter("user_name"))),
+        "workspace.createGroup": .administrators,
+        "workspace.listGroups": .signedIn,
+        "workspace.getGroup": .signedIn,
+        "workspace.deleteGroup": .administrators,
+        "workspace.addGroupMember": .administrators,
+        "workspace.removeGroupMember": .administrators,
+        "workspace.createToken": .needs(.manage, .oneself(.body("user_name"))),
+        "workspace.listTokens": .needs(.manage, .oneself(.query("user_name"))),
+        // Whose token it is, the handler has to look up.
+        "workspace.revokeToken": .signedIn,
+        "workspace.createAccessToken": .everybody,
+        "workspace.listAuditEvents": .administrators,
+        // Permissions.
+        "workspace.getPermissions": .needs(.view, .permissionsObject),
+        "workspace.setPermissions": .needs(.manage, .permissionsObject),
+        "workspace.updatePermissions": .needs(.manage, .permissionsObject),
+        "workspace.getPermissionLevels": .needs(.view, .permissionsObject),
+        // The tree.
+        "workspace.importObject": .needs(.edit, .path(.body("path"))),
+        "workspace.exportObject": .needs(.view, .path(.query("path"))),
+        "workspace.listObjects": .needs(.view, .passage(.query("path"))),
+        "workspace.getObject": .needs(.view, .passage(.query("path"))),
+        "workspace.makeDirectories": .needs(.edit, .path(.body("path"))),
+        "workspace.deleteObject": .needs(.manage, .path(.body("path"))),
+        "workspace.moveObject": .needs(.manage, .path(.body("source_path"))).and(
+            .edit, .path(.body("destination_path"))),
+        "workspace.getNotebook": .needs(.view, .notebook(.parameter("notebook_id"))),
+        "workspace.listRevisions": .needs(.view, .notebook(.parameter("notebook_id"))),
+        "workspace.readContent": AccessRule(audience: .services).and(.view, .path(.query("path"))),
+        "workspace.readRevision": .services,
+        // Secrets.
+        "workspace.createSecretScope": .members,
+        "workspace.deleteSecretScope": .needs(.manage, .scope(.body("scope"))),
+        "workspace.listSecretScopes": .signedIn,
+        "workspace.putSecret": .needs(.edit, .scope(.body("scope"))),
+        "workspace.deleteSecret": .needs(.edit, .scope(.body("scope"))),
+        "workspace.listSecrets": .needs(.view, .scope(.query("scope"))),
+        "workspace.resolveSecrets": AccessRule(audience: .services).and(.view, .secretReferences),
+    ]
+
+    // MARK: Clusters
+
+    private static func cluster(_ level: AccessLevel) -> AccessRule {
+        .needs(level, .cluster(.parameter("cluster_id")))
+    }
+
+    private static let cluster: [String: AccessRule] = [
+        "cluster.createCluster": .members,
+        "cluster.listClusters": .signedIn,
+        "cluster.getCluster": cluster(.view),
+        "cluster.watchCluster": cluster(.view),
+        "cluster.listClusterEvents": cluster(.view),
+        "cluster.streamClusterLogs": cluster(.view),
+        "cluster.listClusterLogs": cluster(.view),
+        "cluster.startCluster": cluster(.edit),
+        "cluster.restartCluster": cluster(.edit),
+        "cluster.terminateCluster": cluster(.edit),
+        "cluster.deleteCluster": cluster(.manage),
+        "cluster.resizeCluster": cluster(.manage),
+        "cluster.editCluster": cluster(.manage),
+        "cluster.pinCluster": cluster(.manage),
+        "cluster.unpinCluster": cluster(.manage),
+        // What runs on it, and what that put out.
+        "cluster.createContext": cluster(.run),
+        "cluster.listContexts": cluster(.run),
+        "cluster.getContext": cluster(.run),
+        "cluster.deleteContext": cluster(.run),
+        "cluster.executeCommand": cluster(.run),
+        "cluster.getCommand": cluster(.run),
+        "cluster.cancelCommand": cluster(.run),
+        "cluster.streamCommandEvents": cluster(.run),
+        "cluster.runCommand": cluster(.run),
+        "cluster.readCommandOverflow": cluster(.run),
+        "cluster.getSparkPage": cluster(.run),
+        "cluster.postSparkPage": cluster(.run),
+        "cluster.installLibraries": .needs(.manage, .cluster(.body("cluster_id"))),
+        "cluster.uninstallLibraries": .needs(.manage, .cluster(.body("cluster_id"))),
+        "cluster.listLibraryStatuses": .needs(.view, .cluster(.query("cluster_id"))),
+        // What clusters may be: everybody has to know, administrators decide.
+        "cluster.listBackends": .signedIn,
+        "cluster.listNodeTypes": .signedIn,
+        "cluster.validateCluster": .members,
+        "cluster.listPolicies": .signedIn,
+        "cluster.getPolicy": .signedIn,
+        "cluster.putPolicy": .administrators,
+        "cluster.deletePolicy": .administrators,
+        "cluster.listQuotas": .administrators,
+        "cluster.getQuota": .needs(.manage, .oneself(.parameter("user_name"))),
+        "cluster.putQuota": .administrators,
+        "cluster.deleteQuota": .administrators,
+        "cluster.createPool": .administrators,
+        "cluster.listPools": .signedIn,
+        "cluster.getPool": .signedIn,
+        "cluster.editPool": .administrators,
+        "cluster.deletePool": .administrators,
+        "cluster.scrapeDrivers": .services,
+    ]
+
+    // MARK: Jobs
+
+    private static func job(_ level: AccessLevel) -> AccessRule { .needs(level, .job(.parameter("job_id"))) }
+    private static func run(_ level: AccessLevel) -> AccessRule { .needs(level, .run(.parameter("run_id"))) }
+
+    private static let scheduler: [String: AccessRule] = [
+        "scheduler.createJob": AccessRule.members.and(.run, .tasks),
+        "scheduler.checkJob": AccessRule.members.and(.run, .tasks),
+        "scheduler.listJobs": .signedIn,
+        "scheduler.getJob": job(.view),
+        "scheduler.getJobStats": job(.view),
+        "scheduler.updateJob": job(.manage).and(.run, .tasks),
+        "scheduler.deleteJob": job(.manage),
+        "scheduler.runNow": job(.run),
+        "scheduler.createBackfill": job(.run),
+        "scheduler.listBackfills": job(.view),
+        "scheduler.getBackfill": .needs(.view, .backfill(.parameter("backfill_id"))),
+        "scheduler.cancelBackfill": .needs(.run, .backfill(.parameter("backfill_id"))),
+        "scheduler.submitRun": AccessRule.members.and(.run, .tasks),
+        "scheduler.listRuns": .signedIn,
+        "scheduler.getRun": run(.view),
+        "scheduler.cancelRun": run(.run),
+        "scheduler.repairRun": run(.run),
+        "scheduler.getTaskOutput": run(.view),
+        "scheduler.streamRunEvents": run(.view),
+    ]
+
+    // MARK: Monitoring
+
+    /// Figures of the platform: they hold nothing of what people write.
+    private static let monitoring: [String: AccessRule] = [
+        "monitoring.listTargets": .signedIn,
+        "monitoring.listMetricNames": .signedIn,
+        "monitoring.queryMetrics": .signedIn,
+    ]
+}

@@ -1,0 +1,73 @@
+internal import Core
+internal import EventLoop
+internal import HTTPMessage
+internal import HTTPServer
+internal import HarbourProtocol
+internal import ServiceKit
+
+/// Writes down every change that somebody asked for at the front door, and every refusal: before the answer goes out, so
+/// that nothing is answered that is not written down.
+struct AuditLog: Sendable {
+    let store: AuditStore
+    private let logger = Logger("audit")
+
+    init(store: AuditStore) { self.store = store }
+
+    /// Whether a request has a place in the log: changes, and what was refused to somebody who is known. What was only
+    /// looked at would bury the rest.
+    private static func isWanted(_ note: AuditNote, status: Int) -> Bool {
+        if note.caller.isService { return false }
+        return note.route.method != .get || status == 403
+    }
+
+    /// Writes a request down that has been answered.
+    func record(_ request: HTTPRequest, status: Int, error: ErrorCode?) async {
+        guard let note = request.attributes[AuditNote.self], AuditLog.isWanted(note, status: status) else { return }
+        let objects = note.objects.isEmpty ? AuditLog.named(in: request) : note.objects.joined(separator: ", ")
+        let event = AuditEvent(
+            eventID: 0, timestamp: .now, userName: note.caller.user, tokenName: note.caller.tokenName,
+            service: note.route.service, action: note.route.operationID, object: objects, status: status,
+            errorCode: error?.name, source: RetryAfter.address(of: request), requestID: request.requestID)
+        do throws(HarbourError) { try await store.insert(event) } catch {
+            // The change has been made: the answer must say so. The service's own log keeps what the table could not.
+            logger.with("request_id", request.requestID).error(
+                "an event could not be kept",
+                [
+                    "user": event.userName ?? "", "action": event.action, "object": objects ?? "",
+                    "status": status, "error": error.describeChain(),
+                ])
+        }
+    }
+
+    /// What the path names, where no permission was asked for by it.
+    private static func named(in request: HTTPRequest) -> String? {
+        let names = request.routeTemplate.split(separator: "/").compactMap { part -> String? in
+            guard part.hasPrefix("{"), part.hasSuffix("}") else { return nil }
+            return request.parameters.value(String(part.dropFirst().dropLast()))
+        }
+        return names.isEmpty ? nil : names.joined(separator: "/")
+    }
+}
+
+/// The route of the audit log.
+struct AuditHandlers: Sendable {
+    let store: AuditStore
+
+    func register(on router: ServiceRouter) {
+        router.on(WorkspaceAPI.listAuditEvents) { [store] input, _ in
+            let size = input.pageSize ?? 100
+            let before = try input.pageToken.map { text throws(HarbourError) in
+                try PageToken(text, count: 1).int64(0)
+            }
+            var events = try await store.list(
+                .init(
+                    before: before, user: input.userName, action: input.action,
+                    since: input.since.map { Timestamp(milliseconds: $0) }, refusedOnly: input.refusedOnly ?? false,
+                    count: size + 1))
+            guard events.count > size else { return AuditEventList(events: events) }
+            events.removeLast(events.count - size)
+            return AuditEventList(
+                events: events, nextPageToken: events.last.map { PageToken(.integer($0.eventID)).text })
+        }
+    }
+}
