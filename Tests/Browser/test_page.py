@@ -18,6 +18,7 @@ import unittest
 
 from axe_playwright_python.sync_playwright import Axe
 from harbour import Platform, eventually
+from looks import look
 from playwright.sync_api import expect, sync_playwright
 
 PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
@@ -91,22 +92,7 @@ class PageTests(unittest.TestCase):
         self.assertEqual(said, [])
 
     def look(self, name):
-        """No rule of accessibility is broken, and pictures are taken, light, dark and as narrow as a phone."""
-        for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            expect(page.locator("html")).to_have_attribute("data-theme", theme)
-            # A page that changes while it is looked at may be seen half of before and half of after.
-            found = axe.run(page).response["violations"] and axe.run(page).response["violations"]
-            broken = [
-                (one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"]][:3]) for one in found
-            ]
-            self.assertEqual(broken, [], f"{name}, {theme}")
-            page.screenshot(path=PICTURES / f"{name}-{theme}.png", full_page=True)
-        page.set_viewport_size({"width": 390, "height": 844})
-        self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 390, f"{name} on a phone")
-        page.screenshot(path=PICTURES / f"{name}-phone.png")
-        page.set_viewport_size({"width": 1360, "height": 850})
-        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        look(self, page, axe, PICTURES / name)
 
     def test_01_sign_in(self):
         page.goto(platform.url + "/runs?active=true")
@@ -212,6 +198,24 @@ class PageTests(unittest.TestCase):
         with page.expect_download() as download:
             page.get_by_role("button", name="CSV").click()
         self.assertIn("JetBlue Airways,1107", pathlib.Path(download.value.path()).read_text())
+
+    def test_05_sparks_pages_are_held(self):
+        """Spark's pages work, and ask nothing but Spark's pages: what they say is up to whoever uses the cluster."""
+        address = f"{platform.url}/api/v1/clusters/{cluster}/spark-ui/"
+        page.goto(address + "executors/")
+        # The table is filled by scripts, which ask Spark for its figures.
+        expect(page.locator("#active-executors-table tbody tr").first).to_contain_text("driver")
+        self.assertEqual(said, [])
+        asked = page.evaluate(
+            "Promise.all(['/api/v1/me', '/api/v1/session', '../../' + 'cluster'].map((one) =>"
+            " fetch(one).then((answer) => answer.status, () => 'refused')))")
+        self.assertEqual(asked, ["refused"] * 3)
+        self.assertIsNone(page.evaluate("window.open('/')"))
+        self.assertEqual(page.evaluate(
+            "new Promise((resolve) => { const frame = document.createElement('iframe');"
+            " frame.onload = () => { try { resolve(frame.contentDocument?.title ?? 'refused'); } catch { resolve('refused'); } };"
+            " frame.src = '/'; document.body.append(frame); })"), "refused")
+        said.clear()
 
     def test_06_notebook(self):
         page.goto(platform.url + "/workspace/Shared")

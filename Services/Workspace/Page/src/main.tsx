@@ -15,6 +15,7 @@ const Clusters = lazy(() => import("./pages/clusters").then((module) => ({ defau
 const ClusterPage = lazy(() => import("./pages/cluster").then((module) => ({ default: module.ClusterPage })));
 const Jobs = lazy(() => import("./pages/jobs").then((module) => ({ default: module.Jobs })));
 const JobPage = lazy(() => import("./pages/job").then((module) => ({ default: module.JobPage })));
+const Settings = lazy(() => import("./pages/settings").then((module) => ({ default: module.Settings })));
 const Monitoring = lazy(() => import("./pages/monitoring").then((module) => ({ default: module.Monitoring })));
 
 const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
@@ -24,6 +25,7 @@ const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
   [/^\/clusters$/, Clusters], [/^\/clusters\/([^/]+)$/, ClusterPage],
   [/^\/jobs$/, Jobs], [/^\/jobs\/(\d+)$/, JobPage],
   [/^\/monitoring$/, Monitoring],
+  [/^\/settings$/, Settings],
 ];
 
 function Page() {

@@ -57,17 +57,28 @@ function Brand() {
   return <div className="brand"><img src={brandIcon} alt="" />DataHarbour</div>;
 }
 
+/** Which of the two ways was taken last, so that it is offered first. It is no secret. */
+const wayKey = "harbour-sign-in";
+type Way = "token" | "password";
+
 function SignIn({ onSession }: { onSession: (session: Session) => void }) {
+  const [way, setWay] = useState<Way>(() => (localStorage.getItem(wayKey) === "password" ? "password" : "token"));
   const [token, setToken] = useState("");
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
   useEffect(() => { document.title = "Sign in · DataHarbour"; }, []);
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (!token.trim()) { setProblem("Paste the token first."); return; }
+    if (way === "token" ? !token.trim() : !name.trim() || !password) {
+      setProblem(way === "token" ? "Paste the token first." : "Give your name and your password.");
+      return;
+    }
     setBusy(true);
-    call("createSession", { body: { token: token.trim() } }).then((session) => {
+    call("createSession", { body: way === "token" ? { token: token.trim() } : { user_name: name.trim(), password } }).then((session) => {
+      localStorage.setItem(wayKey, way);
       forgetAll();
       onSession(session);
     }, (error: unknown) => {
@@ -75,6 +86,8 @@ function SignIn({ onSession }: { onSession: (session: Session) => void }) {
       setProblem(error instanceof Error ? error.message : String(error));
     });
   };
+  const turn = () => { setWay(way === "token" ? "password" : "token"); setProblem(undefined); };
+  const wrong = { "aria-invalid": problem !== undefined };
 
   return (
     <div className="sign-in">
@@ -83,15 +96,29 @@ function SignIn({ onSession }: { onSession: (session: Session) => void }) {
         <h1 className="visually-hidden">Sign in</h1>
         <p className="soft">Notebooks, Spark clusters and jobs, on a machine of yours.</p>
         <form className="stack" onSubmit={submit} noValidate>
-          <Field label="Sign-in token" problem={problem}
-            hint={<>Printed by <code>deploy/up</code> and <code>harbour up</code>.</>}>
-            {(id, described) => (
-              <input id={id} className="input mono" type="password" autoComplete="current-password" autoFocus spellCheck={false}
-                value={token} aria-describedby={described} aria-invalid={problem !== undefined}
-                onChange={(event) => { setToken(event.target.value); setProblem(undefined); }} />
-            )}
-          </Field>
+          {way === "token" ? (
+            <Field key="token" label="Sign-in token" problem={problem}
+              hint={<>Printed by <code>deploy/up</code> and <code>harbour up</code>, or one of your own.</>}>
+              {(id, described) => (
+                <input id={id} className="input mono" type="password" autoComplete="current-password" autoFocus spellCheck={false}
+                  value={token} aria-describedby={described} {...wrong}
+                  onChange={(event) => { setToken(event.target.value); setProblem(undefined); }} />
+              )}
+            </Field>
+          ) : (
+            <>
+              <Field key="name" label="Name">
+                {(id) => <input id={id} className="input" autoComplete="username" autoFocus autoCapitalize="none" spellCheck={false} value={name} {...wrong}
+                  onChange={(event) => { setName(event.target.value); setProblem(undefined); }} />}
+              </Field>
+              <Field key="password" label="Password" problem={problem}>
+                {(id, described) => <input id={id} className="input" type="password" autoComplete="current-password" value={password} aria-describedby={described} {...wrong}
+                  onChange={(event) => { setPassword(event.target.value); setProblem(undefined); }} />}
+              </Field>
+            </>
+          )}
           <Button type="submit" tone="primary" isBusy={isBusy}>Sign in</Button>
+          <Button tone="quiet" onClick={turn}>{way === "token" ? "Sign in with a name and a password" : "Sign in with a token"}</Button>
         </form>
       </main>
     </div>

@@ -4,6 +4,7 @@ import { call } from "../api/client";
 import type { NotebookContent } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { treeAddress } from "../app/router";
+import { ShareButton } from "../people/share";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
 import { Cell, removeCell } from "./cell";
@@ -143,6 +144,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
             : <Button icon="play" tone="primary" onClick={() => run(codeIDs())}>Run all</Button>}
           <Button icon="refresh" aria-label="Restart the kernel" disabled={!running.cluster}
             onClick={() => { runner.restart().then(() => toast("The kernel was restarted: its variables are gone."), toastError); }} />
+          <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
           <Button icon="history" aria-label="Revisions" onClick={() => setDialog("history")} />
           <Button icon="download" aria-label="Save as .ipynb" onClick={download} />
           <Button icon="keyboard" aria-label="Keys" onClick={() => setDialog("shortcuts")} />

@@ -5,6 +5,7 @@ import { follow } from "../api/follow";
 import type { ClusterInfo, LogLine } from "../api/generated/contract";
 import { Query, useQuery } from "../api/query";
 import { Link, setQuery, useAddress } from "../app/router";
+import { ShareButton } from "../people/share";
 import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, Tabs, words } from "../ui/parts";
 import { Span, Time, duration } from "../ui/time";
 import { Icon } from "../ui/icons";
@@ -33,6 +34,7 @@ export function ClusterPage({ id }: { id: string }) {
         actions={<>
           {data.spark && <a className="button" href={`/api/v1/clusters/${data.cluster_id}/spark-ui/`} target="_blank" rel="noopener noreferrer">
             <Icon name="bolt" />Spark UI</a>}
+          <ShareButton type="clusters" id={data.cluster_id} name={data.spec.cluster_name} />
           <PowerButton cluster={data} refresh={cluster.refresh} isLarge />
         </>}>
         <span className="mono">{data.cluster_id}</span>

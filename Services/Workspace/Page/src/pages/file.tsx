@@ -5,6 +5,7 @@ import { useQuery } from "../api/query";
 import { Highlighted } from "../code/highlight";
 import { crumbsOf } from "../notebook/page";
 import { save } from "../output/table";
+import { ShareButton } from "../people/share";
 import { Button, Card, Empty, Failure, Heading, Loading } from "../ui/parts";
 import { Time, bytes } from "../ui/time";
 
@@ -19,8 +20,9 @@ export function FilePage({ object }: { object: ObjectInfo }) {
   const text = file.data && readable(file.data);
   return (
     <div className="content">
-      <Heading title={name} crumbs={crumbsOf(object.path)} actions={
-        <Button icon="download" disabled={!file.data} onClick={() => { if (file.data) save(name, "application/octet-stream", file.data); }}>Save</Button>}>
+      <Heading title={name} crumbs={crumbsOf(object.path)} actions={<>
+        <ShareButton type="files" id={String(object.object_id)} name={name} />
+        <Button icon="download" disabled={!file.data} onClick={() => { if (file.data) save(name, "application/octet-stream", file.data); }}>Save</Button></>}>
         {object.size !== undefined && bytes(object.size)} · changed <Time value={object.modified_time} /> {object.modified_by && `by ${object.modified_by}`}
       </Heading>
       {file.error && <Failure error={file.error} retry={file.refresh} />}

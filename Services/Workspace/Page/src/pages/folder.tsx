@@ -10,6 +10,7 @@ import { Button, Card, Dialog, Empty, Failure, Field, Heading, Loading } from ".
 import { Icon, IconName } from "../ui/icons";
 import { Time, bytes } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
+import { ShareButton } from "../people/share";
 import { upload } from "./upload";
 
 const icons: Record<ObjectInfo["object_type"], IconName> = { DIRECTORY: "folder", NOTEBOOK: "notebook", FILE: "file" };
@@ -41,6 +42,7 @@ export function Folder({ path }: { path: string }) {
       onDragOver={(event) => { if (event.dataTransfer.types.includes("Files")) { event.preventDefault(); setOver(true); } }}
       onDragLeave={(event) => { if (event.currentTarget === event.target) setOver(false); }}>
       <Heading title={title} crumbs={path === "/" ? [] : crumbsOf(path)} actions={<>
+        {path !== "/" && path !== "/Users" && <ShareButton type="directories" path={path} name={title} />}
         <Button icon="upload" onClick={() => chooser.current?.click()}>Import</Button>
         <Button icon="folder" onClick={() => setDialog({ kind: "folder" })}>New folder</Button>
         <Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>

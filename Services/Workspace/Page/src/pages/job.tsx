@@ -3,6 +3,7 @@ import { call } from "../api/client";
 import type { Job, Run } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link, treeAddress } from "../app/router";
+import { ShareButton } from "../people/share";
 import { Card, Empty, Failure, Heading, Loading, words } from "../ui/parts";
 import { Time } from "../ui/time";
 import { RunTable } from "./home";
@@ -22,7 +23,8 @@ export function JobPage({ id }: { id: string }) {
   const all = runs.data?.runs ?? [];
   return (
     <div className="content">
-      <Heading title={settings.name} crumbs={[{ text: "Jobs", to: "/jobs" }]} actions={<RunNow job={job.data} onStarted={runs.refresh} />}>
+      <Heading title={settings.name} crumbs={[{ text: "Jobs", to: "/jobs" }]} actions={<>
+        <ShareButton type="jobs" id={id} name={settings.name} /><RunNow job={job.data} onStarted={runs.refresh} /></>}>
         {settings.description}
         <div className="row wrap small">Job {job.data.job_id} · {schedule(job.data)}
           {job.data.next_fire_time !== undefined && <>· next <Time value={job.data.next_fire_time} /></>}</div>

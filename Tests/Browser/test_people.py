@@ -1,0 +1,207 @@
+"""Users, groups, tokens, sharing and the audit log in a real Chromium: an administrator in one browser, a user in another."""
+
+import json
+import os
+import pathlib
+import unittest
+import urllib.error
+import urllib.request
+
+from axe_playwright_python.sync_playwright import Axe
+from harbour import Platform
+from looks import look
+from playwright.sync_api import expect, sync_playwright
+
+PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
+NOTEBOOK = {"path": "/Users/admin/lab/n", "content": "cHJpbnQoMSkK", "format": "SOURCE", "language": "python"}
+
+
+def setUpModule():
+    global platform, driver, browser, admin, ada, axe
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
+    platform.up()
+    platform.call("POST", "/api/v1/workspace/import", NOTEBOOK)
+    driver = sync_playwright().start()
+    browser = driver.chromium.launch(
+        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
+    )
+    expect.set_options(timeout=90_000)
+    admin, ada = new_browser(), new_browser()
+    axe = Axe()
+
+
+def tearDownModule():
+    browser.close()
+    driver.stop()
+    platform.down()
+
+
+said = []
+
+
+def new_browser():
+    """A page of somebody else's browser."""
+    context = browser.new_context(viewport={"width": 1360, "height": 850})
+    context.set_default_timeout(90_000)
+    made = context.new_page()
+    made.on("pageerror", lambda error: said.append(str(error)))
+    made.on("console", lambda line: said.append(line.text) if "Content Security Policy" in line.text else None)
+    return made
+
+
+def status(token):
+    """What the API answers to a token."""
+    request = urllib.request.Request(platform.url + "/api/v1/me", headers={"authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["user_name"]
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+class PeopleTests(unittest.TestCase):
+    def setUp(self):
+        said.clear()
+
+    def tearDown(self):
+        if self._outcome.result.failures or self._outcome.result.errors:
+            for name, page in (("admin", admin), ("ada", ada)):
+                page.screenshot(path=PICTURES / f"failed-{self._testMethodName}-{name}.png")
+        self.assertEqual(said, [])
+
+    def look(self, page, name):
+        look(self, page, axe, PICTURES / name)
+
+    def settings(self, page, tab):
+        page.goto(f"{platform.url}/settings?tab={tab}")
+        expect(page.locator("h1")).to_have_text("Settings")
+        expect(page.locator(".skeleton")).to_have_count(0)
+
+    def test_01_users(self):
+        admin.goto(platform.url + "/settings")
+        admin.get_by_label("Sign-in token").fill(platform.token)
+        admin.get_by_role("button", name="Sign in", exact=True).click()
+        expect(admin.get_by_text("Name to sign in with")).to_be_visible()
+        self.look(admin, "settings-account")
+        self.settings(admin, "users")
+        for name, kind in (("ada", "USER"), ("robot", "SERVICE_PRINCIPAL")):
+            admin.get_by_role("button", name="New user").click()
+            dialog = admin.get_by_role("dialog")
+            dialog.get_by_label("Name to sign in with").fill("ada lovelace" if name == "ada" else name)
+            dialog.get_by_label("Kind").select_option(kind)
+            if name == "ada":
+                dialog.get_by_label("First password").fill("correct horse")
+                dialog.get_by_role("button", name="Make").click()
+                # A name with a blank is refused where it was given.
+                expect(dialog.get_by_role("alert")).to_contain_text("user_name")
+                self.look(admin, "settings-new-user")
+                dialog.get_by_label("Name to sign in with").fill(name)
+            dialog.get_by_role("button", name="Make").click()
+            expect(admin.get_by_role("dialog")).to_have_count(0)
+        expect(admin.get_by_role("row", name="robot")).to_contain_text("service account")
+        self.look(admin, "settings-users")
+
+    def test_02_groups(self):
+        self.settings(admin, "groups")
+        self.look(admin, "settings-no-groups")
+        admin.get_by_role("button", name="New group").click()
+        admin.get_by_role("dialog").get_by_label("Name").fill("crew")
+        admin.get_by_role("dialog").get_by_role("button", name="Make").click()
+        admin.get_by_role("button", name="Members of crew").click()
+        admin.get_by_role("dialog").get_by_label("ada").check()
+        self.look(admin, "settings-members")
+        admin.get_by_role("dialog").get_by_role("button", name="Save").click()
+        expect(admin.get_by_role("dialog")).to_have_count(0)
+        self.assertEqual(platform.call("GET", "/api/v1/groups/crew")["members"], ["ada"])
+        self.look(admin, "settings-groups")
+
+    def test_03_sharing(self):
+        admin.goto(platform.url + "/workspace/Users/admin/lab")
+        admin.get_by_role("button", name="Share").click()
+        dialog = admin.get_by_role("dialog")
+        dialog.get_by_label("User or group").fill("nobody")
+        dialog.get_by_role("button", name="Share").click()
+        expect(dialog.get_by_text("There is no user or group nobody.")).to_be_visible()
+        dialog.get_by_label("User or group").fill("crew")
+        dialog.get_by_label("Permission", exact=True).select_option("CAN_READ")
+        dialog.get_by_role("button", name="Share").click()
+        expect(dialog.get_by_label("Permission of crew")).to_have_value("CAN_READ")
+        self.look(admin, "share")
+        dialog.get_by_label("Permission of crew").select_option("CAN_RUN")
+        expect(admin.get_by_text("crew: can run.")).to_be_visible()
+        dialog.get_by_role("button", name="Done").click()
+
+    def test_04_another_user(self):
+        ada.goto(platform.url + "/workspace/Users")
+        ada.get_by_role("button", name="Sign in with a name and a password").click()
+        ada.get_by_label("Name").fill("ada")
+        ada.get_by_label("Password").fill("wrong horse")
+        ada.get_by_role("button", name="Sign in", exact=True).click()
+        expect(ada.get_by_text("The name or the password is not right.")).to_be_visible()
+        self.look(ada, "sign-in-password")
+        ada.get_by_label("Password").fill("correct horse")
+        ada.get_by_role("button", name="Sign in", exact=True).click()
+        # What is theirs, and the way to what was shared with them.
+        expect(ada.locator("td.name")).to_have_text(["ada", "admin"])
+        ada.goto(platform.url + "/workspace/Users/admin")
+        expect(ada.locator("td.name")).to_have_text(["lab"])
+        ada.goto(platform.url + "/workspace/Users/admin/lab/n")
+        expect(ada.get_by_text("print(1)")).to_be_visible()
+        ada.get_by_role("button", name="Share n").click()
+        expect(ada.get_by_text("Only who may manage it can share it.")).to_be_visible()
+        self.look(ada, "share-to-see")
+        ada.keyboard.press("Escape")
+        self.settings(ada, "users")
+        expect(ada.get_by_role("tab")).to_have_text(["Account", "Tokens"])
+
+    def test_05_tokens(self):
+        self.settings(ada, "tokens")
+        self.look(ada, "settings-no-tokens")
+        ada.get_by_role("button", name="New token").click()
+        ada.get_by_role("dialog").get_by_label("What it is for").fill("nightly")
+        ada.get_by_role("dialog").get_by_role("button", name="Make").click()
+        token = ada.get_by_label("The token").inner_text()
+        self.assertEqual(status(token), "ada")
+        self.look(ada, "settings-new-token")
+        ada.get_by_role("button", name="Done").click()
+        expect(ada.get_by_role("row", name="nightly")).to_be_visible()
+        self.look(ada, "settings-tokens")
+        ada.get_by_role("button", name="Revoke nightly").click()
+        ada.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+        expect(ada.get_by_text("You have no token")).to_be_visible()
+        self.assertEqual(status(token), 401)
+
+    def test_06_audit(self):
+        self.settings(admin, "audit")
+        expect(admin.get_by_role("row", name="Set permissions").first).to_contain_text("object")
+        self.look(admin, "settings-audit")
+        admin.get_by_label("Refused only").check()
+        expect(admin.get_by_role("row", name="Create session")).to_contain_text("ada")
+        expect(admin.get_by_role("row", name="Set permissions")).to_have_count(0)
+
+    def test_07_password_and_out(self):
+        self.settings(ada, "account")
+        ada.get_by_role("button", name="Change password").click()
+        dialog = ada.get_by_role("dialog")
+        dialog.get_by_label("Password of before").fill("guess")
+        dialog.get_by_label("New password").fill("battery staple")
+        dialog.get_by_role("button", name="Set").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("another one")
+        dialog.get_by_label("Password of before").fill("correct horse")
+        dialog.get_by_role("button", name="Set").click()
+        # The session began with the password of before.
+        expect(ada.get_by_label("Password", exact=True)).to_be_visible()
+        ada.get_by_label("Name").fill("ada")
+        ada.get_by_label("Password").fill("battery staple")
+        ada.get_by_role("button", name="Sign in", exact=True).click()
+        expect(ada.get_by_text("Name to sign in with")).to_be_visible()
+        self.settings(admin, "users")
+        admin.get_by_role("button", name="Shut ada out").click()
+        expect(admin.get_by_text("ada is shut out.")).to_be_visible()
+        ada.goto(platform.url + "/settings")
+        expect(ada.get_by_label("Password", exact=True)).to_be_visible()
+
+
+if __name__ == "__main__":
+    unittest.main(failfast=True)
