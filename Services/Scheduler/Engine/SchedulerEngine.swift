@@ -183,6 +183,9 @@ actor SchedulerEngine {
         if !isFresh { leasedUntil = now + limits.lease }
         try await begin(claimed)
         if claimed.count == limit { isAskedAgain = true }
+        // What was free a moment ago may be another scheduler's now, whose end we have to notice.
+        let after = try await context.persistently("looking for runs") { [claims] in try await claims.look() }
+        armTakeover(after.nextExpiry)
     }
 
     private func begin(_ claimed: [RunRow]) async throws {
