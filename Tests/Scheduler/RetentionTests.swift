@@ -71,4 +71,31 @@ import Testing
             #expect(bad.tasks.first?.state.stateMessage == "ValueError: a\u{FFFD}b")
         }
     }
+
+    /// As when the answer to a claim was lost: the run is ours, and nobody decides for it.
+    @Test func aRunThatNobodyDecidesForIsGivenBack() async throws {
+        try await SchedulerFixture.with { fixture in
+            fixture.scripted.put("/wait", ["wait"])
+            fixture.scripted.put("/a", ["print hello"])
+            let pool = PostgresPool(
+                configuration: PostgresConfiguration(url: fixture.database.url, schema: "scheduler"),
+                loop: fixture.loop)
+            // Another run keeps the lease alive all the while.
+            _ = try await fixture.runNow(try await fixture.job([task("/wait")]))
+            try await eventually("the other run has begun") { fixture.scripted.started.count == 1 }
+            let job = try await fixture.job([task("/a")])
+            let run = NewRun(
+                jobID: job.jobID, runName: "job", trigger: .oneTime, creator: "ada", settings: job.settings,
+                parameters: [:])
+            try await pool.transaction { transaction in
+                let runID = try await RunStore(pool: pool).insert(run, now: .now, in: transaction).runID
+                try await transaction.query(
+                    "UPDATE runs SET phase = 'RUNNING', owner = 'one', fence = 1 WHERE run_id = \(runID)")
+            }
+            let runs = try await fixture.client.call(SchedulerAPI.listRuns, .init(jobID: job.jobID)).runs
+            let good = try await ended(fixture, try #require(runs.first).runID)
+            #expect(good.state.resultState == .success)
+            await pool.drain(budget: .seconds(5))
+        }
+    }
 }

@@ -58,7 +58,8 @@ import Testing
     @Test func whatCannotBeWrittenHarmsNoOther() async throws {
         try await Self.with { world in
             for _ in 0..<3 { try await world.makeRun() }
-            let rows = try await world.claims.claim(limit: 10, renewing: true).sorted { $0.runID < $1.runID }
+            let rows = try await world.claims.claim(limit: 10, renewing: true).map { try $0.row.get() }
+                .sorted { $0.runID < $1.runID }
             #expect(rows.count == 3)
             let failed = try await withThrowingTaskGroup(of: Int64?.self) { group in
                 for (number, row) in rows.enumerated() {
@@ -83,9 +84,9 @@ import Testing
     @Test func anOldOwnerWritesNothing() async throws {
         try await Self.with { world in
             try await world.makeRun()
-            let old = try #require(try await world.claims.claim(limit: 1, renewing: true).first)
+            let old = try #require(try await world.claims.claim(limit: 1, renewing: true).first).row.get()
             try await world.claims.releaseLeftovers()
-            let new = try #require(try await world.claims.claim(limit: 1, renewing: false).first)
+            let new = try #require(try await world.claims.claim(limit: 1, renewing: false).first).row.get()
             #expect(new.fence == old.fence + 1)
             let late = world.progress(old)
             await #expect(throws: HarbourError.self) { try await world.end(old, late, "late") }
@@ -94,6 +95,36 @@ import Testing
             try await world.end(new, world.progress(new), "refused")
             let tasks = try await world.store.tasks(of: [new.runID])[new.runID]
             #expect(tasks?.first?.attempts.first?.record.outcome?.message == "refused")
+        }
+    }
+
+    /// Both owners of a run are in this process, as when it was lost and claimed again: one group never has both.
+    @Test func anOldOwnerDoesNotWriteWithTheFenceOfTheNew() async throws {
+        try await Self.with { world in
+            try await world.makeRun()
+            let old = try #require(try await world.claims.claim(limit: 1, renewing: true).first).row.get()
+            try await world.claims.releaseLeftovers()
+            let new = try #require(try await world.claims.claim(limit: 1, renewing: false).first).row.get()
+            let late = Task(executorPreference: world.pool.loop) {
+                try await world.end(old, world.progress(old), "late")
+            }
+            try await world.end(new, world.progress(new), "refused")
+            await #expect(throws: HarbourError.self) { try await late.value }
+            let tasks = try await world.store.tasks(of: [new.runID])[new.runID]
+            #expect(tasks?.first?.attempts.first?.record.outcome?.message == "refused")
+            #expect(try await world.store.get(new.runID).lastSequence == 3)
+        }
+    }
+
+    @Test func aRunThatCannotBeReadHoldsUpNoOther() async throws {
+        try await Self.with { world in
+            for _ in 0..<2 { try await world.makeRun() }
+            try await world.pool.query(
+                "UPDATE runs SET settings = '[]' WHERE run_id = (SELECT min(run_id) FROM runs)")
+            let claimed = try await world.claims.claim(limit: 10, renewing: true).sorted { $0.runID < $1.runID }
+            #expect(claimed.count == 2)
+            #expect(throws: (any Error).self) { try claimed[0].row.get() }
+            #expect(try claimed[1].row.get().runID == claimed[1].runID)
         }
     }
 

@@ -132,14 +132,26 @@ actor AttemptRunner: AttemptWork {
             // written down. Until then, whoever took it over would find in it what has run.
             if report.outcome.result == .success { return report }
             // The next attempt must not find this one at work; whoever took it over finds its cells.
-            try await progress.flush()
+            try await progress.confirm()
             if !isAbandoned { await leave() }
             return report
         } catch {
-            let error = HarbourError.wrap(error)
-            // Whoever has the run now goes on in the same context.
-            if !isAbandoned && error.code != .leaseLost { await leave() }
-            return AttemptReport(failure(error))
+            let report = AttemptReport(failure(HarbourError.wrap(error)))
+            // Somebody else may have the run, and goes on in the same context.
+            if !isAbandoned, place != nil, await isOurs() { await leave() }
+            return report
+        }
+    }
+
+    private func isOurs() async -> Bool {
+        do {
+            try await progress.confirm()
+            return !isAbandoned
+        } catch {
+            Logger("scheduler").debug(
+                "a context is left to another scheduler",
+                ["context": order.attemptID, "error": HarbourError.describe(error)])
+            return false
         }
     }
 
@@ -211,7 +223,7 @@ actor AttemptRunner: AttemptWork {
                 current = nil
                 executed.set(result, cell: index)
                 if let outputs = executed.outputs(cell: index) {
-                    try progress.finishCell(order.key, cell: index, outputs: outputs)
+                    try await progress.finishCell(order.key, cell: index, outputs: outputs)
                 }
             }
             ending = executed.ending(cell: index)

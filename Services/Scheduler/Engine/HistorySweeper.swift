@@ -39,7 +39,10 @@ actor HistorySweeper {
                 if gone < RunHistory.batch { break }
                 try await context.loop.sleep(for: Self.pause)
             }
-            if !isStopped { try await history.deleteEmptyBackfills() }
+            if !isStopped {
+                try await history.deleteEmptyBackfills()
+                try await history.forgetSchedulers()
+            }
             if count > 0 { Logger("scheduler").info("old runs were deleted", ["runs": count]) }
         } catch {
             // It is looked at again in an hour.

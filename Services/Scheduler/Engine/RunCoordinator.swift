@@ -70,6 +70,7 @@ actor RunCoordinator {
         guard !isGone else { return }
         isGone = true
         timer?.cancel()
+        progress.abandon()
         for (_, runner) in attempts.values { await runner.abandon() }
         onEnd(runID, fence, why)
     }
@@ -93,6 +94,11 @@ actor RunCoordinator {
             }
         } catch {
             let failure = HarbourError.wrap(error)
+            // Who has been told to leave hears of his last write as of a failure.
+            if isGone {
+                isBusy = false
+                return
+            }
             Logger("scheduler").error(
                 "a run is given up by this scheduler", ["run": Int(runID), "error": failure.describeChain()])
             await abandon(failure.code == .leaseLost ? .done : .gaveUp)

@@ -43,6 +43,8 @@ actor SchedulerEngine {
     /// Runs that were to be cancelled while claims were under way.
     private var heardCancels: Set<Int64> = []
     private var renewal: LoopTimer?
+    /// Runs of ours that are to be given back soon.
+    private var waitingBack: Set<Int64> = []
     /// Until when our lease holds at least, by the clock that nobody sets.
     private var leasedUntil = MonotonicTime.now
     private var takeover: LoopTimer?
@@ -164,6 +166,7 @@ actor SchedulerEngine {
             } catch {
                 if isStopped { break }
                 Logger("scheduler").error("runs could not be claimed", ["error": HarbourError.describe(error)])
+                context.loop.schedule(after: .seconds(1)) { [self] in assumeIsolated { $0.claim() } }
             }
         }
         isClaiming = false
@@ -177,28 +180,30 @@ actor SchedulerEngine {
         guard prospect.isClaimable, limit > 0 else { return }
         let now = MonotonicTime.now
         let isFresh = leasedUntil > now + limits.lease / 2
+        // Whatever comes of it, what we own from here on has to be kept or given back.
+        armRenewal()
         let claimed = try await context.persistently("claiming runs") { [claims] in
             try await claims.claim(limit: limit, renewing: !isFresh)
         }
         if !isFresh { leasedUntil = now + limits.lease }
-        try await begin(claimed)
+        // Too late: what was released when we stopped did not have these.
+        if isStopped { return try await claims.releaseLeftovers() }
         if claimed.count == limit { isAskedAgain = true }
+        await begin(claimed)
         // What was free a moment ago may be another scheduler's now, whose end we have to notice.
         let after = try await context.persistently("looking for runs") { [claims] in try await claims.look() }
         armTakeover(after.nextExpiry)
     }
 
-    private func begin(_ claimed: [RunRow]) async throws {
-        guard !claimed.isEmpty else { return }
-        // The tasks of a run that nobody has begun are those of its definition.
-        let begun = claimed.filter { !$0.isUntouched }.map(\.runID)
-        let tasks =
-            begun.isEmpty
-            ? [:] : try await context.persistently("reading tasks") { [runs] in try await runs.tasks(of: begun) }
-        for row in claimed where !isStopped {
-            if let stale = coordinators.removeValue(forKey: row.runID) { await stale.abandon() }
+    private func begin(_ claimed: [RunClaims.Claimed]) async {
+        let begun = claimed.compactMap { try? $0.row.get() }.filter { !$0.isUntouched }.map(\.runID)
+        let tasks = await self.tasks(of: begun)
+        for claim in claimed where !isStopped {
+            if let stale = coordinators.removeValue(forKey: claim.runID) { await stale.abandon() }
             do {
-                let mine = row.isUntouched ? row.newTasks : tasks[row.runID] ?? []
+                let row = try claim.row.get()
+                // The tasks of a run that nobody has begun are those of its definition.
+                let mine = row.isUntouched ? row.newTasks : try tasks[row.runID]?.get() ?? []
                 let coordinator = try RunCoordinator(context: context, row: row, tasks: mine) {
                     [weak self] runID, fence, why in self?.ended(runID, fence, why)
                 }
@@ -208,11 +213,25 @@ actor SchedulerEngine {
             } catch {
                 // It is tried again later; the others are not held up.
                 Logger("scheduler").error(
-                    "a run cannot be taken up", ["run": Int(row.runID), "error": HarbourError.describe(error)])
-                giveBackLater(row.runID, row.fence)
+                    "a run cannot be taken up", ["run": Int(claim.runID), "error": HarbourError.describe(error)])
+                giveBackLater(claim.runID, claim.fence)
             }
         }
-        armRenewal()
+    }
+
+    /// The tasks of runs, all at once; each for itself when one of them cannot be read.
+    private func tasks(of runIDs: [Int64]) async -> [Int64: Result<[TaskRow], any Error>] {
+        guard !runIDs.isEmpty else { return [:] }
+        do {
+            let all = try await context.persistently("reading tasks") { [runs] in try await runs.tasks(of: runIDs) }
+            return all.mapValues { .success($0) }
+        } catch  where runIDs.count > 1 {
+            var tasks: [Int64: Result<[TaskRow], any Error>] = [:]
+            for runID in runIDs { tasks.merge(await self.tasks(of: [runID])) { $1 } }
+            return tasks
+        } catch {
+            return [runIDs[0]: .failure(error)]
+        }
     }
 
     private nonisolated func ended(_ runID: Int64, _ fence: Int64, _ why: RunCoordinator.Leaving) {
@@ -228,6 +247,7 @@ actor SchedulerEngine {
 
     /// A run that cannot be gone on with is free again after a while: what was wrong may have passed.
     private func giveBackLater(_ runID: Int64, _ fence: Int64) {
+        waitingBack.insert(runID)
         context.loop.schedule(after: limits.lease / 2) { [self] in
             assumeIsolated { engine in
                 _ = engine.context.loop.spawn { await engine.giveBack(runID, fence) }
@@ -236,18 +256,19 @@ actor SchedulerEngine {
     }
 
     private func giveBack(_ runID: Int64, _ fence: Int64) async {
+        defer { waitingBack.remove(runID) }
         guard !isStopped else { return }
         do {
             try await context.persistently("giving a run back") { [claims] in try await claims.release(runID, fence) }
         } catch {
-            // It is free when this scheduler ends.
+            // The next renewal sees that nobody decides for it.
             Logger("scheduler").error(
                 "a run could not be given back", ["run": Int(runID), "error": HarbourError.describe(error)])
         }
     }
 
     private func armRenewal() {
-        guard renewal == nil, !isStopped, !coordinators.isEmpty else { return }
+        guard renewal == nil, !isStopped else { return }
         renewal = context.loop.schedule(after: limits.lease / 3) { [self] in
             assumeIsolated { engine in
                 engine.renewal = nil
@@ -267,10 +288,25 @@ actor SchedulerEngine {
                 Logger("scheduler").warning("a run was taken over by another scheduler", ["run": Int(runID)])
                 await coordinator.abandon()
             }
+            if try await !giveBackOrphans() && coordinators.isEmpty { return }
         } catch {
             Logger("scheduler").warning("leases could not be renewed", ["error": HarbourError.describe(error)])
         }
         armRenewal()
+    }
+
+    /// A run of ours that nobody decides for, because the answer to its claim was lost, would be ours for ever.
+    ///
+    /// - Returns: whether we own any run.
+    private func giveBackOrphans() async throws -> Bool {
+        let wasClaiming = isClaiming
+        let held = try await claims.held()
+        guard !wasClaiming, !isClaiming else { return true }
+        for (runID, fence) in held where coordinators[runID] == nil && !waitingBack.contains(runID) {
+            Logger("scheduler").warning("a run that nobody decided for is given back", ["run": Int(runID)])
+            try await claims.release(runID, fence)
+        }
+        return !held.isEmpty
     }
 
     private func armTakeover(_ expiry: Duration?) {

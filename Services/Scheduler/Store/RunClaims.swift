@@ -88,11 +88,13 @@ struct RunClaims: Sendable {
     /// the last place of a job.
     ///
     /// - Parameter renewing: whether our lease is to be renewed too, because it may be about to end.
-    func claim(limit: Int, renewing: Bool) async throws -> [RunRow] {
-        try await pool.transaction { transaction in
+    ///
+    /// A row that cannot be read holds up no other: it comes back as its error.
+    func claim(limit: Int, renewing: Bool) async throws -> [Claimed] {
+        let rows = try await pool.transaction(retries: 5) { transaction in
             try await transaction.query("SELECT pg_advisory_xact_lock(hashtextextended('scheduler.claims', 0))")
             if renewing { try await transaction.query(renewal) }
-            let rows = try await transaction.query(
+            return try await transaction.query(
                 """
                 \(claimable(limit)), chosen AS (
                     SELECT run_id FROM claimable GROUP BY run_id, is_queued, can_wait
@@ -100,11 +102,23 @@ struct RunClaims: Sendable {
                 )
                 UPDATE runs SET owner = \(owner), fence = fence + 1, step = 0, phase = 'RUNNING',
                                 started_at = coalesce(started_at, clock_timestamp())
-                WHERE run_id IN (SELECT run_id FROM chosen)
+                -- Its old owner may have ended it while we waited for its row: that is looked at again.
+                WHERE run_id IN (SELECT run_id FROM chosen) AND phase <> 'TERMINATED'
                 RETURNING \(unescaped: RunRow.columns)
                 """)
-            return try rows.map { try RunRow($0) }
         }
+        return try rows.map { row in
+            Claimed(
+                runID: try row["run_id", as: Int64.self], fence: try row["fence", as: Int64.self],
+                row: Result { try RunRow(row) })
+        }
+    }
+
+    /// A run that is ours now.
+    struct Claimed: Sendable {
+        var runID: Int64
+        var fence: Int64
+        var row: Result<RunRow, any Error>
     }
 
     // MARK: The lease
@@ -121,7 +135,15 @@ struct RunClaims: Sendable {
 
     /// The newest fences of runs: one that differs from ours is another scheduler's.
     func fences(of runIDs: [Int64]) async throws -> [Int64: Int64] {
-        let rows = try await pool.query("SELECT run_id, fence FROM runs WHERE run_id = ANY(\(runIDs)::bigint[])")
+        try await fences(pool.query("SELECT run_id, fence FROM runs WHERE run_id = ANY(\(runIDs)::bigint[])"))
+    }
+
+    /// The fences of all runs that are ours, as the database has them.
+    func held() async throws -> [Int64: Int64] {
+        try await fences(pool.query("SELECT run_id, fence FROM runs WHERE phase = 'RUNNING' AND owner = \(owner)"))
+    }
+
+    private func fences(_ rows: PostgresRows) throws -> [Int64: Int64] {
         var fences: [Int64: Int64] = [:]
         for row in rows { fences[try row["run_id", as: Int64.self]] = try row["fence", as: Int64.self] }
         return fences

@@ -19,8 +19,8 @@ struct RunGroup: Sendable {
     /// Writes the group.
     ///
     /// - Returns: the runs that are written; the others belong to somebody else.
-    func write(_ pool: PostgresPool) async throws -> Set<Int64> {
-        let rows = try await pool.query(statement)
+    func write(_ pool: PostgresPool, timeout: Duration) async throws -> Set<Int64> {
+        let rows = try await pool.query(statement, timeout: timeout)
         var written = Set(try rows.first?["written", as: [Int64]?.self] ?? [])
         let missing = members.filter { !written.contains($0.progress.runID) }
         guard !missing.isEmpty else { return written }

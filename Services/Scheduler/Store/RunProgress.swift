@@ -96,9 +96,10 @@ final class RunProgress: @unchecked Sendable {
     }
 
     /// Keeps the outputs of a cell that has ended, so that whoever takes the run over begins with the next one.
-    func finishCell(_ attempt: RunWrite.AttemptKey, cell: Int, outputs: JSONValue) throws {
+    func finishCell(_ attempt: RunWrite.AttemptKey, cell: Int, outputs: JSONValue) async throws {
         let frame = LZ4Frame.compress(outputs.encodedJSON())
         try say { $0.add(RunWrite.Cell(attempt: attempt, ordinal: cell, outputs: frame)) }
+        if pending.weight > Self.patience { try await flush() }
     }
 
     /// Waits until everything said so far has been written.
@@ -110,6 +111,21 @@ final class RunProgress: @unchecked Sendable {
             waiters.append(continuation)
             writer.hurry()
         }
+    }
+
+    /// Makes sure that the run is still ours, which a write of nothing does too.
+    /// - Throws: `LEASE_LOST` when it is not.
+    func confirm() async throws {
+        try say { $0.isConfirming = true }
+        try await flush()
+    }
+
+    /// What has not been written never is: the run is somebody else's, or will be.
+    func abandon(_ why: HarbourError? = nil) {
+        guard failure == nil else { return }
+        failure = why ?? lost
+        pending = RunWrite()
+        resumeWaiters(failure)
     }
 
     private func say(_ change: (inout RunWrite) -> Void) throws {
@@ -134,7 +150,7 @@ final class RunProgress: @unchecked Sendable {
     /// A member of a group was written, or will never be.
     func settle(_ member: RunGroup.Member, _ failure: HarbourError?) {
         isUnderWay = false
-        guard let failure else {
+        guard let failure = failure ?? self.failure else {
             for waiter in member.waiters { waiter.resume() }
             // Who came while it was being written and added nothing waits for that alone.
             if pending.isEmpty { resumeWaiters(nil) }

@@ -66,8 +66,12 @@ struct RunWrite: Sendable {
     var events: [(payload: String, command: CommandPosition?)] = []
     /// About how many bytes it is.
     var weight = 0
+    /// Whether it is to be written even if there is nothing in it.
+    var isConfirming = false
 
-    var isEmpty: Bool { run == nil && tasks.isEmpty && attempts.isEmpty && cells.isEmpty && events.isEmpty }
+    var isEmpty: Bool {
+        !isConfirming && run == nil && tasks.isEmpty && attempts.isEmpty && cells.isEmpty && events.isEmpty
+    }
 
     mutating func add(_ event: RunEvent, _ command: CommandPosition?) {
         let payload = event.jsonText()

@@ -16,6 +16,8 @@ final class RunWriter: @unchecked Sendable {
     private static let mostBytes = 4 << 20
     /// From so many bytes on a run's write is heavy.
     private static let heavy = 1 << 20
+    /// How long a group may take.
+    private static let timeLimit = Duration.seconds(30)
     /// How long what nobody waits for may stay unwritten, so that it goes with what comes next.
     private static let patience = Duration.milliseconds(10)
 
@@ -38,6 +40,7 @@ final class RunWriter: @unchecked Sendable {
     /// Something of a run is to be written, soon.
     func ask(_ progress: RunProgress) {
         loop.preconditionCurrent()
+        if isStopped { return progress.abandon(Self.stopping) }
         guard !progress.isQueued else { return }
         progress.isQueued = true
         queue.append(progress)
@@ -63,7 +66,7 @@ final class RunWriter: @unchecked Sendable {
     func stop() {
         loop.onLoop { [self] in
             isStopped = true
-            for progress in queue where !progress.isUnderWay { progress.settle(progress.take(), Self.stopping) }
+            for progress in queue { progress.abandon(Self.stopping) }
             queue = []
         }
     }
@@ -86,12 +89,14 @@ final class RunWriter: @unchecked Sendable {
 
     private func takeMembers(_ lane: Lane) -> [RunGroup.Member] {
         var members: [RunGroup.Member] = []
+        // A run that was lost and claimed again may have two owners here: what the old one says has a group of its own.
+        var runIDs: Set<Int64> = []
         var left: [RunProgress] = []
         var weight = 0
         for progress in queue {
             let isHeavy = progress.pending.weight > Self.heavy
             let fits = members.count < Self.mostRuns && weight < Self.mostBytes
-            guard !progress.isUnderWay, isHeavy == (lane == .heavy), fits else {
+            guard !progress.isUnderWay, isHeavy == (lane == .heavy), fits, !runIDs.contains(progress.runID) else {
                 left.append(progress)
                 continue
             }
@@ -99,6 +104,7 @@ final class RunWriter: @unchecked Sendable {
             // What failed for good has nothing left to write.
             if progress.pending.isEmpty { continue }
             weight += progress.pending.weight
+            runIDs.insert(progress.runID)
             members.append(progress.take())
         }
         queue = left
@@ -132,13 +138,18 @@ final class RunWriter: @unchecked Sendable {
     /// Repeats the same group until it has been written or refused: written twice it changes nothing more.
     private func persistently(_ group: RunGroup) async throws(HarbourError) -> Set<Int64> {
         var pause = Duration.milliseconds(50)
+        var limit = Self.timeLimit
         while true {
             do {
-                return try await group.write(pool)
+                return try await group.write(pool, timeout: limit)
             } catch {
                 let failure = HarbourError.wrap(error)
-                guard failure.isLostRace || EngineContext.isPassing(failure) else { throw failure }
-                if isStopped { throw failure }
+                guard failure.isLostRace || EngineContext.isPassing(failure), !isStopped else { throw failure }
+                if failure.code == .deadlineExceeded {
+                    // What is too much at once may be possible run by run, and one run alone with more time.
+                    if group.members.count > 1 { throw failure }
+                    limit = min(limit * 2, .seconds(600))
+                }
                 Logger("scheduler").debug("waiting to write runs down", ["error": failure.describeChain()])
                 do { try await loop.sleep(for: pause) } catch { throw failure }
                 pause = min(pause * 2, .seconds(2))
