@@ -224,7 +224,7 @@ let suites: [Target] = [
         [
             "Core", "EventLoop", "ClusterBackend", "ClusterBackendConformance", "DriverProcesses", "LocalBackend",
             "SimulatedBackend", "DockerBackend", "SparkBackend", "HTTPMessage", "HTTPServer",
-        ], exclude: ["stand_in_driver.py", "spark_driver.py", "docker_eyes.py"]),
+        ], exclude: ["stand_in_driver.py", "spark_driver.py"]),
     tests(
         "Remote",
         [

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The Docker backend on a real engine, with real containers.
-@Suite(.enabled(if: DockerEngine.socket != nil, "There is no Docker engine: see Tests/README.md."))
+@Suite(.enabled(if: TestDocker.socket != nil, "There is no Docker engine: see Tests/README.md."))
 struct DockerConformanceTests {
     @Test(arguments: ConformanceArea.allCases) func passes(_ area: ConformanceArea) async throws {
         try await withEventLoop { loop in

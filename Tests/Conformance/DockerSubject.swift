@@ -12,7 +12,6 @@ struct DockerSubject: ConformanceSubject {
     let loop: EventLoop
 
     init(loop: EventLoop) throws {
-        try DockerEngine.images.get()
         var template = Array("/tmp/exam-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else { throw HarbourError.system("A folder could not be made", errno) }
         folder = String(cString: made)
@@ -26,11 +25,11 @@ struct DockerSubject: ConformanceSubject {
 
     func backend(installation: String) async throws -> any ClusterBackend {
         let settings = [
-            "host": "unix://\(DockerEngine.socket ?? "")", "image": "dataharbour/hostbind:test",
-            "mounts": "/usr:/usr:ro,\(DockerEngine.folder):/exam:ro,\(DockerEngine.runtime):/runtime:ro",
+            "host": "unix://\(TestDocker.socket ?? "")", "image": TestDocker.image,
+            "mounts": "/usr:/usr:ro,\(TestDocker.top)/Tests/Conformance:/exam:ro,\(TestDocker.top)/Libraries/Runtime:/runtime:ro",
             // The machine's Python has no Spark: masters are tried again and again, and workers wait for one.
             "image_runtime_folder": "/runtime", "image_driver": "/exam/stand_in_driver.py",
-            "image_python": "/usr/bin/python3", "reach": DockerEngine.reach,
+            "image_python": "/usr/bin/python3", "reach": TestDocker.reach,
         ]
         return DockerBackend(
             context: BackendContext(installation: installation, folder: root, settings: settings), loop: loop)
@@ -58,24 +57,24 @@ struct DockerSubject: ConformanceSubject {
     }
 
     func kill(_ id: ClusterIdentifier) async throws {
-        _ = try await BlockingPool.shared.run { try DockerEngine.eyes("kill", id.text) }
+        _ = try await BlockingPool.shared.run { try TestDocker.eyes(["kill", id.text]) }
     }
 
     func remains(of id: ClusterIdentifier) async throws -> [String] {
         let folder = folder
         return try await BlockingPool.shared.run {
-            let seen = try DockerEngine.eyes("remains", id.text)
+            let seen = try TestDocker.eyes(["remains", id.text])
             let files = try runCommand(["find", folder, "-name", id.text])
             return (seen + files).split(separator: "\n").map(String.init)
         }
     }
 
     func listing() async throws -> [String] {
-        try await BlockingPool.shared.run { try DockerEngine.eyes("listing").split(separator: "\n").map(String.init) }
+        try await BlockingPool.shared.run { try TestDocker.eyes(["listing"]).split(separator: "\n").map(String.init) }
     }
 
     var failures: [StartFailure] {
-        (DockerEngine.reach == "socket" ? [folderFailure] : []) + imageFailures
+        (TestDocker.reach == "socket" ? [folderFailure] : []) + imageFailures
     }
 
     private var folderFailure: StartFailure {

@@ -8,65 +8,13 @@ import HarbourProtocol
 import ServiceClients
 import TestSupport
 
-/// The Docker engine that tests use, and what of this machine its containers need.
-enum DockerPlace {
-    private static let variables = ProcessSpecification.Environment.ours
-
-    /// The repository's folder.
-    static let top: String = {
-        "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    }()
-
-    /// The path of an engine's socket; nil when there is none.
-    static let socket: String? = {
-        let named = variables["HARBOUR_TEST_DOCKER"] ?? variables["DOCKER_HOST"] ?? "unix:///var/run/docker.sock"
-        let path = named.hasPrefix("unix://") ? String(named.dropFirst("unix://".count)) : named
-        guard access(path, R_OK | W_OK) == 0, (try? eyes("images", at: path)) != nil else { return nil }
-        return path
-    }()
-
-    /// What docker_eyes.py says: eyes and hands apart from the backend's own.
-    @discardableResult
-    static func eyes(_ words: String..., at path: String? = nil) throws -> String {
-        guard let path = path ?? socket else { throw HarbourError(.unavailable, "There is no Docker engine.") }
-        return try runCommand(["python3", "\(top)/Tests/Conformance/docker_eyes.py", path] + words)
-    }
-
-    /// The clusters' Python with Spark, where set-up has made it.
-    static let python: String? = {
-        let data = variables["HARBOUR_DATA"] ?? variables["HOME"].map { "\($0)/.harbour" } ?? ""
-        let path = variables["HARBOUR_DRIVER_PYTHON"] ?? "\(data)/runtime/current/bin/python"
-        // The environment's own folder, for the link to the newest one may move; its python is a link that stays.
-        guard let home = realpath(folder(of: folder(of: path)), nil) else { return nil }
-        defer { free(home) }
-        let resolved = "\(String(cString: home))/bin/python"
-        return access(resolved, X_OK) == 0 ? resolved : nil
-    }()
-
+extension TestDocker {
     /// The driver, built beside the tests.
-    static let driver: String? = {
-        let parts = CommandLine.arguments[0].split(separator: "/").dropLast().joined(separator: "/")
-        guard let found = realpath((CommandLine.arguments[0].hasPrefix("/") ? "/" : "") + "\(parts)/driver", nil) else {
-            return nil
-        }
-        defer { free(found) }
-        return String(cString: found)
-    }()
-
-    /// The folder of the Swift libraries that the built driver is linked to, from our own list of mapped files.
-    static let swiftLibraries: String = {
-        let maps = (try? runCommand(["cat", "/proc/\(getpid())/maps"])) ?? ""
-        let line = maps.split(separator: "\n").first { $0.hasSuffix("/libswiftCore.so") }
-        let path = line?.split(separator: " ").last.map(String.init) ?? "/usr/lib/x"
-        return path.split(separator: "/").dropLast().map { "/\($0)" }.joined()
-    }()
+    static let driver = program("driver")
 
     /// An image by deploy/images/build that Spark's test shall use, instead of what this machine has: set
     /// `HARBOUR_TEST_CLUSTER_IMAGE`.
-    static let image = variables["HARBOUR_TEST_CLUSTER_IMAGE"]
-
-    /// The folder of a file.
-    static func folder(of path: String) -> String { path.split(separator: "/").dropLast().map { "/\($0)" }.joined() }
+    static let builtImage = ProcessSpecification.Environment.ours["HARBOUR_TEST_CLUSTER_IMAGE"]
 }
 
 /// A cluster on the test's engine, which is ended afterwards.
@@ -89,15 +37,15 @@ func withDockerCluster(
         throw HarbourError.system("A folder could not be made", errno)
     }
     let folder = String(cString: made)
-    var settings = ["host": "unix://\(DockerPlace.socket ?? "")", "reach": "socket"]
-    if let image = DockerPlace.image, driver == DockerPlace.driver {
+    var settings = ["host": "unix://\(TestDocker.socket ?? "")", "reach": "socket"]
+    if let image = TestDocker.builtImage, driver == TestDocker.driver {
         settings["image"] = image
     } else {
-        settings["image"] = "dataharbour/hostbind:test"
-        settings["mounts"] = (["/usr:/usr", "\(DockerPlace.top):\(DockerPlace.top)"] + mounts).joined(separator: ",")
+        settings["image"] = TestDocker.image
+        settings["mounts"] = TestDocker.mounts(mounts)
         settings["image_python"] = python
         settings["image_driver"] = driver
-        settings["image_runtime_folder"] = "\(DockerPlace.top)/Libraries/Runtime"
+        settings["image_runtime_folder"] = "\(TestDocker.top)/Libraries/Runtime"
     }
     let backend = DockerBackend(
         context: BackendContext(installation: "test-\(id)", folder: "\(folder)/d", settings: settings), loop: loop)

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What only many clusters, or no engine at all, show.
-@Suite(.enabled(if: DockerPlace.socket != nil, "There is no Docker engine: see Tests/README.md."), .serialized)
+@Suite(.enabled(if: TestDocker.socket != nil, "There is no Docker engine: see Tests/README.md."), .serialized)
 struct ManyClustersTests {
     @Test(.timeLimit(.minutes(3))) func tenAtOnceLeaveNothing() async throws {
         try await withEventLoop { loop in
@@ -16,7 +16,7 @@ struct ManyClustersTests {
                         var id = ""
                         try await withDockerCluster(
                             BackendSpec(driver: NodeSize(cores: 1, memoryMiB: 1024)),
-                            driver: "\(DockerPlace.top)/Tests/Conformance/stand_in_driver.py", mounts: [], loop: loop
+                            driver: "\(TestDocker.top)/Tests/Conformance/stand_in_driver.py", mounts: [], loop: loop
                         ) { cluster in
                             id = cluster.id
                             let status = try await cluster.backend.status(of: cluster.cluster.handle)
@@ -28,7 +28,7 @@ struct ManyClustersTests {
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             #expect(Set(ids).count == 10)
-            for id in ids { #expect(try DockerPlace.eyes("remains", id).isEmpty) }
+            for id in ids { #expect(try TestDocker.eyes(["remains", id]).isEmpty) }
         }
     }
 
@@ -67,7 +67,7 @@ struct ManyClustersTests {
 
     @Test func aMissingImageIsToldBeforeAStart() async throws {
         try await withEventLoop { loop in
-            let settings = ["host": "unix://\(DockerPlace.socket ?? "")", "image": "dataharbour/nothing:of-the-kind"]
+            let settings = ["host": "unix://\(TestDocker.socket ?? "")", "image": "dataharbour/nothing:of-the-kind"]
             let report = await backend(settings, loop).preflight()
             #expect(
                 report.checks.filter { !$0.passed }.map(\.message) == [
@@ -79,7 +79,7 @@ struct ManyClustersTests {
 
     @Test func moreThanTheMachineHasIsRefused() async throws {
         try await withEventLoop { loop in
-            let backend = backend(["host": "unix://\(DockerPlace.socket ?? "")"], loop)
+            let backend = backend(["host": "unix://\(TestDocker.socket ?? "")"], loop)
             let request = ProvisionRequest(
                 id: try #require(ClusterIdentifier("never")), spec: BackendSpec(driver: NodeSize(cores: 100_000)),
                 launch: DriverLaunch(executable: "/unused", token: Secret("t")))

@@ -10,24 +10,22 @@ import TestSupport
 import Testing
 
 /// Spark, with its driver and each worker in a container of its own, on a real engine.
-@Suite(.enabled(if: DockerPlace.socket != nil, "There is no Docker engine: see Tests/README.md."), .serialized)
+@Suite(.enabled(if: TestDocker.socket != nil, "There is no Docker engine: see Tests/README.md."), .serialized)
 struct SparkInContainersTests {
     /// What happens to a job whose worker's container is killed in the middle of it: Spark runs the lost tasks again, and
     /// the worker comes back.
     @Test(
-        .enabled(if: DockerPlace.python != nil && DockerPlace.driver != nil, "Spark or the driver is not there."),
+        .enabled(if: TestDocker.python != nil && TestDocker.driver != nil, "Spark or the driver is not there."),
         .timeLimit(.minutes(5)))
     func aKilledWorkerCostsTheJobNothing() async throws {
-        let (python, driver) = (try #require(DockerPlace.python), try #require(DockerPlace.driver))
+        let (python, driver) = (try #require(TestDocker.python), try #require(TestDocker.driver))
         let spec = BackendSpec(
             driver: NodeSize(cores: 2, memoryMiB: 1536), worker: NodeSize(cores: 1, memoryMiB: 1024), workers: 2,
             sparkConf: ["spark.ui.enabled": "false"])
-        let mounts = [
-            DockerPlace.folder(of: driver), DockerPlace.folder(of: python) + "/..", DockerPlace.swiftLibraries,
-        ]
+        let mounts = [TestDocker.folder(of: driver), TestDocker.folder(of: python) + "/.."]
         try await withEventLoop { loop in
             try await withDockerCluster(
-                spec, driver: driver, mounts: mounts.map { "\($0):\($0)" }, python: python, loop: loop
+                spec, driver: driver, mounts: mounts, python: python, loop: loop
             ) { cluster in
                 let statuses = Mutex<[ClusterStatus]>([])
                 let watching = Task {
@@ -93,7 +91,7 @@ struct SparkInContainersTests {
             // Warnings may stand before it.
             if !isKilled, text.contains("begun\n") {
                 isKilled = true
-                try DockerPlace.eyes("kill", cluster.id, "worker-0")
+                try TestDocker.eyes(["kill", cluster.id, "worker-0"])
             }
         }
         try #require(isKilled, "the job should begin: \(text)")
@@ -133,7 +131,7 @@ struct SparkInContainersTests {
         try await withEventLoop { loop in
             try await withDockerCluster(
                 BackendSpec(driver: NodeSize(cores: 1, memoryMiB: 1024)),
-                driver: "\(DockerPlace.top)/Tests/DockerBackend/hungry_driver.py", mounts: [], loop: loop
+                driver: "\(TestDocker.top)/Tests/DockerBackend/hungry_driver.py", mounts: [], loop: loop
             ) { cluster in
                 let last = Mutex<ClusterStatus?>(nil)
                 try await cluster.backend.watch(cluster.cluster.handle) { status in last.withLock { $0 = status } }

@@ -23,17 +23,6 @@ import Testing
         }
     }
 
-    private func wait(
-        _ client: ServiceClient, _ id: String, for states: Set<ClusterState>
-    ) async throws -> ClusterInfo {
-        for try await info in try await client.stream(
-            ClusterAPI.watchCluster, .init(clusterID: id), context: .within(.seconds(60)))
-        where states.contains(info.state) {
-            return info
-        }
-        throw HarbourError(.cancelled, "The watch ended.")
-    }
-
     private func create(_ client: ServiceClient, _ id: String) async throws {
         let wish = CreateCluster(
             spec: ClusterSpec(clusterName: id, driverMemoryMB: 512), clusterID: id)
@@ -51,7 +40,7 @@ import Testing
                 _ = try await first.wait()
 
                 let (second, again) = try await cluster.start()
-                _ = try await wait(again, id, for: [.running])
+                _ = try await cluster.wait(again, id, for: [.running])
                 #expect(cluster.processes(of: id).drivers.count == 1, "killed after \(delay) ms of a start")
                 _ = try await again.call(
                     ClusterAPI.terminateCluster, .init(clusterID: id, body: TerminateCluster()))
@@ -60,7 +49,7 @@ import Testing
                 _ = try await second.wait()
 
                 let (third, last) = try await cluster.start()
-                let ended = try await wait(last, id, for: [.terminated])
+                let ended = try await cluster.wait(last, id, for: [.terminated])
                 #expect(ended.terminationReason?.code == "USER_REQUEST")
                 #expect(cluster.processes(of: id).all == [], "killed after \(delay) ms of an end")
                 #expect(cluster.folders == [])
@@ -78,13 +67,13 @@ import Testing
             let (service, client) = try await cluster.start()
             let id = "d-\(Identifier.make())"
             try await create(client, id)
-            _ = try await wait(client, id, for: [.running])
+            _ = try await cluster.wait(client, id, for: [.running])
             try await eventually("the stand-in of Spark has its helper") {
                 cluster.processes(of: id).all.count >= 3
             }
             let begin = MonotonicTime.now
             for pid in cluster.processes(of: id).drivers { kill(pid, SIGKILL) }
-            let ended = try await wait(client, id, for: [.terminated])
+            let ended = try await cluster.wait(client, id, for: [.terminated])
             #expect(MonotonicTime.now - begin < .seconds(15))
             #expect(ended.terminationReason?.code == "DRIVER_LOST")
             #expect(cluster.processes(of: id).all == [])
@@ -99,12 +88,12 @@ import Testing
             let (service, client) = try await cluster.start()
             let id = "m-\(Identifier.make())"
             try await create(client, id)
-            _ = try await wait(client, id, for: [.running])
+            _ = try await cluster.wait(client, id, for: [.running])
             service.kill()
             _ = try await service.wait()
             for pid in cluster.processes(of: id).drivers { kill(pid, SIGKILL) }
             let (second, again) = try await cluster.start()
-            let ended = try await wait(again, id, for: [.terminated])
+            let ended = try await cluster.wait(again, id, for: [.terminated])
             #expect(ended.terminationReason?.code == "DRIVER_LOST")
             #expect(cluster.processes(of: id).all == [])
             #expect(cluster.folders == [])

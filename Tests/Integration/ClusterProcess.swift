@@ -10,28 +10,22 @@ import Testing
 /// The real `cluster` program with the real `driver`, in a folder and a database of the test's own. Only Spark is a
 /// stand-in that is ready at once, because these tests are about processes.
 final class ClusterProcess: Sendable {
-    static let programs: String = {
-        var path = [CChar](repeating: 0, count: 4096)
-        let count = readlink("/proc/self/exe", &path, path.count - 1)
-        let text = String(decoding: path[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return String(text[..<(text.lastIndex(of: "/") ?? text.startIndex)])
-    }()
-
-    private static let fakeRuntime: String = {
-        let file = #filePath
-        return String(file[..<(file.lastIndex(of: "/") ?? file.endIndex)]) + "/fake_runtime"
-    }()
+    /// The package that stands in for the clusters' Python.
+    static let fakeRuntime = "\(TestDocker.top)/Tests/Integration/fake_runtime"
 
     let loop: EventLoop
     let database: PostgresTestDatabase
     let folder: String
     let http: HTTPClient
+    private let driver: String
+    private let program: String
+    private let settings: [String: String]
 
-    init(loop: EventLoop, database: PostgresTestDatabase) throws {
-        for program in ["cluster", "driver"] {
-            try #require(
-                access("\(ClusterProcess.programs)/\(program)", X_OK) == 0, "build the program \(program) first")
-        }
+    /// Settings are more variables of the service, over those that every test has.
+    init(loop: EventLoop, database: PostgresTestDatabase, settings: [String: String] = [:]) throws {
+        program = try #require(TestDocker.program("cluster"), "build the program cluster first")
+        driver = try #require(TestDocker.program("driver"), "build the program driver first")
+        self.settings = settings
         var template = Array("/tmp/kill-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -44,14 +38,15 @@ final class ClusterProcess: Sendable {
     func start() async throws -> (process: ChildProcess, client: ServiceClient) {
         let address = "\(folder)/address"
         unlink(address)
-        var specification = ProcessSpecification("\(ClusterProcess.programs)/cluster")
-        specification.environment = .inherited(adding: [
-            "HARBOUR_CLUSTER_DRIVER": "\(ClusterProcess.programs)/driver",
-            "HARBOUR_CLUSTER_FOLDER": "\(folder)/c", "HARBOUR_CLUSTER_LISTEN": "127.0.0.1:0",
+        var specification = ProcessSpecification(program)
+        let usual = [
+            "HARBOUR_CLUSTER_DRIVER": driver, "HARBOUR_CLUSTER_FOLDER": "\(folder)/c",
+            "HARBOUR_CLUSTER_LISTEN": "127.0.0.1:0",
             "HARBOUR_CLUSTER_ADDRESS_FILE": address, "HARBOUR_SERVICE_TOKEN": "t",
             "HARBOUR_DATABASE_URL": database.url, "HARBOUR_DRIVER_PYTHON": "python3",
             "HARBOUR_DRIVER_RUNTIME_FOLDER": ClusterProcess.fakeRuntime, "HARBOUR_DRIVER_SPARE_KERNELS": "0",
-        ])
+        ]
+        specification.environment = .inherited(adding: usual.merging(settings) { $1 })
         specification.output = .file("\(folder)/cluster.log")
         specification.errors = .sameAsOutput
         // A test that is killed must not leave a service behind; its clusters are found by their marks.
@@ -63,6 +58,12 @@ final class ClusterProcess: Sendable {
         try #require(process.exit == nil, "the cluster service ended: \(String(describing: process.exit))")
         let text = String(decoding: contents(address), as: UTF8.self).prefix { $0 != "\n" }
         return (process, try ServiceClient(http: http, baseURL: "http://\(text)", token: "t", service: "cluster"))
+    }
+
+    /// Kills the program; its clusters go on.
+    func end(_ process: ChildProcess) async throws {
+        process.kill()
+        _ = try await process.wait()
     }
 
     /// The processes that carry the cluster's mark, and those of its driver.
@@ -77,10 +78,23 @@ final class ClusterProcess: Sendable {
     /// What the local backend keeps of clusters.
     var folders: [String] { names(in: "\(folder)/c/local") }
 
+    /// Whatever is below the folder of all clusters, folders that are empty left out.
+    func files() throws -> String { try runCommand(["find", "\(folder)/c", "!", "-type", "d"]) }
+
     /// Removes what the test itself has made. What a cluster left behind stays, and shows.
     func removeFolder() {
-        for name in ["cluster.log", "address"] { unlink("\(folder)/\(name)") }
-        for name in ["c/local", "c", "."] { rmdir(name == "." ? folder : "\(folder)/\(name)") }
+        for name in ["cluster.log", "address", "arm", "killed", "engine.sock"] { unlink("\(folder)/\(name)") }
+        _ = try? runCommand(["find", folder, "-depth", "-type", "d", "-empty", "-delete"])
+    }
+
+    /// Waits until the cluster is in one of the states.
+    func wait(_ client: ServiceClient, _ id: String, for states: Set<ClusterState>) async throws -> ClusterInfo {
+        for try await info in try await client.stream(
+            ClusterAPI.watchCluster, .init(clusterID: id), context: .within(.seconds(120)))
+        where states.contains(info.state) {
+            return info
+        }
+        throw HarbourError(.cancelled, "The watch ended.")
     }
 }
 

@@ -90,6 +90,17 @@ class Application:
         """Loads a jar for the sessions of all contexts and the executors."""
         self._session.sessionState().resourceLoader().addJar(path)
 
+    def resize(self, count):
+        """Has that many executors of a standalone master: more as it has room, or fewer, the idle ones leaving first."""
+        nothing = _class(self._jvm, "scala.collection.immutable.HashMap")()
+        self._context.requestTotalExecutors(count, 0, nothing)
+        active = [each for each in self.stats()["executors"] if each["is_active"] and each["id"] != "driver"]
+        surplus = sorted(active, key=lambda each: each["active_tasks"])[: max(0, len(active) - count)]
+        if surplus:
+            names = _class(self._jvm, "org.apache.spark.api.python.PythonUtils").toSeq([each["id"] for each in surplus])
+            # The number that is wanted is known already, and a task that runs there runs again elsewhere.
+            self._context.schedulerBackend().killExecutors(names, False, False, True)
+
     def warm_up(self):
         """Loads and compiles what the first query of a context needs."""
         self._session.newSession().sql("SELECT sum(id) FROM range(1000)").collect()

@@ -237,6 +237,8 @@ class Host:
             self._cancel(request["command_id"], answer)
         elif operation == "add_jar" and isinstance(request.get("path"), str):
             self._add_jar(request["path"], answer)
+        elif operation == "resize" and type(request.get("executors")) is int and request["executors"] > 0:
+            self._resize(request["executors"], answer)
         elif operation == "stats":
             self._stats(answer)
         else:
@@ -267,6 +269,19 @@ class Host:
                 self._events.send("jar_added", path=path, id=answer)
 
         self.in_background(self._application.add_jar, path, then=then)
+
+    def _resize(self, executors, answer):
+        if not self._application:
+            self._events.send("refused", message="Spark is not ready.", id=answer)
+            return
+
+        def then(_, error):
+            if error:
+                self._events.send("refused", message=f"Spark did not change its executors: {error}"[:2000], id=answer)
+            else:
+                self._events.send("resized", executors=executors, id=answer)
+
+        self.in_background(self._application.resize, executors, then=then)
 
     def _stats(self, answer):
         if not self._application:

@@ -72,10 +72,10 @@ extension ClusterMachine {
 
     mutating func recovered(_ found: RecoveredCluster, _ now: Timestamp) -> Outcome {
         switch (record.step, found) {
-        case (.starting, .running(let cluster)): return backend(.provisioned(cluster), now)
         case (.starting, .ended(let end)):
             record.step = .connecting
             return lost(end, nil, now)
+        // A driver that runs may still miss workers: asking again makes what is missing and nothing twice.
         case (.starting, _): return Outcome(actions: [.provision])
         case (.connecting, .running(let cluster)), (.running, .running(let cluster)):
             record.handle = cluster.handle
