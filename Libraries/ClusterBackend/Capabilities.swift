@@ -134,6 +134,8 @@ extension [SpecProblem] {
 extension ErrorCode {
     /// The engine, master or platform behind a backend cannot be reached or is not working.
     public static let backendUnavailable = ErrorCode("BACKEND_UNAVAILABLE", status: 503)
+    /// The other platform does not accept our token.
+    public static let remoteTokenRejected = ErrorCode("REMOTE_TOKEN_REJECTED", status: 503)
     /// The backend tried to start the cluster and could not.
     public static let launchFailed = ErrorCode("CLUSTER_LAUNCH_FAILED", status: 502)
     /// The cluster the handle stands for has ended.

@@ -10,7 +10,7 @@ public enum Files {
         for part in path.split(separator: "/") {
             made += "/\(part)"
             if mkdir(made, 0o700) == 0 || errno == EEXIST { continue }
-            throw .system("The folder \(made) could not be made", errno, code: .launchFailed)
+            throw failed("The folder \(made) could not be made", made, errno)
         }
         var info = stat()
         guard stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFDIR else {
@@ -41,8 +41,28 @@ public enum Files {
         guard rename(temporary, path) == 0 else { throw writing(path, errno) }
     }
 
+    /// Appends to a file that is there.
+    public static func append(_ bytes: [UInt8], to path: String) throws(HarbourError) {
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw writing(path, errno) }
+        defer { close(descriptor) }
+        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else { throw writing(path, errno) }
+    }
+
     private static func writing(_ path: String, _ number: Int32) -> HarbourError {
-        .system("A file of the cluster could not be written", number, code: .launchFailed)
+        failed("A file of the cluster could not be written", path, number)
+    }
+
+    /// A failed system call on a path, with what to do about it where that is known.
+    private static func failed(_ what: String, _ path: String, _ number: Int32) -> HarbourError {
+        let advice =
+            switch number {
+            case ENOSPC, EDQUOT: " Make room on the disk of \(path), then start the cluster again."
+            case EROFS, EACCES, EPERM: " Let this user write there, then start the cluster again."
+            default: ""
+            }
+        return HarbourError(
+            .launchFailed, "\(what): \(String(cString: strerror(number))).\(advice)", detail: "errno \(number)")
     }
 
     /// The whole of a file of at most that many bytes, or nil when it is not there, larger or not readable.

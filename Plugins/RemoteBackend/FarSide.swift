@@ -93,6 +93,8 @@ struct FarCluster: Sendable, Hashable {
     var spark: SparkInfo?
     var executors: Int?
     var workers = 0
+    /// Whether the number of workers is being changed.
+    var isResizing = false
     var driverSize = NodeSize()
     var workerSize = NodeSize()
 
@@ -127,6 +129,10 @@ protocol FarSide: Sendable {
 
     /// Makes a cluster, once.
     func create(_ wish: FarWish) async throws -> FarCluster
+
+    /// Gives a cluster that many workers, and returns when it has them or says that it cannot.
+    /// - Throws: `CLUSTER_LOST` when it has ended.
+    func resize(_ mark: FarMark, farID: String, workers: Int) async throws -> FarCluster
 
     /// Ends a cluster and what belongs to it, and returns when it is forgotten.
     func remove(_ mark: FarMark, farID: String) async throws
@@ -168,8 +174,6 @@ protocol FarDriver: Sendable {
 }
 
 extension ErrorCode {
-    /// The other platform does not accept our token.
-    static let remoteTokenRejected = ErrorCode("REMOTE_TOKEN_REJECTED", status: 503)
     /// The other platform was asked for something that must not be asked twice, and its answer was lost.
     static let remoteAnswerLost = ErrorCode("REMOTE_ANSWER_LOST", status: 502)
 }

@@ -130,12 +130,17 @@ public actor RemoteBackend: ClusterBackend {
         throw HarbourError(.unsupported, "The remote backend does not offer stats.")
     }
 
-    /// Not offered yet: whether a cluster there can change its size depends on where it runs there.
+    /// Asks the other platform, and waits until it has done so. Whether a cluster there can change its size depends on
+    /// where it runs there; one that cannot is refused with that platform's words.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)
         async throws(HarbourError) -> ProvisionedCluster
     {
         try capabilities.require(.resize, of: name)
-        throw HarbourError(.unsupported, "The remote backend does not offer resize.")
+        do {
+            return try await changeWorkers(handle, to: workers)
+        } catch {
+            throw RemoteBackend.told(error)
+        }
     }
 
     /// Ends and forgets the cluster there, and closes the bridge.
@@ -175,6 +180,9 @@ public actor RemoteBackend: ClusterBackend {
 
     static let removed = ClusterEnd(
         .removed, message: "The cluster is not on the other platform any more. Start it again.")
+
+    static let lost = HarbourError(
+        .clusterLost, "The cluster has ended on the other platform. Start it again.")
 
     static func status(_ view: FarView) -> ClusterStatus {
         if view.isGone { return .ended(removed) }

@@ -126,6 +126,17 @@ extension RemoteBackend {
         return follower
     }
 
+    // MARK: Workers
+
+    func changeWorkers(_ handle: ClusterHandle, to count: Int) async throws -> ProvisionedCluster {
+        let (id, place) = (handle.cluster, ProcessPlace(root: context.folder, handle.cluster))
+        guard let state = try await BlockingPool.shared.run({ RemoteState.read(place) }),
+            let farID = state.farID ?? RemoteState(handle.payload)?.farID
+        else { throw RemoteBackend.lost }
+        let cluster = try await other().resize(mark(id), farID: farID, workers: count)
+        return answer(cluster, state)
+    }
+
     // MARK: End
 
     func end(_ id: ClusterIdentifier, _ handle: ClusterHandle?) async throws {

@@ -55,7 +55,7 @@ import Testing
             let client = try await fixture.near.runningCluster()
             let backends = try await client.call(ClusterAPI.listBackends, .init()).backends
             #expect(backends.first?.available == true, "\(backends)")
-            #expect(backends.first?.capabilities == ["recovery", "workers"])
+            #expect(backends.first?.capabilities == ["recovery", "resize", "workers"])
             let text = try await fixture.near.run(client, "a", "text")
             #expect(text.map(\.type) == [.state, .stream, .state])
             #expect(text[1].text == "2\n")
@@ -73,6 +73,9 @@ import Testing
             #expect(cut.map(\.type) == [.state, .stream, .truncated, .state])
             #expect(await fixture.databricks.runs.values.allSatisfy { $0 == 1 })
 
+            _ = try await client.call(
+                ClusterAPI.resizeCluster, .init(clusterID: "c1", body: ResizeCluster(numWorkers: 3)))
+            #expect(try await fixture.near.wait(client, "c1", for: .running).workers == 3)
             _ = try await client.call(ClusterAPI.deleteContext, .init(clusterID: "c1", contextID: "ctx"))
             _ = try await client.call(ClusterAPI.deleteCluster, .init(clusterID: "c1"))
             try await eventually("it is removed there") { await fixture.databricks.clusterIDs.isEmpty }

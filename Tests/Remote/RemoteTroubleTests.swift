@@ -3,6 +3,7 @@ import Core
 import HTTPMessage
 import HarbourProtocol
 import ServiceClients
+import SimulatedBackend
 import Synchronization
 import TestSupport
 import Testing
@@ -46,6 +47,54 @@ import Testing
             let cluster = try await backend.provision(request(id)) { _ in }
             try await backend.terminate(id, handle: cluster.handle, grace: .seconds(1))
             await backend.close()
+        }
+    }
+
+    /// The whole way: the state, the typed reason and what to do.
+    @Test func aStartWithAWrongTokenSaysSo() async throws {
+        try await withNearService({ settings, platform in
+            settings["token_file"] = try platform.folder.write("wrong", Array("wrong-token-0123456789abcdef".utf8))
+        }) { near, platform in
+            let client = try await near.start()
+            _ = try await client.call(
+                ClusterAPI.createCluster,
+                .init(body: CreateCluster(spec: ClusterSpec(clusterName: "near"), clusterID: "c1")))
+            // Its end is asked of the same platform, so it waits until the token is right.
+            let ending = try await ended(client, "c1", in: [.terminating, .running])
+            #expect(ending.terminationReason?.code == "ACCESS_TOKEN_FAILURE")
+            #expect(ending.terminationReason?.type == .clientError)
+            let advice = ending.terminationReason?.parameters?["message"] ?? ""
+            #expect(advice.contains("does not accept the token"), "\(advice)")
+            _ = try platform.folder.write("wrong", Array(FarPlatform.token.utf8))
+            let last = try await ended(client, "c1", in: [.terminated, .error])
+            #expect(last.state == .terminated && last.terminationReason?.code == "ACCESS_TOKEN_FAILURE")
+            #expect(platform.world.clusters.isEmpty)
+        }
+    }
+
+    private func ended(
+        _ client: ServiceClient, _ id: String, in states: Set<ClusterState>
+    ) async throws -> ClusterInfo {
+        for try await info in try await client.stream(
+            ClusterAPI.watchCluster, .init(clusterID: id), context: .within(.seconds(60)))
+        where states.contains(info.state) { return info }
+        throw HarbourError(.cancelled, "The watch ended.")
+    }
+
+    @Test func aClusterIsResizedThere() async throws {
+        try await withNearService { near, platform in
+            let client = try await near.start()
+            var spec = ClusterSpec(clusterName: "near")
+            spec.numWorkers = 1
+            _ = try await client.call(
+                ClusterAPI.createCluster, .init(body: CreateCluster(spec: spec, clusterID: "c1")))
+            _ = try await near.wait(client, "c1", for: .running)
+            _ = try await client.call(
+                ClusterAPI.resizeCluster, .init(clusterID: "c1", body: ResizeCluster(numWorkers: 3)))
+            let resized = try await near.wait(client, "c1", for: .running)
+            #expect(resized.workers == 3)
+            let id = try #require(platform.world.clusters.first)
+            #expect(platform.world.workers(of: id) == 3)
         }
     }
 

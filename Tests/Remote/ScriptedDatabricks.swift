@@ -41,6 +41,7 @@ actor ScriptedDatabricks {
         "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/schemas/databricks"
     private static let operations = [
         "clusters-create", "clusters-get", "clusters-list", "clusters-permanent-delete", "clusters-delete",
+        "clusters-resize",
         "clusters-spark-versions", "clusters-list-node-types", "contexts-create", "contexts-status", "contexts-destroy",
         "commands-execute", "commands-status", "commands-cancel",
     ]
@@ -147,7 +148,7 @@ actor ScriptedDatabricks {
             cluster["state"] = "PENDING"
             clusters[id] = cluster
             answer["cluster_id"] = .string(id)
-        case "get", "delete", "permanent-delete":
+        case "get", "delete", "permanent-delete", "resize":
             let id = fields["cluster_id"]?.string ?? ""
             guard let cluster = clusters[id] else {
                 return fail(
@@ -158,10 +159,18 @@ actor ScriptedDatabricks {
             }
             if path.hasSuffix("permanent-delete") {
                 clusters[id] = nil
+            } else if path.hasSuffix("resize") {
+                guard cluster["state"] == "RUNNING" else {
+                    return fail(
+                        400,
+                        ["error_code": "INVALID_STATE", "message": .string("Cluster \(id) is in unexpected state")])
+                }
+                clusters[id]?["state"] = "RESIZING"
+                clusters[id]?["num_workers"] = fields["num_workers"]
             } else if path.hasSuffix("get") {
                 answer = cluster
                 // It runs from the second look on.
-                if cluster["state"] == "PENDING" { clusters[id]?["state"] = "RUNNING" }
+                if ["PENDING", "RESIZING"].contains(cluster["state"]?.string) { clusters[id]?["state"] = "RUNNING" }
             }
         case "list":
             answer["clusters"] = .array(clusters.values.map(JSONValue.object))

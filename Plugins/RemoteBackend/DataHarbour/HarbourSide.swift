@@ -11,8 +11,8 @@ struct HarbourSide: FarSide {
     /// Minutes after which an idle cluster ends there by itself; 0 leaves that to this platform.
     let idleMinutes: Int
 
-    /// No stats: its contract has none of a cluster.
-    let capabilities = Capabilities([.workers, .logs, .recovery], maximumWorkers: 1000)
+    /// No stats: its contract has none of a cluster. Where the backend there cannot resize, it says so itself.
+    let capabilities = Capabilities([.workers, .resize, .logs, .recovery], maximumWorkers: 1000)
 
     func problems(_ spec: BackendSpec) -> [SpecProblem] {
         // Four of its fifty labels are ours.
@@ -123,6 +123,21 @@ struct HarbourSide: FarSide {
         return references
     }
 
+    func resize(_ mark: FarMark, farID: String, workers: Int) async throws -> FarCluster {
+        do throws(HarbourError) {
+            _ = try await client.call(
+                ClusterAPI.resizeCluster, .init(clusterID: mark.name, body: ResizeCluster(numWorkers: workers)),
+                isRepeatable: true)
+        } catch {
+            if error.code.status == 404 { throw RemoteBackend.lost }
+            // An earlier request of ours, whose answer was not heard, may be under way.
+            guard error.code == .invalidState, try await find(mark, farID: farID)?.isResizing == true else {
+                throw error
+            }
+        }
+        return try await waitForResize(mark, farID: farID, workers: workers, loop: client.loop)
+    }
+
     func remove(_ mark: FarMark, farID: String) async throws {
         let end = MonotonicTime.now + .seconds(120)
         var pause = Duration.milliseconds(20)
@@ -180,12 +195,16 @@ struct HarbourSide: FarSide {
         var spark = info.spark
         // Its page is at an address of that platform's machine, which means another one here.
         spark?.uiURL = nil
-        return FarCluster(
+        // Until it runs, only what was asked for says how many there will be.
+        let isUp = info.state == .running || info.state == .resizing
+        var cluster = FarCluster(
             farID: info.clusterID, cluster: labels.cluster, installation: labels.installation, wish: labels.wish,
             created: labels.created, state: state, message: info.stateMessage, startTime: info.startTime,
-            spark: spark, executors: info.executors, workers: info.spec.numWorkers ?? 0,
+            spark: spark, executors: info.executors, workers: (isUp ? info.workers : nil) ?? info.spec.numWorkers ?? 0,
             driverSize: NodeSize(cores: info.spec.driverCores, memoryMiB: info.spec.driverMemoryMB),
             workerSize: NodeSize(cores: info.spec.workerCores, memoryMiB: info.spec.workerMemoryMB))
+        cluster.isResizing = info.state == .resizing
+        return cluster
     }
 
     private static func end(_ info: ClusterInfo) -> ClusterEnd {

@@ -17,7 +17,7 @@ struct DatabricksSide: FarSide {
     let idleMinutes: Int
 
     /// Neither logs nor stats: the API has none.
-    let capabilities = Capabilities([.workers, .recovery], maximumWorkers: 1000)
+    let capabilities = Capabilities([.workers, .resize, .recovery], maximumWorkers: 1000)
 
     func problems(_ spec: BackendSpec) -> [SpecProblem] {
         var problems: [SpecProblem] = []
@@ -151,6 +151,14 @@ struct DatabricksSide: FarSide {
             created: wish.created, state: .starting, startTime: .now, workers: wish.spec.workers)
     }
 
+    func resize(_ mark: FarMark, farID: String, workers: Int) async throws -> FarCluster {
+        guard try await get(farID) != nil else { throw RemoteBackend.lost }
+        _ = try await client.post(
+            "/api/2.1/clusters/resize", ["cluster_id": .string(farID), "num_workers": .integer(workers)],
+            isRepeatable: true)
+        return try await waitForResize(mark, farID: farID, workers: workers, loop: client.loop)
+    }
+
     func remove(_ mark: FarMark, farID: String) async throws {
         let end = MonotonicTime.now + .seconds(180)
         var pause = Duration.milliseconds(100)
@@ -218,6 +226,7 @@ struct DatabricksSide: FarSide {
             created: labels.created, state: state, message: message,
             startTime: Timestamp(milliseconds: value["start_time"]?.int64 ?? 0))
         cluster.workers = value["num_workers"]?.int ?? 0
+        cluster.isResizing = value["state"]?.string == "RESIZING"
         cluster.executors = value["executors"]?.array?.count
         if let context = value["spark_context_id"]?.int64 {
             cluster.spark = SparkInfo(

@@ -17,6 +17,9 @@ extension ClusterMachine {
             record.phase = name
             record.phaseSince = now
             record.message = "The cluster is being started: \(name)."
+        case .progress(let done, let total, let unit):
+            guard let phase = record.phase else { break }
+            record.message = "The cluster is being started: \(phase), \(ClusterMachine.progress(done, total, unit))."
         case .handle(let handle): record.handle = handle
         case .provisioned(let cluster):
             closePhase(now)
@@ -73,6 +76,25 @@ extension ClusterMachine {
             return outcome
         case .starting, .ending, .ended, .stuck: return Outcome()
         }
+    }
+
+    /// A driver that has changed its token, or whose file was changed, can never be spoken to.
+    mutating func refused(_ now: Timestamp) -> Outcome {
+        switch record.step {
+        case .connecting: return end(.driverRefused, now, event: "START_FAILED")
+        case .running:
+            var outcome = end(.driverRefused, now, event: "DRIVER_NOT_RESPONDING")
+            let message = "The driver does not accept the cluster's token any more, and the cluster was ended."
+            outcome.actions.insert(.failCommands(code: "DRIVER_UNREACHABLE", message: message), at: 0)
+            return outcome
+        case .starting, .ending, .ended, .stuck: return Outcome()
+        }
+    }
+
+    /// Such as `120 of 400 MiB`.
+    static func progress(_ done: Int64, _ total: Int64?, _ unit: String) -> String {
+        guard unit == "bytes" else { return "\(done)\(total.map { " of \($0)" } ?? "") \(unit)" }
+        return "\(done >> 20)\(total.map { " of \(($0 + (1 << 20) - 1) >> 20)" } ?? "") MiB"
     }
 
     mutating func driver(_ status: DriverStatus, _ now: Timestamp) -> Outcome {

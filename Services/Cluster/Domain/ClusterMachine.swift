@@ -17,6 +17,8 @@ enum ClusterInput: Sendable {
     case delete
     // From the backend.
     case phase(String)
+    /// How far the phase is; nil when that is not known.
+    case progress(done: Int64, total: Int64?, unit: String)
     case handle(ClusterHandle)
     case provisioned(ProvisionedCluster)
     case provisionFailed(HarbourError)
@@ -31,6 +33,8 @@ enum ClusterInput: Sendable {
     // From the driver.
     case driver(DriverStatus)
     case unreachable
+    /// It does not accept the token that was made for it.
+    case refused
     // From the clock.
     case startTimedOut(Duration)
 }
@@ -95,7 +99,7 @@ struct ClusterMachine: Sendable, Hashable {
         case .pin(let pinned): outcome = pin(pinned)
         case .terminate(let reason): outcome = terminate(reason, now)
         case .delete: outcome = try delete(now)
-        case .phase, .handle, .provisioned, .provisionFailed: outcome = backend(input, now)
+        case .phase, .progress, .handle, .provisioned, .provisionFailed: outcome = backend(input, now)
         case .lost(let end, let log): outcome = lost(end, log, now)
         case .removed: outcome = removed(now)
         case .removeFailed(let error): outcome = removeFailed(error)
@@ -105,6 +109,7 @@ struct ClusterMachine: Sendable, Hashable {
         case .recovered(let found): outcome = recovered(found, now)
         case .driver(let status): outcome = driver(status, now)
         case .unreachable: outcome = unreachable(now)
+        case .refused: outcome = refused(now)
         case .startTimedOut(let limit):
             outcome = isStarting ? end(.startTimeout(limit), now, event: "START_FAILED") : Outcome()
         }

@@ -20,6 +20,8 @@ extension TerminationReason {
         switch error.code {
         case .unsupported, .invalidParameter, .conflict:
             return TerminationReason(code: "INVALID_ARGUMENT", type: .clientError, parameters: parameters)
+        case .remoteTokenRejected:
+            return TerminationReason(code: "ACCESS_TOKEN_FAILURE", type: .clientError, parameters: parameters)
         case .backendUnavailable, .launchFailed, .unavailable, .notFound, .permissionDenied:
             return TerminationReason(
                 code: "CLOUD_PROVIDER_LAUNCH_FAILURE", type: .cloudFailure, parameters: parameters)
@@ -76,6 +78,18 @@ extension TerminationReason {
         TerminationReason(
             code: "DRIVER_UNREACHABLE", type: .serviceFault,
             parameters: ["message": "The driver did not answer any more."])
+    }
+
+    /// The driver is there, and is not the one that was given our token.
+    static var driverRefused: TerminationReason {
+        TerminationReason(
+            code: "ACCESS_TOKEN_FAILURE", type: .serviceFault,
+            parameters: [
+                "error_code": "UNAUTHENTICATED",
+                "message":
+                    "The driver does not accept the cluster's token: somebody has changed it, or another program "
+                    + "listens at the driver's address. Start the cluster again.",
+            ])
     }
 
     /// The sentence in it, if there is one.

@@ -23,6 +23,8 @@ actor ClusterController {
     private var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
     private var nextWatcher = 0
     var startTimer: LoopTimer?
+    /// When it was last told how far a phase of the start is.
+    var progressTime: MonotonicTime?
     private(set) var isForgotten = false
     private var isStopped = false
 

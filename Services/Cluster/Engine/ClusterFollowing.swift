@@ -87,10 +87,14 @@ extension ClusterController {
         return text.isEmpty ? nil : text
     }
 
+    /// How often in a row a driver may refuse our token before it is no driver of ours.
+    private static let refusalLimit = 5
+
     /// The driver's own word on how it is.
     private func followDriver(_ link: DriverLink) async {
         var pause = Pause()
         var silentSince: MonotonicTime?
+        var refusals = 0
         while !Task.isCancelled {
             do {
                 for try await status in try await link.client.stream(DriverAPI.streamStatus, .init()) {
@@ -99,11 +103,15 @@ extension ClusterController {
                     }
                     silentSince = nil
                     pause = Pause()
+                    refusals = 0
                     await heard(status, link)
                 }
             } catch {
                 if Task.isCancelled { return }
                 logger.debug("the driver does not answer", ["error": HarbourError.describe(error)])
+                refusals = HarbourError.wrap(error).code == .unauthenticated ? refusals + 1 : 0
+                // Waiting does not help. The first times may be another's driver, where ours has just ended.
+                if refusals == ClusterController.refusalLimit { return post(.refused) }
             }
             let since = silentSince ?? .now
             silentSince = since

@@ -15,7 +15,7 @@ extension ClusterController {
                 switch event {
                 case .phase(let phase): await take(.phase(phase.name))
                 case .handle(let handle): await take(.handle(handle))
-                case .progress: break
+                case .progress(let done, let total, let unit): await progressed(done, total, unit)
                 }
             }
             for note in cluster.notes { logger.debug(note) }
@@ -26,6 +26,14 @@ extension ClusterController {
             logger.warning("a cluster could not be started", ["error": error.describeChain()])
             await take(.provisionFailed(error))
         }
+    }
+
+    /// How far a phase is. Each news is stored, so a person's eye sets the pace.
+    private func progressed(_ done: Int64, _ total: Int64?, _ unit: String) async {
+        let now = MonotonicTime.now
+        if let progressTime, now - progressTime < .seconds(1) { return }
+        progressTime = now
+        await take(.progress(done: done, total: total, unit: unit))
     }
 
     func runRemoval(after delay: Duration) async {
