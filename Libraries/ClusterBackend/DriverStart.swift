@@ -48,6 +48,10 @@ public enum DriverStart {
     /// The file in the scratch folder that holds the Spark properties.
     public static let sparkConfFileName = "spark-conf.json"
 
+    /// A file in the scratch folder to which a backend that can change the number of executors appends it, a line for each
+    /// change. The newest line is what Spark shall have; where there is no such file, that never changes.
+    public static let executorsFileName = "executors"
+
     /// The environment of the driver, without secrets: the user's, over it the platform's, over it the start's own.
     public static func environment(
         for request: ProvisionRequest, at place: Place, installation: String

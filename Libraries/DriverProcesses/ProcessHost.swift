@@ -172,6 +172,21 @@ public actor ProcessHost {
     /// What a cluster of this machine was started as; nil when there is none of that id.
     public func plan(of id: ClusterIdentifier) async throws -> ProcessPlan? { try await state(of: id)?.plan }
 
+    /// Tells a living driver that its cluster has another number of workers from now on, and writes that down.
+    /// - Returns: the cluster as it is then; nil when its driver does not live.
+    public func setWorkers(of id: ClusterIdentifier, to workers: Int) async throws -> ProvisionedCluster? {
+        guard var state = try await state(of: id), let process = try await process(of: id, state) else { return nil }
+        let place = ProcessPlace(root: context.folder, id)
+        state.stage = .started
+        state.process = process.identity
+        state.plan.workers = workers
+        try await BlockingPool.shared.run { [state] in
+            try Files.append(Array("\(workers)\n".utf8), to: "\(place.folder)/\(DriverStart.executorsFileName)")
+            try Files.write(state.encoded(), to: place.stateFile)
+        }
+        return answer(state, place)
+    }
+
     static let removed = ClusterEnd(.removed, message: "The cluster is not on this machine any more. Start it again.")
 
     /// Waits for the interval, or for the end of the process when that comes first.

@@ -6,7 +6,8 @@ struct ExecutorMachine: Sendable, Hashable {
     static let startTime: Int64 = 10_000
 
     let application: String
-    let planned: Int
+    /// How many there shall be.
+    var planned: Int
     let coresEach: Int
     /// All executors have been there once.
     private var wasComplete = false
@@ -19,8 +20,8 @@ struct ExecutorMachine: Sendable, Hashable {
         self.coresEach = max(1, coresEach)
     }
 
-    /// The cluster's state, given that its driver lives.
-    mutating func see(_ view: MasterView) -> ClusterStatus {
+    /// The cluster's state, given that its driver lives. Executors that are about to leave count when it is to be `exactly`.
+    mutating func see(_ view: MasterView, exactly: Bool = false) -> ClusterStatus {
         switch view {
         case .unreachable(let reason):
             return .degraded(
@@ -33,11 +34,11 @@ struct ExecutorMachine: Sendable, Hashable {
                 message: "Spark's master is \(status). Executors that run go on; one that dies is not replaced until "
                     + "a master is ALIVE.")
         case .alive(let state):
-            return see(state)
+            return see(state, exactly)
         }
     }
 
-    private mutating func see(_ state: MasterState) -> ClusterStatus {
+    private mutating func see(_ state: MasterState, _ exactly: Bool) -> ClusterStatus {
         // A driver that was started anew is a new application of that name; the older one is about to leave.
         let mine = state.applications.filter { $0.name == application }.min { $0.age < $1.age }
         guard let mine else {
@@ -46,7 +47,8 @@ struct ExecutorMachine: Sendable, Hashable {
             return .degraded(workers: 0, message: "Spark's master does not know the cluster's application any more.")
         }
         wasSeen = true
-        running = min(planned, max(0, mine.cores) / coresEach)
+        let seen = max(0, mine.cores) / coresEach
+        running = exactly ? seen : min(planned, seen)
         if running == planned {
             wasComplete = true
             return .running(workers: planned)

@@ -6,6 +6,8 @@ internal import WebClient
 struct Master: Sendable {
     /// How long one answer may take: a master under load is slow, and one that is gone refuses at once.
     static let patience = Duration.seconds(5)
+    /// So many workers are asked for their version: it is looked at while a person waits.
+    private static let asked = 32
     /// The largest answer: some thousand workers.
     private static let answerLimit = 16 << 20
 
@@ -53,6 +55,19 @@ struct Master: Sendable {
             if let bytes = try? await get("\(page)/"), let version = Master.version(inPage: bytes) { return version }
         }
         return nil
+    }
+
+    /// The Spark versions of workers, by their pages, which are asked at once; one that does not say is left out.
+    func versions(of workers: [MasterState.Worker]) async -> [String: String] {
+        await withTaskGroup(of: (String, String?).self) { group in
+            for worker in workers.prefix(Master.asked) where !worker.page.isEmpty {
+                group.addTask {
+                    let page = try? await get("\(worker.page)/")
+                    return (worker.page, page.flatMap { Master.version(inPage: $0) })
+                }
+            }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
     }
 
     /// The text of the element whose class begins with `version`.

@@ -10,6 +10,8 @@ struct MasterState: Sendable, Hashable {
         var coresFree: Int
         var memoryMiB: Int
         var memoryFreeMiB: Int
+        /// The base URL of its page; empty when it has none.
+        var page = ""
     }
 
     /// An application that has not ended.
@@ -37,7 +39,8 @@ struct MasterState: Sendable, Hashable {
             guard worker["state"]?.string == "ALIVE", let id = worker["id"]?.string else { return nil }
             return Worker(
                 id: id, cores: worker["cores"]?.int ?? 0, coresFree: worker["coresfree"]?.int ?? 0,
-                memoryMiB: worker["memory"]?.int ?? 0, memoryFreeMiB: worker["memoryfree"]?.int ?? 0)
+                memoryMiB: worker["memory"]?.int ?? 0, memoryFreeMiB: worker["memoryfree"]?.int ?? 0,
+                page: worker["webuiaddress"]?.string ?? "")
         }
         self.applications = applications.compactMap { application in
             guard let id = application["id"]?.string, let name = application["name"]?.string else { return nil }

@@ -11,15 +11,15 @@ public import EventLoop
 public struct SparkBackend: ClusterBackend {
     /// `spark`.
     public let name = "spark"
-    /// Workers, logs, stats and recovery. Logs and stats are the driver's: the executors' are with Spark's workers.
-    public let capabilities = Capabilities([.workers, .logs, .stats, .recovery], maximumWorkers: 1000)
+    /// Workers, resize, logs, stats and recovery. Logs and stats are the driver's: the executors' are with Spark's workers.
+    public let capabilities = Capabilities([.workers, .resize, .logs, .stats, .recovery], maximumWorkers: 1000)
     let context: BackendContext
     let host: ProcessHost
     let address: MasterAddress?
     let master: Master?
     let authentication: Secret?
     private let follower: MasterFollower?
-    private let loop: EventLoop
+    let loop: EventLoop
     private let log = Logger("backend.spark")
 
     /// What an operator may set.
@@ -95,6 +95,11 @@ public struct SparkBackend: ClusterBackend {
                 }
             }
             let plan = plan(request.spec, request.id, driverHost: driverHost)
+            var request = request
+            if plan.workers > 0 {
+                request.launch.files.append(
+                    LaunchFile(name: DriverStart.executorsFileName, content: Array("\(plan.workers)\n".utf8)))
+            }
             var cluster = try await host.provision(request, plan, progress: progress)
             cluster.notes += notes
             return cluster
@@ -133,7 +138,7 @@ public struct SparkBackend: ClusterBackend {
             return try await host.watch(handle, to: receive)
         }
         let (changes, continuation) = AsyncThrowingStream.makeStream(of: ClusterStatus.self)
-        let host = host
+        let (host, id) = (host, handle.cluster)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
@@ -150,6 +155,8 @@ public struct SparkBackend: ClusterBackend {
                 var machine = machine
                 var last: ClusterStatus?
                 for await view in await follower.views() {
+                    // A resize may have changed it meanwhile.
+                    if let plan = try await host.plan(of: id) { machine.planned = plan.workers }
                     let status = machine.see(view)
                     if status != last { continuation.yield(status) }
                     last = status
@@ -179,12 +186,15 @@ public struct SparkBackend: ClusterBackend {
         try await host.stats(of: handle, after: sequence, every: interval, to: receive)
     }
 
-    /// Not offered: a standalone master gives an application what it asked for at its start.
+    /// Tells the driver, which asks the master for more executors or lets some go, and waits until the master says so.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)
         async throws(HarbourError) -> ProvisionedCluster
     {
-        try capabilities.require(.resize, of: name)
-        throw HarbourError(.unsupported, "The spark backend does not offer resize.")
+        do {
+            return try await changeExecutors(handle, to: workers, progress)
+        } catch {
+            throw .wrap(error)
+        }
     }
 
     /// Ends the driver, and waits until the master has taken its application, and with it the executors, away.

@@ -7,7 +7,9 @@ extension SparkBackend {
     static let ownProperties = [
         "spark.master", "spark.driver.memory", "spark.app.name", "spark.driver.host", "spark.driver.bindAddress",
         "spark.cores.max", "spark.executor.cores", "spark.executor.memory", "spark.executor.instances",
-        "spark.dynamicAllocation.enabled", "spark.authenticate", "spark.authenticate.secret",
+        "spark.dynamicAllocation.enabled", "spark.dynamicAllocation.initialExecutors",
+        "spark.dynamicAllocation.minExecutors", "spark.dynamicAllocation.maxExecutors", "spark.authenticate",
+        "spark.authenticate.secret",
     ]
 
     /// The name of a cluster's application at the master.
@@ -22,7 +24,15 @@ extension SparkBackend {
             "spark.app.name": application(id),
             "spark.driver.host": driverHost,
             "spark.driver.bindAddress": driverHost,
-            "spark.cores.max": String(spec.workers * plan.workerCores),
+            // The number of executors is the limit, and it may change; a limit of cores could not.
+            "spark.cores.max": String(capabilities.maximumWorkers * plan.workerCores),
+            // Only with dynamic allocation does Spark ask for a number of executors rather than for all that are free.
+            // Its own decisions are switched off by what Spark has for its tests: the number is ours.
+            "spark.dynamicAllocation.enabled": "true",
+            "spark.dynamicAllocation.initialExecutors": String(spec.workers),
+            "spark.dynamicAllocation.minExecutors": "0",
+            "spark.dynamicAllocation.testing": "true",
+            "spark.test.dynamicAllocation.schedule.enabled": "false",
             "spark.executor.cores": String(plan.workerCores),
             "spark.executor.memory": "\(plan.workerMemoryMiB)m",
             // Executors carry the marks too, so that one which is left over can be told by whoever looks.

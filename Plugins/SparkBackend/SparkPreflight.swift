@@ -32,11 +32,13 @@ extension SparkBackend {
         case .alive(let state):
             let python = context.settings["python"] ?? "python3"
             let machine = host.machine
-            let here = try? await BlockingPool.shared.run { machine.sparkVersion(python: python) }
+            let here = (try? await BlockingPool.shared.run { machine.sparkVersion(python: python) }) ?? nil
+            async let there = master.version()
+            async let workers = master.versions(of: state.workers)
             return [
                 PreflightReport.Check("Spark master", passed: true, message: "The master \(url) is ALIVE."),
-                SparkBackend.versionCheck(here: here ?? nil, there: await master.version()),
-                SparkBackend.roomCheck(state),
+                SparkBackend.versionCheck(here: here, there: await there), SparkBackend.roomCheck(state),
+                SparkBackend.workerCheck(here: here, there: await workers),
             ]
         }
     }
@@ -55,7 +57,6 @@ extension SparkBackend {
             return PreflightReport.Check(
                 name, passed: true, message: "The master is Spark \(there); the driver's own could not be read.")
         }
-        func line(_ version: String) -> [Substring] { Array(version.split(separator: ".").prefix(2)) }
         if line(here) == line(there) {
             return PreflightReport.Check(
                 name, passed: true, message: "The driver is Spark \(here), the master \(there).")
@@ -64,6 +65,29 @@ extension SparkBackend {
             name, passed: false,
             message: "The driver is Spark \(here) and the master \(there): they do not understand each other. Install "
                 + "the master's version for the driver, or the driver's on the master and all its workers.")
+    }
+
+    /// Versions that differ in their third number only understand each other.
+    private static func line(_ version: String) -> [Substring] { Array(version.split(separator: ".").prefix(2)) }
+
+    /// A worker of another version runs executors that the driver does not understand.
+    static func workerCheck(here: String?, there: [String: String]) -> PreflightReport.Check {
+        let name = "Spark workers' version"
+        guard let here, !there.isEmpty else {
+            return PreflightReport.Check(
+                name, passed: true, message: "The workers' versions could not be read from their pages.")
+        }
+        let others = there.filter { line($0.value) != line(here) }.sorted { $0.key < $1.key }
+        guard let first = others.first else {
+            let versions = Set(there.values).sorted().joined(separator: ", ")
+            return PreflightReport.Check(name, passed: true, message: "The workers are Spark \(versions).")
+        }
+        let rest = others.count == 1 ? "" : " and \(others.count - 1) more"
+        return PreflightReport.Check(
+            name, passed: false,
+            message:
+                "The driver is Spark \(here), and the worker at \(first.key)\(rest) is Spark \(first.value): they do "
+                + "not understand each other. Install the same version on all workers, or take these away.")
     }
 
     static func roomCheck(_ state: MasterState) -> PreflightReport.Check {

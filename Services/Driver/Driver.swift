@@ -23,6 +23,8 @@ public final class Driver: @unchecked Sendable {
     private var host: SparkHost?
     private var sparkLog: FileFollower?
     private var executorLogs: ExecutorLogs?
+    /// The number of executors that the backend wants, where it may change.
+    private var executorWish: FileFollower?
     private var machine = DriverPhaseMachine()
     private var contexts: [String: DriverContext] = [:]
     /// Names of contexts in the order of their making; those that have ended are dropped from the front.
@@ -101,6 +103,8 @@ public final class Driver: @unchecked Sendable {
         sparkLog = nil
         executorLogs?.close()
         executorLogs = nil
+        executorWish?.close()
+        executorWish = nil
         bump()
     }
 
@@ -117,6 +121,7 @@ public final class Driver: @unchecked Sendable {
             logger.info("Spark is ready.", ["version": ready.info.version, "ui": ready.info.uiURL ?? "-"])
             if let log = ready.log { follow(log) }
             eventLog.applicationID = ready.info.applicationID
+            followExecutorWish()
             bump()
         case .failed(let failure), .lost(let failure): fail(failure)
         case .stats, .answered, .other: break
@@ -146,6 +151,21 @@ public final class Driver: @unchecked Sendable {
         }
         executorLogs = ExecutorLogs(work: "\(scratch.path)/home/work", loop: loop) { [logs] source, line in
             logs.add(source: source, line)
+        }
+    }
+
+    /// The backend appends a line for each change (`DriverStart.executorsFileName`); without the file nothing ever changes.
+    private func followExecutorWish() {
+        let path = "\(scratch.path)/executors"
+        guard access(path, R_OK) == 0 else { return }
+        do throws(HarbourError) {
+            executorWish = try FileFollower(path, loop: loop) { [weak self] line in
+                guard let self, let count = Int(line), count > 0 else { return }
+                logger.info("The cluster shall have another number of executors.", ["executors": count])
+                host?.resize(count)
+            }
+        } catch {
+            logger.warning("The number of executors cannot be changed.", ["error": error.describeChain()])
         }
     }
 

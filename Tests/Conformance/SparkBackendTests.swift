@@ -66,6 +66,14 @@ import Testing
         #expect(!SparkBackend.versionCheck(here: "4.3.0", there: nil).passed)
     }
 
+    @Test func workersMustBeAlikeToo() throws {
+        #expect(SparkBackend.workerCheck(here: "4.3.0", there: ["http://a": "4.3.0", "http://b": "4.3.1"]).passed)
+        #expect(SparkBackend.workerCheck(here: "4.3.0", there: [:]).passed)
+        let check = SparkBackend.workerCheck(here: "4.3.0", there: ["http://a": "4.3.0", "http://b": "3.5.9"])
+        #expect(!check.passed)
+        #expect(check.message.contains("the worker at http://b is Spark 3.5.9"), "\(check.message)")
+    }
+
     @Test func withoutAMasterNothingIsPromised() async throws {
         try await withEventLoop { loop in
             for (text, word) in [(nil, "no Spark master is set"), ("http://x:1", "not spark://host:port")] {

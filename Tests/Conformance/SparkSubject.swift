@@ -3,14 +3,18 @@ import ClusterBackendConformance
 import Core
 import EventLoop
 import SparkBackend
+import TestSupport
 
 /// A standalone master as the place of the exam. The driver is a process of this machine, as with the local backend.
 struct SparkSubject: ConformanceSubject {
     let local: LocalSubject
     let settings: [String: String]
+    /// For what Java writes, which is nothing of the cluster's.
+    let folder: String
 
-    init(loop: EventLoop, settings: [String: String]) throws {
+    init(loop: EventLoop, settings: [String: String], folder: String) throws {
         local = try LocalSubject(loop: loop)
+        self.folder = folder
         self.settings = settings.merging(local.settings) { ours, _ in ours }
     }
 
@@ -20,7 +24,16 @@ struct SparkSubject: ConformanceSubject {
             loop: local.loop)
     }
 
-    func request(_ id: ClusterIdentifier, workers: Int) -> ProvisionRequest { local.request(id, workers: workers) }
+    /// Without workers the master is not involved, and the driver's stand-in does; with some it is a real application,
+    /// for executors are only given to one.
+    func request(_ id: ClusterIdentifier, workers: Int) -> ProvisionRequest {
+        var request = local.request(id, workers: workers)
+        guard workers > 0, let python = StandaloneSpark.python else { return request }
+        request.launch.executable = python
+        request.launch.arguments = [PeerPython.script("spark_driver.py")]
+        request.spec.environment["JAVA_TOOL_OPTIONS"] = "-Djava.io.tmpdir=\(folder)"
+        return request
+    }
     func identify(_ address: DriverAddress, token: Secret) async throws -> DriverIdentity {
         try await local.identify(address, token: token)
     }

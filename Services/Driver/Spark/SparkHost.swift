@@ -91,7 +91,12 @@ final class SparkHost: @unchecked Sendable {
             for try await line in output.lines() {
                 switch SparkHostEvent(line) {
                 case .stats(let id, let stats): questions.removeValue(forKey: id)?.resume(returning: stats)
-                case .answered(let id, let problem): jars.removeValue(forKey: id)?.resume(returning: problem)
+                case .answered(let id, let problem):
+                    if let jar = jars.removeValue(forKey: id) {
+                        jar.resume(returning: problem)
+                    } else if let problem {
+                        logger.warning("Spark's host refused something.", ["reason": problem])
+                    }
                 case let event?: receive(event)
                 case nil: logger.warning("Spark's host said something unknown.", ["bytes": line.utf8.count])
                 }
@@ -118,6 +123,9 @@ final class SparkHost: @unchecked Sendable {
 
     /// Cancels the Spark jobs of a command.
     func cancel(_ commandID: String) { send(["op": "cancel", "command_id": .string(commandID)]) }
+
+    /// Has Spark ask the master for that many executors, or let some go.
+    func resize(_ executors: Int) { send(["op": "resize", "executors": .integer(executors)]) }
 
     /// What Spark is doing, or nil when it does not say so in time.
     func stats(within patience: Duration) async -> SparkStats? {

@@ -1,39 +1,37 @@
-import Core
-import EventLoop
-import Glibc
-import TestSupport
-import Testing
+internal import Core
+public import EventLoop
+internal import Glibc
 
 /// A real standalone master with workers, of the clusters' Python, in a folder of the test's own.
-final class StandaloneSpark: @unchecked Sendable {
-    /// The clusters' Python: `HARBOUR_DRIVER_PYTHON`, or the one that `deploy/setup` makes.
-    static let python: String? = {
-        let variables = ProcessSpecification.Environment.ours
-        let data = variables["HARBOUR_DATA"] ?? variables["HOME"].map { "\($0)/.harbour" } ?? ""
-        return [variables["HARBOUR_DRIVER_PYTHON"], "\(data)/runtime/current/bin/python"].compactMap { $0 }
-            .first { access($0, X_OK) == 0 }
-    }()
+public final class StandaloneSpark: @unchecked Sendable {
+    /// The clusters' Python.
+    public static let python = TestDocker.python
 
-    let folder: String
-    let loop: EventLoop
+    /// Everything it writes is in this folder.
+    public let folder: String
+    private let loop: EventLoop
     private var master: ChildProcess?
-    /// In the order of their start.
-    private(set) var workers: [ChildProcess] = []
-    private(set) var url = ""
-    private(set) var page = ""
+    /// The workers, in the order of their start.
+    public private(set) var workers: [ChildProcess] = []
+    /// What drivers connect to.
+    public private(set) var url = ""
+    /// Where the master's page is.
+    public private(set) var page = ""
     private(set) var submission = ""
 
     init(loop: EventLoop) throws {
         var template = Array("/tmp/spark-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
+        guard mkdtemp(&template) != nil else { throw HarbourError.system("A folder could not be made", errno) }
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         self.loop = loop
     }
 
-    /// What the backend is told.
-    var settings: [String: String] {
+    /// What the backend is told, by the names of its settings.
+    public var settings: [String: String] {
         ["master": url, "master_ui": page, "master_rest": submission, "python": StandaloneSpark.python ?? "python3"]
     }
+
+    private static let missing = HarbourError(.unavailable, "There is no Spark: run deploy/setup.")
 
     /// Starts the master, then that many workers at once, and returns when they are registered.
     func start(workers count: Int) async throws {
@@ -54,7 +52,7 @@ final class StandaloneSpark: @unchecked Sendable {
     }
 
     /// Starts a worker of one core and 1 GiB.
-    func startWorker() async throws {
+    public func startWorker() async throws {
         let number = workers.count
         workers.append(
             try await java(
@@ -66,12 +64,13 @@ final class StandaloneSpark: @unchecked Sendable {
     }
 
     /// The names of the applications that the master has, asked without the backend.
-    func applications() async throws -> [String] {
+    public func applications() async throws -> [String] {
         let text = try await BlockingPool.shared.run { [page] in try runCommand(["curl", "-sf", "\(page)/json/"]) }
         return try JSONValue(json: Array(text.utf8))["activeapps"]?.array?.compactMap { $0["name"]?.string } ?? []
     }
 
-    func stop() async throws {
+    /// Ends all of it and removes its folder.
+    public func stop() async throws {
         for process in workers + [master].compactMap(\.self) {
             process.kill()
             _ = try await process.wait()
@@ -82,10 +81,10 @@ final class StandaloneSpark: @unchecked Sendable {
     }
 
     private func java(_ program: String, _ arguments: [String], log: String) async throws -> ChildProcess {
-        let python = try #require(StandaloneSpark.python)
+        guard let python = StandaloneSpark.python else { throw StandaloneSpark.missing }
         let library = python.split(separator: "/").dropLast(2).map { "/\($0)" }.joined() + "/lib"
         let homes: [String] = (11...14).map { "\(library)/python3.\($0)/site-packages/pyspark" }
-        let home = try #require(homes.first { access($0, R_OK) == 0 })
+        guard let home = homes.first(where: { access($0, R_OK) == 0 }) else { throw StandaloneSpark.missing }
         var specification = ProcessSpecification(
             "\(home)/bin/spark-class", ["org.apache.spark.deploy.\(program)"] + arguments)
         specification.environment = .inherited(adding: [
@@ -109,22 +108,26 @@ final class StandaloneSpark: @unchecked Sendable {
             found = Int(lines[range.upperBound...].prefix { $0.isNumber })
             return found != nil
         }
-        return try #require(found)
+        guard let found else { throw HarbourError(.invalidState, "\(log) has no number.") }
+        return found
     }
 
     private func wait(_ what: String, in log: String, until isDone: (String) -> Bool) async throws {
-        let end = MonotonicTime.now + .seconds(90)
+        let end = MonotonicTime.now + .seconds(300)
         while true {
-            let lines = String(decoding: contents(log), as: UTF8.self)
+            // It may not be there yet.
+            let lines = (try? runCommand(["cat", log])) ?? ""
             if isDone(lines) { return }
-            try #require(.now < end, "\(what): \(lines.suffix(2000))")
+            guard MonotonicTime.now < end else {
+                throw HarbourError(.deadlineExceeded, "\(what): \(lines.suffix(2000))")
+            }
             try await loop.sleep(for: .milliseconds(50))
         }
     }
 }
 
 /// Runs the body with a master and workers of one core each.
-func withStandaloneSpark(
+public func withStandaloneSpark(
     workers: Int, _ loop: EventLoop, _ body: (StandaloneSpark) async throws -> Void
 ) async throws {
     let spark = try StandaloneSpark(loop: loop)
