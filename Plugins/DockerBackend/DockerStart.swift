@@ -48,7 +48,7 @@ extension DockerBackend {
                 DockerNames.role: "driver", DockerNames.wish: wish, DockerNames.plan: plan.label,
             ]) { $1 }, network: names.network(id), binds: binds,
             command: ["driver", settings.driver] + request.launch.arguments)
-        let made = try await engine.create(names.driver(id), driver.json)
+        let made = try await create(names.driver(id), driver)
         try await engine.put(files(request, plan, user, ground), into: made, at: "/")
         if let network = settings.network { try await engine.connect(made, to: network) }
         try Task.checkCancellation()
@@ -147,13 +147,27 @@ extension DockerBackend {
                 group.addTask { [self] in
                     if let leftover { try await engine.remove(leftover.id) }
                     let specification = try workerSpecification(id, index, plan, known, user)
-                    let made = try await engine.create(names.worker(id, index), specification.json)
+                    let made = try await create(names.worker(id, index), specification)
                     try await engine.put(NodeFiles.worker(user: user), into: made, at: "/")
                     try await engine.put(files, into: made, at: NodeFiles.root)
                     try await engine.start(made)
                 }
             }
             try await group.waitForAll()
+        }
+    }
+
+    /// Makes a container. One of that name which was never started was made by a request whose answer was not heard.
+    private nonisolated func create(_ name: String, _ node: NodeSpecification) async throws -> String {
+        let engine = try engine
+        do throws(HarbourError) {
+            return try await engine.create(name, node.json)
+        } catch {
+            guard error.code == .conflict, let found = try await engine.container(name), found.isUnused,
+                found.labels[DockerNames.installation] == context.installation, found.labels.cluster == node.id
+            else { throw error }
+            try await engine.remove(found.id)
+            return try await engine.create(name, node.json)
         }
     }
 

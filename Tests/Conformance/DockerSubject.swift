@@ -10,8 +10,14 @@ import TestSupport
 struct DockerSubject: ConformanceSubject {
     let folder: String
     let loop: EventLoop
+    /// The engine's socket, for eyes and hands.
+    let socket: String
+    /// How the backend reaches it, where that is another way.
+    let way: [String: String]
 
-    init(loop: EventLoop) throws {
+    init(loop: EventLoop, socket: String? = TestDocker.socket, way: [String: String] = [:]) throws {
+        self.socket = socket ?? ""
+        self.way = way
         var template = Array("/tmp/exam-XXXXXX".utf8CString)
         guard let made = mkdtemp(&template) else { throw HarbourError.system("A folder could not be made", errno) }
         folder = String(cString: made)
@@ -25,14 +31,19 @@ struct DockerSubject: ConformanceSubject {
 
     func backend(installation: String) async throws -> any ClusterBackend {
         let settings = [
-            "host": "unix://\(TestDocker.socket ?? "")", "image": TestDocker.image,
-            "mounts": "/usr:/usr:ro,\(TestDocker.top)/Tests/Conformance:/exam:ro,\(TestDocker.top)/Libraries/Runtime:/runtime:ro",
+            "host": "unix://\(socket)", "image": TestDocker.image,
+            "mounts": [
+                "/usr:/usr", "\(TestDocker.top)/Tests/Conformance:/exam",
+                "\(TestDocker.top)/Libraries/Runtime:/runtime",
+            ]
+            .joined(separator: ","),
             // The machine's Python has no Spark: masters are tried again and again, and workers wait for one.
             "image_runtime_folder": "/runtime", "image_driver": "/exam/stand_in_driver.py",
             "image_python": "/usr/bin/python3", "reach": TestDocker.reach,
         ]
         return DockerBackend(
-            context: BackendContext(installation: installation, folder: root, settings: settings), loop: loop)
+            context: BackendContext(
+                installation: installation, folder: root, settings: settings.merging(way) { $1 }), loop: loop)
     }
 
     func request(_ id: ClusterIdentifier, workers: Int) -> ProvisionRequest {
@@ -57,20 +68,22 @@ struct DockerSubject: ConformanceSubject {
     }
 
     func kill(_ id: ClusterIdentifier) async throws {
-        _ = try await BlockingPool.shared.run { try TestDocker.eyes(["kill", id.text]) }
+        _ = try await BlockingPool.shared.run { [socket] in try TestDocker.eyes(["kill", id.text], at: socket) }
     }
 
     func remains(of id: ClusterIdentifier) async throws -> [String] {
-        let folder = folder
+        let (folder, socket) = (folder, socket)
         return try await BlockingPool.shared.run {
-            let seen = try TestDocker.eyes(["remains", id.text])
+            let seen = try TestDocker.eyes(["remains", id.text], at: socket)
             let files = try runCommand(["find", folder, "-name", id.text])
             return (seen + files).split(separator: "\n").map(String.init)
         }
     }
 
     func listing() async throws -> [String] {
-        try await BlockingPool.shared.run { try TestDocker.eyes(["listing"]).split(separator: "\n").map(String.init) }
+        try await BlockingPool.shared.run { [socket] in
+            try TestDocker.eyes(["listing"], at: socket).split(separator: "\n").map(String.init)
+        }
     }
 
     var failures: [StartFailure] {

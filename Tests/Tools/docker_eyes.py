@@ -7,6 +7,7 @@ images          makes the two images that tests need, when they are missing: `da
 kill ID         kills the container of that cluster's driver
 kill ID NODE    kills the one of `worker-0`, ...
 remains ID      what is left of a cluster, one a line
+publish NAME N  makes the tests' first image with N MiB more in it, pushes it to its registry and forgets it here
 listing         all that the engine tells about containers, networks and volumes of DataHarbour
 """
 import http.client
@@ -85,6 +86,26 @@ def make_images(engine):
                 sys.exit(f"{name} could not be made: {answer}")
 
 
+def publish(engine, name, mebibytes):
+    """As one layer with `hostbind`, so that its download has a size that is worth telling."""
+    data = io.BytesIO(hostbind())
+    with tarfile.open(fileobj=data, mode="a") as archive:
+        ballast = tarfile.TarInfo("var/ballast")
+        content = os.urandom(int(mebibytes) << 20)
+        ballast.size = len(content)
+        archive.addfile(ballast, io.BytesIO(content))
+    repository, _, tag = name.rpartition(":")
+    status, answer = engine.ask("POST", "/images/create", data.getvalue(), fromSrc="-", repo=repository, tag=tag)
+    if status == 200:
+        engine.request("POST", f"/images/{repository}/push?tag={tag}", headers={"X-Registry-Auth": "e30="})
+        response = engine.getresponse()
+        answer = response.read()
+        status = 500 if b"errorDetail" in answer else response.status
+    if status != 200:
+        sys.exit(f"{name} could not be pushed: {answer}")
+    engine.ask("DELETE", f"/images/{name}", force=1)
+
+
 def kill(engine, cluster, node="driver"):
     for container in engine.containers(f"org.dataharbour.cluster={cluster}"):
         labels = container["Labels"]
@@ -117,6 +138,8 @@ def main(path, command, *words):
             print(engine.ask("GET", "/version")[1]["ApiVersion"])
         case "images":
             make_images(engine)
+        case "publish":
+            publish(engine, *words)
         case "kill":
             kill(engine, *words)
         case "remains":

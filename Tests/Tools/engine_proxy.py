@@ -5,14 +5,15 @@ engine_proxy.py LISTEN ENGINE FOLDER
 
 LISTEN and ENGINE are paths of unix sockets. Each request that changes something is a step; steps are counted from the
 moment that FOLDER/arm is written: `NUMBER before PID` kills the process as it asks for that step, which does not reach the
-engine; `NUMBER after PID` when the engine has done it, and the process has not heard of it. FOLDER/killed then names the
-step. Everything else is passed on as it is. FOLDER/arm is read at each step, so that a new one counts from the start.
+engine; `NUMBER after PID` when the engine has done it, and the process has not heard of it; another signal than KILL may
+follow. FOLDER/killed then names the step. Everything else is passed on as it is. FOLDER/arm is read at each step, so that a new one counts from the start.
 """
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 
 
 class Trap:
@@ -33,7 +34,7 @@ class Trap:
                 return None
             if text != self.armed:
                 self.armed, self.count = text, 0
-            number, when, _ = text.split()
+            number, when, *_ = text.split()
             self.count += 1
             return when if self.count == int(number) else None
 
@@ -42,7 +43,10 @@ class Trap:
         with open(f"{self.folder}/killed.new", "w", encoding="utf-8") as file:
             file.write(words)
         os.rename(f"{self.folder}/killed.new", f"{self.folder}/killed")
-        os.kill(int(self.armed.split()[2]), signal.SIGKILL)
+        _, _, pid, name = (self.armed + " KILL").split()[:4]
+        os.kill(int(pid), signal.Signals[f"SIG{name}"])
+        while os.path.exists(f"/proc/{pid}/exe"):
+            time.sleep(0.02)
 
 
 def read_head(stream):
@@ -69,14 +73,13 @@ def pump(source, target, gate):
     try:
         while data := source.recv(65536):
             gate["answered"].set()
-            if gate["shut"]:
-                gate["done"].set()
-                return
-            target.sendall(data)
+            if not gate["shut"]:
+                target.sendall(data)
     except OSError:
         pass
-    finally:
-        gate["answered"].set()
+    gate["answered"].set()
+    # A client that is to hear nothing more would ask again.
+    if not gate["shut"]:
         try:
             target.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -85,8 +88,12 @@ def pump(source, target, gate):
 
 def serve(client, engine_path, trap):
     engine = socket.socket(socket.AF_UNIX)
-    engine.connect(engine_path)
-    gate = {"answered": threading.Event(), "done": threading.Event(), "shut": False}
+    try:
+        engine.connect(engine_path)
+    except OSError:
+        client.close()
+        return
+    gate = {"answered": threading.Event(), "shut": False}
     threading.Thread(target=pump, args=(engine, client, gate), daemon=True).start()
     stream = client.makefile("rb")
     try:
