@@ -56,8 +56,13 @@ final class ClusterProcess: Sendable {
             access(address, R_OK) == 0 || process.exit != nil
         }
         try #require(process.exit == nil, "the cluster service ended: \(String(describing: process.exit))")
-        let text = String(decoding: contents(address), as: UTF8.self).prefix { $0 != "\n" }
-        return (process, try ServiceClient(http: http, baseURL: "http://\(text)", token: "t", service: "cluster"))
+        return (process, try client(http))
+    }
+
+    /// A client of the program that serves, by connections of its own.
+    func client(_ http: HTTPClient) throws -> ServiceClient {
+        let text = String(decoding: contents("\(folder)/address"), as: UTF8.self).prefix { $0 != "\n" }
+        return try ServiceClient(http: http, baseURL: "http://\(text)", token: "t", service: "cluster")
     }
 
     /// Kills the program; its clusters go on.
@@ -75,11 +80,21 @@ final class ClusterProcess: Sendable {
         return (all, all.filter { getsid($0) == $0 })
     }
 
+    /// How many descriptors a program of ours has open.
+    func descriptors(of process: ChildProcess) -> Int { names(in: "/proc/\(process.pid)/fd").count }
+
+    /// The command line of a process, with blanks between its words.
+    func command(of pid: Int32) -> String {
+        String(decoding: contents("/proc/\(pid)/cmdline").map { $0 == 0 ? 0x20 : $0 }, as: UTF8.self)
+    }
+
     /// What the local backend keeps of clusters.
     var folders: [String] { names(in: "\(folder)/c/local") }
 
     /// Whatever is below the folder of all clusters, folders that are empty left out.
-    func files() throws -> String { try runCommand(["find", "\(folder)/c", "!", "-type", "d"]) }
+    func files() throws -> String {
+        try runCommand(["find", folder, "-path", "\(folder)/c/*", "!", "-type", "d"])
+    }
 
     /// Removes what the test itself has made. What a cluster left behind stays, and shows.
     func removeFolder() {

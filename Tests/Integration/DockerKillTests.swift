@@ -7,49 +7,99 @@ import ServiceClients
 import TestSupport
 import Testing
 
-/// `cluster` with the real `driver` in real containers. Between it and the engine stands `engine_proxy.py`, which kills it
-/// at a chosen step.
-@Suite(.enabled(if: TestDocker.socket != nil, "There is no Docker engine: see Tests/README.md."), .serialized)
-struct DockerKillTests {
-    /// What the service is told, so that its clusters are containers in which Spark is a stand-in.
-    static func settings(engine: String) throws -> [String: String] {
-        let driver = try #require(TestDocker.program("driver"), "build the program driver first")
-        return [
-            "HARBOUR_BACKEND_DOCKER_HOST": "unix://\(engine)", "HARBOUR_BACKEND_DOCKER_REACH": "socket",
-            "HARBOUR_BACKEND_DOCKER_IMAGE": TestDocker.image, "HARBOUR_BACKEND_DOCKER_IMAGE_DRIVER": driver,
-            "HARBOUR_BACKEND_DOCKER_IMAGE_PYTHON": "/usr/bin/python3",
-            "HARBOUR_BACKEND_DOCKER_IMAGE_RUNTIME_FOLDER": ClusterProcess.fakeRuntime,
-            "HARBOUR_BACKEND_DOCKER_MOUNTS": TestDocker.mounts([TestDocker.folder(of: driver)]),
-        ]
-    }
+/// Tests on real places, which take the machine for themselves: one at a time.
+@Suite(.serialized) enum PlaceTests {}
 
-    /// A small cluster on Docker.
-    static func spec(_ name: String, workers: Int) -> ClusterSpec {
-        var spec = ClusterSpec(clusterName: name)
-        spec.backend = "docker"
-        spec.numWorkers = workers
-        (spec.driverCores, spec.workerCores) = (1, 1)
-        (spec.driverMemoryMB, spec.workerMemoryMB) = (1024, 1024)
-        return spec
-    }
+extension PlaceTests {
+    /// `cluster` with the real `driver` in real containers. Between it and the engine stands `engine_proxy.py`, which kills it
+    /// at a chosen step.
+    @Suite(.enabled(if: TestDocker.socket != nil, "There is no Docker engine: see Tests/README.md."), .serialized)
+    struct DockerKillTests {
+        /// What the service is told, so that its clusters are containers in which Spark is a stand-in.
+        static func settings(engine: String) throws -> [String: String] {
+            let driver = try #require(TestDocker.program("driver"), "build the program driver first")
+            return [
+                "HARBOUR_BACKEND_DOCKER_HOST": "unix://\(engine)", "HARBOUR_BACKEND_DOCKER_REACH": "socket",
+                "HARBOUR_BACKEND_DOCKER_IMAGE": TestDocker.image, "HARBOUR_BACKEND_DOCKER_IMAGE_DRIVER": driver,
+                "HARBOUR_BACKEND_DOCKER_IMAGE_PYTHON": "/usr/bin/python3",
+                "HARBOUR_BACKEND_DOCKER_IMAGE_RUNTIME_FOLDER": ClusterProcess.fakeRuntime,
+                "HARBOUR_BACKEND_DOCKER_MOUNTS": TestDocker.mounts([TestDocker.folder(of: driver)]),
+            ]
+        }
 
-    /// Before and after each request that changes something on the engine; by three services at a time.
-    @Test(.timeLimit(.minutes(10))) func killedAtEachStepOfALife() async throws {
-        let lanes = 3
-        try await withEventLoop { loop in
-            let counts = try await withThrowingTaskGroup(of: Int.self) { group in
-                for lane in 1...lanes {
-                    group.addTask {
-                        try await withDatabase { database in
-                            try await KillLane(loop, database).run(from: lane, by: lanes)
+        /// A small cluster on Docker.
+        static func spec(_ name: String, workers: Int) -> ClusterSpec {
+            var spec = ClusterSpec(clusterName: name)
+            spec.backend = "docker"
+            spec.numWorkers = workers
+            (spec.driverCores, spec.workerCores) = (1, 1)
+            (spec.driverMemoryMB, spec.workerMemoryMB) = (1024, 1024)
+            return spec
+        }
+
+        /// Before and after each request that changes something on the engine; by four services at a time.
+        @Test(.timeLimit(.minutes(10))) func killedAtEachStepOfALife() async throws {
+            let lanes = 4
+            try await withEventLoop { loop in
+                let counts = try await withThrowingTaskGroup(of: Int.self) { group in
+                    for lane in 1...lanes {
+                        group.addTask {
+                            try await withDatabase { database in
+                                try await KillLane(loop, database).run(from: lane, by: lanes)
+                            }
                         }
                     }
+                    return try await group.reduce(into: []) { $0.append($1) }
                 }
-                return try await group.reduce(into: []) { $0.append($1) }
+                let steps = counts.reduce(0, +)
+                print("killed before and after each of \(steps) steps of a life on Docker")
+                #expect(steps >= 15, "a life has more steps than that: \(counts)")
             }
-            let steps = counts.reduce(0, +)
-            print("killed before and after each of \(steps) steps of a life on Docker")
-            #expect(steps >= 15, "a life has more steps than that: \(counts)")
+        }
+
+        /// Counted on both sides: what the service says, and what is on the engine and in the service's own hands.
+        @Test(.timeLimit(.minutes(5))) func tenClustersByTenClientsLeakNothing() async throws {
+            try await withDatabase { database in
+                try await withEventLoop { loop in
+                    let settings = try DockerKillTests.settings(engine: TestDocker.socket ?? "")
+                    let cluster = try ClusterProcess(loop: loop, database: database, settings: settings)
+                    let (process, client) = try await cluster.start()
+                    let begin = MonotonicTime.now
+                    let ids = (0..<10).map { "t\($0)-\(Identifier.make())" }
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        for id in ids { group.addTask { try await live(cluster, id) } }
+                        try await group.waitForAll()
+                    }
+                    print("ten clusters on Docker, started and ended at once:", MonotonicTime.now - begin)
+                    let list = try await client.call(ClusterAPI.listClusters, .init(pageSize: 100)).clusters
+                    #expect(list.count == 10 && list.allSatisfy { $0.state == .terminated })
+                    for id in ids { #expect(try TestDocker.eyes(["remains", id]).isEmpty, "\(id)") }
+                    #expect(try cluster.files().isEmpty)
+                    // One more takes nothing that ten have not given back.
+                    let descriptors = cluster.descriptors(of: process)
+                    try await live(cluster, "t-\(Identifier.make())")
+                    try await eventually("its descriptors are closed") {
+                        cluster.descriptors(of: process) <= descriptors
+                    }
+                    try await cluster.end(process)
+                    await cluster.http.close()
+                    cluster.removeFolder()
+                }
+            }
+        }
+
+        /// One client's whole business.
+        private func live(_ cluster: ClusterProcess, _ id: String) async throws {
+            let http = HTTPClient(loop: cluster.loop)
+            let client = try cluster.client(http)
+            _ = try await client.call(
+                ClusterAPI.createCluster,
+                .init(body: CreateCluster(spec: DockerKillTests.spec(id, workers: 0), clusterID: id)))
+            let info = try await cluster.wait(client, id, for: [.running, .terminated, .error])
+            #expect(info.state == .running, "\(info.stateMessage)")
+            _ = try await client.call(ClusterAPI.terminateCluster, .init(clusterID: id, body: TerminateCluster()))
+            _ = try await cluster.wait(client, id, for: [.terminated, .error])
+            await http.close()
         }
     }
 }
@@ -65,7 +115,7 @@ private final class KillLane: Sendable {
         engine = folder.file("engine.sock")
         keep = folder
         cluster = try ClusterProcess(
-            loop: loop, database: database, settings: try DockerKillTests.settings(engine: engine))
+            loop: loop, database: database, settings: try PlaceTests.DockerKillTests.settings(engine: engine))
     }
 
     private let keep: TemporaryDirectory
@@ -117,7 +167,7 @@ private final class KillLane: Sendable {
 
     /// Everything happens once.
     private func live(_ client: ServiceClient, _ id: String) async throws {
-        let wish = CreateCluster(spec: DockerKillTests.spec(id, workers: 1), clusterID: id)
+        let wish = CreateCluster(spec: PlaceTests.DockerKillTests.spec(id, workers: 1), clusterID: id)
         _ = try await client.call(ClusterAPI.createCluster, .init(body: wish))
         _ = try await cluster.wait(client, id, for: [.running])
         for workers in [2, 1] {
