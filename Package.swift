@@ -110,6 +110,7 @@ let domain: [Target] = [
     library("JupyterKernel", ["Core", "EventLoop", "Cryptography", "CZeroMQ"]),
     library("ClusterBackend", ["Core"], exclude: ["README.md"]),
     library("DriverProcesses", ["Core", "EventLoop", "ClusterBackend"]),
+    library("CellExecution", ["Core", "EventLoop", "HarbourProtocol", "NotebookFormats", "ServiceClients"]),
 ]
 
 let testKits: [Target] = [
@@ -150,15 +151,14 @@ let services: [Target] =
     service(
         "Workspace", executable: "workspace",
         serviceBase + [
-            "ServiceClients", "HTTPMessage", "HTTPServer", "Compression", "Cryptography", "NotebookFormats",
-        ],
-        exclude: ["Page"]
-    )
+            "HTTPMessage", "HTTPServer", "WebSocket", "Compression", "Cryptography", "NotebookFormats",
+            "CellExecution", "ServiceClients",
+        ], exclude: ["Page"])
     + service(
         "Scheduler", executable: "scheduler",
         serviceBase + [
-            "ServiceClients", "Compression", "CronSchedule", "NotebookFormats", "HTTPMessage", "Cryptography",
-            "WebClient",
+            "ServiceClients", "CellExecution", "Compression", "CronSchedule", "NotebookFormats", "HTTPMessage",
+            "Cryptography", "WebClient",
         ])
     + service(
         "Cluster", executable: "cluster",
@@ -237,8 +237,13 @@ let suites: [Target] = [
             "Core", "EventLoop", "Cryptography", "WebClient", "ClusterBackend", "DockerBackend", "HTTPClient",
             "HarbourProtocol", "ServiceClients",
         ], exclude: ["hungry_driver.py"]),
-    tests("Workspace", ["WorkspaceService", "ServiceTestKit", "NotebookFormats"] + common),
     // The programs are not imported: the tests start and kill them.
+    tests(
+        "Workspace",
+        [
+            "WorkspaceService", "ServiceTestKit", "NotebookFormats", "CellExecution", "Transport", "WebSocket",
+            "workspace",
+        ] + common),
     tests(
         "Scheduler",
         ["SchedulerService", "ServiceTestKit", "CronSchedule", "WebClient", "scheduler", "harbour"] + common),

@@ -50,6 +50,10 @@ public enum WorkspaceService {
             "What users' secrets are encrypted with and access tokens are signed with. Keep it: without it they cannot be read."
     ).optional()
 
+    private static let executionLease = Option<Int>.integer(
+        "execution-lease", in: 1...600, environment: "HARBOUR_WORKSPACE_EXECUTION_LEASE", default: "12",
+        help: "For how many seconds a notebook's queue is one process's before another may take it over.")
+
     /// What is made before the routes, because it decides who may call them.
     private struct Foundation: Sendable {
         let database: ServiceDatabase
@@ -80,7 +84,7 @@ public enum WorkspaceService {
             name: "workspace", summary: "Keeps folders, notebooks and their revisions; the front door to the platform.",
             defaultPort: 8000,
             ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey, pageFolder]
-                + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays],
+                + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays, executionLease],
             document: WorkspaceAPI.document,
             authenticator: { environment in
                 let made = try Foundation(environment)
@@ -106,7 +110,12 @@ public enum WorkspaceService {
         let audit = AuditStore(pool: pool)
         let door = FrontDoor(origins: try AllowedOrigins(settings[corsOrigins]), audit: AuditLog(store: audit))
         door.register(on: router.http)
-        registerOwn(router, foundation, gate, audit, secretKey: settings[secretKey])
+        let running = try RunningNotebooks(
+            environment, WorkspaceTree(pool: pool), foundation.authenticator, http: http,
+            access: NotebookAccess(gate: gate), clusterURL: settings[clusterURL],
+            schedulerURL: settings[schedulerURL], lease: .seconds(settings[executionLease]))
+        running.register(on: router)
+        registerOwn(router, foundation, gate, audit, running.service, secretKey: settings[secretKey])
         if let folder = settings[pageFolder] {
             // The API is worth having without the page, as in an image that was made where nothing builds it.
             do { try PageRoutes(folder: folder).register(on: router.http) } catch {
@@ -144,6 +153,7 @@ public enum WorkspaceService {
                 audit: audit, tokens: foundation.tokens, retentionDays: settings[auditDays], loop: environment.loop
             ).component,
             LifecycleComponent("gateway", drain: { _ in await http.close() }),
+            running.component,
         ]
     }
 
@@ -164,12 +174,13 @@ public enum WorkspaceService {
 
     /// The routes that the service answers itself.
     private static func registerOwn(
-        _ router: ServiceRouter, _ foundation: Foundation, _ gate: AccessGate, _ audit: AuditStore, secretKey: String?
+        _ router: ServiceRouter, _ foundation: Foundation, _ gate: AccessGate, _ audit: AuditStore,
+        _ execution: ExecutionService, secretKey: String?
     ) {
         let pool = foundation.database.pool
         let tree = WorkspaceTree(pool: pool)
         let passwords = PasswordSignIn(store: foundation.people)
-        WorkspaceHandlers(tree: tree, gate: gate).register(on: router)
+        WorkspaceHandlers(tree: tree, gate: gate, execution: execution).register(on: router)
         SecretHandlers(store: SecretStore(pool: pool), gate: gate, key: secretKey).register(on: router)
         SessionHandlers(
             authenticator: foundation.authenticator, tokens: foundation.tokens, directory: foundation.directory,

@@ -1,3 +1,4 @@
+internal import CellExecution
 internal import Core
 internal import EventLoop
 internal import Postgres
@@ -48,7 +49,5 @@ struct EngineContext: Sendable {
     }
 
     /// Whether trying again can help.
-    static func isPassing(_ error: HarbourError) -> Bool {
-        [.unavailable, .deadlineExceeded, .badGateway, .resourceExhausted].contains(error.code)
-    }
+    static func isPassing(_ error: HarbourError) -> Bool { error.isPassing }
 }

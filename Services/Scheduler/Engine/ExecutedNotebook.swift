@@ -1,3 +1,4 @@
+internal import CellExecution
 internal import Core
 internal import HarbourProtocol
 

@@ -54,6 +54,15 @@ enum AccessTable {
             .edit, .path(.body("destination_path"))),
         "workspace.getNotebook": .needs(.view, .notebook(.parameter("notebook_id"))),
         "workspace.listRevisions": .needs(.view, .notebook(.parameter("notebook_id"))),
+        // What runs in notebooks. On which cluster, the handler asks: it may be the one that somebody else attached.
+        "workspace.saveNotebook": .needs(.edit, .notebook(.parameter("notebook_id"))),
+        "workspace.runCells": .needs(.run, .notebook(.parameter("notebook_id"))),
+        "workspace.attachNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
+        "workspace.interruptNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
+        "workspace.restartKernel": .needs(.run, .notebook(.parameter("notebook_id"))),
+        "workspace.getNotebookExecution": .needs(.view, .notebook(.parameter("notebook_id"))),
+        "workspace.getCellOutputs": .needs(.view, .notebook(.parameter("notebook_id"))),
+        "workspace.streamNotebookEvents": .needs(.view, .notebook(.parameter("notebook_id"))),
         "workspace.readContent": AccessRule(audience: .services).and(.view, .path(.query("path"))),
         "workspace.readRevision": .services,
         // Secrets.

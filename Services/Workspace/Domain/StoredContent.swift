@@ -137,7 +137,11 @@ struct RevisionContent: Sendable {
     }
 
     /// The content as a file in the wished format, and the ending of its name.
-    func file(as wished: HarbourProtocol.NotebookFormat) throws(HarbourError) -> ([UInt8], String) {
+    ///
+    /// Only `.ipynb` has outputs: a notebook that is kept so gets those that came since.
+    func file(
+        as wished: HarbourProtocol.NotebookFormat, _ outputs: OutputOverlay? = nil
+    ) throws(HarbourError) -> ([UInt8], String) {
         guard case .notebook(let own) = format else {
             let name = path.split(separator: "/").last ?? ""
             let ending = name.lastIndex(of: ".").map { String(name[name.index(after: $0)...]) } ?? ""
@@ -150,8 +154,10 @@ struct RevisionContent: Sendable {
         case .source:
             target = own == .ipynb ? (try notebook().language == .sql ? .sqlSource : .pythonSource) : own
         }
-        if target == own { return (try bytes(), own.fileExtension) }
-        return (target.serialize(try notebook()), target.fileExtension)
+        if target == own, outputs == nil || own != .ipynb { return (try bytes(), own.fileExtension) }
+        var notebook = try notebook()
+        if target == .ipynb, let outputs { notebook = try outputs.notebook(notebook) }
+        return (target.serialize(notebook), target.fileExtension)
     }
 }
 

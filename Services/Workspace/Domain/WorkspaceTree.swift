@@ -92,6 +92,7 @@ struct WorkspaceTree: Sendable {
             guard let target else { throw WorkspaceTree.missing(path) }
             let id = target.info.objectID
             let revision = try await revisions.insert(content, of: id, by: user, at: now, in: transaction)
+            if kind == .notebook { try await replaced(id, revision, by: user, in: transaction) }
             return try await objects.setRevision(revision, content, of: id, by: user, at: now, in: transaction).info
         }
     }

@@ -6,6 +6,8 @@ internal import ServiceKit
 struct WorkspaceHandlers: Sendable {
     let tree: WorkspaceTree
     let gate: AccessGate
+    /// Knows what cells have put out since their revision.
+    let execution: ExecutionService
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.getObject) { [tree] input, _ in
@@ -32,20 +34,27 @@ struct WorkspaceHandlers: Sendable {
         router.on(WorkspaceAPI.importObject) { [self] input, context in
             try await importObject(input.body, by: context.userName)
         }
-        router.on(WorkspaceAPI.exportObject) { [tree] input, _ in
+        router.on(WorkspaceAPI.exportObject) { [tree, execution] input, _ in
             let path = try WorkspacePath(input.path)
-            let content = try await tree.content(input.revisionID.map { .revisionAt(path, $0) } ?? .newest(path))
-            return try await StoredContent.work(on: content.size) {
-                let (bytes, fileType) = try content.file(as: input.format ?? .auto)
+            let (content, outputs) = try await {
+                guard let revision = input.revisionID else {
+                    return try await execution.newestWithOutputs(.newest(path))
+                }
+                return (try await tree.content(.revisionAt(path, revision)), [:])
+            }()
+            return try await StoredContent.work(on: content.size + outputs.count * 4096) {
+                let overlay = outputs.isEmpty ? nil : OutputOverlay(outputs: outputs)
+                let (bytes, fileType) = try content.file(as: input.format ?? .auto, overlay)
                 return ExportedObject(
                     content: Base64.encode(bytes), fileType: fileType, path: content.path,
                     revisionID: content.revisionID)
             }
         }
         router.on(WorkspaceAPI.getNotebook) { [self] input, _ in
-            try await content(
-                input.revisionID.map { .revisionOf(objectID: input.notebookID, $0) }
-                    ?? .newestOf(objectID: input.notebookID))
+            guard let revision = input.revisionID else {
+                return try await execution.notebook(input.notebookID, limit: input.outputLimit)
+            }
+            return try await content(.revisionOf(objectID: input.notebookID, revision))
         }
         router.on(WorkspaceAPI.readContent) { [self] input, _ in
             try await content(.newest(try WorkspacePath(input.path)))

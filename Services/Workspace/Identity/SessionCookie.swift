@@ -114,7 +114,8 @@ struct SessionCookie: Sendable, Hashable {
     /// - Throws: `PERMISSION_DENIED`.
     func checkChange(_ request: HTTPRequest, _ keys: Keys) throws(HarbourError) {
         switch request.method {
-        case .get, .head, .options: return
+        // A WebSocket over HTTP/2 begins with CONNECT; its handshake looks at the page's origin instead.
+        case .get, .head, .options, .connect: return
         default: break
         }
         guard let shown = request.fields[SessionCookie.csrfField], constantTimeEquals(shown, csrfToken(keys)) else {

@@ -18,6 +18,8 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
     public var cells: [NotebookCell]
     /// The notebook in nbformat 4.
     public var document: JSONValue
+    /// Of the newest revision: the last event of the notebook that is in it; follow from here.
+    public var lastSequence: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -26,7 +28,8 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         path: String,
         language: String,
         cells: [NotebookCell],
-        document: JSONValue
+        document: JSONValue,
+        lastSequence: Int64? = nil
     ) {
         self.notebookID = notebookID
         self.revisionID = revisionID
@@ -34,6 +37,7 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         self.language = language
         self.cells = cells
         self.document = document
+        self.lastSequence = lastSequence
     }
 
     /// Writes an object.
@@ -51,6 +55,10 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         cells.encode(to: &writer)
         writer.key(quoted: "\"document\":")
         document.encode(to: &writer)
+        if let lastSequence {
+            writer.key(quoted: "\"last_sequence\":")
+            writer.value(lastSequence)
+        }
         writer.endObject()
     }
 
@@ -62,7 +70,8 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         var language: String?
         var cells: [NotebookCell]?
         var document: JSONValue?
-        var fields = JSONFields("\u{e}\"notebook_id\":\u{e}\"revision_id\":\u{7}\"path\":\u{b}\"language\":\u{8}\"cells\":\u{b}\"document\":")
+        var lastSequence: Int64?
+        var fields = JSONFields("\u{e}\"notebook_id\":\u{e}\"revision_id\":\u{7}\"path\":\u{b}\"language\":\u{8}\"cells\":\u{b}\"document\":\u{10}\"last_sequence\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -72,6 +81,7 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
                 case 3: language = try reader.string()
                 case 4: cells = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try NotebookCell(from: &reader) }
                 case 5: document = try JSONValue(from: &reader)
+                case 6: if try !reader.null() { lastSequence = try reader.int64() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -88,5 +98,6 @@ public struct NotebookContent: JSONCodable, Sendable, Hashable {
         self.language = consume language
         self.cells = consume cells
         self.document = consume document
+        self.lastSequence = lastSequence
     }
 }

@@ -3,7 +3,8 @@
 // swift-format-ignore-file
 
 internal import HTTPMessage
-/// Folders, notebooks and their revisions, and the front door to everything else.
+/// Folders, notebooks and their revisions, and the front door to everything else. The WebSocket /api/v1/live takes
+/// LiveRequest and sends LiveMessage.
 public enum WorkspaceAPI {
     /// The contract of this service, served at `/openapi.json`.
     public static let document = ContractDocument(service: "workspace")
@@ -274,12 +275,78 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Save the text of the cells; what others have saved since is merged cell by cell. `PUT
+    /// /api/v1/notebooks/{notebook_id}`.
+    public static let saveNotebook = Endpoint<SaveNotebookInput, SavedNotebook>(
+        EndpointRoute(
+            service: "workspace", operationID: "saveNotebook",
+            method: .put, path: "/api/v1/notebooks/{notebook_id}",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 134_217_728)
+    )
+
     /// List the revisions of a notebook. `GET /api/v1/notebooks/{notebook_id}/revisions`.
     public static let listRevisions = Endpoint<ListRevisionsInput, RevisionList>(
         EndpointRoute(
             service: "workspace", operationID: "listRevisions",
             method: .get, path: "/api/v1/notebooks/{notebook_id}/revisions",
             successStatus: 200, isIdempotent: true)
+    )
+
+    /// Run cells, whether or not anybody goes on watching. `POST /api/v1/notebooks/{notebook_id}/commands`.
+    public static let runCells = Endpoint<RunCellsInput, NotebookExecution>(
+        EndpointRoute(
+            service: "workspace", operationID: "runCells",
+            method: .post, path: "/api/v1/notebooks/{notebook_id}/commands",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Get what runs, what waits, and how cells ended. `GET /api/v1/notebooks/{notebook_id}/execution`.
+    public static let getNotebookExecution = Endpoint<GetNotebookExecutionInput, NotebookExecution>(
+        EndpointRoute(
+            service: "workspace", operationID: "getNotebookExecution",
+            method: .get, path: "/api/v1/notebooks/{notebook_id}/execution",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Choose the cluster that the notebook runs on, for everybody. `POST /api/v1/notebooks/{notebook_id}/attach`.
+    public static let attachNotebook = Endpoint<AttachNotebookInput, NotebookExecution>(
+        EndpointRoute(
+            service: "workspace", operationID: "attachNotebook",
+            method: .post, path: "/api/v1/notebooks/{notebook_id}/attach",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Interrupt the cell that runs and empty the queue, or take single commands out of it. `POST
+    /// /api/v1/notebooks/{notebook_id}/interrupt`.
+    public static let interruptNotebook = Endpoint<InterruptNotebookInput, NotebookExecution>(
+        EndpointRoute(
+            service: "workspace", operationID: "interruptNotebook",
+            method: .post, path: "/api/v1/notebooks/{notebook_id}/interrupt",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// End the kernel with all its variables and start another. `POST /api/v1/notebooks/{notebook_id}/restart`.
+    public static let restartKernel = Endpoint<RestartKernelInput, NotebookExecution>(
+        EndpointRoute(
+            service: "workspace", operationID: "restartKernel",
+            method: .post, path: "/api/v1/notebooks/{notebook_id}/restart",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Get all that a cell has put out. `GET /api/v1/notebooks/{notebook_id}/cells/{cell_id}/outputs`.
+    public static let getCellOutputs = Endpoint<GetCellOutputsInput, CellOutputs>(
+        EndpointRoute(
+            service: "workspace", operationID: "getCellOutputs",
+            method: .get, path: "/api/v1/notebooks/{notebook_id}/cells/{cell_id}/outputs",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Follow what happens in a notebook; it does not end. `GET /api/v1/notebooks/{notebook_id}/events`.
+    public static let streamNotebookEvents = StreamEndpoint<StreamNotebookEventsInput, NotebookEvent>(
+        EndpointRoute(
+            service: "workspace", operationID: "streamNotebookEvents",
+            method: .get, path: "/api/v1/notebooks/{notebook_id}/events",
+            successStatus: 200, isIdempotent: true, isStream: true)
     )
 
     /// Read the newest revision at a path, to freeze it. `GET /internal/v1/content`.
@@ -389,7 +456,15 @@ public enum WorkspaceAPI {
         deleteObject.route,
         moveObject.route,
         getNotebook.route,
+        saveNotebook.route,
         listRevisions.route,
+        runCells.route,
+        getNotebookExecution.route,
+        attachNotebook.route,
+        interruptNotebook.route,
+        restartKernel.route,
+        getCellOutputs.route,
+        streamNotebookEvents.route,
         readContent.route,
         readRevision.route,
         createSecretScope.route,

@@ -974,11 +974,14 @@ extension WorkspaceAPI {
         public var notebookID: Int64
         /// An older revision.
         public var revisionID: Int64?
+        /// Outputs of more bytes than this are named only; all of them come when absent.
+        public var outputLimit: Int?
 
         /// Makes an input; what is left out is not sent.
-        public init(notebookID: Int64, revisionID: Int64? = nil) {
+        public init(notebookID: Int64, revisionID: Int64? = nil, outputLimit: Int? = nil) {
             self.notebookID = notebookID
             self.revisionID = revisionID
+            self.outputLimit = outputLimit
         }
 
         /// Writes path, query and body.
@@ -988,13 +991,47 @@ extension WorkspaceAPI {
             request.literal("/notebooks")
             request.segment(notebookID)
             request.query("revision_id", revisionID)
+            request.query("output_limit", outputLimit)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery(["revision_id"])
+            try request.allowQuery(["revision_id", "output_limit"])
             notebookID = try request.path("notebook_id").int64()
             revisionID = try request.query("revision_id")?.int64()
+            outputLimit = try request.query("output_limit")?.int(in: 1024...2_147_483_647)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `saveNotebook` is asked with.
+    public struct SaveNotebookInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The body.
+        public var body: SaveNotebook
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, body: SaveNotebook) {
+            self.notebookID = notebookID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            body = try request.body()
         }
     }
 }
@@ -1034,6 +1071,236 @@ extension WorkspaceAPI {
             pageSize = try request.query("page_size")?.int(in: 1...500)
             pageToken = try request.query("page_token")?.string(length: 0...512)
         }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `runCells` is asked with.
+    public struct RunCellsInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The body.
+        public var body: RunCells
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, body: RunCells) {
+            self.notebookID = notebookID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/commands")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getNotebookExecution` is asked with.
+    public struct GetNotebookExecutionInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64) {
+            self.notebookID = notebookID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/execution")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `attachNotebook` is asked with.
+    public struct AttachNotebookInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The body.
+        public var body: AttachNotebook
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, body: AttachNotebook) {
+            self.notebookID = notebookID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/attach")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `interruptNotebook` is asked with.
+    public struct InterruptNotebookInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The body.
+        public var body: InterruptCommands
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, body: InterruptCommands) {
+            self.notebookID = notebookID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/interrupt")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `restartKernel` is asked with.
+    public struct RestartKernelInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64) {
+            self.notebookID = notebookID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/restart")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getCellOutputs` is asked with.
+    public struct GetCellOutputsInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// `cell_id`.
+        public var cellID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, cellID: String) {
+            self.notebookID = notebookID
+            self.cellID = cellID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/cells")
+            request.segment(cellID)
+            request.literal("/outputs")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            cellID = try request.path("cell_id").string(length: 1...64)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `streamNotebookEvents` is asked with.
+    public struct StreamNotebookEventsInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The last sequence number already seen.
+        public var after: Int64?
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, after: Int64? = nil) {
+            self.notebookID = notebookID
+            self.after = after
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/events")
+            request.query("after", after)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["after"])
+            notebookID = try request.path("notebook_id").int64()
+            after = try request.query("after")?.int64(in: 0...Int64.max)
+        }
+    }
+}
+
+extension WorkspaceAPI.StreamNotebookEventsInput: ResumableInput {
+    /// The number of the last element already seen.
+    public var resumeAfter: Int64? {
+        get { after }
+        set { after = newValue }
     }
 }
 

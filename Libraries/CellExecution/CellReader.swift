@@ -1,9 +1,9 @@
-internal import Core
-internal import HarbourProtocol
+public import Core
+public import HarbourProtocol
 internal import NotebookFormats
 
 /// Makes a cell's outputs and its ending out of the events of its command.
-struct CellReader: Sendable {
+public struct CellReader: Sendable {
     private var assembler = OutputAssembler()
     private var failure: CommandError?
     private var exitValue: String?
@@ -12,11 +12,15 @@ struct CellReader: Sendable {
     /// The media type that `dbutils.jobs.taskValues.set` speaks by.
     private static let valueType = "application/vnd.dataharbour.task-value+json"
     /// The number of the last event that was taken in.
-    private(set) var last: Int64 = 0
+    public private(set) var last: Int64 = 0
+
+    /// Has seen nothing yet.
+    public init() {}
 
     /// Takes an event in.
     /// - Returns: what the cell left behind, once the command has ended.
-    mutating func read(_ event: CommandEvent) -> CellResult? {
+    @discardableResult
+    public mutating func read(_ event: CommandEvent) -> CellResult? {
         last = max(last, event.sequence)
         let (data, metadata) = (event.data ?? [:], event.metadata ?? [:])
         switch event.type {
@@ -43,12 +47,21 @@ struct CellReader: Sendable {
             isTruncated = true
             assembler.handle(.stream(name: "stderr", text: (event.text ?? "Output was cut.") + "\n"))
         case .state:
+            // What ended it and was no error of the code, such as the end of the cluster.
+            if event.state == .error, failure == nil, let error = event.error {
+                assembler.handle(.error(name: error.name, value: error.message, traceback: error.traceback ?? []))
+            }
             if let count = event.executionCount { assembler.handle(.executionCount(count)) }
             return ending(event).map(result)
         default: break
         }
         return nil
     }
+
+    /// What the cell has put out so far, in the shape of nbformat.
+    public var outputs: [JSONValue] { assembler.outputs.map { .object($0.json) } }
+    /// The kernel's count of this run, once it is known.
+    public var executionCount: Int64? { assembler.executionCount }
 
     /// The most values that one cell may leave; each is at most 48 KiB.
     private static let maxValues = 250
@@ -66,7 +79,7 @@ struct CellReader: Sendable {
 
     private func result(_ ending: CellEnding) -> CellResult {
         CellResult(
-            ending: ending, outputs: assembler.outputs.map { .object($0.json) },
-            executionCount: assembler.executionCount, isTruncated: isTruncated || assembler.isTruncated, values: values)
+            ending: ending, outputs: outputs, executionCount: executionCount,
+            isTruncated: isTruncated || assembler.isTruncated, values: values)
     }
 }

@@ -1,0 +1,23 @@
+internal import CellExecution
+internal import Core
+internal import HarbourProtocol
+
+/// Makes a cell's outputs out of its command's events, as a notebook shows them.
+struct CellOutputReader: Sendable {
+    private(set) var reader = CellReader()
+    /// The media type under which a notebook shows that it ended itself.
+    static let exitType = "application/vnd.dataharbour.exit+json"
+
+    init(_ events: [CommandEvent] = []) { for event in events { _ = read(event) } }
+
+    /// - Returns: what the cell left behind, once the command has ended.
+    mutating func read(_ event: CommandEvent) -> CellResult? {
+        guard event.type == .exit else { return reader.read(event) }
+        // The value stays visible in the notebook.
+        _ = reader.read(
+            CommandEvent(
+                sequence: event.sequence, timestamp: event.timestamp, type: .display,
+                data: [CellOutputReader.exitType: .string(event.text ?? "")]))
+        return reader.read(event)
+    }
+}

@@ -1,0 +1,71 @@
+internal import CellExecution
+internal import Compression
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// What cells have put out since the revision that has them was made.
+struct CellOutputStore: Sendable {
+    /// The most that the outputs of one cell are read back with, in bytes.
+    private static let limit = 256 << 20
+
+    /// The outputs of one cell.
+    struct Outputs: Sendable {
+        var commandID: String
+        var executionCount: Int64?
+        var outputs: [JSONValue]
+    }
+
+    /// The outputs of the cells that have run, by cell: those of commands under way as far as they have come.
+    func outputs(
+        of notebookID: Int64, cell: String? = nil, upTo sequence: Int64 = .max, on runner: some StatementRunner
+    ) async throws -> [String: Outputs] {
+        let which: SQL = cell.map { "AND cell_id = \($0)" } ?? ""
+        let rows = try await runner.query(
+            """
+            SELECT cell_id, command_id, execution_count, outputs FROM cell_outputs
+            WHERE notebook_id = \(notebookID) \(which)
+            """)
+        var found: [String: Outputs] = [:]
+        for row in rows {
+            let (cell, command, count, frame) = try row.decode((String.self, String.self, Int64?.self, [UInt8]?.self))
+            if let frame {
+                let outputs = try JSONValue(json: try LZ4Frame.decompress(frame, limit: CellOutputStore.limit))
+                found[cell] = Outputs(commandID: command, executionCount: count, outputs: outputs.array ?? [])
+            } else {
+                let events = try await CellOutputStore.events(of: command, upTo: sequence, on: runner)
+                let reader = CellOutputReader(events).reader
+                found[cell] = Outputs(
+                    commandID: command, executionCount: reader.executionCount, outputs: reader.outputs)
+            }
+        }
+        return found
+    }
+
+    /// What was written down of a command's events, in order.
+    static func events(
+        of commandID: String, upTo sequence: Int64, on runner: some StatementRunner
+    ) async throws(HarbourError) -> [CommandEvent] {
+        let rows = try await runner.query(
+            """
+            SELECT coalesce(whole, (payload::json -> 'output')::text) AS output FROM cell_events
+            WHERE command_id = \(commandID) AND sequence <= \(sequence) ORDER BY command_sequence
+            """)
+        var events: [CommandEvent] = []
+        for row in rows {
+            events.append(
+                try CommandEvent(
+                    jsonText: try row.decode(String.self), subject: "stored event", code: .internalError))
+        }
+        return events
+    }
+
+    /// Forgets outputs, because the notebook or these cells of it have others now. Those of a command under way stay.
+    func drop(
+        of notebookID: Int64, cells: [String]? = nil, in transaction: PostgresTransaction
+    ) async throws(HarbourError) {
+        let which: SQL = cells.map { "AND cell_id = ANY(\($0))" } ?? ""
+        try await transaction.query(
+            "DELETE FROM cell_outputs WHERE notebook_id = \(notebookID) AND outputs IS NOT NULL \(which)")
+    }
+}

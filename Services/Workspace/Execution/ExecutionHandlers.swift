@@ -1,0 +1,49 @@
+internal import Core
+internal import HarbourProtocol
+internal import ServiceKit
+
+/// The routes of running notebooks: decode, ask the service, encode.
+struct ExecutionHandlers: Sendable {
+    let service: ExecutionService
+    let saving: NotebookSaving
+    let topics: NotebookTopics
+    let access: NotebookAccess
+
+    func register(on router: ServiceRouter) {
+        router.on(WorkspaceAPI.saveNotebook) { [saving] input, context in
+            try await saving.save(input.body, input.notebookID, by: context.userName)
+        }
+        router.on(WorkspaceAPI.runCells) { [service, access] input, context in
+            let attached = try await service.store.session(input.notebookID, on: service.store.pool).session.clusterID
+            if let cluster = input.body.clusterID ?? attached { try await access.use(context.caller, cluster) }
+            return try await service.run(input.body, input.notebookID, by: context.userName)
+        }
+        router.on(WorkspaceAPI.getNotebookExecution) { [service] input, _ in
+            try await service.checkExists(input.notebookID)
+            return try await service.store.execution(input.notebookID)
+        }
+        router.on(WorkspaceAPI.attachNotebook) { [service, access] input, context in
+            try await service.checkExists(input.notebookID)
+            try await access.use(context.caller, input.body.clusterID)
+            return try await service.store.attach(input.notebookID, to: input.body.clusterID)
+        }
+        router.on(WorkspaceAPI.interruptNotebook) { [service] input, _ in
+            try await service.checkExists(input.notebookID)
+            return try await service.store.interrupt(input.notebookID, only: input.body.commandIds)
+        }
+        router.on(WorkspaceAPI.restartKernel) { [service] input, _ in
+            try await service.checkExists(input.notebookID)
+            return try await service.store.restart(input.notebookID)
+        }
+        router.on(WorkspaceAPI.getCellOutputs) { [service] input, _ in
+            try await service.outputs(of: input.cellID, in: input.notebookID)
+        }
+        router.on(WorkspaceAPI.streamNotebookEvents) { [service, topics] input, _, send in
+            try await service.checkExists(input.notebookID)
+            try await send.open()
+            try await topics.followEvents(input.notebookID, after: input.after ?? 0) { lines throws(HarbourError) in
+                try await send.encoded(lines)
+            }
+        }
+    }
+}

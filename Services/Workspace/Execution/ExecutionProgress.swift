@@ -1,0 +1,171 @@
+internal import CellExecution
+internal import Compression
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+extension ErrorCode {
+    /// Another process has taken the notebook; whoever sees this stops working on it.
+    static let notebookTaken = ErrorCode("LEASE_LOST", status: 409)
+}
+
+/// What the owner of a notebook writes. Every write carries the fence of the claim and is refused when it is an old one.
+struct ExecutionProgress: Sendable {
+    let pool: PostgresPool
+    let claim: ExecutionClaims.Claim
+    let store: ExecutionStore
+    let journal = NotebookJournal()
+
+    private var notebookID: Int64 { claim.notebookID }
+
+    init(pool: PostgresPool, claim: ExecutionClaims.Claim) {
+        self.pool = pool
+        self.claim = claim
+        store = ExecutionStore(pool: pool)
+    }
+
+    /// Runs the body with the notebook's row locked.
+    private func held<Value: Sendable>(
+        _ body: (SessionRow, PostgresTransaction) async throws -> Value
+    ) async throws -> Value {
+        try await pool.transaction { transaction in
+            let rows = try await transaction.query(
+                """
+                SELECT \(SessionRow.columns) FROM notebook_sessions
+                WHERE notebook_id = \(notebookID) AND fence = \(claim.fence) FOR UPDATE
+                """)
+            guard let row = rows.first else {
+                throw HarbourError(.notebookTaken, "Another process has taken over notebook \(notebookID).")
+            }
+            return try await body(try SessionRow(row), transaction)
+        }
+    }
+
+    /// What is there to do.
+    func load() async throws -> (session: SessionRow, open: [CommandRow]) {
+        try await held { row, transaction in (row, try await store.open(notebookID, on: transaction)) }
+    }
+
+    /// Gives the notebook back when there is nothing to do.
+    /// - Returns: false when there is something, after all.
+    func rest() async throws -> Bool {
+        try await held { _, transaction in
+            let rows = try await transaction.query(
+                """
+                UPDATE notebook_sessions SET has_work = false, owner = NULL, lease_until = NULL
+                WHERE notebook_id = \(notebookID) AND NOT restart_wanted AND NOT EXISTS (
+                    SELECT 1 FROM cell_commands
+                    WHERE notebook_id = \(notebookID) AND state IN ('QUEUED', 'RUNNING'))
+                RETURNING notebook_id
+                """)
+            return !rows.isEmpty
+        }
+    }
+
+    /// Says how the kernel stands, under the next name when `generation` is given.
+    func setKernel(
+        _ kernel: KernelState, generation: Int64? = nil, message: String? = nil, restarted: Bool = false
+    ) async throws {
+        try await held { row, transaction in
+            let number = generation ?? row.generation
+            if row.session.kernel == kernel, number == row.generation, row.session.message == message, !restarted {
+                return
+            }
+            try await transaction.query(
+                """
+                UPDATE notebook_sessions SET kernel = \(kernel.rawValue), generation = \(number), message = \(message),
+                    restart_wanted = restart_wanted AND NOT \(restarted)
+                WHERE notebook_id = \(notebookID)
+                """)
+            let session = NotebookSession(
+                clusterID: row.session.clusterID, contextID: SessionRow.contextID(notebookID, number), kernel: kernel,
+                message: message)
+            try await journal.append([.session(session)], to: notebookID, after: row.lastSequence, in: transaction)
+        }
+    }
+
+    /// Says that a command runs, before the cluster is asked for it.
+    /// - Returns: nil when it was taken out of the queue.
+    func begin(_ commandID: String, clusterID: String, contextID: String) async throws -> CommandRow? {
+        try await held { row, transaction in
+            let rows = try await transaction.query(
+                """
+                UPDATE cell_commands SET state = 'RUNNING', cluster_id = \(clusterID), context_id = \(contextID),
+                    started_at = \(Timestamp.now)
+                WHERE command_id = \(commandID) AND state = 'QUEUED' RETURNING \(CommandRow.columns)
+                """)
+            guard let found = rows.first else { return nil }
+            let command = try CommandRow(found)
+            try await transaction.query(
+                """
+                INSERT INTO cell_outputs (notebook_id, cell_id, command_id)
+                VALUES (\(notebookID), \(command.command.cellID), \(commandID))
+                ON CONFLICT (notebook_id, cell_id)
+                DO UPDATE SET command_id = excluded.command_id, outputs = NULL, execution_count = NULL
+                """)
+            try await journal.append(
+                [.command(command.command)], to: notebookID, after: row.lastSequence, in: transaction)
+            return command
+        }
+    }
+
+    /// What was written down of a command's events before, in order.
+    func events(of commandID: String) async throws -> [CommandEvent] {
+        try await CellOutputStore.events(of: commandID, upTo: .max, on: pool)
+    }
+
+    /// Writes outputs down, numbered.
+    func append(_ events: [CommandEvent], cellID: String, commandID: String) async throws {
+        try await held { row, transaction in
+            let entries = events.map { JournalEntry.output($0, cellID: cellID, commandID: commandID) }
+            try await journal.append(entries, to: notebookID, after: row.lastSequence, in: transaction)
+        }
+    }
+
+    /// Writes down how a command ended, with all it has put out, and which others are not run because of that.
+    func finish(_ commandID: String, _ result: CellResult, skip: [String]) async throws {
+        let frame = LZ4Frame.compress(JSONValue.array(result.outputs).encodedJSON())
+        try await held { row, transaction in
+            let state: NotebookCommandState =
+                switch result.ending {
+                case .finished, .exited: .finished
+                case .failed: .error
+                case .interrupted: .cancelled
+                }
+            let ended = try await transaction.query(
+                """
+                UPDATE cell_commands SET state = \(state.rawValue), ended_at = \(Timestamp.now),
+                    execution_count = \(result.executionCount), error = \(result.ending.error?.jsonText())::jsonb
+                WHERE command_id = \(commandID) AND state IN ('QUEUED', 'RUNNING')
+                RETURNING \(CommandRow.columns)
+                """)
+            let skipped = try await transaction.query(
+                """
+                UPDATE cell_commands SET state = 'SKIPPED', ended_at = \(Timestamp.now)
+                WHERE command_id = ANY(\(skip)) AND state = 'QUEUED' RETURNING \(CommandRow.columns)
+                """)
+            if let found = ended.first {
+                try await keep(result, frame, of: try CommandRow(found).command, in: transaction)
+            }
+            var entries: [JournalEntry] = []
+            for row in Array(ended) + Array(skipped) { entries.append(.command(try CommandRow(row).command)) }
+            try await journal.append(entries, to: notebookID, after: row.lastSequence, in: transaction)
+            try await journal.prune(notebookID, in: transaction)
+        }
+    }
+
+    private func keep(
+        _ result: CellResult, _ frame: [UInt8], of command: NotebookCommand, in transaction: PostgresTransaction
+    ) async throws(HarbourError) {
+        try await transaction.query(
+            """
+            INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs)
+            VALUES (\(notebookID), \(command.cellID), \(command.commandID), \(result.executionCount), \(frame))
+            ON CONFLICT (notebook_id, cell_id) DO UPDATE SET command_id = excluded.command_id,
+                execution_count = excluded.execution_count, outputs = excluded.outputs
+            """)
+        // The events' own copies of large outputs have done their service.
+        try await transaction.query(
+            "UPDATE cell_events SET whole = NULL WHERE command_id = \(command.commandID) AND whole IS NOT NULL")
+    }
+}

@@ -1,0 +1,97 @@
+internal import Core
+internal import HarbourProtocol
+internal import NotebookFormats
+internal import Postgres
+
+/// What may be asked about running notebooks.
+struct ExecutionService: Sendable {
+    let tree: WorkspaceTree
+    let store: ExecutionStore
+    let outputs = CellOutputStore()
+    let journal = NotebookJournal()
+
+    init(tree: WorkspaceTree) {
+        self.tree = tree
+        store = ExecutionStore(pool: tree.pool)
+    }
+
+    /// Puts cells of the newest revision into the queue.
+    func run(_ body: RunCells, _ notebookID: Int64, by user: String) async throws -> NotebookExecution {
+        let content = try await tree.content(.newestOf(objectID: notebookID))
+        let notebook = try await StoredContent.work(on: content.size) { try content.content() }
+        let cells = try CellSelection.cells(of: body, in: notebook.cells)
+        let batch = ExecutionStore.Batch(
+            id: "nb-\(notebookID)-" + (body.idempotencyToken ?? Identifier.make()), cells: cells, user: user,
+            clusterID: body.clusterID)
+        return try await store.enqueue(batch, notebookID)
+    }
+
+    /// Makes sure that there is such a notebook.
+    func checkExists(_ notebookID: Int64) async throws(HarbourError) {
+        let rows = try await tree.pool.query(
+            """
+            SELECT 1 AS one FROM objects
+            WHERE object_id = \(notebookID) AND kind = 'NOTEBOOK' AND deleted_at IS NULL
+            """)
+        if rows.isEmpty {
+            throw HarbourError(.notFound, "There is no notebook \(notebookID). It may have been deleted.")
+        }
+    }
+
+    /// The newest revision with what its cells have put out since.
+    /// - Parameter limit: outputs of more bytes are named only.
+    func notebook(_ notebookID: Int64, limit: Int?) async throws -> NotebookContent {
+        let (content, found, last) = try await newest(.newestOf(objectID: notebookID))
+        return try await StoredContent.work(on: content.size + found.count * 4096) {
+            var notebook = try content.content()
+            notebook.document = OutputOverlay(outputs: found, limit: limit).document(
+                notebook.document, ids: notebook.cells.map(\.cellID))
+            notebook.lastSequence = last
+            return notebook
+        }
+    }
+
+    /// A revision, the outputs since, and the event up to which they go, as they are at one moment.
+    func newest(
+        _ which: RevisionStore.Which
+    ) async throws -> (RevisionContent, [String: CellOutputStore.Outputs], Int64) {
+        let read: (RevisionContent, [String: CellOutputStore.Outputs], Int64)? = try await tree.pool.transaction(
+            isolation: .repeatableRead
+        ) { transaction in
+            guard let content = try await tree.revisions.content(which, on: transaction) else { return nil }
+            let (last, _) = try await journal.position(content.objectID, on: transaction)
+            return (content, try await outputs.outputs(of: content.objectID, on: transaction), last)
+        }
+        if let read { return read }
+        // Why there is none is said as elsewhere.
+        return (try await tree.content(which), [:], 0)
+    }
+
+    /// The same for a file of it.
+    func newestWithOutputs(
+        _ which: RevisionStore.Which
+    ) async throws -> (RevisionContent, [String: CellOutputStore.Outputs]) {
+        let (content, found, _) = try await newest(which)
+        return (content, found)
+    }
+
+    /// All outputs of one cell, however large.
+    func outputs(of cellID: String, in notebookID: Int64) async throws -> CellOutputs {
+        let content = try await tree.content(.newestOf(objectID: notebookID))
+        let found: CellOutputStore.Outputs? = try await tree.pool.transaction(isolation: .repeatableRead) {
+            try await outputs.outputs(of: notebookID, cell: cellID, on: $0)[cellID]
+        }
+        if let found {
+            return CellOutputs(
+                cellID: cellID, commandID: found.commandID, outputs: found.outputs,
+                executionCount: found.executionCount)
+        }
+        return try await StoredContent.work(on: content.size) {
+            guard let cell = try content.notebook().cells.first(where: { $0.id == cellID }) else {
+                throw HarbourError(.notFound, "The notebook has no cell \(cellID).")
+            }
+            return CellOutputs(
+                cellID: cellID, outputs: cell.outputs.map { .object($0.json) }, executionCount: cell.executionCount)
+        }
+    }
+}

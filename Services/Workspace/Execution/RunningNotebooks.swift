@@ -1,0 +1,74 @@
+internal import CellExecution
+internal import Configuration
+internal import Core
+internal import EventLoop
+internal import Glibc
+internal import HTTPClient
+internal import HarbourProtocol
+internal import Lifecycle
+internal import ServiceClients
+internal import ServiceKit
+
+/// All that makes notebooks run and that tells of it.
+struct RunningNotebooks: Sendable {
+    let service: ExecutionService
+    private let engine: NotebookEngine
+    private let parts: LiveParts
+    private let live: LiveHandlers
+    private let keeper: PresenceKeeper
+
+    init(
+        _ environment: ServiceEnvironment, _ tree: WorkspaceTree, _ authenticator: any Authenticator, http: HTTPClient,
+        access: NotebookAccess, clusterURL: String, schedulerURL: String, lease: Duration
+    ) throws(HarbourError) {
+        func client(_ url: String, _ name: String) throws(HarbourError) -> ServiceClient {
+            try ServiceClient(http: http, baseURL: url, token: environment.serviceToken, service: name)
+        }
+        let (loop, owner) = (environment.loop, RunningNotebooks.name(environment))
+        let clusters = try client(clusterURL, "cluster")
+        service = ExecutionService(tree: tree)
+        engine = NotebookEngine(
+            context: ExecutionContext(loop: loop, pool: tree.pool, clusters: clusters), owner: owner, lease: lease)
+        let presence = PresenceStore(pool: tree.pool, process: owner)
+        keeper = PresenceKeeper(loop: loop, store: presence)
+        parts = LiveParts(
+            topics: NotebookTopics(pool: tree.pool, loop: loop, presence: presence), presence: presence,
+            service: service, access: access, scheduler: try client(schedulerURL, "scheduler"), clusters: clusters)
+        live = LiveHandlers(authenticator: authenticator, parts: parts, loop: loop, keeper: keeper)
+    }
+
+    /// The same for a process that is started anew in the place of this one, and of no other: then what it had is taken
+    /// up at once instead of when its leases end.
+    private static func name(_ environment: ServiceEnvironment) -> String {
+        let listen = environment.configuration[environment.options.listen]
+        guard listen.port != 0 else { return Identifier.make() }
+        var bytes = [CChar](repeating: 0, count: 256)
+        gethostname(&bytes, bytes.count - 1)
+        let host = String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return "\(host) \(listen.description)"
+    }
+
+    func register(on router: ServiceRouter) {
+        ExecutionHandlers(
+            service: service, saving: NotebookSaving(tree: service.tree), topics: parts.topics, access: parts.access
+        )
+        .register(on: router)
+        live.register(on: router)
+    }
+
+    /// Its life: it begins when the database is there, and leaves everything that runs to whoever comes next.
+    var component: LifecycleComponent {
+        LifecycleComponent(
+            "notebooks",
+            start: { [self] in
+                try await parts.presence.removeLeftovers()
+                parts.topics.start()
+                try await engine.start()
+            },
+            drain: { [self] _ in
+                await engine.stop()
+                parts.topics.stop()
+                await keeper.stop()
+            })
+    }
+}

@@ -1,0 +1,190 @@
+internal import CellExecution
+internal import Core
+internal import EventLoop
+internal import HTTPServer
+internal import HarbourProtocol
+internal import ServiceClients
+internal import ServiceKit
+
+/// One browser tab on the WebSocket: what it follows, and where its user is.
+///
+/// A reader that is slow makes its own followers wait and nobody else; nothing is kept for it.
+actor LiveConnection {
+    private let loop: EventLoop
+    private let socket: HTTPWebSocket
+    private let caller: Caller
+    private let parts: LiveParts
+    private let clientID = Identifier.make()
+    private var subscriptions: [LiveTopicName: Task<Void, Never>] = [:]
+    /// Where the user was said to be.
+    private var isPresent = false
+
+    /// How many topics one tab may follow.
+    private static let maxSubscriptions = 32
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    init(loop: EventLoop, socket: HTTPWebSocket, caller: Caller, parts: LiveParts) {
+        self.loop = loop
+        self.socket = socket
+        self.caller = caller
+        self.parts = parts
+    }
+
+    private var user: String { caller.user ?? "system" }
+
+    /// Answers until the other side has gone.
+    func run() async throws {
+        do {
+            try await send(LiveMessage(type: .hello, clientID: clientID))
+            while let message = try await socket.next() {
+                guard case .text(let text) = message else { continue }
+                await take(text)
+            }
+            await end()
+        } catch {
+            await end()
+            throw error
+        }
+    }
+
+    private func end() async {
+        for task in subscriptions.values { task.cancel() }
+        subscriptions = [:]
+        guard isPresent else { return }
+        do { try await parts.presence.remove(clientID) } catch {
+            // It goes with its lease.
+            parts.logger.debug("somebody's leaving was not told", ["error": error.describeChain()])
+        }
+    }
+
+    private func send(_ message: LiveMessage) async throws(HarbourError) {
+        try await socket.send(text: message.jsonText())
+    }
+
+    // MARK: Requests
+
+    private func take(_ text: String) async {
+        var topic: String?
+        do throws(HarbourError) {
+            let request = try LiveRequest(jsonText: text, subject: "message")
+            topic = request.topic
+            let name = try LiveTopicName(request.topic)
+            switch request.type {
+            case .subscribe: try subscribe(name, after: request.after)
+            case .unsubscribe: subscriptions.removeValue(forKey: name)?.cancel()
+            case .presence: try await setPresence(request, name)
+            }
+        } catch {
+            await fail(error, topic)
+        }
+    }
+
+    private func fail(_ error: HarbourError, _ topic: String?) async {
+        let message = LiveMessage(
+            type: .failed, topic: topic, errorCode: error.code.name, message: error.message)
+        // When even that cannot be sent the connection is gone, and its reader sees that.
+        _ = try? await socket.send(text: message.jsonText())
+    }
+
+    private func setPresence(_ request: LiveRequest, _ name: LiveTopicName) async throws(HarbourError) {
+        guard case .notebook(let id) = name else {
+            throw HarbourError(.invalidParameter, "One can be present in notebooks only.")
+        }
+        try await parts.access.follow(caller, name)
+        isPresent = true
+        try await parts.presence.put(
+            LivePresence(
+                clientID: clientID, userName: user, cellID: request.cellID, isEditing: request.isEditing ?? false), id)
+    }
+
+    private func subscribe(_ name: LiveTopicName, after: Int64?) throws(HarbourError) {
+        subscriptions.removeValue(forKey: name)?.cancel()
+        guard subscriptions.count < LiveConnection.maxSubscriptions else {
+            throw HarbourError(
+                .resourceExhausted,
+                "One connection follows at most \(LiveConnection.maxSubscriptions) topics. Leave one first.")
+        }
+        subscriptions[name] = loop.spawn { [self] in
+            do {
+                try await parts.access.follow(caller, name)
+                switch name {
+                case .notebook(let id): try await followNotebook(id, after)
+                case .run(let id): try await followRun(id, after, name)
+                case .cluster(let id): try await followCluster(id, name)
+                }
+            } catch {
+                let failure = HarbourError.wrap(error)
+                if failure.code != .cancelled, !Task.isCancelled { await fail(failure, name.text) }
+            }
+        }
+    }
+
+    // MARK: Topics
+
+    private func followNotebook(_ id: Int64, _ after: Int64?) async throws {
+        let topic = LiveTopicName.notebook(id).text
+        try await parts.service.checkExists(id)
+        try await parts.topics.follow(id, after: after) { [socket] news throws(HarbourError) in
+            switch news {
+            case .subscribed(let sequence):
+                try await socket.send(
+                    text: LiveMessage(type: .subscribed, topic: topic, sequence: sequence).jsonText())
+            case .events(let events): for event in events { try await socket.send(text: event.text) }
+            case .presence(let text): try await socket.send(text: text)
+            case .reset(let sequence):
+                try await socket.send(text: LiveMessage(type: .reset, topic: topic, sequence: sequence).jsonText())
+            }
+        }
+    }
+
+    private func followRun(_ id: Int64, _ after: Int64?, _ name: LiveTopicName) async throws {
+        let events = try await parts.scheduler.stream(
+            SchedulerAPI.streamRunEvents, .init(runID: id, after: after), context: CallContext(user: user))
+        try await send(LiveMessage(type: .subscribed, topic: name.text, sequence: after ?? 0))
+        for try await event in events {
+            try await send(
+                LiveMessage(
+                    type: .event, topic: name.text, sequence: event.sequence,
+                    run: try JSONValue(json: event.encodedJSON())))
+        }
+        try await send(LiveMessage(type: .ended, topic: name.text))
+    }
+
+    /// States of a cluster have no numbers: whoever comes back is told the newest.
+    private func followCluster(_ id: String, _ name: LiveTopicName) async throws {
+        var isSubscribed = false
+        var pause = Duration.milliseconds(50)
+        while true {
+            do {
+                let states = try await parts.clusters.stream(
+                    ClusterAPI.watchCluster, .init(clusterID: id), context: CallContext(user: user))
+                if !isSubscribed { try await send(LiveMessage(type: .subscribed, topic: name.text)) }
+                isSubscribed = true
+                for try await info in states {
+                    pause = .milliseconds(50)
+                    try await send(
+                        LiveMessage(
+                            type: .event, topic: name.text, cluster: try JSONValue(json: info.encodedJSON())))
+                }
+                return try await send(LiveMessage(type: .ended, topic: name.text))
+            } catch {
+                let failure = HarbourError.wrap(error)
+                guard failure.isPassing, isSubscribed, !Task.isCancelled else { throw failure }
+                try await loop.sleep(for: pause)
+                pause = min(pause * 2, .seconds(5))
+            }
+        }
+    }
+}
+
+/// What connections share.
+struct LiveParts: Sendable {
+    let topics: NotebookTopics
+    let presence: PresenceStore
+    let service: ExecutionService
+    let access: NotebookAccess
+    let scheduler: ServiceClient
+    let clusters: ServiceClient
+    let logger = Logger("workspace.live")
+}

@@ -1,0 +1,143 @@
+import Core
+import EventLoop
+import Glibc
+import HTTPClient
+import HarbourProtocol
+import ServiceClients
+import ServiceKit
+import TestSupport
+import Testing
+
+/// The real `workspace` program, which a test may kill.
+private final class WorkspaceProcess: Sendable {
+    let process: ChildProcess
+    let client: ServiceClient
+
+    private init(_ process: ChildProcess, _ client: ServiceClient) {
+        self.process = process
+        self.client = client
+    }
+
+    /// What the processes of one test have in common.
+    struct Surroundings: Sendable {
+        let loop: EventLoop
+        let http: HTTPClient
+        let database: PostgresTestDatabase
+        let cluster: String
+        let folder: TemporaryDirectory
+    }
+
+    private static let programs: String = {
+        var path = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &path, path.count - 1)
+        let text = String(decoding: path[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return String(text[..<(text.lastIndex(of: "/") ?? text.startIndex)])
+    }()
+
+    /// Starts the program and returns when it serves.
+    static func start(_ name: String, in place: Surroundings) async throws -> WorkspaceProcess {
+        let program = "\(programs)/workspace"
+        try #require(access(program, X_OK) == 0, "build the program workspace first")
+        let address = "\(place.folder.path)/\(name).address"
+        unlink(address)
+        var specification = ProcessSpecification(program)
+        specification.environment = .inherited(adding: [
+            "HARBOUR_WORKSPACE_LISTEN": "127.0.0.1:0", "HARBOUR_WORKSPACE_ADDRESS_FILE": address,
+            "HARBOUR_WORKSPACE_EXECUTION_LEASE": "1", "HARBOUR_WORKSPACE_CLUSTER_URL": place.cluster,
+            "HARBOUR_SERVICE_TOKEN": "t", "HARBOUR_DATABASE_URL": place.database.url,
+        ])
+        specification.output = .file("\(place.folder.path)/\(name).log")
+        specification.errors = .sameAsOutput
+        specification.parentDeathSignal = SIGKILL
+        let process = try await ChildProcess.start(specification, loop: place.loop)
+        try await eventually("the workspace serves") { access(address, R_OK) == 0 || process.exit != nil }
+        try #require(process.exit == nil, "the workspace ended; its log is in \(place.folder.path)")
+        let file = fopen(address, "r")
+        defer { if let file { fclose(file) } }
+        var line = [CChar](repeating: 0, count: 200)
+        if let file { fgets(&line, Int32(line.count), file) }
+        let text = String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return WorkspaceProcess(
+            process,
+            try ServiceClient(http: place.http, baseURL: "http://\(text)", token: "t", service: "workspace"))
+    }
+
+    /// Ends it with SIGKILL, without a chance to give anything back.
+    func kill() async throws {
+        process.kill()
+        _ = try await process.wait()
+    }
+}
+
+/// Two workspaces on one database are killed with SIGKILL again and again while a notebook runs.
+@Suite("Workspaces that are killed")
+struct WorkspaceKillTests {
+    private static let cells = 40
+
+    @Test(.timeLimit(.minutes(5))) func loseAndDoubleNothing() async throws {
+        let scripted = ScriptedCluster()
+        try await withDatabase { database in
+            try await withEventLoop { loop in
+                let below = try await ServiceRuntime.start(
+                    scripted.definition, arguments: ["--listen", "127.0.0.1:0", "--service-token", "t"], loop: loop)
+                let place = WorkspaceProcess.Surroundings(
+                    loop: loop, http: HTTPClient(loop: loop), database: database, cluster: try await below.baseURL,
+                    folder: try TemporaryDirectory())
+                try await run(scripted, place)
+                await place.http.close()
+                try await below.stop()
+            }
+        }
+    }
+
+    /// Cells wait for the test every third time, so that some are under way whenever a process dies.
+    private func source(_ index: Int) -> String { index % 3 == 0 ? "print a\(index)\nwait" : "print a\(index)" }
+
+    private func run(_ scripted: ScriptedCluster, _ place: WorkspaceProcess.Surroundings) async throws {
+        var processes = [
+            try await WorkspaceProcess.start("w0", in: place), try await WorkspaceProcess.start("w1", in: place),
+        ]
+        let document = RunningWorkspace.document((0..<WorkspaceKillTests.cells).map(source))
+        let notebook = try await processes[0].client.call(
+            WorkspaceAPI.importObject,
+            .init(
+                body: ImportObject(
+                    path: "/Shared/n", content: Base64.encode(document.encodedJSON()), format: .jupyter))
+        ).objectID
+        let begun = try await processes[0].client.call(
+            WorkspaceAPI.runCells,
+            .init(notebookID: notebook, body: RunCells(clusterID: "lab", scope: .all)))
+        let ids = begun.commands.map(\.commandID)
+        for index in stride(from: 0, to: WorkspaceKillTests.cells, by: 3) {
+            try await eventually("a cell has begun") { scripted.started.contains(ids[index]) }
+            // Killed while the cell is under way; what it says meanwhile has to be heard by the next owner.
+            let victim = index % 2
+            try await processes[victim].kill()
+            scripted.say(ids[index], ["print b\(index)"])
+            processes[victim] = try await WorkspaceProcess.start("w\(victim)", in: place)
+            scripted.finish(ids[index])
+        }
+        try await eventually("all cells have begun") { scripted.started.count == ids.count }
+        let client = processes[0].client
+        try await settle(notebook, client, place.loop)
+        #expect(scripted.started == ids)
+        let content = try await client.call(WorkspaceAPI.getNotebook, .init(notebookID: notebook))
+        for (index, cell) in (content.document["cells"]?.array ?? []).enumerated() {
+            let text = (cell["outputs"]?.array ?? []).map { output in
+                output["text"]?.array?.compactMap(\.string).joined() ?? output["text"]?.string ?? "?"
+            }.joined()
+            #expect(text == (index % 3 == 0 ? "a\(index)\nb\(index)\n" : "a\(index)\n"))
+        }
+        for process in processes { try await process.kill() }
+    }
+
+    private func settle(_ notebook: Int64, _ client: ServiceClient, _ loop: EventLoop) async throws {
+        let end = MonotonicTime.now + .seconds(60)
+        while true {
+            let now = try await client.call(WorkspaceAPI.getNotebookExecution, .init(notebookID: notebook))
+            if now.commands.allSatisfy({ $0.state == .finished }) { return }
+            try #require(MonotonicTime.now < end, "not settled within 60 s: \(now)")
+            try await loop.sleep(for: .milliseconds(20))
+        }
+    }
+}
