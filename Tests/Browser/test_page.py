@@ -288,15 +288,18 @@ class PageTests(unittest.TestCase):
 
     def test_09_nobody_is_overwritten(self):
         path = "/Shared/mine"
+        # Both change one cell while they cannot see each other's changes: otherwise these would come together by themselves.
+        context.set_offline(True)
+        page.evaluate("dispatchEvent(new Event('offline'))")
+        self.write(1, "mine = 2")
         info = platform.call("GET", f"/api/v1/workspace/get-status?path={path}")
-        cell = {"cell_type": "code", "id": "theirs", "metadata": {}, "source": "theirs = 1", "outputs": [],
-                "execution_count": None}
-        theirs = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        theirs = platform.call("GET", f"/api/v1/notebooks/{info['object_id']}")["document"]
+        theirs["cells"][0]["source"] = "theirs = 1"
         saved = platform.call("POST", "/api/v1/workspace/import", {
             "path": path, "content": base64.b64encode(json.dumps(theirs).encode()).decode(), "format": "JUPYTER",
             "overwrite": True, "expected_revision_id": info["revision_id"]})
-        self.write(1, "mine = 2")
-        page.keyboard.press("Control+S")
+        context.set_offline(False)
+        page.evaluate("dispatchEvent(new Event('online'))")
         expect(page.get_by_role("dialog")).to_contain_text("Somebody else has saved this notebook")
         expect(page.get_by_role("dialog")).to_contain_text("theirs = 1")
         self.look("conflict")

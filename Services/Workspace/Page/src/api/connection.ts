@@ -42,6 +42,15 @@ class Connection {
     });
   }
 
+  /** Looks whether the server is there, when something else has reason to doubt it. */
+  check = async (): Promise<void> => {
+    if (!this.isOnline) return;
+    try {
+      const response = await fetch("/healthz", { cache: "no-store" });
+      if (!response.ok) this.lost();
+    } catch { this.lost(); }
+  };
+
   /** Looks now whether the server is back. */
   probe = async (): Promise<void> => {
     clearTimeout(this.timer);

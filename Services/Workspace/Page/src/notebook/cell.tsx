@@ -7,7 +7,12 @@ import { Outputs } from "../output/outputs";
 import { Button } from "../ui/parts";
 import { Span } from "../ui/time";
 import { magicOf } from "./document";
-import type { CellView, NotebookStore } from "./store";
+import { call } from "../api/client";
+import type { LivePresence } from "../api/generated/contract";
+import type { Output } from "../output/mime";
+import { hash } from "./hash";
+import { AtCell } from "./people";
+import type { CellRun, CellView, NotebookStore } from "./store";
 import { toast } from "../ui/toast";
 
 const Editor = lazy(() => import("../code/editor"));
@@ -23,9 +28,11 @@ export interface CellProps {
   onRun: (id: string, then: "stay" | "next" | "insert") => void;
   onSave: () => void;
   name: string;
+  people: LivePresence[];
+  notebookID: number;
 }
 
-export const Cell = memo(function Cell({ cell, number, language, isSelected, isEditing, store, onRun, onSave, name }: CellProps) {
+export const Cell = memo(function Cell({ cell, number, language, isSelected, isEditing, store, onRun, onSave, name, people, notebookID }: CellProps) {
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (isSelected && !isEditing && document.activeElement !== element.current) {
@@ -84,9 +91,10 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
         ) : (
           <pre className="cell-source">{body ? <Highlighted text={body} language={language} /> : <span className="soft">{" "}</span>}</pre>
         )}
-        <Status cell={cell} />
-        {!isMarkdown && <Outputs outputs={cell.outputs} name={`${name}-${number}`} />}
+        <Status cell={cell} body={body} />
+        {!isMarkdown && <Outputs outputs={cell.outputs} name={`${name}-${number}`} load={() => load(store, notebookID, cell.id)} />}
       </div>
+      <AtCell people={people} cell={cell.id} />
       <div className="cell-tools">
         <select className="input small" value={languages.some(([one]) => one === language) ? language : ""} aria-label={`Language of cell ${number}`}
           onChange={(event) => store.setLanguage(cell.id, event.target.value)} tabIndex={isSelected ? 0 : -1}>
@@ -111,9 +119,20 @@ export function removeCell(store: NotebookStore, id: string): void {
 
 function bodyOf(source: string): string { return magicOf(source)?.body ?? source; }
 
-function Status({ cell }: { cell: CellView }) {
+/** All that the cell has put out, however large. */
+async function load(store: NotebookStore, notebookID: number, id: string): Promise<void> {
+  const whole = await call("getCellOutputs", { notebook_id: notebookID, cell_id: id });
+  store.update(id, { outputs: whole.outputs as unknown as Output[] }, false);
+}
+
+function Status({ cell, body }: { cell: CellView; body: string }) {
   const run = cell.run;
   if (!run) return null;
+  const isOld = (run.state === "done" || run.state === "failed") && run.hash !== undefined && run.hash !== hash(body);
+  return <div className="row wrap"><Ending run={run} />{isOld && <div className="cell-status changed">The text has changed since it ran</div>}</div>;
+}
+
+function Ending({ run }: { run: CellRun }) {
   switch (run.state) {
     case "waiting": return <div className="cell-status">Waits for its turn</div>;
     case "running": return <div className="cell-status">Runs for <Span from={run.start} to={undefined} /></div>;

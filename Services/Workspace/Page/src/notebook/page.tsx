@@ -1,8 +1,8 @@
 // A notebook: its cells, what they run on, and how it is kept.
 import { KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import { call } from "../api/client";
-import type { NotebookContent } from "../api/generated/contract";
-import { useQuery } from "../api/query";
+import { ApiError, call } from "../api/client";
+import type { NotebookContent, RunScope } from "../api/generated/contract";
+import { connection } from "../api/connection";
 import { treeAddress } from "../app/router";
 import { ShareButton } from "../people/share";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
@@ -14,23 +14,31 @@ import { Attach, SaveNote } from "./toolbar";
 import { History } from "./history";
 import { Shortcuts } from "./shortcuts";
 import { Runner } from "./runner";
-import { useSaver } from "./saver";
+import { outputLimit, useSaver } from "./saver";
+import { People } from "./people";
+import { QueuePanel } from "./queue";
 import { NotebookStore, useStore } from "./store";
 import { save as saveFile } from "../output/table";
 
 export function NotebookPage({ notebookID, path }: { notebookID: number; path: string }) {
   const [content, setContent] = useState<NotebookContent>();
-  const first = useQuery(`notebook/${notebookID}`, (signal) => call("getNotebook", { notebook_id: notebookID }, signal));
-  // What was remembered may be old: only what has just been read is edited.
+  const [error, setError] = useState<ApiError>();
+  const [attempt, setAttempt] = useState(0);
+  // Nothing that was remembered: only what has just been read is edited.
   useEffect(() => {
     const controller = new AbortController();
-    call("getNotebook", { notebook_id: notebookID }, controller.signal).then(setContent, () => undefined);
+    setError(undefined);
+    call("getNotebook", { notebook_id: notebookID, output_limit: outputLimit }, controller.signal).then(setContent, (failure: unknown) => {
+      if (!controller.signal.aborted) setError(failure instanceof ApiError ? failure : new ApiError("PAGE_ERROR", String(failure), 500));
+    });
     return () => controller.abort();
-  }, [notebookID]);
+  }, [notebookID, attempt]);
+  // What could not be read is read when the server is back.
+  useEffect(() => error && connection.subscribe(() => { if (connection.isOnline) setAttempt((one) => one + 1); }), [error]);
   const name = path.split("/").pop() ?? path;
   if (!content) {
     return <div className="content"><Heading title={name} crumbs={crumbsOf(path)} />
-      {first.error ? <Failure error={first.error} retry={first.refresh} /> : <Card isFlush><Loading lines={8} /></Card>}</div>;
+      {error ? <Failure error={error} retry={() => setAttempt(attempt + 1)} /> : <Card isFlush><Loading lines={8} /></Card>}</div>;
   }
   return <Open key={content.notebook_id} content={content} name={name} />;
 }
@@ -52,33 +60,35 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   const isBusy = running.queue.length > 0;
 
   useEffect(() => {
-    void runner.resume();
+    runner.open(content);
     return () => runner.close();
-  }, [runner]);
+  }, [runner, content]);
+  runner.save = saver.save;
+  runner.onConflict = () => { void saver.save(); };
 
-  // When everything has run, its outputs are saved, and then nothing has to be taken up again.
-  const wasBusy = useRef(false);
+  // The others see where this user is, a moment after it has changed.
   useEffect(() => {
-    if (wasBusy.current && !isBusy) void saver.save().then((isSaved) => { if (isSaved) runner.forget(); });
-    wasBusy.current = isBusy;
-  }, [isBusy, saver, runner]);
+    const timer = setTimeout(() => runner.setPlace(state.selected, state.editing !== undefined), 200);
+    return () => clearTimeout(timer);
+  }, [runner, state.selected, state.editing]);
 
   // What was to be run when there was no cluster yet runs as soon as one is chosen.
-  const wanted = useRef<string[]>([]);
-  const run = useCallback((ids: string[]) => {
-    if (!runner.state.cluster) { wanted.current = ids; setDialog("attach"); return; }
-    runner.run(ids);
+  const wanted = useRef<(() => void) | undefined>();
+  const run = useCallback((scope: RunScope, ids: string[] = []) => {
+    const begin = () => { void runner.run(scope, ids); };
+    if (!runner.state.cluster) { wanted.current = begin; setDialog("attach"); return; }
+    begin();
   }, [runner]);
-  const closeChoice = () => {
+  const closeChoice = (isChosen: boolean) => {
     setDialog(undefined);
-    if (runner.state.cluster && wanted.current.length > 0) runner.run(wanted.current);
-    wanted.current = [];
+    if (isChosen) wanted.current?.();
+    wanted.current = undefined;
   };
 
   const onRun = useCallback((id: string, then: "stay" | "next" | "insert") => {
     const cell = store.cell(id);
     if (!cell) return;
-    if (cell.type === "code") run([id]);
+    if (cell.type === "code" && cell.source.trim() !== "") run("SELECTED", [id]);
     const at = store.index(id);
     if (then === "insert") store.insert(at + 1, {}, true);
     else if (then === "next") {
@@ -133,15 +143,23 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     }
   };
 
-  const codeIDs = () => state.cells.filter((cell) => cell.type === "code").map((cell) => cell.id);
-  const download = () => saveFile(`${name}.ipynb`, "application/x-ipynb+json", JSON.stringify(store.serialize(), null, 1) + "\n");
+  // The server has all outputs whole.
+  const download = () => {
+    void saver.save().then(() => call("exportObject", { path: store.path, format: "JUPYTER" })).then((file) => {
+      saveFile(`${name}.ipynb`, "application/x-ipynb+json", Uint8Array.from(atob(file.content), (one) => one.charCodeAt(0)));
+    }).catch(toastError);
+  };
+  const selectedCell = store.cell(state.selected);
   return (
     <div className="notebook" onKeyDown={keyDown}>
       <div className="notebook-bar">
         <Heading title={name} crumbs={crumbsOf(store.path)} badge={<SaveNote state={saver.state} problem={saver.problem} onSave={save} />} actions={<>
+          <People people={running.people} others={running.others} onGo={(id) => store.select(id)} />
           <Attach runner={runner} state={running} isOpen={dialog === "attach"} onOpen={() => setDialog("attach")} onClose={closeChoice} />
           {isBusy ? <Button icon="stop" tone="danger" onClick={() => { runner.interrupt().catch(toastError); }}>Interrupt</Button>
-            : <Button icon="play" tone="primary" onClick={() => run(codeIDs())}>Run all</Button>}
+            : <Button icon="play" tone="primary" onClick={() => run("ALL")}>Run all</Button>}
+          <Button icon="up" aria-label="Run all cells above" disabled={!selectedCell} onClick={() => run("ABOVE", [selectedCell?.id ?? ""])} />
+          <Button icon="down" aria-label="Run this cell and all below" disabled={!selectedCell} onClick={() => run("BELOW", [selectedCell?.id ?? ""])} />
           <Button icon="refresh" aria-label="Restart the kernel" disabled={!running.cluster}
             onClick={() => { runner.restart().then(() => toast("The kernel was restarted: its variables are gone."), toastError); }} />
           <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
@@ -150,6 +168,9 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
           <Button icon="keyboard" aria-label="Keys" onClick={() => setDialog("shortcuts")} />
         </>} />
       </div>
+      {isBusy && <QueuePanel queue={running.queue} cells={state.cells} onGo={(id) => store.select(id)}
+        onCancel={(id) => { runner.interrupt(id).catch(toastError); }} />}
+      {running.message && !running.problem && <div className="notebook-note"><Note tone="warn">{running.message}</Note></div>}
       {running.problem && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
       <div className="cells">
         {state.cells.map((cell, index) => (
@@ -157,7 +178,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
             <Insert onInsert={(kind) => store.insert(index, kind, true)} />
             <Near cell={cell} isNearAtFirst={index < 10 || state.selected === cell.id}>
               <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
-                isEditing={state.editing === cell.id} store={store} onRun={onRun} onSave={save} name={name} />
+                isEditing={state.editing === cell.id} store={store} onRun={onRun} onSave={save} name={name} people={running.people} notebookID={store.notebookID} />
             </Near>
           </div>
         ))}

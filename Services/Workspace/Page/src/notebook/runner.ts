@@ -1,35 +1,55 @@
-// Runs cells on a cluster. The cluster does the work and keeps each cell's outputs, so that a page that was closed or cut
-// off takes them up where it left: which command belongs to which cell is remembered until the outputs are saved.
+// What runs in the notebook, as the server tells it: the queue is everybody's, and outputs come whether or not this page is
+// open. The page asks for things and shows what it is told; it keeps nothing that a closed tab could lose.
 import { ApiError, call } from "../api/client";
-import { follow } from "../api/follow";
-import type { CommandEvent } from "../api/generated/contract";
-import { Output, withEvent } from "../output/mime";
-import { isAlive } from "../pages/cluster-parts";
-import { magicOf } from "./document";
-import type { NotebookStore, RunState } from "./store";
-
-interface Memory { cluster?: string; context?: string; commands: Record<string, string> }
+import type {
+  CommandEvent, LiveMessage, LivePresence, NotebookCommand, NotebookContent, NotebookEvent, NotebookExecution, NotebookSession, RunScope,
+} from "../api/generated/contract";
+import { live, tabID } from "../api/live";
+import { Bundle, Output, omittedType, withEvent } from "../output/mime";
+import { outputLimit } from "./saver";
+import type { CellRun, CellView, NotebookStore, RunState } from "./store";
 
 export type KernelState = "none" | "starting" | "ready" | "busy" | "lost";
 
-export interface RunnerState { cluster?: string; kernel: KernelState; problem?: string; queue: string[] }
+export interface RunnerState {
+  cluster?: string;
+  kernel: KernelState;
+  /** What to know about the kernel. */
+  message?: string;
+  problem?: string;
+  /** What runs and what waits, in order. */
+  queue: NotebookCommand[];
+  people: LivePresence[];
+  /** How many more are here who are not named. */
+  others: number;
+  /** Whether what is shown is what is. */
+  isLive: boolean;
+}
+
+const states: Record<NotebookCommand["state"], RunState> = {
+  QUEUED: "waiting", RUNNING: "running", FINISHED: "done", ERROR: "failed", CANCELLED: "cancelled", SKIPPED: "cancelled",
+};
+const isOpen = (command: NotebookCommand) => command.state === "QUEUED" || command.state === "RUNNING";
 
 export class Runner {
-  state: RunnerState = { kernel: "none", queue: [] };
-  private memory: Memory;
-  private readonly key: string;
+  state: RunnerState = { kernel: "none", queue: [], people: [], others: 0, isLive: false };
+  /** Saves what is written here; false when that was not possible. */
+  save: () => Promise<boolean> = () => Promise.resolve(true);
+  /** Others have changed what is changed here too. */
+  onConflict: () => void = () => undefined;
+  private readonly topic: string;
+  private session: NotebookSession = { kernel: "ABSENT" };
+  private commands = new Map<string, NotebookCommand>();
   private listeners = new Set<() => void>();
-  private isWorking = false;
+  private stops: Array<() => void> = [];
   private controller = new AbortController();
+  /** Outputs that came since the last frame, by cell. */
+  private changes = new Map<string, { outputs: Output[]; count: number | null; clears: boolean }>();
+  private frame = 0;
+  private pulling: Promise<void> | undefined;
 
   constructor(private readonly store: NotebookStore) {
-    this.key = `harbour.notebook.${store.notebookID}`;
-    this.memory = { commands: {} };
-    try {
-      const kept = localStorage.getItem(this.key);
-      if (kept) this.memory = JSON.parse(kept) as Memory;
-    } catch { /* What cannot be read is begun anew. */ }
-    this.state = { ...this.state, cluster: this.memory.cluster };
+    this.topic = `notebooks/${store.notebookID}`;
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -42,206 +62,185 @@ export class Runner {
     for (const listener of [...this.listeners]) listener();
   }
 
-  private keep(): void { localStorage.setItem(this.key, JSON.stringify(this.memory)); }
+  // Following
 
-  close(): void { this.controller.abort(); }
-
-  // Cluster and context
-
-  attach(cluster: string | undefined): void {
-    if (cluster === this.memory.cluster) return;
-    this.memory = { cluster, commands: {} };
-    this.keep();
-    this.set({ cluster, kernel: "none", problem: undefined });
+  /** Follows the notebook from the event on that its content goes up to. */
+  open(content: NotebookContent): void {
+    this.stops.push(live.follow(this.topic, {
+      after: content.last_sequence ?? 0, onMessage: (message) => this.take(message), onReset: () => this.reset(),
+    }), live.subscribe(() => { if (live.isOpen !== this.state.isLive) this.set({ isLive: live.isOpen }); }));
+    this.set({ isLive: live.isOpen });
+    call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal)
+      .then((execution) => this.takeExecution(execution), (error: unknown) => this.fail(error));
   }
 
-  /** Waits while the cluster starts. */
-  private async ready(cluster: string): Promise<void> {
-    let info = await call("getCluster", { cluster_id: cluster }, this.controller.signal);
-    const isStarting = () => info.state === "PENDING" || info.state === "RESTARTING";
-    if (isStarting()) {
-      this.set({ kernel: "starting" });
-      await follow("watchCluster", () => ({ cluster_id: cluster }), this.controller.signal, (now) => { info = now; }, () => !isStarting(), true);
-    }
-    if (!isAlive(info.state)) {
-      throw new ApiError("INVALID_STATE", `The cluster ${info.spec.cluster_name} does not run. Start it, or attach to another one.`, 409);
-    }
+  close(): void {
+    this.controller.abort();
+    for (const stop of this.stops) stop();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.frame);
   }
 
-  /** The context of this notebook on the cluster: the one that is there, or another one. */
-  private async context(): Promise<{ cluster: string; context: string }> {
-    const cluster = this.memory.cluster;
-    if (!cluster) throw new ApiError("NO_CLUSTER", "Choose a cluster first.", 409);
-    await this.ready(cluster);
-    const start = `nb-${this.store.notebookID}-`;
-    const { contexts } = await call("listContexts", { cluster_id: cluster }, this.controller.signal);
-    const alive = contexts.filter((one) => one.context_id.startsWith(start) && (one.state === "RUNNING" || one.state === "PENDING"))
-      .sort((a, b) => b.created_time - a.created_time)[0];
-    let context = alive?.context_id;
-    if (!context) {
-      this.set({ kernel: "starting" });
-      context = start + Date.now().toString(36);
-      await call("createContext", { cluster_id: cluster, body: { context_id: context, language: this.store.language } }, this.controller.signal);
-    }
-    if (context !== this.memory.context) {
-      this.memory = { ...this.memory, context };
-      this.keep();
-    }
-    return { cluster, context };
+  setPlace(cell: string | undefined, isEditing: boolean): void {
+    live.setPlace(this.topic, { ...(cell ? { cell_id: cell } : {}), is_editing: isEditing });
   }
 
-  // Running
-
-  run(ids: string[]): void {
-    const wanted = ids.filter((id) => {
-      const cell = this.store.cell(id);
-      return cell?.type === "code" && cell.source.trim() !== "" && !this.state.queue.includes(id);
-    });
-    if (wanted.length === 0) return;
-    for (const id of wanted) this.store.update(id, { run: { state: "waiting" } }, false);
-    this.set({ queue: [...this.state.queue, ...wanted], problem: undefined });
-    void this.work();
+  private fail(error: unknown): void {
+    if (this.controller.signal.aborted) return;
+    // A lost connection has a notice of its own, and what is asked for again is asked for when it is back.
+    if (error instanceof ApiError && error.isPassing) return;
+    this.set({ problem: error instanceof Error ? error.message : String(error) });
   }
 
-  private async work(): Promise<void> {
-    if (this.isWorking) return;
-    this.isWorking = true;
-    try {
-      for (let id = this.state.queue[0]; id !== undefined && !this.controller.signal.aborted; id = this.state.queue[0]) {
-        const isGood = await this.runOne(id);
-        this.set({ queue: this.state.queue.filter((one) => one !== id) });
-        // As in Jupyter, what follows a cell that failed is not run.
-        if (!isGood) this.dropQueue();
-      }
-      if (!this.controller.signal.aborted) this.set({ kernel: this.state.kernel === "lost" ? "lost" : "ready" });
-    } catch (error) {
-      if (!this.controller.signal.aborted) {
-        this.set({ kernel: "lost", problem: error instanceof Error ? error.message : String(error) });
-        this.dropQueue();
-      }
-    } finally {
-      this.isWorking = false;
-    }
+  private take(message: LiveMessage): void {
+    if (message.type === "PRESENCE") this.set({ people: message.presence ?? [], others: message.others ?? 0 });
+    else if (message.type === "FAILED") this.set({ problem: message.message });
+    else if (message.notebook) this.takeEvent(message.notebook);
   }
 
-  private dropQueue(): void {
-    for (const id of this.state.queue) {
-      if (this.store.cell(id)?.run?.state !== "done") this.store.update(id, { run: { state: "cancelled" } }, false);
-    }
-    this.set({ queue: [] });
+  private takeEvent(event: NotebookEvent): void {
+    if (event.type === "COMMAND" && event.command) this.takeCommands([event.command]);
+    else if (event.type === "SESSION" && event.session) this.takeSession(event.session);
+    else if (event.type === "OUTPUT" && event.output && event.cell_id) this.takeOutput(event.cell_id, event.output, event.omitted_bytes);
+    else if (event.type === "REVISION" && event.client_id !== tabID && (event.revision_id ?? 0) > this.store.state.revisionID) void this.pull();
   }
 
-  private async runOne(id: string): Promise<boolean> {
-    const cell = this.store.cell(id);
-    if (!cell) return true;
-    const { cluster, context } = await this.context();
-    this.set({ kernel: "busy" });
-    const magic = magicOf(cell.source);
-    const command = crypto.randomUUID();
-    this.memory = { ...this.memory, commands: { ...this.memory.commands, [id]: command } };
-    this.keep();
-    const language = magic?.language === "pip" ? "python" : magic?.language ?? this.store.language;
-    this.store.update(id, { outputs: [], count: null, run: { state: "waiting" } });
-    await call("executeCommand", {
-      cluster_id: cluster, context_id: context, body: { command_id: command, language, source: magic?.body ?? cell.source },
-    }, this.controller.signal);
-    return await this.follow(id, cluster, context, command);
+  private takeSession(session: NotebookSession): void {
+    this.session = session;
+    this.show();
   }
 
-  /** Takes the outputs of a command into its cell until it ends; whether it ended well. */
-  private async follow(id: string, cluster: string, context: string, command: string): Promise<boolean> {
-    let outputs: Output[] = [];
-    let count: number | null = null;
-    let run: { state: RunState; start?: number; end?: number } = { state: "waiting" };
-    let clears = false;
-    let frame = 0;
-    let isOver = false;
-    const show = () => {
-      frame = 0;
-      this.store.update(id, { outputs, count, run });
+  /** Puts the kernel's and the queue's state together for the page. */
+  private show(): void {
+    const queue = [...this.commands.values()].filter(isOpen);
+    const kernels: Record<NotebookSession["kernel"], KernelState> = {
+      ABSENT: "none", STARTING: "starting", LOST: "lost", READY: queue.some((one) => one.state === "RUNNING") ? "busy" : "ready",
     };
-    await follow("streamCommandEvents", (after) => ({ cluster_id: cluster, context_id: context, command_id: command, after }),
-      this.controller.signal, (event: CommandEvent) => {
-        outputs = withEvent(outputs, event, clears);
-        clears = event.type === "CLEAR_OUTPUT" ? event.wait === true : event.type === "STATE" ? clears : false;
-        count = event.execution_count ?? count;
-        if (event.type === "STATE") {
-          run = stateAfter(run, event);
-          isOver = event.state === "FINISHED" || event.state === "ERROR" || event.state === "CANCELLED";
-        }
-        // Many events in one frame are one change of the page; a tab in the back has no frames.
-        if (!frame) frame = document.hidden ? window.setTimeout(show, 200) : requestAnimationFrame(show);
-      }, () => isOver, true);
-    cancelAnimationFrame(frame);
-    if (this.controller.signal.aborted) return false;
-    show();
-    return run.state === "done";
+    this.set({ cluster: this.session.cluster_id, kernel: kernels[this.session.kernel], message: this.session.message, queue });
   }
 
-  /** The outputs are saved: nothing has to be taken up again. */
-  forget(): void {
-    if (this.isWorking || Object.keys(this.memory.commands).length === 0) return;
-    this.memory = { ...this.memory, commands: {} };
-    this.keep();
+  private takeExecution(execution: NotebookExecution): void {
+    this.session = execution.session;
+    this.takeCommands(execution.commands, false);
   }
 
-  /** Takes up what ran, or has run, while this page was closed. */
-  async resume(): Promise<void> {
-    const { cluster, context, commands } = this.memory;
-    if (!cluster || !context || this.isWorking) return;
-    const pending = Object.entries(commands).filter(([id]) => this.store.cell(id));
-    if (pending.length === 0) return;
-    this.isWorking = true;
-    this.set({ kernel: "busy" });
-    try {
-      for (const [id, command] of pending) {
-        this.set({ queue: [id] });
-        await this.follow(id, cluster, context, command);
+  /** Takes in how commands stand; of an event, one that begins clears its cell. */
+  private takeCommands(commands: NotebookCommand[], isEvent = true): void {
+    for (const command of commands) {
+      const known = this.commands.get(command.command_id);
+      // The answer to a request may come after events that tell more.
+      if (!isEvent && known && (!isOpen(known) || known.state === "RUNNING")) continue;
+      this.commands.set(command.command_id, command);
+      if (isEvent && command.state === "RUNNING" && known?.state !== "RUNNING") {
+        this.changes.set(command.cell_id, { outputs: [], count: null, clears: false });
+        this.plan();
       }
-      this.set({ kernel: "ready" });
-    } catch {
-      // The cluster is gone, and with it what was not saved.
-      this.memory = { ...this.memory, context: undefined, commands: {} };
-      this.keep();
-      if (!this.controller.signal.aborted) this.set({ kernel: "none" });
-    } finally {
-      this.isWorking = false;
-      if (!this.controller.signal.aborted) this.set({ queue: [] });
+      const cell = this.store.cell(command.cell_id);
+      if (!cell) continue;
+      if (isEvent && !isOpen(command)) {
+        this.apply();
+        const count = command.execution_count ?? cell.count;
+        this.store.update(cell.id, { run: runOf(command), ...(command.state === "SKIPPED" || command.state === "CANCELLED" ? {} : { count }) }, false);
+      } else this.store.update(cell.id, { run: runOf(command) }, false);
+    }
+    for (const [id, command] of this.commands) if (!isOpen(command) && this.commands.size > 2000) this.commands.delete(id);
+    this.show();
+  }
+
+  private takeOutput(cell: string, event: CommandEvent, omitted: number | undefined): void {
+    const now = this.changes.get(cell) ?? fromCell(this.store.cell(cell));
+    const told = omitted === undefined ? event : standIn(event, omitted);
+    this.changes.set(cell, {
+      outputs: withEvent(now.outputs, told, now.clears),
+      clears: told.type === "CLEAR_OUTPUT" ? told.wait === true : told.type === "STATE" ? now.clears : false,
+      count: told.execution_count ?? now.count,
+    });
+    this.plan();
+  }
+
+  /** Many events in one frame are one change of the page; a tab in the back has no frames. */
+  private plan(): void {
+    if (this.frame) return;
+    const apply = () => this.apply();
+    this.frame = document.hidden ? window.setTimeout(apply, 200) : requestAnimationFrame(apply);
+  }
+
+  private apply(): void {
+    this.frame = 0;
+    const changes = [...this.changes];
+    for (const [cell, { outputs, count }] of changes) this.store.update(cell, { outputs, count }, false);
+    // What waits for the next output to clear the others has to be remembered.
+    this.changes = new Map(changes.filter(([, change]) => change.clears));
+  }
+
+  /** Reads everything anew, because too much was missed. */
+  private async reset(): Promise<number> {
+    const content = await call("getNotebook", { notebook_id: this.store.notebookID, output_limit: outputLimit }, this.controller.signal);
+    this.changes.clear();
+    this.store.takeOutputs(content);
+    if (!this.store.mergeIn(content)) this.onConflict();
+    this.commands.clear();
+    this.takeExecution(await call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal));
+    return content.last_sequence ?? 0;
+  }
+
+  /** Takes in what others have saved. */
+  private pull(): Promise<void> {
+    const next = (this.pulling ?? Promise.resolve()).then(async () => {
+      const content = await call("getNotebook", { notebook_id: this.store.notebookID, output_limit: outputLimit }, this.controller.signal);
+      if (content.revision_id > this.store.state.revisionID && !this.store.mergeIn(content)) this.onConflict();
+    }).catch((error: unknown) => this.fail(error));
+    this.pulling = next;
+    return next;
+  }
+
+  // Asking
+
+  private async ask(work: () => Promise<NotebookExecution>): Promise<void> {
+    this.set({ problem: undefined });
+    this.takeExecution(await work());
+  }
+
+  /** Runs what is saved: what is written here is saved first. */
+  async run(scope: RunScope, ids: string[] = []): Promise<void> {
+    const token = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    try {
+      if (!await this.save()) throw new ApiError("NOT_SAVED", "The notebook could not be saved, so nothing was run.", 409);
+      const body = { scope, idempotency_token: token, ...(scope === "SELECTED" ? { cell_ids: ids } : scope === "ALL" ? {} : { cell_id: ids[0] }) };
+      await this.ask(() => call("runCells", { notebook_id: this.store.notebookID, body }));
+    } catch (error) {
+      this.set({ problem: error instanceof Error ? error.message : String(error) });
     }
   }
 
-  async interrupt(): Promise<void> {
-    const id = this.state.queue[0];
-    this.set({ queue: this.state.queue.slice(0, 1) });
-    for (const cell of this.store.state.cells) {
-      if (cell.run?.state === "waiting" && cell.id !== id) this.store.update(cell.id, { run: undefined }, false);
-    }
-    const { cluster, context, commands } = this.memory;
-    const command = id ? commands[id] : undefined;
-    if (cluster && context && command) {
-      await call("cancelCommand", { cluster_id: cluster, context_id: context, command_id: command });
-    }
+  async attach(cluster: string): Promise<void> {
+    await this.ask(() => call("attachNotebook", { notebook_id: this.store.notebookID, body: { cluster_id: cluster } }));
   }
 
-  /** Ends the kernel with all its variables; the next cell gets a new one. */
+  /** Ends everything, or takes one command out of the queue. */
+  async interrupt(command?: string): Promise<void> {
+    await this.ask(() => call("interruptNotebook", { notebook_id: this.store.notebookID, body: command ? { command_ids: [command] } : {} }));
+  }
+
+  /** Ends the kernel with all its variables and starts another. */
   async restart(): Promise<void> {
-    const { cluster, context } = this.memory;
-    if (!cluster || !context) return;
-    this.set({ kernel: "starting" });
-    await call("deleteContext", { cluster_id: cluster, context_id: context });
-    this.memory = { cluster, commands: {} };
-    this.keep();
-    await this.context();
-    this.set({ kernel: "ready", problem: undefined });
+    await this.ask(() => call("restartKernel", { notebook_id: this.store.notebookID }));
   }
 }
 
-function stateAfter(run: { state: RunState; start?: number; end?: number }, event: CommandEvent): typeof run {
-  switch (event.state) {
-    case "RUNNING": return { state: "running", start: event.timestamp };
-    case "FINISHED": return { ...run, state: "done", end: event.timestamp };
-    case "ERROR": return { ...run, state: "failed", end: event.timestamp };
-    case "CANCELLED": return { ...run, state: "cancelled", end: event.timestamp };
-    default: return run;
-  }
+function runOf(command: NotebookCommand): CellRun {
+  return {
+    state: states[command.state], start: command.start_time, end: command.end_time, command: command.command_id, user: command.user_name,
+    hash: command.source_hash,
+  };
+}
+
+function fromCell(cell: CellView | undefined): { outputs: Output[]; count: number | null; clears: boolean } {
+  return { outputs: cell?.outputs ?? [], count: cell?.count ?? null, clears: false };
+}
+
+/** What was too large to be told, as an output that says so. */
+function standIn(event: CommandEvent, bytes: number): CommandEvent {
+  const data: Bundle = { [omittedType]: { bytes } };
+  return event.type === "STREAM" ? { ...event, type: "DISPLAY", data } : event.type === "ERROR" ? event : { ...event, data };
 }

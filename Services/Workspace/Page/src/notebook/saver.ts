@@ -2,12 +2,16 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ApiError, call } from "../api/client";
 import { connection } from "../api/connection";
+import type { Json } from "../api/generated/contract";
+import { tabID } from "../api/live";
 import { guardLeaving } from "../app/router";
 import type { NotebookStore } from "./store";
 
 export type SaveState = "saved" | "changed" | "saving" | "waiting" | "conflict" | "failed";
 
-const idle = 3000;
+const idle = 2000;
+/** Outputs of more bytes come when they are asked for. */
+export const outputLimit = 65536;
 
 /** Text of any length as base64 of its UTF-8. */
 export function base64(text: string): string {
@@ -35,19 +39,24 @@ export function useSaver(store: NotebookStore): Saver {
     if (stopped.current) return Promise.resolve(false);
     if (working.current) return working.current.then(() => store.isDirty ? save() : true);
     if (!store.isDirty) return Promise.resolve(true);
-    const version = store.state.version;
+    const pending = store.pending();
+    const before = store.state.revisionID;
     setState("saving");
-    const work = call("importObject", {
-      body: {
-        path: store.path, content: base64(JSON.stringify(store.serialize(), null, 1) + "\n"), format: "JUPYTER", overwrite: true,
-        expected_revision_id: store.state.revisionID,
+    const work = call("saveNotebook", {
+      notebook_id: store.notebookID, body: {
+        base_revision_id: before, document: pending.document as unknown as Json, cleared_cell_ids: pending.cleared,
+        client_id: tabID,
       },
-    }).then((info) => {
-      store.saved(version, info.revision_id ?? store.state.revisionID);
+    }).then(async (saved) => {
+      // What others have changed is in it as well: it has to be here before anything is saved on top of it.
+      const content = saved.is_merged ? await call("getNotebook", { notebook_id: store.notebookID, output_limit: outputLimit }) : undefined;
+      pending.done(saved.revision_id);
+      // What was written meanwhile is in the way: the server will say so, instead of overwriting theirs.
+      if (content && !store.mergeIn(content)) store.rebase(before);
       setProblem(undefined);
       setState(store.isDirty ? "changed" : "saved");
       return true;
-    }, (error: unknown) => {
+    }).catch((error: unknown) => {
       if (error instanceof ApiError && error.code === "RESOURCE_CONFLICT") {
         stopped.current = true;
         setState("conflict");

@@ -1,7 +1,7 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
 import type { NotebookContent } from "../api/generated/contract";
-import { Output, joined } from "../output/mime";
+import { Output, joined, omittedType } from "../output/mime";
 import { DocumentCell, NotebookDocument, lines, magicOf, notebookLanguage } from "./document";
 
 export type RunState = "waiting" | "running" | "done" | "failed" | "cancelled";
@@ -14,7 +14,17 @@ export interface CellView {
   count: number | null;
   /** As it was read: fields we do not know stay in it. */
   origin: DocumentCell;
-  run?: { state: RunState; start?: number; end?: number };
+  run?: CellRun;
+}
+
+export interface CellRun {
+  state: RunState;
+  start?: number;
+  end?: number;
+  command?: string;
+  user?: string;
+  /** The hash of the text that was run. */
+  hash?: string;
 }
 
 export interface NotebookState {
@@ -37,6 +47,11 @@ export class NotebookStore {
   private document: NotebookDocument;
   private listeners = new Set<() => void>();
   private undos: CellView[][] = [];
+  /** The cells as they are in the revision that is edited, by id. */
+  private base = new Map<string, DocumentCell>();
+  private baseOrder = "";
+  /** Cells whose outputs the server is to drop. */
+  private cleared = new Set<string>();
 
   constructor(content: NotebookContent) {
     this.notebookID = content.notebook_id;
@@ -44,6 +59,7 @@ export class NotebookStore {
     this.document = content.document as unknown as NotebookDocument;
     this.language = notebookLanguage(this.document);
     const cells = viewsOf(this.document);
+    this.setBase(this.document);
     this.state = {
       cells, selected: cells[0]?.id, editing: undefined, version: 0, savedVersion: 0, revisionID: content.revision_id,
     };
@@ -63,6 +79,11 @@ export class NotebookStore {
 
   private change(cells: CellView[], more: Partial<NotebookState> = {}): void {
     this.set({ cells, version: this.state.version + 1, ...more });
+  }
+
+  private setBase(document: NotebookDocument): void {
+    this.base = new Map(document.cells.map((cell, index) => [cell.id ?? `cell-${index + 1}`, cell]));
+    this.baseOrder = [...this.base.keys()].join();
   }
 
   // Looking
@@ -108,6 +129,7 @@ export class NotebookStore {
     this.remember();
     const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
     const body = magic && magic.language !== "pip" ? magic.body : cell.source;
+    if (language === "md") this.cleared.add(id);
     if (language === "md") this.update(id, { type: "markdown", source: body, outputs: [], count: null });
     else this.update(id, { type: "code", source: language === this.language ? body : `%${language}\n${body}` });
   }
@@ -149,12 +171,14 @@ export class NotebookStore {
     this.remember();
     const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
     const head = magic && magic.language !== "pip" ? `${magic.command}\n` : "";
+    this.cleared.add(id);
     this.update(id, { source: head + text.slice(0, offset).replace(/\n$/, ""), outputs: [], count: null });
     this.insert(this.index(id) + 1, { type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") }, true);
   }
 
   clearOutputs(): void {
     this.remember();
+    for (const cell of this.state.cells) this.cleared.add(cell.id);
     this.change(this.state.cells.map((cell) => ({ ...cell, outputs: [], count: null, run: undefined })));
   }
 
@@ -172,20 +196,91 @@ export class NotebookStore {
 
   // Saving
 
-  /** The notebook as it is now, for nbformat 4.5. */
-  serialize(): NotebookDocument {
+  /** The notebook as it is now, for nbformat 4.5. Outputs are the server's; a copy of all takes those that are here whole. */
+  serialize(withOutputs = true): NotebookDocument {
     return {
       ...this.document, nbformat: 4, nbformat_minor: Math.max(5, this.document.nbformat_minor ?? 5),
       cells: this.state.cells.map((cell) => {
         const { outputs: _outputs, execution_count: _count, ...rest } = cell.origin;
         const base = { ...rest, id: cell.id, cell_type: cell.type, source: lines(cell.source) };
         if (cell.type !== "code") return base;
-        return { ...base, outputs: cell.outputs.map(withoutTransient), execution_count: cell.count };
+        if (!withOutputs) return { ...base, outputs: [], execution_count: null };
+        return { ...base, outputs: cell.outputs.filter(isWhole).map(withoutTransient), execution_count: cell.count };
       }),
     };
   }
 
-  saved(version: number, revisionID: number): void { this.set({ savedVersion: version, revisionID }); }
+  /** What a save sends, and what is to be told when it is done. */
+  pending(): { document: NotebookDocument; cleared: string[]; done: (revisionID: number) => void } {
+    const { version } = this.state;
+    const document = this.serialize(false);
+    const cleared = [...this.cleared];
+    return {
+      document, cleared, done: (revisionID) => {
+        for (const id of cleared) this.cleared.delete(id);
+        this.setBase(document);
+        this.set({ savedVersion: version, revisionID });
+      },
+    };
+  }
+
+  /**
+   * Takes in what others have saved: cells that were not touched here become theirs. False when both have changed one cell
+   * in different ways, which a person has to settle.
+   */
+  mergeIn(content: NotebookContent): boolean {
+    const document = content.document as unknown as NotebookDocument;
+    const theirs = new Map(document.cells.map((cell, index) => [cell.id ?? `cell-${index + 1}`, cell]));
+    const mine = new Map(this.state.cells.map((cell) => [cell.id, cell]));
+    const isTouched = (cell: CellView) => !isSame(cell.type, cell.source, this.base.get(cell.id));
+    for (const cell of this.state.cells) {
+      const their = theirs.get(cell.id);
+      if (isTouched(cell) && their && !isSame(their.cell_type, joined(their.source), this.base.get(cell.id))
+        && !isSame(cell.type, cell.source, their)) return false;
+    }
+    const isMoved = this.state.cells.map((cell) => cell.id).filter((id) => this.base.has(id)).join()
+      !== this.baseOrder.split(",").filter((id) => mine.has(id)).join();
+    const view = (id: string): CellView | undefined => {
+      const [my, their] = [mine.get(id), theirs.get(id)];
+      if (my && isTouched(my)) return my;
+      if (!their) return undefined;
+      if (!my && this.base.has(id) && isSame(their.cell_type, joined(their.source), this.base.get(id))) return undefined;
+      const type = their.cell_type;
+      return my ? { ...my, type, source: joined(their.source), origin: their }
+        : { id, type, source: joined(their.source), outputs: their.outputs ?? [], count: their.execution_count ?? null, origin: their };
+    };
+    const [first, second] = isMoved ? [[...mine.keys()], [...theirs.keys()]] : [[...theirs.keys()], [...mine.keys()]];
+    const ids = [...first];
+    second.forEach((id, index) => {
+      if (ids.includes(id)) return;
+      const before = index === 0 ? -1 : ids.indexOf(second[index - 1] ?? "");
+      ids.splice(before + 1, 0, id);
+    });
+    const cells = ids.map(view).filter((cell): cell is CellView => cell !== undefined);
+    const wasDirty = this.isDirty;
+    this.document = document;
+    this.path = content.path;
+    this.setBase(document);
+    const version = this.state.version + 1;
+    const isThere = cells.some((cell) => cell.id === this.state.selected);
+    this.set({
+      cells, version, savedVersion: wasDirty ? this.state.savedVersion : version, revisionID: content.revision_id,
+      selected: isThere ? this.state.selected : cells[0]?.id, editing: isThere ? this.state.editing : undefined,
+    });
+    return true;
+  }
+
+  /** Takes the outputs as the server has them now, when too much was missed. */
+  takeOutputs(content: NotebookContent): void {
+    const document = content.document as unknown as NotebookDocument;
+    const theirs = new Map(document.cells.map((cell) => [cell.id, cell]));
+    this.set({
+      cells: this.state.cells.map((cell) => {
+        const their = theirs.get(cell.id);
+        return their ? { ...cell, outputs: their.outputs ?? [], count: their.execution_count ?? null } : cell;
+      }),
+    });
+  }
 
   /** Takes what somebody else has saved in place of what is here. */
   replace(content: NotebookContent): void {
@@ -193,6 +288,8 @@ export class NotebookStore {
     this.language = notebookLanguage(this.document);
     this.path = content.path;
     this.undos = [];
+    this.cleared.clear();
+    this.setBase(this.document);
     const cells = viewsOf(this.document);
     const selected = cells.some((cell) => cell.id === this.state.selected) ? this.state.selected : cells[0]?.id;
     const version = this.state.version + 1;
@@ -202,6 +299,12 @@ export class NotebookStore {
   /** Goes on from another revision: what is here will be saved on top of it. */
   rebase(revisionID: number): void { this.set({ revisionID, version: this.state.version + 1 }); }
 }
+
+function isSame(type: string, source: string, cell: DocumentCell | undefined): boolean {
+  return cell !== undefined && cell.cell_type === type && joined(cell.source) === source;
+}
+
+function isWhole(output: Output): boolean { return output.output_type !== "display_data" || !(omittedType in output.data); }
 
 function viewsOf(document: NotebookDocument): CellView[] {
   const cells = document.cells.map((cell, index) => ({

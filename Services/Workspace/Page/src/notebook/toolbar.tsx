@@ -6,6 +6,7 @@ import { NewCluster } from "../pages/cluster-form";
 import { Icon } from "../ui/icons";
 import { Badge, Button, ClusterBadge, Dialog, Empty, Loading } from "../ui/parts";
 import { Link } from "../app/router";
+import { toastError } from "../ui/toast";
 import { useState } from "react";
 import type { Runner, RunnerState } from "./runner";
 import type { SaveState } from "./saver";
@@ -15,7 +16,7 @@ const kernels: Record<RunnerState["kernel"], string> = {
 };
 
 export function Attach({ runner, state, isOpen, onOpen, onClose }: {
-  runner: Runner; state: RunnerState; isOpen: boolean; onOpen: () => void; onClose: () => void;
+  runner: Runner; state: RunnerState; isOpen: boolean; onOpen: () => void; onClose: (isChosen: boolean) => void;
 }) {
   const cluster = useQuery(state.cluster ? `cluster/${state.cluster}` : null, (signal) => call("getCluster", { cluster_id: state.cluster ?? "" }, signal),
     (data) => data && isAlive(data.state) ? data.state === "RUNNING" ? 15000 : 1500 : undefined);
@@ -34,16 +35,16 @@ export function Attach({ runner, state, isOpen, onOpen, onClose }: {
   );
 }
 
-function Choice({ runner, current, onClose }: { runner: Runner; current?: string; onClose: () => void }) {
+function Choice({ runner, current, onClose }: { runner: Runner; current?: string; onClose: (isChosen: boolean) => void }) {
   const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 2000);
   const [isNew, setNew] = useState(false);
-  const attach = (id: string) => { runner.attach(id); onClose(); };
+  const attach = (id: string) => { runner.attach(id).then(() => onClose(true), toastError); };
   if (isNew) return <NewCluster onClose={() => setNew(false)} onMade={attach} />;
   const alive = clusters.data?.clusters.filter((one) => isAlive(one.state) && !one.owner) ?? [];
   const ended = clusters.data?.clusters.filter((one) => !isAlive(one.state) && !one.owner).slice(0, 5) ?? [];
   const start = (id: string) => { void call("startCluster", { cluster_id: id }).then(clusters.refresh); attach(id); };
   return (
-    <Dialog title="Run on which cluster?" onClose={onClose} foot={<Button icon="plus" tone="primary" onClick={() => setNew(true)}>New cluster</Button>}>
+    <Dialog title="Run on which cluster?" onClose={() => onClose(false)} foot={<Button icon="plus" tone="primary" onClick={() => setNew(true)}>New cluster</Button>}>
       {!clusters.data ? <Loading lines={3} /> : alive.length + ended.length === 0 ? (
         <Empty icon="cluster" title="There is no cluster yet">A new one is ready in about ten seconds.</Empty>
       ) : (

@@ -17,6 +17,9 @@ export interface TableData {
 }
 
 export const tableType = "application/vnd.dataharbour.table+json";
+/** What stands for an output that is too large to come by itself. */
+export const omittedType = "application/vnd.dataharbour.omitted+json";
+export interface Omitted { bytes: number; output_type?: string; name?: string; head?: string; tail?: string }
 export const exitType = "application/vnd.dataharbour.exit+json";
 
 /** nbformat writes a text as one string or as a list of its lines. */
@@ -44,7 +47,7 @@ export function withEvent(outputs: Output[], event: CommandEvent, waitsToClear: 
       const name = event.name ?? "stdout";
       const last = before[before.length - 1];
       if (last?.output_type === "stream" && last.name === name) {
-        return [...before.slice(0, -1), { ...last, text: carriage(joined(last.text) + (event.text ?? "")) }];
+        return [...before.slice(0, -1), { ...last, text: extended(joined(last.text), event.text ?? "") }];
       }
       return [...before, { output_type: "stream", name, text: carriage(event.text ?? "") }];
     }
@@ -73,6 +76,13 @@ export function withEvent(outputs: Output[], event: CommandEvent, waitsToClear: 
       return [...before, { output_type: "stream", name: "stderr", text: `[${event.text ?? "The rest is left out."}]\n` }];
     default: return before;
   }
+}
+
+/** Text with more at its end. Only the last line can still change, so that a flood of lines costs what it brings. */
+function extended(text: string, more: string): string {
+  if (!more.includes("\r") && !text.endsWith("\r")) return text + more;
+  const start = text.lastIndexOf("\n") + 1;
+  return text.slice(0, start) + carriage(text.slice(start) + more);
 }
 
 /** A carriage return goes back to the start of its line, as progress bars want it. */

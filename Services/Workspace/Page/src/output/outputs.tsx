@@ -5,27 +5,53 @@ import { Button } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { Ansi, plain } from "./ansi";
 import { Markdown } from "./markdown";
-import { Bundle, Output, exitType, joined, tableOf } from "./mime";
+import { bytes } from "../ui/time";
+import { toastError } from "../ui/toast";
+import { Bundle, Omitted, Output, exitType, joined, omittedType, tableOf } from "./mime";
 import { TableOutput, save } from "./table";
 
 const longText = 12000;
 
-export const Outputs = memo(function Outputs({ outputs, name }: { outputs: Output[]; name?: string }) {
+export const Outputs = memo(function Outputs({ outputs, name, load }: {
+  outputs: Output[]; name?: string;
+  /** Gets what is too large to come by itself. */
+  load?: () => Promise<void>;
+}) {
+  const [isLoaded, setLoaded] = useState(false);
   if (outputs.length === 0) return null;
-  return <div className="outputs">{outputs.map((output, index) => <One key={index} output={output} name={name} />)}</div>;
-});
+  const get = load && (() => load().then(() => setLoaded(true)));
+  return <div className="outputs">{outputs.map((output, index) => {
+    const omitted = output.output_type === "display_data" ? output.data[omittedType] : undefined;
+    return omitted === undefined ? <One key={index} output={output} name={name} isWhole={isLoaded} />
+      : <Large key={index} about={omitted as unknown as Omitted} load={get} />;
+  })}</div>;
+}, (before, after) => before.outputs === after.outputs && before.name === after.name);
 
-const One = memo(function One({ output, name }: { output: Output; name?: string }) {
+/** What stands for a large output until somebody wants to see it. */
+function Large({ about, load }: { about: Omitted; load?: () => Promise<void> }) {
+  const [isBusy, setBusy] = useState(false);
+  const get = () => { setBusy(true); load?.().catch(toastError).finally(() => setBusy(false)); };
+  return (
+    <div className={about.name === "stderr" ? "text-output error-stream" : "text-output"}>
+      {about.head && <pre><Ansi text={about.head} /></pre>}
+      <div className="fold"><Button isSmall isBusy={isBusy} onClick={get}>Show all {bytes(about.bytes)}</Button></div>
+      {about.tail && <pre><Ansi text={about.tail} /></pre>}
+    </div>
+  );
+}
+
+const One = memo(function One({ output, name, isWhole }: { output: Output; name?: string; isWhole?: boolean }) {
   switch (output.output_type) {
-    case "stream": return <Text text={joined(output.text)} isError={output.name === "stderr"} />;
+    case "stream": return <Text text={joined(output.text)} isError={output.name === "stderr"} isWanted={isWhole} />;
     case "error": return <Traceback name={output.ename} value={output.evalue} lines={output.traceback} />;
     default: return <Rich bundle={output.data} name={name} />;
   }
 });
 
 /** The start and the end of what is long: the middle is shown when it is wanted. */
-function Text({ text, isError }: { text: string; isError?: boolean }) {
-  const [isWhole, setWhole] = useState(false);
+function Text({ text, isError, isWanted }: { text: string; isError?: boolean; isWanted?: boolean }) {
+  const [isOpen, setWhole] = useState(false);
+  const isWhole = isOpen || isWanted === true;
   const isLong = text.length > longText;
   const shown = isLong && !isWhole ? text.slice(0, longText / 4) : text;
   return (

@@ -1,0 +1,241 @@
+"""Notebooks that run on the server, in real Chromium on real Spark: closed tabs, a killed workspace, two browsers.
+
+The settings are those of test_page.py. Figures that are printed are measured, not demanded: a busy machine is slower.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import unittest
+
+from axe_playwright_python.sync_playwright import Axe
+from harbour import Platform, eventually
+from playwright.sync_api import expect, sync_playwright
+
+PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
+LINES = [f"line {number}" for number in range(40)]
+SLOW = "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.15)"
+
+
+def setUpModule():
+    global platform, driver, browser, axe, cluster
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
+    platform.up()
+    cluster = platform.call("POST", "/api/v1/clusters", {"spec": {"cluster_name": "lab"}})["cluster_id"]
+    driver = sync_playwright().start()
+    browser = driver.chromium.launch(
+        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
+    )
+    expect.set_options(timeout=120_000)
+    axe = Axe()
+    eventually(
+        "the cluster runs", lambda: platform.call("GET", f"/api/v1/clusters/{cluster}")["state"] == "RUNNING", 180)
+
+
+def tearDownModule():
+    browser.close()
+    driver.stop()
+    platform.down()
+
+
+def document(sources, outputs=None):
+    cells = [
+        {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None,
+         "outputs": outputs or []}
+        for number, source in enumerate(sources)
+    ]
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+class LiveTests(unittest.TestCase):
+    def setUp(self):
+        self.said = []
+        self.contexts = []
+
+    def tearDown(self):
+        if self._outcome.result.failures or self._outcome.result.errors:
+            for number, context in enumerate(self.contexts):
+                for page in context.pages:
+                    page.screenshot(path=PICTURES / f"failed-{self._testMethodName}-{number}.png")
+        for context in self.contexts:
+            context.close()
+        self.assertEqual(self.said, [])
+
+    def notebook(self, name, sources, outputs=None):
+        """Puts a notebook into the workspace and attaches it; its id and its address."""
+        path = f"/Shared/{name}"
+        content = base64.b64encode(json.dumps(document(sources, outputs)).encode()).decode()
+        made = platform.call("POST", "/api/v1/workspace/import", {
+            "path": path, "content": content, "format": "JUPYTER", "overwrite": True})["object_id"]
+        platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
+        return made, f"{platform.url}/workspace{path}"
+
+    def open(self, address):
+        """A browser of its own that is signed in and looks at a notebook."""
+        context = browser.new_context(viewport={"width": 1360, "height": 850}, reduced_motion="reduce")
+        context.set_default_timeout(120_000)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.goto(address)
+        field = page.get_by_label("Sign-in token")
+        field.fill(platform.token)
+        field.press("Enter")
+        expect(page.locator(".cell").first).to_be_visible()
+        return page
+
+    def look(self, page, name):
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            expect(page.locator("html")).to_have_attribute("data-theme", theme)
+            found = axe.run(page).response["violations"] and axe.run(page).response["violations"]
+            broken = [(one["id"], [node["failureSummary"] for node in one["nodes"]][:3]) for one in found]
+            self.assertEqual(broken, [], f"{name}, {theme}")
+            page.screenshot(path=PICTURES / f"{name}-{theme}.png")
+        page.set_viewport_size({"width": 390, "height": 844})
+        self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 390, f"{name} on a phone")
+        page.screenshot(path=PICTURES / f"{name}-phone.png")
+        page.set_viewport_size({"width": 1360, "height": 850})
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+
+    def lines(self, page, cell=0):
+        text = page.locator(".cell").nth(cell).locator(".text-output").first.inner_text()
+        return [line for line in text.split("\n") if line]
+
+    def test_1_run_all_goes_on_without_a_tab(self):
+        """The tab is closed in the first cell; nobody is there when the others run."""
+        number, address = self.notebook("closed", [SLOW, "x = 6 * 7", "print('answer', x)", "spark.range(3).show()"])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        expect(page.locator(".cell").nth(0).get_by_text("line 2")).to_be_visible()
+        expect(page.get_by_role("region", name="Queue")).to_contain_text("Then cell 3")
+        self.look(page, "notebook-queue")
+        page.context.close()
+        self.contexts.pop()
+        self.settled(number)
+        page = self.open(address)
+        expect(page.locator(".cell").nth(2)).to_contain_text("answer 42")
+        expect(page.locator(".cell").nth(3)).to_contain_text("|  2|")
+        self.assertEqual(self.lines(page), LINES)
+        # What stays is in the file as well.
+        exported = platform.call("GET", "/api/v1/workspace/export?path=/Shared/closed&format=JUPYTER")
+        self.assertIn("line 39", base64.b64decode(exported["content"]).decode())
+
+    def settled(self, number):
+        def look():
+            try:
+                commands = platform.call("GET", f"/api/v1/notebooks/{number}/execution")["commands"]
+            except (OSError, RuntimeError):
+                return None
+            return commands and all(one["state"] not in ("QUEUED", "RUNNING") for one in commands) and commands
+        return eventually("the notebook is done", look, 240)
+
+    def test_2_workspace_is_killed_in_the_middle(self):
+        """kill -9 while cells run: the page comes back by itself, and nothing is lost or there twice."""
+        number, address = self.notebook("killed", [SLOW, "print('after')"])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        expect(page.locator(".cell").nth(0).get_by_text("line 2")).to_be_visible()
+        platform.kill("workspace")
+        commands = self.settled(number)
+        self.assertEqual([one["state"] for one in commands], ["FINISHED", "FINISHED"])
+        expect(page.locator(".cell").nth(1).locator(".text-output")).to_contain_text("after")
+        expect(page.locator(".cell").nth(0)).to_contain_text("line 39")
+        self.assertEqual(self.lines(page), LINES)
+        expect(page.get_by_text("DataHarbour cannot be reached.")).to_have_count(0)
+        page.reload()
+        expect(page.locator(".cell").nth(0)).to_contain_text("line 39")
+        self.assertEqual(self.lines(page), LINES)
+
+    def test_3_two_browsers_on_one_notebook(self):
+        number, address = self.notebook("shared", ["a = 1", "b = 2", "import time\ntime.sleep(4)\nprint('done')"])
+        ann, bob = self.open(address), self.open(address)
+        expect(ann.get_by_label("Who is here")).to_be_visible()
+        expect(bob.get_by_label("Who is here")).to_be_visible()
+        # Each writes in another cell, and sees the other there.
+        self.write(ann, 1, "a = 'from ann'")
+        expect(bob.locator(".cell").nth(0).locator(".person-tag")).to_contain_text("writes")
+        self.write(bob, 2, "b = 'from bob'")
+        expect(ann.locator(".cell").nth(1)).to_contain_text("from bob")
+        expect(bob.locator(".cell").nth(0)).to_contain_text("from ann")
+        for page in (ann, bob):
+            expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+        # What one runs, the other sees, and may interrupt.
+        ann.get_by_label("Run cell 3").click()
+        expect(bob.get_by_role("region", name="Queue")).to_contain_text("Runs cell 3")
+        self.look(bob, "notebook-two")
+        for page in (ann, bob):
+            expect(page.locator(".cell").nth(2).locator(".text-output")).to_contain_text("done")
+        sources = [cell["source"] for cell in platform.call("GET", f"/api/v1/notebooks/{number}")["cells"]]
+        self.assertEqual(sources[:2], ["a = 'from ann'", "b = 'from bob'"])
+        # Both in one cell: nobody is overwritten silently.
+        self.write(ann, 1, "a = 'ann again'")
+        self.write(bob, 1, "a = 'bob as well'")
+        dialogs = lambda: [page for page in (ann, bob) if page.get_by_role("dialog").count()]
+        page = eventually("one is asked", dialogs)[0]
+        expect(page.get_by_role("dialog")).to_contain_text("Somebody else has saved")
+        page.get_by_role("button", name="Drop mine, take theirs").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        for page in (ann, bob):
+            expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+        self.assertEqual(*[page.locator(".cell").nth(0).inner_text().split("\n")[0] for page in (ann, bob)])
+
+    def write(self, page, number, text):
+        cell = page.locator(".cell").nth(number - 1)
+        if cell.locator(".CodeMirror").count() == 0:
+            cell.locator(".cell-source").click()
+        cell.locator("[contenteditable]").wait_for()
+        page.keyboard.press("Control+A")
+        page.keyboard.insert_text(text)
+
+    def test_4_offline_and_back(self):
+        _, address = self.notebook("offline", [SLOW])
+        page = self.open(address)
+        page.get_by_label("Run cell 1").click()
+        expect(page.locator(".cell").nth(0).get_by_text("line 2")).to_be_visible()
+        page.context.set_offline(True)
+        page.evaluate("dispatchEvent(new Event('offline'))")
+        expect(page.get_by_text("DataHarbour cannot be reached.")).to_be_visible()
+        page.screenshot(path=PICTURES / "notebook-offline.png")
+        page.context.set_offline(False)
+        page.evaluate("dispatchEvent(new Event('online'))")
+        expect(page.locator(".cell").nth(0)).to_contain_text("line 39")
+        self.assertEqual(self.lines(page), LINES)
+        expect(page.get_by_text("DataHarbour cannot be reached.")).to_have_count(0)
+
+    def test_5_a_hundred_thousand_lines(self):
+        _, address = self.notebook("flood", ["for i in range(100_000):\n    print('a line of output, number', i)"])
+        page = self.open(address)
+        # The longest time between two frames while the lines come.
+        page.evaluate(
+            "window.longest = 0; window.before = performance.now();"
+            "const look = (now) => { window.longest = Math.max(window.longest, now - window.before);"
+            " window.before = now; requestAnimationFrame(look); }; requestAnimationFrame(look);")
+        page.get_by_label("Run cell 1").click()
+        expect(page.locator(".cell").nth(0)).to_contain_text("number 99999")
+        print(f"\n  100,000 lines: the longest frame took {page.evaluate('window.longest'):.0f} ms")
+        page.reload()
+        expect(page.locator(".cell").nth(0)).to_contain_text("number 99999")
+        page.get_by_role("button", name="Show all").click()
+        expect(page.locator(".cell").nth(0)).to_contain_text("number 50000")
+
+    def test_6_five_hundred_cells(self):
+        text = [{"output_type": "stream", "name": "stdout", "text": ["a line\n"] * 20}]
+        _, address = self.notebook("long", [f"x{number} = {number}" for number in range(500)], text)
+        page = self.open(address)
+        times = []
+        for _ in range(3):
+            page.goto(platform.url)
+            expect(page.locator("h1")).to_have_text("Home")
+            page.goto(address)
+            expect(page.locator(".cell").first).to_be_visible()
+            times.append(page.evaluate(
+                "new Promise((resolve) => { const look = () => document.querySelectorAll('.cell').length >= 500"
+                " ? resolve(performance.now()) : requestAnimationFrame(look); look(); })"))
+        print(f"\n  500 cells are there {min(times):.0f} ms after the page was asked for")
+
+
+if __name__ == "__main__":
+    unittest.main(failfast=True)
