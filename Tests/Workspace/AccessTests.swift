@@ -128,6 +128,13 @@ struct AccessTests {
                         _ = try await service.call(WorkspaceAPI.readContent, input, context: CallContext(user: user))
                     } == "PERMISSION_DENIED")
             }
+            // A service has no rights for somebody who is not there.
+            #expect(
+                await errorCode {
+                    _ = try await service.call(
+                        WorkspaceAPI.createUser, .init(body: CreateUser(userName: "eve")),
+                        context: CallContext(user: "nobody"))
+                } == "PERMISSION_DENIED")
             _ = try await ada.client.call(
                 WorkspaceAPI.createSecretScope, .init(body: CreateSecretScope(scope: "vault")))
             _ = try await ada.client.call(
@@ -198,6 +205,72 @@ struct AccessTests {
             #expect(try await submit("/api/v1/jobs", #"{"name":"j","tasks":[]}"#) == 200)
             try await workspace.give(.canAttachTo, on: "clusters", "c1", to: "bob")
             #expect(try await submit("/api/v1/jobs", #"{"name":"j","tasks":[\#(nested)]}"#) == 200)
+        }
+    }
+
+    /// Goal: who may change a job or a cluster of somebody's gets at nothing of theirs by that.
+    @Test func whatUsesItsMakersRightsIsChangedWithOnesOwn() async throws {
+        try await Neighbours().run { workspace in
+            let owner = try await workspace.makeUser("owner")
+            let bob = try await workspace.makeUser("bob")
+            _ = try await owner.client.call(
+                WorkspaceAPI.createSecretScope, .init(body: CreateSecretScope(scope: "vault")))
+            _ = try await owner.save("/Users/owner/private")
+            _ = try await bob.save("/Users/bob/mine")
+            try await workspace.give(.canManage, on: "jobs", "1", to: "bob")
+            try await workspace.give(.canManage, on: "clusters", "c1", to: "bob")
+            func ask(_ method: HTTPMethod, _ path: String, _ body: String) async throws -> Int {
+                try await workspace.send(
+                    method, path,
+                    fields: ["authorization": "Bearer \(bob.token)", "content-type": "application/json"],
+                    body: .bytes(Array(body.utf8))
+                ).status
+            }
+            let secret = #"{"spark_env_vars":{"S":"x{{secrets/vault/k}}"}}"#
+            for (task, status) in [
+                (#"{"new_cluster":\#(secret)}"#, 403),
+                (#"{"notebook_task":{"notebook_path":"/Users/owner/private"}}"#, 403),
+                (#"{"spark_python_task":{"python_file":"/Users/owner/private"}}"#, 403),
+                (#"{"sql_task":{"file":"/Users/owner/private"}}"#, 403),
+                (#"{"for_each_task":{"task":{"shell_task":{"command":"echo {{secrets/vault/k}}"}}}}"#, 403),
+                (#"{"notebook_task":{"notebook_path":"/Users/bob/mine"}}"#, 200),
+                (#"{"notebook_task":{"notebook_path":"/Shared/{{job.parameters.x}}"}}"#, 200),
+            ] {
+                #expect(try await ask(.put, "/api/v1/jobs/1", #"{"tasks":[\#(task)]}"#) == status, "\(task)")
+            }
+            let completion = #"{"trigger":{"job_completion":{"job_id":9}}}"#
+            #expect(try await ask(.put, "/api/v1/jobs/1", completion) == 403)
+            #expect(try await ask(.post, "/api/v1/clusters/c1/edit", #"{"spec":\#(secret)}"#) == 403)
+            let script = #"{"spec":{"init_scripts":[{"workspace":{"destination":"/Users/owner/private"}}]}}"#
+            #expect(try await ask(.post, "/api/v1/clusters/c1/edit", script) == 403)
+            #expect(try await ask(.post, "/api/v1/clusters", script) == 403)
+            // Clusters of runs are made by the scheduler alone.
+            for name in [#""owner":"run/1""#, #""cluster_id":"run-1-t0-0""#] {
+                #expect(try await ask(.post, "/api/v1/clusters", "{\(name)}") == 400)
+            }
+            #expect(try await ask(.post, "/api/v1/clusters", #"{"cluster_id":"mine"}"#) == 200)
+        }
+    }
+
+    /// Goal: whoever is at a path today has no right to what was deleted there before.
+    @Test func whatWasDeletedIsNobodysAtItsPath() async throws {
+        try await Workspace.run { workspace in
+            let ada = try await workspace.makeUser("ada")
+            let bob = try await workspace.makeUser("bob")
+            let object = try await ada.save("/Users/ada/lab/n")
+            _ = try await ada.client.call(
+                WorkspaceAPI.deleteObject, .init(body: DeleteObject(path: "/Users/ada/lab", recursive: true)))
+            _ = try await ada.save("/Users/ada/lab/other")
+            let lab = try await workspace.objectID("/Users/ada/lab")
+            try await workspace.give(.canRead, on: "directories", "0\(lab)", to: "bob")
+            _ = try await bob.read("/Users/ada/lab/other")
+            for person in [ada, bob] {
+                #expect(
+                    await errorCode {
+                        _ = try await person.client.call(
+                            WorkspaceAPI.listRevisions, .init(notebookID: object.objectID))
+                    } == "RESOURCE_DOES_NOT_EXIST")
+            }
         }
     }
 

@@ -65,9 +65,11 @@ struct AccessTokenTests {
         }
         for wrong in ["", ".", "..", "a.b.c", "a.b.c.d"] { #expect(tokens.read(Array(wrong.utf8), now: now) == nil) }
         // Without a key there are none at all.
-        let keyless = AccessTokens(key: "", lifetime: .seconds(60))
-        #expect(throws: HarbourError.self) { try keyless.make(user: "ada", credentialsVersion: 1) }
-        #expect(keyless.read(AccessTokenTests.signed(header, claims(), key: ""), now: now) == nil)
+        for key in ["", "too short"] {
+            let keyless = AccessTokens(key: key, lifetime: .seconds(60))
+            #expect(throws: HarbourError.self) { try keyless.make(user: "ada", credentialsVersion: 1) }
+            #expect(keyless.read(AccessTokenTests.signed(header, claims(), key: key), now: now) == nil)
+        }
     }
 }
 

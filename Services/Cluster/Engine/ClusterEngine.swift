@@ -184,7 +184,7 @@ actor ClusterEngine {
                 .invalidParameter,
                 "cluster_id must have 1 to 64 letters, digits, dashes and underscores, and no dash in front.")
         }
-        if let known = try await context.clusters.get(id) { return try await same(known, wish) }
+        if let known = try await context.clusters.get(id) { return try await same(known, wish, creator) }
         let admitted = try await admit(wish.spec)
         return try await context.uncancelled { [self] in
             try await withinQuota(of: creator, id, admitted) { [self] in
@@ -209,7 +209,7 @@ actor ClusterEngine {
         try context.crossing(.storing)
         guard try await context.clusters.insert(row, notes: outcome.notes, now: now) else {
             guard let known = try await context.clusters.get(id) else { throw ClusterEngine.missing(id.text) }
-            return try await same(known, wish)
+            return try await same(known, wish, creator)
         }
         try context.crossing(.stored)
         let controller = add(row, admitted.backend)
@@ -218,11 +218,11 @@ actor ClusterEngine {
     }
 
     /// Asking twice makes one; asking for something else under the same id is a mistake.
-    private func same(_ row: ClusterRow, _ wish: CreateCluster) async throws -> ClusterInfo {
-        guard (row.asked ?? row.spec) == wish.spec, row.owner == wish.owner else {
+    private func same(_ row: ClusterRow, _ wish: CreateCluster, _ creator: String) async throws -> ClusterInfo {
+        guard (row.asked ?? row.spec) == wish.spec, row.owner == wish.owner, row.creator == creator else {
             throw HarbourError(
                 .alreadyExists,
-                "Cluster \(row.id) exists with another specification or owner. Choose another cluster_id.")
+                "Cluster \(row.id) exists with another specification, owner or maker. Choose another cluster_id.")
         }
         return await (try controller(of: row)).info
     }

@@ -171,7 +171,9 @@ actor RunCoordinator {
                 taskRows[index].revisionID = content.revisionID
                 try progress.freeze(
                     ordinal: index, notebookID: content.notebookID, revisionID: content.revisionID)
-            } catch let error as HarbourError where error.code == .notFound || error.code == .invalidParameter {
+            } catch let error as HarbourError
+                where [.notFound, .invalidParameter, .permissionDenied].contains(error.code)
+            {
                 // The attempt fails with this reason when its turn comes; other tasks are not touched.
                 missing[index] = error.message
             }

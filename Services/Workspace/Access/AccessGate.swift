@@ -28,7 +28,7 @@ struct AccessGate: Gatekeeper {
         if !caller.isService { try limits.take(user, request) }
         guard let principal = try await people.principal(user) else {
             // A service may say on whose behalf it asks for what only concerns the service.
-            if caller.isService, rule.needs.isEmpty { return }
+            if caller.isService, rule.needs.isEmpty, [.services, .signedIn].contains(rule.audience) { return }
             throw HarbourError(
                 .permissionDenied, "There is no user \(user) who may sign in. Ask an administrator.")
         }
@@ -74,7 +74,12 @@ struct AccessGate: Gatekeeper {
             guard try await !mayPass(principal, path) else { return }
             throw try await refusal(principal, .path(path), .view, has: .none)
         default:
-            for object in try await AccessTargets(request: request, body: body).objects(of: need.target) {
+            let targets = AccessTargets(request: request, body: body)
+            if case .used = need.target {
+                for (object, level) in try await targets.used() { try await require(level, on: object, principal) }
+                return
+            }
+            for object in try await targets.objects(of: need.target) {
                 tell(object.description)
                 try await require(need.level, on: object, principal)
             }
@@ -146,6 +151,26 @@ struct AccessGate: Gatekeeper {
             // The job is deleted; its runs are still there for their owners and administrators.
             guard error.code == .notFound else { throw error }
             return .none
+        }
+    }
+
+    /// Looks at the name of a cluster that a user makes. Those of runs are the scheduler's: whoever made one before it
+    /// would have another's run on a cluster of theirs. And what was given on a cluster of that name that is gone must
+    /// not be given on the new one.
+    func checkNewCluster(_ body: RequestBody) async throws(HarbourError) {
+        let bytes = try await body.bytes()
+        let id = try BodyField.text("cluster_id", in: bytes)
+        guard try BodyField.text("owner", in: bytes) == nil, id?.hasPrefix("run-") != true else {
+            throw HarbourError(
+                .invalidParameter,
+                "Clusters of runs are made by the scheduler. Leave `owner` out, and choose a `cluster_id` that does "
+                    + "not begin with run-.")
+        }
+        guard let id else { return }
+        owners.forget(cluster: id)
+        do throws(HarbourError) { _ = try await owners.cluster(id) } catch {
+            guard error.code == .notFound else { throw error }
+            try await permissions.forget(id, .cluster)
         }
     }
 

@@ -40,8 +40,9 @@ struct AccessRule: Sendable {
         case permissionsObject
         /// The scopes of all references in a body.
         case secretReferences
-        /// The clusters and jobs that the tasks of a job in the body use.
-        case tasks
+        /// All that a job or a cluster in the body would use with its maker's rights: clusters, jobs, secrets, notebooks
+        /// and files, each with the level that takes.
+        case used
         /// The user in the path; only they themselves, or administrators.
         case oneself(Place)
     }
@@ -65,6 +66,9 @@ struct AccessRule: Sendable {
     static func needs(_ level: AccessLevel, _ target: Target) -> AccessRule {
         AccessRule(audience: .signedIn, needs: [Need(level: level, target: target)])
     }
+
+    /// Also what the job or cluster in the body uses: whoever changes it must not get at more by it.
+    var andWhatIsUsed: AccessRule { and(.view, .used) }
 
     func and(_ level: AccessLevel, _ target: Target) -> AccessRule {
         AccessRule(audience: audience, needs: needs + [Need(level: level, target: target)])

@@ -82,7 +82,7 @@ enum AccessTable {
     }
 
     private static let cluster: [String: AccessRule] = [
-        "cluster.createCluster": .members,
+        "cluster.createCluster": AccessRule.members.andWhatIsUsed,
         "cluster.listClusters": .signedIn,
         "cluster.getCluster": cluster(.view),
         "cluster.watchCluster": cluster(.view),
@@ -94,7 +94,7 @@ enum AccessTable {
         "cluster.terminateCluster": cluster(.edit),
         "cluster.deleteCluster": cluster(.manage),
         "cluster.resizeCluster": cluster(.manage),
-        "cluster.editCluster": cluster(.manage),
+        "cluster.editCluster": cluster(.manage).andWhatIsUsed,
         "cluster.pinCluster": cluster(.manage),
         "cluster.unpinCluster": cluster(.manage),
         // What runs on it, and what that put out.
@@ -139,19 +139,19 @@ enum AccessTable {
     private static func run(_ level: AccessLevel) -> AccessRule { .needs(level, .run(.parameter("run_id"))) }
 
     private static let scheduler: [String: AccessRule] = [
-        "scheduler.createJob": AccessRule.members.and(.run, .tasks),
-        "scheduler.checkJob": AccessRule.members.and(.run, .tasks),
+        "scheduler.createJob": AccessRule.members.andWhatIsUsed,
+        "scheduler.checkJob": AccessRule.members.andWhatIsUsed,
         "scheduler.listJobs": .signedIn,
         "scheduler.getJob": job(.view),
         "scheduler.getJobStats": job(.view),
-        "scheduler.updateJob": job(.manage).and(.run, .tasks),
+        "scheduler.updateJob": job(.manage).andWhatIsUsed,
         "scheduler.deleteJob": job(.manage),
         "scheduler.runNow": job(.run),
         "scheduler.createBackfill": job(.run),
         "scheduler.listBackfills": job(.view),
         "scheduler.getBackfill": .needs(.view, .backfill(.parameter("backfill_id"))),
         "scheduler.cancelBackfill": .needs(.run, .backfill(.parameter("backfill_id"))),
-        "scheduler.submitRun": AccessRule.members.and(.run, .tasks),
+        "scheduler.submitRun": AccessRule.members.andWhatIsUsed,
         "scheduler.listRuns": .signedIn,
         "scheduler.getRun": run(.view),
         "scheduler.cancelRun": run(.run),

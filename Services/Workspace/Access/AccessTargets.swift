@@ -29,8 +29,7 @@ struct AccessTargets: Sendable {
         case .secretReferences:
             let references = try ResolveSecrets(json: try await body.bytes()).secrets
             return Set(references.map(\.scope)).sorted().map { .scope($0) }
-        case .tasks: return AccessTargets.used(in: try JSONValue(json: try await body.bytes()))
-        case .oneself: return []
+        case .oneself, .used: return []
         }
     }
 
@@ -52,23 +51,55 @@ struct AccessTargets: Sendable {
         }
     }
 
-    /// The clusters that tasks run on and the jobs that they run, however deep in the document.
-    static func used(in document: JSONValue) -> [Securable] {
-        var found: [Securable] = []
-        func visit(_ value: JSONValue) {
-            switch value {
-            case .array(let elements): elements.forEach(visit)
-            case .object(let object):
-                for (key, value) in object.fields {
-                    if key == "existing_cluster_id", let id = value.string { found.append(.cluster(id)) }
-                    if key == "run_job_task", let id = value["job_id"]?.int64 { found.append(.job(id)) }
-                    visit(value)
-                }
-            default: return
+    /// What the job or cluster in the body uses, and what of it that takes.
+    func used() async throws(HarbourError) -> [(Securable, AccessLevel)] {
+        let bytes = try await body.bytes()
+        guard !bytes.isEmpty else { return [] }
+        var found: [Securable: AccessLevel] = [:]
+        try AccessTargets.collect(try JSONValue(json: bytes), under: "", &found)
+        return found.sorted { $0.key.description < $1.key.description }.map { ($0.key, $0.value) }
+    }
+
+    /// Looks at every field, however deep: tasks are nested in tasks.
+    static func collect(
+        _ value: JSONValue, under key: String, _ found: inout [Securable: AccessLevel]
+    ) throws(HarbourError) {
+        switch value {
+        case .array(let elements): for element in elements { try collect(element, under: key, &found) }
+        case .object(let object):
+            if key == "run_job_task", let id = value["job_id"]?.int64 { found[.job(id)] = .run }
+            if key == "job_completion", let id = value["job_id"]?.int64 {
+                found[.job(id)] = max(found[.job(id)] ?? .none, .view)
             }
+            if key == "workspace", let path = value["destination"]?.string { try add(path, &found) }
+            for (key, value) in object.fields { try collect(value, under: key, &found) }
+        case .string(let text):
+            switch key {
+            case "existing_cluster_id": found[.cluster(text)] = .run
+            case "notebook_path", "python_file": try add(text, &found)
+            case "file": if text.hasPrefix("/") { try add(text, &found) }
+            default: break
+            }
+            for scope in scopes(in: text) { found[.scope(scope)] = .view }
+        default: return
         }
-        visit(document)
-        return Set(found).sorted { $0.description < $1.description }
+    }
+
+    /// A file of the workspace; a path that is put together when the run begins is looked at then.
+    private static func add(_ path: String, _ found: inout [Securable: AccessLevel]) throws(HarbourError) {
+        if !path.contains("{{") { found[.path(try WorkspacePath(path))] = .view }
+    }
+
+    /// The scopes of all `{{secrets/scope/key}}` in a text.
+    static func scopes(in text: String) -> Set<String> {
+        var scopes: Set<String> = []
+        var rest = Substring(text)
+        while let start = rest.firstRange(of: "{{secrets/") {
+            rest = rest[start.upperBound...]
+            let scope = rest.prefix { $0 != "/" && $0 != "}" }
+            if !scope.isEmpty, rest.dropFirst(scope.count).first == "/" { scopes.insert(String(scope)) }
+        }
+        return scopes
     }
 
     private func text(at place: AccessRule.Place) async throws(HarbourError) -> String? {

@@ -45,9 +45,9 @@ struct PermissionStore: Sendable {
         return AccessLevel(rawValue: level ?? 0) ?? .none
     }
 
-    /// Where an entry is, or was when it was deleted.
+    /// Where an entry is. What was deleted is nowhere: its path may be another's by now.
     func path(of objectID: Int64) async throws(HarbourError) -> WorkspacePath? {
-        let rows = try await pool.query("SELECT path FROM objects WHERE object_id = \(objectID)")
+        let rows = try await pool.query("SELECT path FROM objects WHERE object_id = \(objectID) AND deleted_at IS NULL")
         return try rows.first.map { row throws(HarbourError) in try WorkspacePath(try row.decode(String.self)) }
     }
 

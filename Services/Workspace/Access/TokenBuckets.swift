@@ -43,6 +43,12 @@ struct TokenBuckets<Key: Hashable & Sendable>: Sendable {
         sweepAt = max(1024, buckets.count * 2)
     }
 
+    /// Puts a token back that turned out not to be needed.
+    mutating func giveBack(_ key: Key) {
+        guard let bucket = buckets[key] else { return }
+        buckets[key] = Bucket(fullAt: MonotonicTime(nanoseconds: bucket.fullAt.nanoseconds - interval.nanoseconds))
+    }
+
     /// Takes a token if there is one; otherwise says how long to wait.
     mutating func takeIfThere(_ key: Key, at now: MonotonicTime) -> Duration? {
         if let wait = wait(key, at: now) { return wait }

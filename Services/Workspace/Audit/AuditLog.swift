@@ -9,32 +9,43 @@ internal import ServiceKit
 /// that nothing is answered that is not written down.
 struct AuditLog: Sendable {
     let store: AuditStore
+    let loop: EventLoop
     private let logger = Logger("audit")
 
-    init(store: AuditStore) { self.store = store }
+    init(store: AuditStore, loop: EventLoop) {
+        self.store = store
+        self.loop = loop
+    }
 
     /// Whether a request has a place in the log: changes, and what was refused to somebody who is known. What was only
     /// looked at would bury the rest.
-    private static func isWanted(_ note: AuditNote, status: Int) -> Bool {
-        if note.caller.isService { return false }
+    private static func isWanted(_ note: AuditNote, status: Int, error: ErrorCode?) -> Bool {
+        // Who asks too often must not fill the log with it.
+        if note.caller.isService || error == .resourceExhausted { return false }
         return note.route.method != .get || status == 403
     }
 
     /// Writes a request down that has been answered.
     func record(_ request: HTTPRequest, status: Int, error: ErrorCode?) async {
-        guard let note = request.attributes[AuditNote.self], AuditLog.isWanted(note, status: status) else { return }
+        guard let note = request.attributes[AuditNote.self], AuditLog.isWanted(note, status: status, error: error)
+        else { return }
         let objects = note.objects.isEmpty ? AuditLog.named(in: request) : note.objects.joined(separator: ", ")
         let event = AuditEvent(
             eventID: 0, timestamp: .now, userName: note.caller.user, tokenName: note.caller.tokenName,
             service: note.route.service, action: note.route.operationID, object: objects, status: status,
             errorCode: error?.name, source: RetryAfter.address(of: request), requestID: request.requestID)
+        // A caller who goes away, or whose deadline passes, does not take the event along.
+        await loop.spawn { await insert(event) }.value
+    }
+
+    private func insert(_ event: AuditEvent) async {
         do throws(HarbourError) { try await store.insert(event) } catch {
             // The change has been made: the answer must say so. The service's own log keeps what the table could not.
-            logger.with("request_id", request.requestID).error(
+            logger.with("request_id", event.requestID).error(
                 "an event could not be kept",
                 [
-                    "user": event.userName ?? "", "action": event.action, "object": objects ?? "",
-                    "status": status, "error": error.describeChain(),
+                    "user": event.userName ?? "", "action": event.action, "object": event.object ?? "",
+                    "status": event.status, "error": error.describeChain(),
                 ])
         }
     }

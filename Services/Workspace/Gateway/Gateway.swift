@@ -50,6 +50,7 @@ struct Gateway: Sendable {
         {
             return try await list(filter, principal, target, request, route, to: upstream, caller)
         }
+        if route == ClusterAPI.createCluster.route, !caller.isService { try await gate.checkNewCluster(body) }
         let response = try await ask(upstream, route, target, request, body, caller)
         if route == ClusterAPI.deleteCluster.route, response.status == 200 {
             // A later cluster of that id is another one.
@@ -126,7 +127,7 @@ struct Gateway: Sendable {
                 router.http.on(method, route.path, maxBodySize: route.maximumBodyBytes) {
                     (request, _) async throws -> HTTPResponse in
                     var response = try await forward(request, route, to: upstream)
-                    SparkPagePolicy.apply(to: &response, of: request, pages: pages)
+                    try SparkPagePolicy.apply(to: &response, of: request, pages: pages)
                     return response
                 }
             }

@@ -116,7 +116,12 @@ struct PermissionHandlers: Sendable {
         guard Set(grants.map { "\($0.isGroup) \($0.principal)" }).count == grants.count else {
             throw HarbourError(.invalidParameter, "A user or group is named twice in `access_control_list`.")
         }
-        try await store.give(grants, on: id, object.kind, replacing: replacing, by: context.userName)
+        // As numbers are written: "007" is 7.
+        let name =
+            if case .object(let number) = object { "\(number)" } else if case .job(let number) = object {
+                "\(number)"
+            } else { id }
+        try await store.give(grants, on: name, object.kind, replacing: replacing, by: context.userName)
         return try await show(type, id, context)
     }
 

@@ -19,7 +19,12 @@ struct TokenHandlers: Sendable {
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.createToken) { [self] input, context in
-            try await create(input.body, for: input.body.userName ?? context.userName)
+            // What ends soon must not make what does not.
+            guard context.caller.tokenName != TokenAuthenticator.accessTokenName else {
+                throw HarbourError(
+                    .permissionDenied, "A token is made with a session or a personal token. Sign in with one of them.")
+            }
+            return try await create(input.body, for: input.body.userName ?? context.userName)
         }
         router.on(WorkspaceAPI.listTokens) { [tokens] input, context in
             TokenList(tokenInfos: try await tokens.list(of: input.userName ?? context.userName))

@@ -15,20 +15,22 @@ struct AccessTokens: Sendable {
     }
 
     private static let issuer = "dataharbour"
+    /// Shorter keys can be guessed by whoever has a token.
+    static let leastKeyBytes = 32
     /// Clocks of two machines may differ by this.
     private static let leeway = Duration.seconds(30)
 
-    /// Nil without a key: then there are none.
+    /// Nil without a key, or with one that is too short: then there are none.
     private let key: [UInt8]?
     let lifetime: Duration
 
     init(key: String?, lifetime: Duration) {
-        self.key = key.flatMap { $0.isEmpty ? nil : Array($0.utf8) }
+        self.key = key.map { Array($0.utf8) }.flatMap { $0.count < AccessTokens.leastKeyBytes ? nil : $0 }
         self.lifetime = lifetime
     }
 
     /// Makes a token that begins now.
-    /// - Throws: `INVALID_STATE` without a key.
+    /// - Throws: `INVALID_STATE` without a key, or with one that is too short.
     func make(user: String, credentialsVersion: Int64, now: Timestamp = .now) throws(HarbourError) -> AccessToken {
         guard let key else {
             throw HarbourError(

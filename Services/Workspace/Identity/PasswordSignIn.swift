@@ -46,7 +46,8 @@ final class PasswordSignIn: Sendable {
     /// - Throws: `UNAUTHENTICATED`, the same for a wrong name and a wrong password; `RESOURCE_EXHAUSTED` after too many.
     func check(user: String, password: String, _ request: HTTPRequest) async throws(HarbourError) -> Int64 {
         let pair = Pair(user: user, address: RetryAfter.address(of: request))
-        try refuseGuessing(pair, request)
+        // Counted before it is known, so that many guesses at once are counted too.
+        try count(pair, request)
         let credentials = try await store.credentials(of: user)
         let kept = credentials?.password.flatMap { PasswordHash(text: $0) }
         let matches = try await work { [decoy] () throws(HarbourError) in
@@ -54,13 +55,12 @@ final class PasswordSignIn: Sendable {
             return try hash.matches(password)
         }
         guard matches, let credentials, credentials.isActive, let kept else {
-            let now = now()
-            failures.withLock { failures in
-                failures.ofPair.take(pair, at: now)
-                failures.ofAddress.take(pair.address, at: now)
-                failures.ofUser.take(user, at: now)
-            }
             throw HarbourError(.unauthenticated, "The name or the password is not right. Try again.")
+        }
+        failures.withLock { failures in
+            failures.ofPair.giveBack(pair)
+            failures.ofAddress.giveBack(pair.address)
+            failures.ofUser.giveBack(user)
         }
         if kept.isWeaker(than: cost) {
             try await store.strengthen(user, from: kept.text, to: try await hash(password))
@@ -73,13 +73,18 @@ final class PasswordSignIn: Sendable {
         try await work { [cost] () throws(HarbourError) in try PasswordHash(password, cost: cost).text }
     }
 
-    private func refuseGuessing(_ pair: Pair, _ request: HTTPRequest) throws(HarbourError) {
+    private func count(_ pair: Pair, _ request: HTTPRequest) throws(HarbourError) {
         let now = now()
-        let wait = failures.withLock { failures in
-            [
+        let wait = failures.withLock { failures -> Duration? in
+            let waits = [
                 failures.ofPair.wait(pair, at: now), failures.ofAddress.wait(pair.address, at: now),
                 failures.ofUser.wait(pair.user, at: now),
-            ].compactMap { $0 }.max()
+            ]
+            if let wait = waits.compactMap({ $0 }).max() { return wait }
+            failures.ofPair.take(pair, at: now)
+            failures.ofAddress.take(pair.address, at: now)
+            failures.ofUser.take(pair.user, at: now)
+            return nil
         }
         guard let wait else { return }
         throw RetryAfter.error(wait, request, "Signing in has failed too often.")

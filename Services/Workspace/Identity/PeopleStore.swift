@@ -76,6 +76,14 @@ struct PeopleStore: Sendable {
                 """)
             guard changed.affected == 1 else { return false }
             try await PeopleStore.requireAdministrator(in: transaction)
+            if wish.active == false {
+                // Whoever is let in again signs in again; personal tokens come back.
+                try await transaction.query(
+                    """
+                    UPDATE tokens SET revoked_at = \(Timestamp.now)
+                    WHERE user_name = \(name) AND is_session AND revoked_at IS NULL
+                    """)
+            }
             return true
         }
     }

@@ -83,17 +83,18 @@ struct SessionCookie: Sendable, Hashable {
         return "harbour-session-\(port)"
     }
 
-    /// The session in the request's cookies; the first one that is valid.
+    /// The session in the request's cookies. Two of its name are none: another program of this host may have put one
+    /// of somebody else before ours, and what is done would be done as that.
     static func find(in request: HTTPRequest, _ keys: Keys) -> SessionCookie? {
         let prefix = name(for: request) + "="
+        var found: [String] = []
         for field in request.fields.values("cookie") {
             for pair in field.split(separator: ";") {
                 let trimmed = pair.drop { $0 == " " }
-                guard trimmed.hasPrefix(prefix) else { continue }
-                if let session = SessionCookie(String(trimmed.dropFirst(prefix.count)), keys) { return session }
+                if trimmed.hasPrefix(prefix) { found.append(String(trimmed.dropFirst(prefix.count))) }
             }
         }
-        return nil
+        return found.count == 1 ? SessionCookie(found[0], keys) : nil
     }
 
     /// The `set-cookie` field that keeps the session (RFC 6265 section 4.1).
