@@ -83,12 +83,14 @@ import Testing
             "the job of a run-job task does not exist", "jobs that run jobs are nested too deep",
             "a webhook is refused", "a webhook goes to an inside address", "Airflow refuses a DAG",
             "a DAG fails in Airflow",
-            "an Airflow task without an Airflow":
+            "an Airflow task without an Airflow",
+            "the host of a webhook cannot be reached":
             _ = machine.end(0, row.outcome)
         case "an attempt runs out of time":
             _ = machine.handle(.wake, at: at(10))
             _ = machine.end(0, .interrupted())
         case "a task interrupts itself": _ = machine.end(0, .interrupted())
+        case "the run of a run-job task is cancelled": _ = machine.end(0, .interrupted(row.message))
         default: return nil
         }
         return state(machine, 0)
