@@ -50,7 +50,7 @@ import Testing
         try await wait(crash, client, id) { $0.state == .terminated }
     }
 
-    @Test(.timeLimit(.minutes(3))) func killedAtEachMomentOfALife() async throws {
+    @Test(.timeLimit(.minutes(10))) func killedAtEachMomentOfALife() async throws {
         try await withService { fixture, _ in
             try await fixture.stop()
             var moment = 0
@@ -110,7 +110,7 @@ import Testing
         #expect(types.count { $0 == "CREATING" } == 1)
     }
 
-    @Test(.timeLimit(.minutes(3))) func killedAtEachMomentOfAHandOver() async throws {
+    @Test(.timeLimit(.minutes(10))) func killedAtEachMomentOfAHandOver() async throws {
         try await withService { fixture, first in
             _ = try await first.call(
                 ClusterAPI.createPool,

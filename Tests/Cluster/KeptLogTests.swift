@@ -39,7 +39,7 @@ extension KeptLog {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct KeptLogTests {
+@Suite(.timeLimit(.minutes(10))) struct KeptLogTests {
     @Test func levelsAreReadFromLinesOfManyKinds() throws {
         let lines: [(String, LogRank?)] = [
             ("2026-11-21T07:00:00.000Z WARN Executor: lost", .warning), ("[ERROR] no", .error), ("INFO: yes", .info),

@@ -47,7 +47,7 @@ private func withWorkspace<Value: Sendable>(
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct LaunchTests {
+@Suite(.timeLimit(.minutes(10))) struct LaunchTests {
     @Test func placesOfSecretsAreFound() {
         let text = SecretText("a{{secrets/db/password}}b{{secrets/x}}{{secrets//y}}{{secrets/db/user}}{{other}}")
         #expect(text.references.map(\.key) == ["password", "user"])

@@ -148,7 +148,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(2))) func newsWaitForADatabaseThatIsAway() async throws {
+    @Test(.timeLimit(.minutes(10))) func newsWaitForADatabaseThatIsAway() async throws {
         let postgres = try await PostgresFixture.start()
         let database = try await postgres.makeDatabase()
         try await withEventLoop { loop in

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// Engines of other versions and by other ways than the machine's own: each is one of the test's own.
-@Suite(.enabled(if: OwnDocker.isPossible, "No engine of our own can be run."), .serialized, .timeLimit(.minutes(5)))
+@Suite(.enabled(if: OwnDocker.isPossible, "No engine of our own can be run."), .serialized, .timeLimit(.minutes(10)))
 struct DockerWaysTests {
     /// The areas that talk to the engine in each way there is: requests, archives, streams of events and of logs, stats.
     private static let areas: [ConformanceArea] = [

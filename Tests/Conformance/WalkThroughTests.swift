@@ -7,7 +7,7 @@ import Testing
 
 /// `Plugins/README.md` walks through a backend. Here it is built from the page, word for word, with the modules that this
 /// test was built with, and holds the exam.
-@Suite(.enabled(if: !isSanitized), .timeLimit(.minutes(5))) struct WalkThroughTests {
+@Suite(.enabled(if: !isSanitized), .timeLimit(.minutes(10))) struct WalkThroughTests {
     private static let top = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
     /// The blocks of code on the page, by what stands behind `swift`; those of one name are one file.

@@ -16,7 +16,7 @@ struct SparkInContainersTests {
     /// the worker comes back.
     @Test(
         .enabled(if: TestDocker.python != nil && TestDocker.driver != nil, "Spark or the driver is not there."),
-        .timeLimit(.minutes(5)))
+        .timeLimit(.minutes(10)))
     func aKilledWorkerCostsTheJobNothing() async throws {
         let (python, driver) = (try #require(TestDocker.python), try #require(TestDocker.driver))
         let spec = BackendSpec(
@@ -127,7 +127,7 @@ struct SparkInContainersTests {
     }
 
     /// The end of a driver that runs out of its node's memory says so.
-    @Test(.timeLimit(.minutes(1))) func aDriverWithoutMemoryEndsAsSuch() async throws {
+    @Test(.timeLimit(.minutes(10))) func aDriverWithoutMemoryEndsAsSuch() async throws {
         try await withEventLoop { loop in
             try await withDockerCluster(
                 BackendSpec(driver: NodeSize(cores: 1, memoryMiB: 1024)),

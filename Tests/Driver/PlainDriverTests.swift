@@ -7,7 +7,7 @@ import Testing
 
 @testable import DriverService
 
-@Suite(.enabled(if: TestRuntime.python != nil), .timeLimit(.minutes(5))) struct PlainDriverTests {
+@Suite(.enabled(if: TestRuntime.python != nil), .timeLimit(.minutes(10))) struct PlainDriverTests {
     @Test func commandsRunInOrderAndOnce() async throws {
         try await withPlainDriver { driver in
             try driver.newContext("c")

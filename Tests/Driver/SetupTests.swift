@@ -62,7 +62,7 @@ private final class Lines: @unchecked Sendable {
     var lines: [LogLine] = []
 }
 
-@Suite(.enabled(if: hasSpark), .serialized, .timeLimit(.minutes(5))) struct SetupTests {
+@Suite(.enabled(if: hasSpark), .serialized, .timeLimit(.minutes(10))) struct SetupTests {
     @Test func aFailingInitScriptEndsTheStartAndSaysWhy() async throws {
         try await withDriver({ _ in
             var start = StartFile()

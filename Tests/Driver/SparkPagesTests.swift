@@ -44,7 +44,7 @@ private func withDriverService(
     }
 }
 
-@Suite(.enabled(if: hasSpark), .serialized, .timeLimit(.minutes(5))) struct SparkPagesTests {
+@Suite(.enabled(if: hasSpark), .serialized, .timeLimit(.minutes(10))) struct SparkPagesTests {
     @Test func sparksPagesEventsAndExecutorLogsCanBeRead() async throws {
         try await withDriverService { client, http, origin in
             _ = try await client.call(

@@ -9,7 +9,7 @@ import Testing
 
 /// A real PostgreSQL under a real supervisor, in a data folder of its own.
 @Suite struct SupervisorTests {
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(10)))
     func postgresStartsComesBackAfterAKillAndStops() async throws {
         let root = "/tmp/harbour-\(Identifier.make())"
         let layout = try PlatformLayout(root: root)
@@ -37,7 +37,7 @@ import Testing
     }
 
     /// What `harbour up` waits for when a program does not become ready, as when no database can be reached.
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(10)))
     func followingAPlatformEndsWithTheTimeAllowed() async throws {
         let root = "/tmp/harbour-\(Identifier.make())"
         let layout = try PlatformLayout(root: root)

@@ -110,7 +110,7 @@ extension WholePlatform {
             Case("a method that is missing", .delete, "/api/v1/jobs", nil, 405, "METHOD_NOT_ALLOWED"),
         ]
 
-        @Test(.timeLimit(.minutes(2)), arguments: cases) func isRefused(_ wrong: Case) async throws {
+        @Test(.timeLimit(.minutes(10)), arguments: cases) func isRefused(_ wrong: Case) async throws {
             try await withPlatform { platform in
                 let answer = try await platform.send(
                     wrong.method, wrong.target, token: platform.adminToken, body: wrong.body)
@@ -118,7 +118,7 @@ extension WholePlatform {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func onlyTheRightTokenIsLetIn() async throws {
+        @Test(.timeLimit(.minutes(10))) func onlyTheRightTokenIsLetIn() async throws {
             try await withPlatform { platform in
                 for token in [nil, "", "wrong", String(repeating: "x", count: 5000)] {
                     for target in ["/api/v1/jobs", "/api/v1/clusters", "/api/v1/workspace/list?path=/", "/api/v1/me"] {
@@ -134,7 +134,7 @@ extension WholePlatform {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func aServiceThatIsGoneOrHangsIsTold() async throws {
+        @Test(.timeLimit(.minutes(10))) func aServiceThatIsGoneOrHangsIsTold() async throws {
             try await withPlatform { platform in
                 let supervisor = try #require(
                     ProcessTable.running(in: platform.folder).first { $0.command.contains("/harbour supervise") })

@@ -29,7 +29,7 @@ import Testing
         _ = try await client.call(ClusterAPI.createCluster, .init(body: wish))
     }
 
-    @Test(.timeLimit(.minutes(5))) func killedAtAnyMomentOfAStartAndOfAnEnd() async throws {
+    @Test(.timeLimit(.minutes(10))) func killedAtAnyMomentOfAStartAndOfAnEnd() async throws {
         try await withCluster { cluster in
             for delay in [0, 4, 9, 15, 25, 40, 70, 120, 250, 500] {
                 let id = "k\(delay)-\(Identifier.make())"
@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(2))) func aDriverThatIsKilledIsSeenAtOnceAndLeavesNothing() async throws {
+    @Test(.timeLimit(.minutes(10))) func aDriverThatIsKilledIsSeenAtOnceAndLeavesNothing() async throws {
         try await withCluster { cluster in
             let (service, client) = try await cluster.start()
             let id = "d-\(Identifier.make())"
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(2))) func aDriverThatDiesWithTheServiceIsMissedAfterwards() async throws {
+    @Test(.timeLimit(.minutes(10))) func aDriverThatDiesWithTheServiceIsMissedAfterwards() async throws {
         try await withCluster { cluster in
             let (service, client) = try await cluster.start()
             let id = "m-\(Identifier.make())"

@@ -53,7 +53,7 @@ extension PlaceTests {
         }
 
         /// A driver of another token than the service knows, as one whose file somebody has changed.
-        @Test(.timeLimit(.minutes(2))) func aDriverThatRefusesOurTokenIsNotWaitedFor() async throws {
+        @Test(.timeLimit(.minutes(10))) func aDriverThatRefusesOurTokenIsNotWaitedFor() async throws {
             let folder = try TemporaryDirectory()
             let driver = try #require(TestDocker.program("driver"))
             let script = try folder.write(
@@ -71,7 +71,7 @@ extension PlaceTests {
         }
 
         /// A file system of 16 KiB; only root can make one.
-        @Test(.enabled(if: getuid() == 0), .timeLimit(.minutes(2))) func aFullDiskIsSaidAndCanBeMended() async throws {
+        @Test(.enabled(if: getuid() == 0), .timeLimit(.minutes(10))) func aFullDiskIsSaidAndCanBeMended() async throws {
             let small = try TemporaryDirectory()
             // A container may forbid it.
             guard (try? runCommand(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", small.path])) != nil else {
@@ -102,14 +102,14 @@ extension PlaceTests {
         /// Whether this user may hold processes to their memory.
         private static let hasGroups = getuid() == 0 && access("/sys/fs/cgroup/memory", W_OK) == 0
 
-        @Test(.enabled(if: hasGroups, "Control groups are not permitted here."), .timeLimit(.minutes(2)))
+        @Test(.enabled(if: hasGroups, "Control groups are not permitted here."), .timeLimit(.minutes(10)))
         func aLocalDriverWithoutMemoryIsSaidAsSuch() async throws {
             try await withCluster(["HARBOUR_CLUSTER_DRIVER": Self.hungry]) { cluster, client in
                 try await outOfMemory(cluster, client, local())
             }
         }
 
-        @Test(.enabled(if: TestDocker.socket != nil), .timeLimit(.minutes(2)))
+        @Test(.enabled(if: TestDocker.socket != nil), .timeLimit(.minutes(10)))
         func aDriverInAContainerWithoutMemoryIsSaidAsSuch() async throws {
             var settings = try DockerKillTests.settings(engine: TestDocker.socket ?? "")
             settings["HARBOUR_BACKEND_DOCKER_IMAGE_DRIVER"] = Self.hungry
@@ -118,7 +118,7 @@ extension PlaceTests {
             }
         }
 
-        @Test(.enabled(if: TestDocker.socket != nil), .timeLimit(.minutes(2)))
+        @Test(.enabled(if: TestDocker.socket != nil), .timeLimit(.minutes(10)))
         func anImageThatIsNowhereIsSaidWithWhatToDo() async throws {
             var settings = try DockerKillTests.settings(engine: TestDocker.socket ?? "")
             settings["HARBOUR_BACKEND_DOCKER_IMAGE"] = "127.0.0.1:9/nowhere:1"
@@ -134,7 +134,7 @@ extension PlaceTests {
         }
 
         /// The engine ends, as it does when somebody updates it, when the driver's container has just been made.
-        @Test(.enabled(if: OwnDocker.isPossible, "No engine of our own can be run."), .timeLimit(.minutes(3)))
+        @Test(.enabled(if: OwnDocker.isPossible, "No engine of our own can be run."), .timeLimit(.minutes(10)))
         func anEngineThatEndsInTheMiddleOfAStartIsSaidAndItsRestIsRemoved() async throws {
             let own = try OwnDocker()
             let listen = own.folder.file("proxy.sock")
@@ -177,7 +177,7 @@ extension PlaceTests {
             try await cluster.end(proxy)
         }
 
-        @Test(.timeLimit(.minutes(2))) func aMasterThatIsAwayIsSaidWithWhatToDo() async throws {
+        @Test(.timeLimit(.minutes(10))) func aMasterThatIsAwayIsSaidWithWhatToDo() async throws {
             // Nobody listens on port 9 of a machine of ours.
             try await withCluster(["HARBOUR_BACKEND_SPARK_MASTER": "spark://127.0.0.1:9"]) { cluster, client in
                 var spec = local()

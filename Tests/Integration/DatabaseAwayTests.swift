@@ -8,7 +8,7 @@ import Testing
 extension WholePlatform {
     /// A user's own database that cannot be reached: nothing gets ready, and everything says why.
     @Suite struct DatabaseAway {
-        @Test(.timeLimit(.minutes(2))) func upGivesUpAndServicesSayWhatTheyWaitFor() async throws {
+        @Test(.timeLimit(.minutes(10))) func upGivesUpAndServicesSayWhatTheyWaitFor() async throws {
             try await withEventLoop { loop in
                 let platform = try PlatformUnderTest.prepare(loop: loop)
                 let error = await #expect(throws: HarbourError.self) {

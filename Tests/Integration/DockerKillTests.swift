@@ -58,7 +58,7 @@ extension PlaceTests {
         }
 
         /// Counted on both sides: what the service says, and what is on the engine and in the service's own hands.
-        @Test(.timeLimit(.minutes(5))) func tenClustersByTenClientsLeakNothing() async throws {
+        @Test(.timeLimit(.minutes(10))) func tenClustersByTenClientsLeakNothing() async throws {
             try await withDatabase { database in
                 try await withEventLoop { loop in
                     let settings = try DockerKillTests.settings(engine: TestDocker.socket ?? "")

@@ -9,7 +9,7 @@ import Testing
 extension WholePlatform {
     /// `kill -9` of what runs inside a cluster, while a cell runs.
     @Suite(.serialized, .platform) struct DriverKills {
-        @Test(.timeLimit(.minutes(5)))
+        @Test(.timeLimit(.minutes(10)))
         func aKilledDriverFailsTheAttemptSoonAndTheNextOneSucceeds() async throws {
             try await withPlatform { platform in
                 try await self.kill("the driver", expecting: "DRIVER_LOST", platform) {
@@ -18,7 +18,7 @@ extension WholePlatform {
             }
         }
 
-        @Test(.timeLimit(.minutes(5)))
+        @Test(.timeLimit(.minutes(10)))
         func aKilledSparkFailsTheAttemptSoonAndTheNextOneSucceeds() async throws {
             try await withPlatform { platform in
                 try await self.kill("Spark", expecting: "KILLED", platform) {

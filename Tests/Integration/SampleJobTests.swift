@@ -12,7 +12,7 @@ struct WholePlatform {}
 extension WholePlatform {
     /// The main job as `deploy/up` runs it, and what it leaves behind.
     @Suite(.serialized, .platform) struct SampleJob {
-        @Test(.timeLimit(.minutes(5))) func theSampleJobEndsWithItsResult() async throws {
+        @Test(.timeLimit(.minutes(10))) func theSampleJobEndsWithItsResult() async throws {
             try await withPlatform { platform in
                 let folder = "\(TestInstallation.root)/deploy/samples"
                 let answer = try await platform.harbour(["sample", "--folder", folder, "--output", "json"])
@@ -48,7 +48,7 @@ extension WholePlatform {
             #expect(try await show(named.clusterID).clusterID == named.clusterID)
         }
 
-        @Test(.timeLimit(.minutes(2))) func everyServiceSaysHowItIs() async throws {
+        @Test(.timeLimit(.minutes(10))) func everyServiceSaysHowItIs() async throws {
             try await withPlatform { platform in
                 for service in PlatformUnderTest.services {
                     for path in ["/healthz", "/readyz"] {
@@ -67,7 +67,7 @@ extension WholePlatform {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func theFrontDoorServesAllServices() async throws {
+        @Test(.timeLimit(.minutes(10))) func theFrontDoorServesAllServices() async throws {
             try await withPlatform { platform in
                 let api = try platform.api
                 #expect(try await api.call(WorkspaceAPI.getMe, .init()).userName == "admin")

@@ -45,7 +45,7 @@ extension WholePlatform {
             try await job.expectNoOrphans()
         }
 
-        @Test(.timeLimit(.minutes(5))) func postgresKilledInTheMiddleOfARun() async throws {
+        @Test(.timeLimit(.minutes(10))) func postgresKilledInTheMiddleOfARun() async throws {
             try await withPlatform { platform in
                 let job = try await CountingJob.start(on: platform)
                 try await job.awaitCell(2)
@@ -57,7 +57,7 @@ extension WholePlatform {
         }
 
         /// How deploy/up puts new programs in the place of old ones.
-        @Test(.timeLimit(.minutes(5))) func aRunGoesOnOverARestartOfThePlatform() async throws {
+        @Test(.timeLimit(.minutes(10))) func aRunGoesOnOverARestartOfThePlatform() async throws {
             try await withPlatform { platform in
                 let job = try await CountingJob.start(on: platform)
                 try await job.awaitCell(2)
@@ -69,7 +69,7 @@ extension WholePlatform {
             }
         }
 
-        @Test(.timeLimit(.minutes(5))) func supervisorKilledInTheMiddleOfARun() async throws {
+        @Test(.timeLimit(.minutes(10))) func supervisorKilledInTheMiddleOfARun() async throws {
             try await withPlatform { platform in
                 let job = try await CountingJob.start(on: platform, retries: 1)
                 try await job.awaitCell(2)

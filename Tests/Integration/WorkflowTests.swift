@@ -89,7 +89,7 @@ extension WholePlatform {
             ]
         }
 
-        @Test(.timeLimit(.minutes(4))) func everyKindOfTaskRuns() async throws {
+        @Test(.timeLimit(.minutes(10))) func everyKindOfTaskRuns() async throws {
             try await withPlatform { platform in
                 let api = try platform.api
                 try await put("/Shared/first", Self.first, api)
@@ -123,7 +123,7 @@ extension WholePlatform {
             }
         }
 
-        @Test(.timeLimit(.minutes(8))) func programsAreSubmittedToASparkOfTheirOwn() async throws {
+        @Test(.timeLimit(.minutes(10))) func programsAreSubmittedToASparkOfTheirOwn() async throws {
             try await withPlatform { platform in
                 let api = try platform.api
                 try await put("/Shared/programs", Self.programs, api)

@@ -43,7 +43,7 @@ func withKernel(
     #expect(rmdir(folder) == 0)
 }
 
-@Suite(.enabled(if: TestPython.path != nil), .timeLimit(.minutes(3))) struct RealKernelTests {
+@Suite(.enabled(if: TestPython.path != nil), .timeLimit(.minutes(10))) struct RealKernelTests {
     @Test func valuesOutputsAndErrors() async throws {
         try await withKernel { kernel in
             // Asked before the kernel is up: it waits.

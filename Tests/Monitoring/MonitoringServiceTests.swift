@@ -12,7 +12,7 @@ import Testing
 @testable import MonitoringService
 
 /// Monitoring with a real PostgreSQL and real targets.
-@Suite(.timeLimit(.minutes(2))) struct MonitoringServiceTests {
+@Suite(.timeLimit(.minutes(10))) struct MonitoringServiceTests {
     @Test func targetsAreScrapedKeptAndFederated() async throws {
         try await withEventLoop { loop in
             let router = HTTPRouter()

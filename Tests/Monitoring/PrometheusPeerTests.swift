@@ -11,7 +11,7 @@ import Testing
 @testable import MonitoringService
 
 /// What monitoring shows, read by a real Prometheus and judged by its `promtool`.
-@Suite(.timeLimit(.minutes(2)), .enabled(if: PeerPrometheus.isThere, Comment(rawValue: PeerPrometheus.reason)))
+@Suite(.timeLimit(.minutes(10)), .enabled(if: PeerPrometheus.isThere, Comment(rawValue: PeerPrometheus.reason)))
 struct PrometheusPeerTests {
     private static let root = String(#filePath.dropLast("/Tests/Monitoring/PrometheusPeerTests.swift".count))
 

@@ -12,7 +12,7 @@ import Testing
 @testable import RemoteBackend
 
 /// Our cluster service with its clusters on Databricks, as far as that is written down in `schemas/databricks`.
-@Suite(.timeLimit(.minutes(3))) struct DatabricksTests {
+@Suite(.timeLimit(.minutes(10))) struct DatabricksTests {
     private struct Fixture: Sendable {
         let near: NearService
         let databricks: ScriptedDatabricks

@@ -181,7 +181,7 @@ final class Inbox: Sendable {
 }
 
 /// Two schedulers are killed while files come: each file makes one run, at once or when somebody is back.
-@Suite(.timeLimit(.minutes(5))) struct FileArrivalKillTests {
+@Suite(.timeLimit(.minutes(10))) struct FileArrivalKillTests {
     @Test func noFileIsLostOrToldTwice() async throws {
         let seed = UInt64.random(in: 0..<1_000_000)
         print("FileArrivalKillTests seed \(seed)")

@@ -91,7 +91,7 @@ private func task(_ key: String, _ path: String, after: [String] = [], retries: 
         maxRetries: retries)
 }
 
-@Suite(.timeLimit(.minutes(2))) struct SchedulerServiceTests {
+@Suite(.timeLimit(.minutes(10))) struct SchedulerServiceTests {
     @Test func twoTasksRunInOrderAndLeaveTheirOutputs() async throws {
         try await SchedulerFixture.with { fixture in
             fixture.scripted.put("/a", ["print one", "print two"])

@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func silentStreamsOpenAllTheSame() async throws {
+    @Test(.timeLimit(.minutes(10))) func silentStreamsOpenAllTheSame() async throws {
         let opened = Signal()
         try await SampleService.with(
             StreamTests.definition { _, _, send in

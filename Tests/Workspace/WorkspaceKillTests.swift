@@ -74,7 +74,7 @@ private final class WorkspaceProcess: Sendable {
 struct WorkspaceKillTests {
     private static let cells = 40
 
-    @Test(.timeLimit(.minutes(5))) func loseAndDoubleNothing() async throws {
+    @Test(.timeLimit(.minutes(10))) func loseAndDoubleNothing() async throws {
         let scripted = ScriptedCluster()
         try await withDatabase { database in
             try await withEventLoop { loop in
