@@ -103,8 +103,10 @@ final class CurlEasy {
         let host = HostAndPort(hostName(of: transfer.request.url)).host
         guard configuration.addresses.allows(host: host) else { throw AddressPolicy.refusal(host) }
         // An address of an allowed inside network is not asked of a proxy that is outside.
+        // An address in escapes would be one to the proxy only.
+        guard !host.contains("%") || host.contains(":") else { throw AddressPolicy.refusal(host) }
         let isInside = IPAddress(host).map { !AddressPolicy.outside().allows($0) } ?? false
-        if !isInside, configuration.proxy.isUsed {
+        if !isInside, configuration.proxy.isUsed(for: transfer.request.url) {
             // Exceptions from the proxy would be connections that nobody has looked at.
             set(CURLOPT_NOPROXY, "")
             return
@@ -258,15 +260,15 @@ struct HostAndPort {
 }
 
 extension WebClientConfiguration.Proxy {
-    /// Whether requests may go through a proxy.
-    var isUsed: Bool {
+    /// Whether a request goes through a proxy, but for the exceptions that the environment may name.
+    func isUsed(for url: String) -> Bool {
         switch self {
         case .none: false
         case .url: true
         case .environment:
-            ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"].contains { (name: String) in
-                getenv(name).map { $0[0] != 0 } ?? false
-            }
+            // As libcurl has it: HTTP_PROXY in capitals could come from a header of a CGI's caller.
+            ((url.lowercased().hasPrefix("https:") ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy"])
+                + ["all_proxy", "ALL_PROXY"]).contains { (name: String) in getenv(name).map { $0[0] != 0 } ?? false }
         }
     }
 }

@@ -64,6 +64,25 @@ import WebClient
         }
     }
 
+    /// A proxy for other schemes is none for this one, and takes nothing from the guard.
+    @Test func aProxyOfAnotherSchemeOpensNothing() async throws {
+        setenv("https_proxy", "http://127.0.0.1:1", 1)
+        defer { unsetenv("https_proxy") }
+        try await withPeer { peer, _, loop in
+            var configuration = WebClientConfiguration()
+            configuration.addresses = .outside()
+            let guarded = try WebClient(loop: loop, configuration: configuration)
+            let port = try #require(peer.url("/").split(separator: ":").last).prefix { $0.isNumber }
+            for host in self.insideNames() + ["127.0.0.1", "127%2e0%2e0%2e1", "127.0.0.1.nip.invalid"] {
+                let error = await #expect(throws: HarbourError.self, "\(host)") {
+                    try await guarded.send(WebRequest(url: "http://\(host):\(port)/200"))
+                }
+                let isRefused = error?.code == .addressNotAllowed
+                #expect(isRefused || host.hasSuffix("invalid"), "\(host): \(error?.message ?? "")")
+            }
+        }
+    }
+
     /// Names that only a look-up shows to be inside.
     private func insideNames() -> [String] {
         guard let file = fopen("/etc/hosts", "r") else { return [] }
