@@ -23,10 +23,15 @@ enum ObjectStorageSettings {
         "file-interval-seconds", in: 1...86_400, environment: "HARBOUR_SCHEDULER_FILE_INTERVAL_SECONDS", default: "60",
         help: "How often the object storage is listed for new files; folders tell of theirs at once.")
 
-    static let all: [any AnyOption] = [endpoint, region, accessKey, secretKey, interval]
+    private static let roots = Option<String>.string(
+        "file-roots", environment: "HARBOUR_SCHEDULER_FILE_ROOTS", default: "",
+        help: "The folders that jobs may wait for files in, with all below them, such as /data/in:/srv/drop.")
+
+    static let all: [any AnyOption] = [roots, endpoint, region, accessKey, secretKey, interval]
 
     /// Sets what the engine has of it.
     static func apply(_ configuration: Configuration, _ web: WebClient, to context: inout EngineContext) {
+        context.fileRoots = configuration[roots].split(separator: ":").map(String.init).filter { $0.hasPrefix("/") }
         context.fileInterval = .seconds(configuration[interval])
         context.objects = configuration[endpoint].map { endpoint in
             S3Store(

@@ -12,6 +12,9 @@ import Testing
 
 /// A folder that files come to.
 final class Inbox: Sendable {
+    /// Where inboxes are.
+    static let root = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+
     let folder: TemporaryDirectory
     var url: String { "\(folder.path)/in" }
 
@@ -137,6 +140,48 @@ final class Inbox: Sendable {
             try inbox.put("again")
             try await waitForRuns(fixture, job, 2)
             #expect(try await runs(fixture, job).count == 2)
+        }
+    }
+
+    @Test func onlyFoldersOfTheOperatorsAreLookedAt() async throws {
+        try await SchedulerFixture.with { fixture in
+            let inbox = try Inbox()
+            try #require(symlink("/etc", "\(inbox.url)/link") == 0)
+            for url in ["/etc", "/etc/nothing", "\(inbox.url)/link", "/proc/self"] {
+                let job = try await create(fixture, url)
+                var message: String?
+                while message == nil {
+                    message = try await fixture.client.call(SchedulerAPI.getJob, .init(jobID: job.jobID)).triggerMessage
+                    try await fixture.loop.sleep(for: .milliseconds(20))
+                }
+                #expect(message?.contains("HARBOUR_SCHEDULER_FILE_ROOTS") == true, "\(url): \(message ?? "")")
+            }
+            for url in ["/.", "/./", "/tmp/../etc"] {
+                await #expect(throws: HarbourError.self, "\(url)") { _ = try await create(fixture, url) }
+            }
+        }
+    }
+
+    @Test func filesWaitForAPlaceWhereThereIsNoQueue() async throws {
+        try await SchedulerFixture.with { fixture in
+            let inbox = try Inbox()
+            fixture.scripted.put("/wait", ["wait"])
+            let template = try await create(fixture, inbox.url)
+            _ = try await fixture.client.call(SchedulerAPI.deleteJob, .init(jobID: template.jobID))
+            var spec = template.settings
+            spec.queue = QueueSettings(enabled: false)
+            spec.maxConcurrentRuns = 1
+            spec.tasks[0].notebookTask = NotebookTask(notebookPath: "/wait")
+            let job = try await fixture.client.call(SchedulerAPI.createJob, .init(body: spec))
+            try inbox.put("one")
+            try await waitForRuns(fixture, job, 1)
+            let first = try #require(try await runs(fixture, job).first).runID
+            try await eventually("the first run waits") { fixture.scripted.started["run-\(first)-0-0-0"] == 1 }
+            try inbox.put("two")
+            fixture.scripted.put("/wait", ["print done"])
+            fixture.scripted.finish("run-\(first)-0-0-0")
+            try await waitForRuns(fixture, job, 2)
+            #expect(try await runs(fixture, job).allSatisfy { $0.state.lifeCycleState != .skipped })
         }
     }
 

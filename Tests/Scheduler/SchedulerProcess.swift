@@ -48,6 +48,7 @@ final class SchedulerProcess: Sendable {
             "HARBOUR_SCHEDULER_INSTANCE": name, "HARBOUR_SCHEDULER_LEASE_SECONDS": String(place.leaseSeconds),
             "HARBOUR_SCHEDULER_CLUSTER_URL": place.below, "HARBOUR_SCHEDULER_WORKSPACE_URL": place.below,
             "HARBOUR_SERVICE_TOKEN": "t", "HARBOUR_DATABASE_URL": place.database.url,
+            "HARBOUR_SCHEDULER_FILE_ROOTS": Inbox.root,
         ])
         specification.output = .file("\(place.folder)/\(name).log")
         specification.errors = .sameAsOutput

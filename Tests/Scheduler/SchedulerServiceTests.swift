@@ -54,7 +54,8 @@ struct SchedulerFixture: Sendable {
             arguments: [
                 "--listen", "127.0.0.1:0", "--service-token", "t", "--database-url", database.url, "--schema-folder",
                 String(migrations), "--cluster-url", url, "--workspace-url", url, "--instance", instance,
-                "--webhook-secret", "s3cret", "--webhook-networks", "127.0.0.0/8", "--airflow-base-url", url,
+                "--webhook-secret", "s3cret", "--webhook-networks", "127.0.0.0/8",
+                "--file-roots", "/nonexistent:\(Inbox.root)", "--airflow-base-url", url,
                 "--airflow-username", "me",
                 "--airflow-password", "secret",
             ] + arguments, loop: loop)

@@ -30,7 +30,10 @@ struct Platform: Sendable {
         programs.append(
             service(
                 "scheduler", 1, databaseURL ?? "", after: needs,
-                ["HARBOUR_SCHEDULER_CLUSTER_URL": url(2), "HARBOUR_SCHEDULER_WORKSPACE_URL": url(0)]))
+                [
+                    "HARBOUR_SCHEDULER_CLUSTER_URL": url(2), "HARBOUR_SCHEDULER_WORKSPACE_URL": url(0),
+                    "HARBOUR_SCHEDULER_FILE_ROOTS": layout.files,
+                ]))
         programs.append(service("workspace", 0, databaseURL ?? "", after: needs, workspaceVariables))
         programs.append(
             service(

@@ -10,6 +10,8 @@ struct PlatformLayout: Sendable {
     /// Sockets, locks and process files; only meaningful while the platform runs.
     var run: String { "\(root)/run" }
     var clusters: String { "\(root)/clusters" }
+    /// What jobs may wait for files in.
+    var files: String { "\(root)/files" }
     var secrets: String { "\(root)/secrets" }
     var runtime: String { "\(root)/runtime" }
     var adminToken: String { "\(secrets)/admin-token" }
@@ -38,7 +40,7 @@ struct PlatformLayout: Sendable {
 
     /// Makes the folders, closed to others, and the tokens that do not exist yet.
     func prepare() throws(HarbourError) {
-        for folder in [root, logs, run, clusters, secrets] { try PlatformLayout.makeFolder(folder) }
+        for folder in [root, logs, run, clusters, files, secrets] { try PlatformLayout.makeFolder(folder) }
         for token in [adminToken, serviceToken, secretKey] where access(token, F_OK) != 0 {
             try PlatformLayout.write(Identifier.secret(), to: token)
         }

@@ -18,7 +18,8 @@ enum FilePlace: Sendable, Hashable {
         }
         var path = url.hasPrefix("file://") ? String(url.dropFirst("file://".count)) : url
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        guard path.hasPrefix("/"), path != "/", !path.split(separator: "/").contains("..") else {
+        guard path.hasPrefix("/"), path != "/", !path.split(separator: "/").contains(where: { $0 == ".." || $0 == "." })
+        else {
             throw HarbourError(
                 .invalidParameter, "\(url) is no place for files. Write a folder as /data/in, or s3://bucket/prefix/.")
         }

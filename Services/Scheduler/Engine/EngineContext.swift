@@ -25,6 +25,8 @@ struct EngineContext: Sendable {
     var mailer: Mailer?
     /// Nil when no object storage is set.
     var objects: S3Store?
+    /// The folders that jobs may wait for files in, with all below them.
+    var fileRoots: [String] = []
     /// From one look at a place where a job waits for files to the next, when nothing tells of changes.
     var fileInterval = Duration.seconds(60)
 

@@ -22,6 +22,8 @@ actor FileArrivals {
     private var areJobsNew = true
     /// Jobs whose folders have changed.
     private var changed: Set<Int64> = []
+    /// Jobs whose places are being looked at.
+    private var underWay: Set<Int64> = []
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
 
@@ -69,20 +71,19 @@ actor FileArrivals {
                 throw error
             }
         }
-        let told = changed
-        changed = []
-        do {
-            if !told.isEmpty { for watch in try await store.take(Array(told)) { await look(at: watch) } }
-            while !isStopped {
-                let due = try await store.takeDue()
-                if due.isEmpty { break }
-                await withTaskGroup(of: Void.self) { group in
-                    for watch in due { group.addTask { await self.look(at: watch) } }
-                }
+        // Those that are being looked at are looked at again afterwards.
+        let told = changed.subtracting(underWay)
+        if !told.isEmpty {
+            changed.subtract(told)
+            do { try await store.take(Array(told)).forEach(begin) } catch {
+                changed.formUnion(told)
+                throw error
             }
-        } catch {
-            changed.formUnion(told)
-            throw error
+        }
+        while !isStopped {
+            let due = try await store.takeDue()
+            if due.isEmpty { break }
+            due.forEach(begin)
         }
         arm(try await store.untilNext())
     }
@@ -142,6 +143,20 @@ actor FileArrivals {
 
     // MARK: One place
 
+    /// Looks at a place without waiting for it: one that does not answer holds up no other.
+    private func begin(_ watch: FileWatch) {
+        guard underWay.insert(watch.jobID).inserted else { return }
+        context.loop.spawn { [self] in
+            await look(at: watch)
+            await ended(watch.jobID)
+        }
+    }
+
+    private func ended(_ jobID: Int64) {
+        underWay.remove(jobID)
+        look()
+    }
+
     private func look(at watch: FileWatch) async {
         do {
             try await context.persistently("noting files") { [self] in
@@ -159,40 +174,48 @@ actor FileArrivals {
 
     private func lookOnce(at watch: FileWatch) async throws -> ArrivalOutcome {
         let files: [FoundFile]
+        let root: String?
         do {
-            files = try await list(watch).sorted { $0.path < $1.path }
+            let listing = try await list(watch)
+            (files, root) = (listing.files.sorted { $0.path < $1.path }, listing.root)
         } catch {
             // The database is asked again while it is away; a place that cannot be listed is looked at later.
             let failure = HarbourError.wrap(error)
             if isStopped { return .gone }
             // Nothing tells of a folder that is not there yet.
-            let pause = watch.url.hasPrefix("s3://") ? context.fileInterval : min(context.fileInterval, .seconds(5))
+            let pause = watch.url.hasPrefix("s3://") ? context.fileInterval : .seconds(5)
             try await store.fail(watch, message: failure.message, after: pause)
             return .gone
         }
-        let text = files.map { "\($0.path)\u{0}\($0.version)\u{0}" }.joined()
+        let interval = watch.url.hasPrefix("s3://") ? context.fileInterval : min(context.fileInterval, .seconds(60))
+        let text = (root ?? "") + files.map { "\($0.path)\u{0}\($0.version)\u{0}" }.joined()
         let digest = hexadecimal(Digest.sha256(text))
         if digest == watch.digest {
-            try await store.touch(watch, interval: context.fileInterval)
+            try await store.touch(watch, interval: interval)
             return .gone
         }
-        let outcome = try await store.take(files, digest: digest, of: watch, interval: context.fileInterval)
+        let outcome = try await store.take(
+            files, digest: digest, root: root, of: watch, interval: interval)
         if case .taken(let fired?, _) = outcome {
             Logger("scheduler").info("files have come", ["job": Int(watch.jobID), "run": Int(fired)])
         }
         return outcome
     }
 
-    private func list(_ watch: FileWatch) async throws -> [FoundFile] {
+    private func list(_ watch: FileWatch) async throws -> (files: [FoundFile], root: String?) {
         switch try FilePlace(watch.url) {
         case .folder(let folder):
             let known = try await store.known(watch.jobID)
+            let roots = context.fileRoots
             while true {
                 let result = try await BlockingPool.shared.run { () throws(HarbourError) in
-                    try FolderListing(folder: folder).list(known: known)
+                    try FolderRoots(roots).check(folder)
+                    return try FolderListing(folder: folder).list(known: known)
                 }
                 // What came into a folder before it was watched is seen by another listing.
-                guard cover(result.folders, of: watch) else { return result.files }
+                guard cover(result.folders, of: watch) else {
+                    return (result.files, result.root)
+                }
             }
         case .objects(let bucket, let prefix):
             guard let objects = context.objects else {
@@ -201,7 +224,7 @@ actor FileArrivals {
                     "The scheduler knows no object storage. Set HARBOUR_SCHEDULER_S3_ENDPOINT, "
                         + "HARBOUR_SCHEDULER_S3_ACCESS_KEY and HARBOUR_SCHEDULER_S3_SECRET_KEY.")
             }
-            return try await objects.list(bucket: bucket, prefix: prefix)
+            return (try await objects.list(bucket: bucket, prefix: prefix), nil)
         }
     }
 }

@@ -18,6 +18,8 @@ struct FolderListing: Sendable {
 
     /// The most files that a place may have.
     static let limit = 100_000
+    /// The longest path of a file below the folder, in bytes.
+    static let pathLimit = 2000
     /// How deep it is looked into folders.
     static let depth = 32
 
@@ -25,6 +27,8 @@ struct FolderListing: Sendable {
         var files: [FoundFile] = []
         /// The folder itself and those below it.
         var folders: [String] = []
+        /// Which folder it was, whatever its name: another when something else is mounted there.
+        var root = ""
     }
 
     /// - Parameter known: files that are known need not be asked whether somebody still writes them.
@@ -40,16 +44,27 @@ struct FolderListing: Sendable {
                 throw FolderListing.failure(path, errno)
             }
             defer { closedir(directory) }
+            if below.isEmpty {
+                var status = stat()
+                if fstat(dirfd(directory), &status) == 0 { result.root = String(status.st_ino) }
+            }
             result.folders.append(path)
             while let entry = readdir(directory) {
-                let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                var status = stat()
+                // The name is asked after as it is; shown, it is made UTF-8.
+                let (name, isThere) = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                    let name = bytes.assumingMemoryBound(to: CChar.self).baseAddress
+                    let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                    guard let name else { return (text, false) }
+                    return (text, fstatat(dirfd(directory), name, &status, AT_SYMLINK_NOFOLLOW) == 0)
                 }
                 // What begins with a dot is a program's own, such as a file that is still being copied.
-                guard !name.hasPrefix(".") else { continue }
+                guard isThere, !name.hasPrefix(".") else { continue }
                 let relative = below.isEmpty ? name : "\(below)/\(name)"
-                var status = stat()
-                guard lstat("\(folder)/\(relative)", &status) == 0 else { continue }
+                guard relative.utf8.count <= FolderListing.pathLimit else {
+                    throw HarbourError(
+                        .tooLarge, "\(folder) has a file whose path is longer than \(FolderListing.pathLimit) bytes.")
+                }
                 switch status.st_mode & S_IFMT {
                 case S_IFDIR where depth < FolderListing.depth: open.append((relative, depth + 1))
                 case S_IFREG:
@@ -59,10 +74,11 @@ struct FolderListing: Sendable {
                 default: break
                 }
             }
-            guard result.files.count <= FolderListing.limit else {
+            guard result.files.count + result.folders.count + open.count <= FolderListing.limit else {
                 throw HarbourError(
                     .tooLarge,
-                    "\(folder) has more than \(FolderListing.limit) files. Move those away that have been dealt with.")
+                    "\(folder) has more than \(FolderListing.limit) files and folders. Move those away that have been dealt with."
+                )
             }
         }
         return result

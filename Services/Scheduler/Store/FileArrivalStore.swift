@@ -6,8 +6,8 @@ internal import Postgres
 struct FileWatch: Sendable {
     var jobID: Int64
     var url: String
-    /// The database's time at which we begin to look.
-    var begin: Timestamp
+    /// The number of the listing that was last taken into account when we began to look.
+    var listing: Int64
     /// Of the listing that was last taken into account.
     var digest: String?
 }
@@ -74,7 +74,7 @@ struct FileArrivalStore: Sendable {
             """
             UPDATE file_watches w SET next_look_at = clock_timestamp() + interval '70 s'
             WHERE job_id IN (\(which))
-            RETURNING job_id, url, digest, clock_timestamp() AS begin,
+            RETURNING job_id, url, digest, listing,
                 EXISTS (SELECT 1 FROM arrived_files f WHERE f.job_id = w.job_id AND NOT is_told) AS is_waiting
             """)
         return try rows.map { row in
@@ -82,7 +82,7 @@ struct FileArrivalStore: Sendable {
             let digest = try row["is_waiting", as: Bool.self] ? nil : row["digest", as: String?.self]
             return FileWatch(
                 jobID: try row["job_id", as: Int64.self], url: try row["url", as: String.self],
-                begin: try row["begin", as: Timestamp.self], digest: digest)
+                listing: try row["listing", as: Int64.self], digest: digest)
         }
     }
 
@@ -122,28 +122,33 @@ struct FileArrivalStore: Sendable {
     }
 
     /// Takes a listing into account.
-    /// - Parameter interval: when to look again at the latest.
+    /// - Parameters:
+    ///   - root: which folder was listed, when it is one.
+    ///   - interval: when to look again at the latest.
     func take(
-        _ files: [FoundFile], digest: String, of watch: FileWatch, interval: Duration
+        _ files: [FoundFile], digest: String, root: String?, of watch: FileWatch, interval: Duration
     ) async throws -> ArrivalOutcome {
         try await pool.transaction { [self] transaction in
             let rows = try await transaction.query(
                 """
-                SELECT set_at, has_baseline, listed_at, last_change_at, last_fire_at, clock_timestamp() AS now
+                SELECT set_at, has_baseline, listing, root, last_change_at, last_fire_at, clock_timestamp() AS now
                 FROM file_watches WHERE job_id = \(watch.jobID) AND url = \(watch.url) FOR UPDATE
                 """)
             guard let row = rows.first else { return .gone }
             let now = try row["now", as: Timestamp.self]
-            if let listed = try row["listed_at", as: Timestamp?.self], listed > watch.begin { return .stale }
+            guard try row["listing", as: Int64.self] == watch.listing else { return .stale }
             let jobs = try await transaction.query(
                 "SELECT \(unescaped: JobStore.columns) FROM jobs WHERE job_id = \(watch.jobID) AND \(Self.waits)")
             guard let job = try jobs.first.map({ try JobRow($0) }), let trigger = job.settings.trigger?.fileArrival,
                 trigger.url == watch.url
             else { return .gone }
             let isFirst = try !row["has_baseline", as: Bool.self]
+            // Another folder under the name, such as where a share is not mounted: what is not there has not gone.
+            let known = try row["root", as: String?.self]
+            let isOther = known != nil && known != root
             let isChanged = try await compare(
                 files, of: watch.jobID, toldBefore: isFirst ? try row["set_at", as: Timestamp.self] : nil,
-                in: transaction)
+                forgetting: !isOther, in: transaction)
             let waiting = try await transaction.query(
                 "SELECT count(*) AS count FROM arrived_files WHERE job_id = \(watch.jobID) AND NOT is_told")
             let lastChange = isChanged ? now : try row["last_change_at", as: Timestamp?.self]
@@ -154,11 +159,22 @@ struct FileArrivalStore: Sendable {
                 quiet: Int64(trigger.waitAfterLastChangeSeconds ?? 0) * 1000, now: now)
             var next = now + interval
             if case .wait(let time) = decision { next = min(next, time) }
-            let fired = decision == .fire ? try await fire(job, now, in: transaction) : nil
+            var fired: Int64?
+            if decision == .fire {
+                // A run that is skipped would have taken its files with it.
+                if try await hasPlace(job, in: transaction) {
+                    fired = try await fire(job, now, in: transaction)
+                } else {
+                    next = min(next, now + .seconds(5))
+                }
+            }
+            let kept: String? = isOther ? nil : digest
+            let message: String? = isOther ? Self.otherFolder : nil
             try await transaction.query(
                 """
-                UPDATE file_watches SET has_baseline = true, listed_at = clock_timestamp(), digest = \(digest),
-                    message = NULL, last_change_at = \(lastChange), next_look_at = \(next),
+                UPDATE file_watches SET has_baseline = true, listing = listing + 1, digest = \(kept),
+                    root = coalesce(root, \(root)), message = \(message),
+                    last_change_at = \(lastChange), next_look_at = \(next),
                     last_fire_at = CASE WHEN \(fired != nil) THEN \(now)::timestamptz ELSE last_fire_at END
                 WHERE job_id = \(watch.jobID)
                 """)
@@ -166,15 +182,35 @@ struct FileArrivalStore: Sendable {
         }
     }
 
+    private static let otherFolder = """
+        The folder is another one than when the trigger was set. New names in it are told of, those that were known \
+        before are not. Pause and resume the trigger when this is the right folder now.
+        """
+
+    /// Whether a run of the job would not be skipped.
+    private func hasPlace(_ job: JobRow, in transaction: PostgresTransaction) async throws -> Bool {
+        guard job.settings.queue?.enabled == false else { return true }
+        let rows = try await transaction.query(
+            "SELECT count(*) AS count FROM runs WHERE job_id = \(job.jobID) AND phase <> 'TERMINATED'")
+        return try rows.first?["count", as: Int.self] ?? 0 < job.settings.maxConcurrentRuns ?? 1
+    }
+
     /// Writes down what has come, what has gone, and what has changed before a run was made for it.
     /// - Returns: whether what waits has changed.
     private func compare(
-        _ files: [FoundFile], of jobID: Int64, toldBefore oldest: Timestamp?, in transaction: PostgresTransaction
+        _ files: [FoundFile], of jobID: Int64, toldBefore oldest: Timestamp?, forgetting: Bool,
+        in transaction: PostgresTransaction
     ) async throws -> Bool {
         let (paths, versions) = (files.map(\.path), files.map(\.version))
         let told = files.map { file in oldest.map { file.changedAt < $0 } ?? false }
-        try await transaction.query(
-            "DELETE FROM arrived_files WHERE job_id = \(jobID) AND NOT path = ANY(\(paths)::text[])")
+        if forgetting {
+            // A join, so that it is fast whichever plan is made of it.
+            try await transaction.query(
+                """
+                DELETE FROM arrived_files f WHERE job_id = \(jobID)
+                    AND NOT EXISTS (SELECT 1 FROM unnest(\(paths)::text[]) AS n (path) WHERE n.path = f.path)
+                """)
+        }
         let changed = try await transaction.query(
             """
             UPDATE arrived_files f SET version = n.version
