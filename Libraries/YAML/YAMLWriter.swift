@@ -93,7 +93,7 @@ private struct YAMLEmitter: ~Copyable {
     /// Whether the text without quotes is read as the same text, by us and by readers of YAML 1.1.
     private func isPlainText(_ text: String) -> Bool {
         guard case .string = YAMLScalar.plain(text), text != "<<", text != "=" else { return false }
-        let old: Set<String> = ["y", "n", "yes", "no", "on", "off"]
+        let old: Set<String> = ["y", "n", "yes", "no", "on", "off", ".inf", "-.inf", "+.inf", ".nan"]
         let first = text.utf8.first ?? 0
         // Numbers, times and numbers to the base of 60.
         let isLikeNumber =

@@ -10,7 +10,7 @@ import YAML
         let value: JSONValue = [
             "name": "nightly", "enabled": true, "day": "2026-01-01", "empty": "", "none": [], "map": [:],
             "tasks": [["task_key": "a", "command": "echo one\necho two\n"], ["task_key": "b", "count": 2]],
-            "answer": "yes", "number": "12",
+            "answer": "yes", "number": "12", "infinite": "-.inf", "cron": "0 0 6 * * ?",
         ]
         #expect(
             text(value) == """
@@ -29,6 +29,8 @@ import YAML
                   count: 2
                 answer: 'yes'
                 number: '12'
+                infinite: '-.inf'
+                cron: 0 0 6 * * ?
 
                 """)
     }

@@ -62,6 +62,7 @@ enum JobFileCommands {
         let api = try PublicAPI(setting)
         let changes = try await changes(invocation, api)
         show(changes, setting.terminal)
+        var made: [String: Int64] = [:]
         let open = changes.filter { !$0.isNothing }
         if !open.isEmpty, !invocation.has("yes") {
             guard try Terminal.ask("Apply these changes? [y/N] ") else {
@@ -71,24 +72,33 @@ enum JobFileCommands {
         for change in open {
             let job: Job
             if let existing = change.existing {
+                // What somebody has changed since was not shown.
+                let now = try await api.call(SchedulerAPI.getJob, .init(jobID: existing.jobID))
+                guard now.settings == existing.settings else {
+                    throw HarbourError(
+                        .conflict,
+                        "Somebody has changed the job \(existing.settings.name) in the meantime. Look at it again.")
+                }
                 job = try await api.call(
                     SchedulerAPI.updateJob, .init(jobID: existing.jobID, body: change.job.spec))
             } else {
                 job = try await api.call(SchedulerAPI.createJob, .init(body: change.job.spec))
             }
+            made[job.settings.name] = job.jobID
             let word = change.existing == nil ? "made" : "changed"
             setting.terminal.say("Job \(job.jobID), \(job.settings.name), is \(word).")
         }
-        setting.terminal.answer(answer(changes))
+        setting.terminal.answer(answer(changes, made))
     }
 
-    private static func answer(_ changes: [Change]) -> JSONValue {
+    private static func answer(_ changes: [Change], _ made: [String: Int64] = [:]) -> JSONValue {
         [
             "jobs": .array(
                 changes.map { change in
                     [
                         "file": .string(change.job.path), "name": .string(change.job.spec.name),
-                        "job_id": change.existing.map { .integer($0.jobID) } ?? .null, "change": .string(change.mark),
+                        "job_id": (change.existing?.jobID ?? made[change.job.spec.name]).map { .integer($0) } ?? .null,
+                        "change": .string(change.mark),
                         "diff": .string(change.diff),
                     ]
                 })

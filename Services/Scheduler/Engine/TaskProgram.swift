@@ -66,35 +66,29 @@ struct TaskProgram: Sendable {
     private static func submit(_ task: SparkSubmitTask) -> String {
         let arguments: JSONValue = .array(task.parameters.map { .string($0) })
         return """
-            import os, subprocess, sys
+            import os, sys
+            import pyspark
+            from harbour_runtime.shell import run as _run
             _arguments = \(literal(arguments))
-            _context = spark.sparkContext
-            _home = os.environ.get("SPARK_HOME") or __import__("pyspark").__path__[0]
-            _program = os.path.join(_home, "bin", "spark-submit")
-            if not os.path.exists(_program):
-                _home = __import__("pyspark").__path__[0]
-                _program = os.path.join(_home, "bin", "spark-submit")
-            _defaults = [] if "--master" in _arguments else ["--master", f"local[{_context.defaultParallelism}]"]
-            if not any(text.startswith("spark.ui.enabled=") for text in _arguments):
-                _defaults += ["--conf", "spark.ui.enabled=false"]
-            _left = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "PYSPARK_SUBMIT_ARGS", "SPARK_ENV_LOADED")
-            _environment = {key: value for key, value in os.environ.items() if key not in _left}
-            # The Java that the cluster runs on, wherever it was found.
-            _environment["JAVA_HOME"] = spark._jvm.java.lang.System.getProperty("java.home")
-            _environment.update(SPARK_HOME=_home, PYSPARK_PYTHON=sys.executable, PYSPARK_DRIVER_PYTHON=sys.executable)
-            _process = subprocess.Popen(
-                [_program, *_defaults, *_arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT, text=True, errors="replace", env=_environment, start_new_session=True)
-            try:
-                for _line in _process.stdout:
-                    print(_line, end="", flush=True)
-                _status = _process.wait()
-            except BaseException:
-                os.killpg(_process.pid, 9)
-                _process.wait()
-                raise
-            if _status != 0:
-                raise RuntimeError(f"spark-submit ended with the status {_status}.")
+            _home, _next, _named = pyspark.__path__[0], 0, False
+            # Its own options end with what is run; those of the program are its own business.
+            while _next < len(_arguments) and _arguments[_next].startswith("-"):
+                _option = _arguments[_next]
+                _value = _arguments[_next + 1] if _next + 1 < len(_arguments) else ""
+                _named |= _option.split("=")[0] in ("--master", "--properties-file") or (
+                    _option in ("--conf", "-c") and _value.startswith("spark.master=")) or "spark.master=" in _option
+                _alone = _option in ("--verbose", "-v", "--supervise", "--version", "--help", "-h") or "=" in _option
+                _next += 1 if _alone else 2
+            _defaults = ["--conf", "spark.ui.enabled=false"]
+            if not _named:
+                _defaults += ["--master", f"local[{spark.sparkContext.defaultParallelism}]"]
+            _run(
+                [os.path.join(_home, "bin", "spark-submit"), *_defaults, *_arguments], "spark-submit",
+                {
+                    "SPARK_HOME": _home, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable,
+                    # The Java that the cluster runs on, wherever it was found.
+                    "JAVA_HOME": spark._jvm.java.lang.System.getProperty("java.home"),
+                })
             """
     }
 

@@ -23,7 +23,8 @@ struct JobStatsStore: Sendable {
                     AS run_p95,
                 max(took) FILTER (WHERE result LIKE 'success%')::bigint AS run_max
             FROM (SELECT phase, result,
-                    CASE WHEN result IS DISTINCT FROM 'skipped'
+                    -- A repair starts a run anew, which is no waiting.
+                    CASE WHEN result IS DISTINCT FROM 'skipped' AND record -> 'past' IS NULL
                          THEN extract(epoch FROM started_at - created_at) * 1000 END AS queued,
                     extract(epoch FROM ended_at - started_at) * 1000 AS took
                   FROM runs

@@ -15,10 +15,12 @@ extension RunStore {
             """
             WITH held AS (
                 UPDATE runs SET phase = 'QUEUED', record = \(machine.run.json.jsonText())::jsonb, result = NULL,
-                    ended_at = NULL, cancel_requested = false, owner = NULL,
+                    started_at = NULL, ended_at = NULL, cancel_requested = false, owner = NULL,
                     parameters = \(parameters.jsonText())::jsonb, last_sequence = last_sequence + 1
                 WHERE run_id = \(row.runID) AND phase = 'TERMINATED' AND fence = \(row.fence)
                 RETURNING run_id, last_sequence
+            ), warned AS (
+                DELETE FROM duration_warnings w USING held WHERE w.run_id = held.run_id
             ), changed AS (
                 UPDATE tasks SET record = t.record::jsonb, notebook_id = NULL, revision_id = NULL
                 FROM held, unnest(\(open.map { Int32(clamping: $0) }),
