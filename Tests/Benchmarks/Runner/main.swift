@@ -7,6 +7,7 @@ let benchmarks: [String: ([String]) async throws -> Void] = [
     "http-server": httpServerBenchmark,
     "kernel": kernelBenchmark,
     "postgres": postgresBenchmark,
+    "scheduler": schedulerBenchmark,
 ]
 /// Those that want the main thread for themselves. The status is 0 when the threshold is reached.
 let synchronousBenchmarks: [String: ([String]) -> Int32] = [
