@@ -2,8 +2,7 @@ internal import Core
 internal import EventLoop
 internal import Glibc
 
-/// Brings a service's schema up to date from numbered files, `NNN-name.sql` from 001 on. Numbers
-/// may be left out, so that changes that are made at the same time can have numbers of their own.
+/// Brings a service's schema up to date from numbered files, `NNN-name.sql` from 001 without gaps.
 ///
 /// Each file runs once, in a transaction of its own with the record that it ran; an advisory lock lets one process at a
 /// time do so. A file that was changed after it ran is refused: write a new one instead.
@@ -107,8 +106,8 @@ public struct PostgresMigrator: Sendable {
             guard name.hasSuffix(".sql"), name.utf8.count > 8, let number = Int(name.prefix(3)),
                 name.dropFirst(3).first == "-"
             else { throw problem("\(name) in \(directory) is not called NNN-name.sql") }
-            guard number > files.last?.number ?? 0, number == 1 || !files.isEmpty else {
-                throw problem("\(name) in \(directory) has a number twice, or the first is not 001")
+            guard number == files.count + 1 else {
+                throw problem("\(name) in \(directory) should be number \(files.count + 1)")
             }
             files.append(File(number: number, name: name, text: try text(of: "\(directory)/\(name)")))
         }
