@@ -108,7 +108,8 @@ public enum WorkspaceService {
         let gate = try makeGate(environment, foundation, http)
         router.gatekeeper = gate
         let audit = AuditStore(pool: pool)
-        let door = FrontDoor(origins: try AllowedOrigins(settings[corsOrigins]), audit: AuditLog(store: audit, loop: environment.loop))
+        let door = FrontDoor(
+            origins: try AllowedOrigins(settings[corsOrigins]), audit: AuditLog(store: audit, loop: environment.loop))
         door.register(on: router.http)
         let running = try RunningNotebooks(
             environment, WorkspaceTree(pool: pool), foundation.authenticator, http: http,
