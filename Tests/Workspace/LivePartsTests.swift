@@ -1,3 +1,4 @@
+import CellExecution
 import Core
 import HarbourProtocol
 import NotebookFormats
@@ -32,6 +33,16 @@ struct LivePartsTests {
         // One that is larger than all is kept alone: somebody waits for it.
         ring.append([event(10, String(repeating: "x", count: 400))])
         #expect(ring.events(after: 9, count: 9) != .older)
+    }
+
+    /// Goal: who takes a command over whose end was written down already has its result, and waits for nothing.
+    @Test func anEndThatWasHeardIsKnown() {
+        let events = [
+            CommandEvent(sequence: 1, timestamp: .now, type: .stream, name: "stdout", text: "a\u{0}b\n"),
+            CommandEvent(sequence: 2, timestamp: .now, type: .state, state: .finished),
+        ]
+        #expect(CellOutputReader(events).result?.ending == .finished)
+        #expect(CellOutputReader(Array(events.dropLast())).result == nil)
     }
 
     @Test func linesAreJoinedInOrder() {

@@ -5,7 +5,7 @@ import ServiceClients
 import ServiceTestKit
 import Testing
 
-@Suite("The WebSocket")
+@Suite("The WebSocket", .timeLimit(.minutes(5)))
 struct LiveTests {
     @Test func tellsEventsInOrderAndResumes() async throws {
         try await RunningWorkspace.run(["print one", "wait", "print three"]) { running in
@@ -69,8 +69,8 @@ struct LiveTests {
             let quick = try await LiveClient.ready(running.workspace)
             quick.subscribe(topic)
             _ = try await quick.next { $0.type == .subscribed }
-            for number in 0..<180 {
-                let shown = [String](repeating: "show n 16384", count: 10)
+            for number in 0..<13 {
+                let shown = [String](repeating: "show n 61440", count: 100)
                 running.cluster.say(id, shown + ["print \(number)"])
                 _ = try await quick.next { $0.notebook?.output?.text == "\(number)\n" }
             }

@@ -75,6 +75,17 @@ struct NotebookQueueTests {
         #expect(queue.handle(.finished("1")) == [.rest])
     }
 
+    /// Goal: a notebook that is attached elsewhere while a kernel starts gets one there.
+    @Test func anotherClusterMeansAnotherKernel() {
+        var queue = NotebookQueue()
+        #expect(queue.handle(.found([entry("1")], restartWanted: false)) == [.prepareContext])
+        #expect(queue.handle(.contextMoved) == [.prepareContext])
+        #expect(queue.handle(.contextReady) == [.run("1")])
+        #expect(queue.handle(.heardEnd("1", .finished)) == [.finish("1", .finished, skip: [])])
+        #expect(queue.handle(.finished("1")) == [.rest])
+        #expect(queue.handle(.contextMoved) == [.rest])
+    }
+
     @Test func restartsBetweenAndDuringCommands() {
         var queue = NotebookQueue()
         _ = queue.handle(.found([entry("1")], restartWanted: false))

@@ -5,6 +5,8 @@ internal import HarbourProtocol
 /// Makes a cell's outputs out of its command's events, as a notebook shows them.
 struct CellOutputReader: Sendable {
     private(set) var reader = CellReader()
+    /// What the cell left behind, when its end is among the events.
+    private(set) var result: CellResult?
     /// The media type under which a notebook shows that it ended itself.
     static let exitType = "application/vnd.dataharbour.exit+json"
 
@@ -12,6 +14,11 @@ struct CellOutputReader: Sendable {
 
     /// - Returns: what the cell left behind, once the command has ended.
     mutating func read(_ event: CommandEvent) -> CellResult? {
+        result = next(event) ?? result
+        return result
+    }
+
+    private mutating func next(_ event: CommandEvent) -> CellResult? {
         guard event.type == .exit else { return reader.read(event) }
         // The value stays visible in the notebook.
         _ = reader.read(

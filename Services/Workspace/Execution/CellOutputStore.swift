@@ -30,7 +30,9 @@ struct CellOutputStore: Sendable {
         for row in rows {
             let (cell, command, count, frame) = try row.decode((String.self, String.self, Int64?.self, [UInt8]?.self))
             if let frame {
-                let outputs = try JSONValue(json: try LZ4Frame.decompress(frame, limit: CellOutputStore.limit))
+                let outputs = try await StoredContent.work(on: frame.count * 4) {
+                    try JSONValue(json: try LZ4Frame.decompress(frame, limit: CellOutputStore.limit))
+                }
                 found[cell] = Outputs(commandID: command, executionCount: count, outputs: outputs.array ?? [])
             } else {
                 let events = try await CellOutputStore.events(of: command, upTo: sequence, on: runner)
@@ -48,14 +50,19 @@ struct CellOutputStore: Sendable {
     ) async throws(HarbourError) -> [CommandEvent] {
         let rows = try await runner.query(
             """
-            SELECT coalesce(whole, (payload::json -> 'output')::text) AS output FROM cell_events
+            SELECT payload, whole FROM cell_events
             WHERE command_id = \(commandID) AND sequence <= \(sequence) ORDER BY command_sequence
             """)
         var events: [CommandEvent] = []
         for row in rows {
-            events.append(
-                try CommandEvent(
-                    jsonText: try row.decode(String.self), subject: "stored event", code: .internalError))
+            let (payload, whole) = try row.decode((String.self, String?.self))
+            if let whole {
+                events.append(try CommandEvent(jsonText: whole, subject: "stored event", code: .internalError))
+            } else if let event = try NotebookEvent(
+                jsonText: payload, subject: "stored event", code: .internalError
+            ).output {
+                events.append(event)
+            }
         }
         return events
     }

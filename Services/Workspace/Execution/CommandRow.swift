@@ -13,7 +13,7 @@ struct CommandRow: Sendable {
 
     static let columns: SQL = """
         command_id, cell_id, batch_id, state, user_name, source_hash, submitted_at, started_at, ended_at,
-        execution_count, error::text AS error, is_cancelling, language, source, cluster_id, context_id
+        execution_count, error, is_cancelling, language, source, cluster_id, context_id
         """
 
     init(_ row: PostgresRow) throws(HarbourError) {

@@ -63,11 +63,17 @@ struct ExecutionProgress: Sendable {
     }
 
     /// Says how the kernel stands, under the next name when `generation` is given.
+    /// - Parameter cluster: where it is.
+    /// - Throws: `RESOURCE_CONFLICT` when the notebook is attached to another cluster by now.
     func setKernel(
-        _ kernel: KernelState, generation: Int64? = nil, message: String? = nil, restarted: Bool = false
+        _ kernel: KernelState, on cluster: String?, generation: Int64? = nil, message: String? = nil,
+        restarted: Bool = false
     ) async throws {
         try await held { row, transaction in
             let number = generation ?? row.generation
+            guard cluster == nil || cluster == row.session.clusterID, number >= row.generation else {
+                throw HarbourError(.conflict, "The notebook was attached to another cluster meanwhile.")
+            }
             if row.session.kernel == kernel, number == row.generation, row.session.message == message, !restarted {
                 return
             }
@@ -85,14 +91,18 @@ struct ExecutionProgress: Sendable {
     }
 
     /// Says that a command runs, before the cluster is asked for it.
+    ///
+    /// It may be said again, when nobody knows whether it was taken in.
     /// - Returns: nil when it was taken out of the queue.
     func begin(_ commandID: String, clusterID: String, contextID: String) async throws -> CommandRow? {
         try await held { row, transaction in
             let rows = try await transaction.query(
                 """
                 UPDATE cell_commands SET state = 'RUNNING', cluster_id = \(clusterID), context_id = \(contextID),
-                    started_at = \(Timestamp.now)
-                WHERE command_id = \(commandID) AND state = 'QUEUED' RETURNING \(CommandRow.columns)
+                    started_at = coalesce(started_at, \(Timestamp.now)::timestamptz)
+                WHERE command_id = \(commandID)
+                    AND (state = 'QUEUED' OR (state = 'RUNNING' AND context_id = \(contextID)))
+                RETURNING \(CommandRow.columns)
                 """)
             guard let found = rows.first else { return nil }
             let command = try CommandRow(found)
@@ -117,7 +127,12 @@ struct ExecutionProgress: Sendable {
     /// Writes outputs down, numbered.
     func append(_ events: [CommandEvent], cellID: String, commandID: String) async throws {
         try await held { row, transaction in
-            let entries = events.map { JournalEntry.output($0, cellID: cellID, commandID: commandID) }
+            // Of what is written again, because nobody knows whether it was taken in, only what was not.
+            let known = try await transaction.query(
+                "SELECT coalesce(max(command_sequence), 0) FROM cell_events WHERE command_id = \(commandID)")
+            let last = try known.first?.decode(Int64.self) ?? 0
+            let new = events.filter { $0.sequence > last }
+            let entries = new.map { JournalEntry.output($0, cellID: cellID, commandID: commandID) }
             try await journal.append(entries, to: notebookID, after: row.lastSequence, in: transaction)
         }
     }
@@ -135,7 +150,7 @@ struct ExecutionProgress: Sendable {
             let ended = try await transaction.query(
                 """
                 UPDATE cell_commands SET state = \(state.rawValue), ended_at = \(Timestamp.now),
-                    execution_count = \(result.executionCount), error = \(result.ending.error?.jsonText())::jsonb
+                    execution_count = \(result.executionCount), error = \(result.ending.error?.jsonText())
                 WHERE command_id = \(commandID) AND state IN ('QUEUED', 'RUNNING')
                 RETURNING \(CommandRow.columns)
                 """)

@@ -101,6 +101,16 @@ struct NotebookJournal: Sendable {
             )
             DELETE FROM cell_events USING kept WHERE notebook_id = \(notebookID) AND sequence <= pruned_sequence
             """)
+        // Commands whose outputs are shown stay, whenever they ran.
+        try await transaction.query(
+            """
+            DELETE FROM cell_commands c USING notebook_sessions s
+            WHERE s.notebook_id = \(notebookID) AND c.notebook_id = \(notebookID)
+                AND c.position <= s.last_position - \(NotebookJournal.keptEvents)
+                AND c.state NOT IN ('QUEUED', 'RUNNING')
+                AND NOT EXISTS (SELECT 1 FROM cell_outputs o
+                                WHERE o.notebook_id = \(notebookID) AND o.command_id = c.command_id)
+            """)
     }
 
     /// Where the notebook's events stand: the last number, and the last that is gone.

@@ -22,13 +22,13 @@ struct NotebookKernel: Sendable {
         var (generation, message) = (max(1, row.generation), String?.none)
         if row.session.kernel == .ready || row.session.kernel == .lost {
             if try await isAlive(clusterID, SessionRow.contextID(notebookID, generation), user) {
-                try await progress.setKernel(.ready)
+                try await progress.setKernel(.ready, on: clusterID)
                 return (clusterID, SessionRow.contextID(notebookID, generation))
             }
             generation += 1
             message = "The kernel that was there is gone, and its variables with it. This is a new one."
         }
-        try await progress.setKernel(.starting, generation: generation, message: message)
+        try await progress.setKernel(.starting, on: clusterID, generation: generation, message: message)
         let name = SessionRow.contextID(notebookID, generation)
         _ = try await context.persistently("making a context") { [context] in
             try await context.clusters.call(
@@ -36,7 +36,7 @@ struct NotebookKernel: Sendable {
                 .init(clusterID: clusterID, body: ContextSpec(contextID: name, language: language)),
                 context: .within(NotebookKernel.patience, user: user))
         }
-        try await progress.setKernel(.ready, generation: generation, message: message)
+        try await progress.setKernel(.ready, on: clusterID, generation: generation, message: message)
         return (clusterID, name)
     }
 
@@ -93,6 +93,7 @@ struct NotebookKernel: Sendable {
                 }
             }
         }
-        try await progress.setKernel(KernelState.absent, generation: row.generation + 1, restarted: true)
+        try await progress.setKernel(
+            KernelState.absent, on: nil, generation: row.generation + 1, restarted: true)
     }
 }

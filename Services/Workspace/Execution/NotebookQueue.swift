@@ -22,6 +22,8 @@ struct NotebookQueue: Sendable {
         case found([Entry], restartWanted: Bool)
         case contextReady
         case contextFailed(CommandError)
+        /// The notebook is attached to another cluster now.
+        case contextMoved
         /// The context has ended, as was wanted.
         case contextEnded
         /// A command has ended.
@@ -67,6 +69,7 @@ struct NotebookQueue: Sendable {
         case .contextFailed(let error):
             kernel = .unknown
             return failAll(error) + next()
+        case .contextMoved: if kernel != .ending { kernel = .unknown }
         case .contextEnded:
             kernel = .unknown
             restartWanted = false

@@ -19,7 +19,10 @@ actor NotebookRunner {
     private var open: [String: CommandRow] = [:]
     private var place: (cluster: String, context: String)?
     private var tasks: [Task<Void, Never>] = []
-    private var running: Task<Void, Never>?
+    private var running: (id: String, task: Task<Void, Never>)?
+    /// The search for a kernel that is under way, on which cluster, and its number.
+    private var preparing: (cluster: String?, task: Task<Void, Never>)?
+    private var preparations = 0
     private var isOver = false
     private var isLoading = false
     private var isAskedAgain = false
@@ -61,6 +64,7 @@ actor NotebookRunner {
 
     private func take(_ row: SessionRow, _ commands: [CommandRow]) {
         self.row = row
+        leaveOtherCluster()
         open = Dictionary(uniqueKeysWithValues: commands.map { ($0.command.commandID, $0) })
         let entries = commands.map { row in
             NotebookQueue.Entry(
@@ -70,12 +74,27 @@ actor NotebookRunner {
         handle(.found(entries, restartWanted: row.restartWanted))
     }
 
+    /// The notebook may have been attached to another cluster while its kernel was looked for, or since nothing runs.
+    private func leaveOtherCluster() {
+        let cluster = row.session.clusterID
+        if let preparing, preparing.cluster != cluster {
+            preparing.task.cancel()
+            self.preparing = nil
+            preparations += 1
+            handle(.contextMoved)
+        } else if let place, place.cluster != cluster {
+            self.place = nil
+            handle(.contextMoved)
+        }
+    }
+
     /// Stops without touching what runs: another process goes on with it.
     func abandon() {
         guard !isOver else { return }
         isOver = true
         for task in tasks { task.cancel() }
-        running?.cancel()
+        preparing?.task.cancel()
+        running?.task.cancel()
         ended(claim)
     }
 
@@ -88,8 +107,11 @@ actor NotebookRunner {
 
     private func perform(_ action: NotebookQueue.Action) {
         switch action {
-        case .run(let id): running = context.loop.spawn { [self] in await run(id) }
-        case .prepareContext: spawn { [self] in await prepare() }
+        case .run(let id): running = (id, context.loop.spawn { [self] in await run(id) })
+        case .prepareContext:
+            preparations += 1
+            let number = preparations
+            preparing = (row.session.clusterID, context.loop.spawn { [self] in await prepare(number) })
         case .endContext: spawn { [self] in await endContext() }
         case .interrupt(let id): spawn { [self] in await interrupt(id) }
         case .finish(let id, let ending, let skip): spawn { [self] in await finish(id, ending, skip) }
@@ -118,23 +140,29 @@ actor NotebookRunner {
         }
     }
 
-    private func prepare() async {
+    private func prepare(_ number: Int) async {
         let first = open.values.min { $0.command.submittedTime < $1.command.submittedTime }
         do {
             let current = try await context.persistently("reading a session") { [progress] in
                 try await progress.load().session
             }
-            place = try await kernel.prepare(
+            let found = try await kernel.prepare(
                 current, language: first.map { NotebookRunner.kernelLanguage($0.language) } ?? "python",
                 user: first?.command.userName ?? "system")
+            guard number == preparations else { return }
+            preparing = nil
+            place = found
             handle(.contextReady)
         } catch {
             let failure = HarbourError.wrap(error)
-            guard !isOver else { return }
+            guard !isOver, number == preparations else { return }
+            preparing = nil
+            // It was attached to another one a moment ago: the news of that is on its way, or has been.
+            if failure.code == .conflict { return handle(.contextMoved) }
             if failure.code == .notebookTaken || failure.code == .cancelled { return abandon() }
             await attempt("telling of a kernel") {
                 try await context.persistently("telling of a kernel") { [progress] in
-                    try await progress.setKernel(.lost, message: failure.message)
+                    try await progress.setKernel(.lost, on: nil, message: failure.message)
                 }
                 handle(.contextFailed(CommandError(failure)))
             }
@@ -158,16 +186,24 @@ actor NotebookRunner {
         guard let command = open[id], let cluster = command.clusterID ?? place?.cluster,
             let contextID = command.contextID ?? place?.context
         else { return }
-        do {
-            _ = try await context.persistently("interrupting a command") { [context] in
-                try await context.clusters.call(
-                    ClusterAPI.cancelCommand, .init(clusterID: cluster, contextID: contextID, commandID: id),
-                    context: .within(.seconds(10), user: command.command.userName))
+        while !isOver, running?.id == id {
+            do {
+                _ = try await context.persistently("interrupting a command") { [context] in
+                    try await context.clusters.call(
+                        ClusterAPI.cancelCommand, .init(clusterID: cluster, contextID: contextID, commandID: id),
+                        context: .within(.seconds(10), user: command.command.userName))
+                }
+                return
+            } catch {
+                let failure = HarbourError.wrap(error)
+                // It may not have come to the cluster yet.
+                if failure.code == .notFound, (try? await context.loop.sleep(for: .milliseconds(100))) != nil {
+                    continue
+                }
+                // It ends by itself, or with its kernel when that is restarted.
+                return context.logger.warning(
+                    "a command could not be interrupted", ["command": id, "error": failure.describeChain()])
             }
-        } catch {
-            // It ends by itself, or with its kernel when that is restarted.
-            context.logger.warning(
-                "a command could not be interrupted", ["command": id, "error": HarbourError.describe(error)])
         }
     }
 
@@ -208,7 +244,10 @@ actor NotebookRunner {
                 }
                 reader = CellOutputReader(events)
             }
-            let result = try await follow(command, reader)
+            // Its end may have been heard before the one who heard it was killed: then nothing more will come.
+            let result: CellResult
+            if let heard = reader.result { result = heard } else { result = try await follow(command, reader) }
+            running = nil
             results[id] = result
             handle(.heardEnd(id, result.ending))
         }

@@ -41,11 +41,12 @@ struct RunningNotebooks: Sendable {
     /// up at once instead of when its leases end.
     private static func name(_ environment: ServiceEnvironment) -> String {
         let listen = environment.configuration[environment.options.listen]
-        guard listen.port != 0 else { return Identifier.make() }
+        let socket = environment.configuration[environment.options.listenSocket]
+        guard socket != nil || listen.port != 0 else { return Identifier.make() }
         var bytes = [CChar](repeating: 0, count: 256)
         gethostname(&bytes, bytes.count - 1)
         let host = String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return "\(host) \(listen.description)"
+        return "\(host) \(socket ?? listen.description)"
     }
 
     func register(on router: ServiceRouter) {

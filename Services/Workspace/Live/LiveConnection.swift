@@ -124,18 +124,42 @@ actor LiveConnection {
 
     private func followNotebook(_ id: Int64, _ after: Int64?) async throws {
         let topic = LiveTopicName.notebook(id).text
-        try await parts.service.checkExists(id)
-        try await parts.topics.follow(id, after: after) { [socket] news throws(HarbourError) in
-            switch news {
-            case .subscribed(let sequence):
-                try await socket.send(
-                    text: LiveMessage(type: .subscribed, topic: topic, sequence: sequence).jsonText())
-            case .events(let events): for event in events { try await socket.send(text: event.text) }
-            case .presence(let text): try await socket.send(text: text)
-            case .reset(let sequence):
-                try await socket.send(text: LiveMessage(type: .reset, topic: topic, sequence: sequence).jsonText())
+        let position = Position(after)
+        var pause = Duration.milliseconds(50)
+        while true {
+            do {
+                try await parts.service.checkExists(id)
+                return try await parts.topics.follow(id, after: position.last) { [socket] news throws(HarbourError) in
+                    switch news {
+                    case .subscribed(let sequence):
+                        position.last = sequence
+                        try await socket.send(
+                            text: LiveMessage(type: .subscribed, topic: topic, sequence: sequence).jsonText())
+                    case .events(let events):
+                        for event in events {
+                            try await socket.send(text: event.text)
+                            position.last = event.sequence
+                        }
+                    case .presence(let text): try await socket.send(text: text)
+                    case .reset(let sequence):
+                        try await socket.send(
+                            text: LiveMessage(type: .reset, topic: topic, sequence: sequence).jsonText())
+                    }
+                }
+            } catch {
+                // The database is away for a moment: what has been seen is known, and it goes on from there.
+                let failure = HarbourError.wrap(error)
+                guard failure.isPassing, !Task.isCancelled else { throw failure }
+                try await loop.sleep(for: pause)
+                pause = min(pause * 2, .seconds(2))
             }
         }
+    }
+
+    /// Where a follower stands. `@unchecked Sendable`: touched on the loop only.
+    private final class Position: @unchecked Sendable {
+        var last: Int64?
+        init(_ last: Int64?) { self.last = last }
     }
 
     private func followRun(_ id: Int64, _ after: Int64?, _ name: LiveTopicName) async throws {

@@ -17,8 +17,23 @@ struct LiveHandlers: Sendable {
     static let path = "/api/v1/live"
     /// Of the range for applications (RFC 6455 section 7.4.2): sign in first.
     private static let signedOut = WebSocketCloseCode(rawValue: 4401)
+    private static let checkInterval = Duration.seconds(60)
     /// What a client may send: requests are small.
     private static let maxMessage = 16 << 10
+
+    /// Who is signed out, or whose token is revoked, is not told anything more.
+    private func watch(_ request: HTTPRequest, _ socket: HTTPWebSocket) -> Task<Void, Never> {
+        loop.spawn { [self] in
+            while (try? await loop.sleep(for: LiveHandlers.checkInterval)) != nil {
+                do throws(HarbourError) {
+                    _ = try await authenticator.authenticate(request)
+                } catch {
+                    guard error.code == .unauthenticated else { continue }
+                    return socket.close(LiveHandlers.signedOut, reason: error.code.name)
+                }
+            }
+        }
+    }
 
     func register(on router: ServiceRouter) {
         var options = HTTPWebSocketOptions()
@@ -40,6 +55,8 @@ struct LiveHandlers: Sendable {
                 _ = try await socket.next()
                 return
             }
+            let watch = watch(request, socket)
+            defer { watch.cancel() }
             await keeper.came()
             let result: Result<Void, any Error>
             do {

@@ -34,6 +34,10 @@ final class NotebookTopic: @unchecked Sendable {
     /// Takes events in and wakes who waits for them.
     func take(_ events: [EventRing.Event]) {
         guard !events.isEmpty, ring != nil else { return }
+        // Some were forgotten before they were read: whoever has not seen them has to begin anew.
+        if let last = ring?.last, let first = events.first, first.sequence > last + 1 {
+            ring = EventRing(last: first.sequence - 1)
+        }
         ring?.append(events)
         wake()
     }

@@ -129,6 +129,7 @@ final class NotebookTopics: @unchecked Sendable {
                     arm(topic, expiry)
                 } catch {
                     logger.debug("who is there cannot be read", ["error": HarbourError.describe(error)])
+                    topic.isPresenceAskedAgain = topic.followers > 0
                 }
                 guard (try? await loop.sleep(for: NotebookTopics.presencePause)) != nil else { break }
             } while topic.isPresenceAskedAgain

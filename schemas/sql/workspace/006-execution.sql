@@ -42,10 +42,13 @@ CREATE TABLE cell_commands (
     started_at      timestamptz,
     ended_at        timestamptz,
     execution_count bigint,
-    error           jsonb,
+    -- JSON; as text, because it may hold characters that jsonb does not take.
+    error           text,
     UNIQUE (notebook_id, position)
 );
 CREATE INDEX cell_commands_open ON cell_commands (notebook_id, position) WHERE state IN ('QUEUED', 'RUNNING');
+
+CREATE INDEX cell_commands_by_batch ON cell_commands (notebook_id, batch_id);
 
 CREATE TABLE cell_events (
     notebook_id      bigint NOT NULL REFERENCES notebook_sessions (notebook_id),

@@ -40,6 +40,8 @@ export class Runner {
   private readonly topic: string;
   private session: NotebookSession = { kernel: "ABSENT" };
   private commands = new Map<string, NotebookCommand>();
+  /** Commands whose beginning has cleared their cell. */
+  private begun = new Set<string>();
   private listeners = new Set<() => void>();
   private stops: Array<() => void> = [];
   private controller = new AbortController();
@@ -128,10 +130,13 @@ export class Runner {
   private takeCommands(commands: NotebookCommand[], isEvent = true): void {
     for (const command of commands) {
       const known = this.commands.get(command.command_id);
+      if (!isOpen(command)) this.begun.delete(command.command_id);
       // The answer to a request may come after events that tell more.
       if (!isEvent && known && (!isOpen(known) || known.state === "RUNNING")) continue;
       this.commands.set(command.command_id, command);
-      if (isEvent && command.state === "RUNNING" && known?.state !== "RUNNING") {
+      // An answer may have said already that it runs; only the event says that what came before it is over.
+      if (isEvent && command.state === "RUNNING" && !this.begun.has(command.command_id)) {
+        this.begun.add(command.command_id);
         this.changes.set(command.cell_id, { outputs: [], count: null, clears: false });
         this.plan();
       }
