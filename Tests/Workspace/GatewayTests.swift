@@ -45,7 +45,8 @@ private final class Upstream: Sendable {
                 return HTTPResponse(
                     status: 203, fields: ["x-answer": "yes", "set-cookie": "a=b"], body: .bytes(seen.encodedJSON()))
             }
-            http.on(.post, "/api/v1/clusters") { (request, _) async throws -> HTTPResponse in
+            http.on(.post, "/api/v1/clusters/{cluster_id}/contexts/{context_id}/commands") {
+                (request, _) async throws -> HTTPResponse in
                 var total = 0
                 for try await chunk in request.body { total += chunk.count }
                 return .json(Array("\(total)".utf8))
@@ -139,13 +140,11 @@ struct GatewayTests {
             #expect(texts == ["1", "2", "3", "4", "5"])
             // A body that comes in pieces, and one over the route's limit.
             let response = try await workspace.send(
-                .post, "/api/v1/clusters",
+                .post, "/api/v1/clusters/c/contexts/x/commands",
                 body: .stream { writer in
-                    try await writer.write(Array("{".utf8))
                     for _ in 0..<50 { try await writer.write([UInt8](repeating: 0x20, count: 50_000)) }
-                    try await writer.write(Array("}".utf8))
                 })
-            #expect(try await response.collect() == Array("2500002".utf8))
+            #expect(try await response.collect() == Array("2500000".utf8))
             let large = try await workspace.send(
                 .post, "/api/v1/clusters",
                 body: .stream { writer in
