@@ -37,6 +37,11 @@ public struct ElementStream<Element: JSONDecodable & Sendable>: AsyncSequence, S
         private var lines: LineReader
         private let service: String
         private var resumption: Resumption?
+        /// When the stream was opened again last, and how often it has broken since something new came.
+        private var trouble: (opened: MonotonicTime, pauses: Backoff)?
+
+        /// A stream that was open for as long was well, whether or not anything came.
+        private static var calm: Duration { .seconds(10) }
 
         init(_ body: HTTPBody, _ service: String, _ resumption: Resumption?) {
             lines = LineReader(body, service: service)
@@ -58,6 +63,7 @@ public struct ElementStream<Element: JSONDecodable & Sendable>: AsyncSequence, S
                     // A service may begin with elements that were seen already.
                     if sequence <= resumption?.last ?? 0 { continue }
                     resumption?.last = sequence
+                    trouble = nil
                     return element
                 } catch {
                     try await resume(after: error, isolation: actor)
@@ -66,17 +72,28 @@ public struct ElementStream<Element: JSONDecodable & Sendable>: AsyncSequence, S
         }
 
         /// Opens the stream again; throws when that is no use.
+        ///
+        /// At once the first time. A stream that opens and breaks again before anything new has come is asked for with
+        /// pauses, within the same patience.
         private mutating func resume(
             after error: HarbourError, isolation actor: isolated (any Actor)?
         ) async throws(HarbourError) {
             guard let resumption, AsyncIterator.isBreak(error), !Task.isCancelled else { throw error }
-            var backoff = Backoff(until: .now + resumption.patience)
+            var failure = error
+            var pauses = trouble.flatMap { $0.opened + AsyncIterator.calm < .now ? nil : $0.pauses }
             while true {
+                if pauses == nil {
+                    pauses = Backoff(until: .now + resumption.patience)
+                } else if await pauses?.wait() != true {
+                    throw failure
+                }
                 do throws(HarbourError) {
                     lines = LineReader(try await resumption.reopen(resumption.last), service: service)
+                    trouble = pauses.map { (opened: .now, pauses: $0) }
                     return
                 } catch {
-                    guard AsyncIterator.isBreak(error), !Task.isCancelled, await backoff.wait() else { throw error }
+                    guard AsyncIterator.isBreak(error), !Task.isCancelled else { throw error }
+                    failure = error
                 }
             }
         }

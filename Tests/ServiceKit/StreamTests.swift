@@ -110,6 +110,28 @@ import Testing
         }
     }
 
+    /// Opening it is no sign of health: what breaks before anything new has come is asked for less and less.
+    @Test func aStreamThatOpensAndBreaksIsNotAskedForWithoutPause() async throws {
+        let asked = Mutex(0)
+        try await SampleService.with(
+            StreamTests.definition { _, _, send in
+                asked.withLock { $0 += 1 }
+                try await send(SampleService.event(1))
+                throw HarbourError(.unavailable, "The driver is away.")
+            }
+        ) { clients in
+            let stream = try await clients.client.stream(
+                SchedulerAPI.streamRunEvents, .init(runID: 1), patience: .milliseconds(400))
+            var seen: [Int64] = []
+            let error = await #expect(throws: HarbourError.self) {
+                for try await event in stream { seen.append(event.sequence) }
+            }
+            #expect(error?.code == .unavailable)
+            #expect(seen == [1])
+            #expect(2...8 ~= asked.withLock { $0 })
+        }
+    }
+
     /// The service is restarted just when somebody begins to follow.
     @Test func theFirstRequestWaitsForTheService() async throws {
         let asked = Mutex(0)
