@@ -261,14 +261,18 @@ struct HostAndPort {
 
 extension WebClientConfiguration.Proxy {
     /// Whether a request goes through a proxy, but for the exceptions that the environment may name.
-    func isUsed(for url: String) -> Bool {
+    ///
+    /// - Parameter variable: looks a variable of the environment up.
+    func isUsed(
+        for url: String, variable: (String) -> String? = { name in getenv(name).map { String(cString: $0) } }
+    ) -> Bool {
         switch self {
         case .none: false
         case .url: true
         case .environment:
             // As libcurl has it: HTTP_PROXY in capitals could come from a header of a CGI's caller.
             ((url.lowercased().hasPrefix("https:") ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy"])
-                + ["all_proxy", "ALL_PROXY"]).contains { (name: String) in getenv(name).map { $0[0] != 0 } ?? false }
+                + ["all_proxy", "ALL_PROXY"]).contains { (name: String) in variable(name)?.isEmpty == false }
         }
     }
 }
