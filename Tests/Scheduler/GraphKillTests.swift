@@ -112,7 +112,7 @@ import Testing
         // Two cells a task; the last kills come a little before the end.
         while target < begun + 2 * size - 40 {
             target += Int.random(in: 10...40, using: &random)
-            try await eventually("cell \(target - begun) has begun", within: .seconds(60)) {
+            try await eventually("cell \(target - begun) has begun", within: .seconds(240)) {
                 world.scripted.started.count >= min(target, begun + 2 * size)
             }
             switch Int.random(in: 0...2, using: &random) {
@@ -127,7 +127,7 @@ import Testing
             }
         }
         print("GraphKillTests killed \(kills.joined(separator: ", "))")
-        try await eventually("the run is over", within: .seconds(120)) { [world] in
+        try await eventually("the run is over", within: .seconds(300)) { [world] in
             try await world.ask(SchedulerAPI.getRun, .init(runID: runID)).endTime != nil
         }
         try await check(try await world.ask(SchedulerAPI.getRun, .init(runID: runID)), tasks, world)
@@ -169,7 +169,7 @@ import Testing
                 .init(body: SubmitRun(runName: "held", tasks: [task], jobClusters: Self.clusters))
             ).runID
             let scripted = world.scripted
-            try await eventually("the cell has begun", within: .seconds(60)) { scripted.started.count == 1 }
+            try await eventually("the cell has begun", within: .seconds(240)) { scripted.started.count == 1 }
             let pool = PostgresPool(
                 configuration: PostgresConfiguration(url: world.place.database.url, schema: "scheduler"),
                 loop: world.place.loop)
@@ -181,7 +181,7 @@ import Testing
             let victim = holder == "s0" ? 0 : 1
             try await world.schedulers[victim].kill()
             let killed = MonotonicTime.now
-            try await eventually("the other scheduler has the run", within: .seconds(60)) {
+            try await eventually("the other scheduler has the run", within: .seconds(240)) {
                 try await owner() == "s\(1 - victim)"
             }
             let noticed = MonotonicTime.now - killed
@@ -189,7 +189,7 @@ import Testing
             #expect(noticed < .seconds(15))
             scripted.finish("run-\(runID)-0-0-0")
             let client = world.schedulers[1 - victim].client
-            try await eventually("the run is over", within: .seconds(60)) {
+            try await eventually("the run is over", within: .seconds(240)) {
                 try await client.call(SchedulerAPI.getRun, .init(runID: runID)).state.resultState == .success
             }
             #expect(scripted.started.values.allSatisfy { $0 == 1 })
