@@ -103,19 +103,38 @@ public final class PostgresFixture: Sendable {
     }
 
     /// Drops a database and ends its connections.
+    ///
+    /// The server asks every connection of the cluster before it removes files, and one in the middle of a `COPY`, say,
+    /// answers only when its client goes on, which may itself wait for a database. So what cannot be dropped soon is
+    /// left to the end of the cluster.
     public func dropDatabase(_ database: PostgresTestDatabase) async throws {
-        try await execute("DROP DATABASE IF EXISTS \(database.name) WITH (FORCE)")
+        let drop = "DROP DATABASE IF EXISTS \(database.name) WITH (FORCE)"
+        let answer = try await ask(drop, before: "SET statement_timeout = '5s';", after: "RESET statement_timeout;")
+        guard ["00000", Self.queryCanceled].contains(answer.state) else {
+            throw FixtureError("\(drop): SQLSTATE \(answer.state)")
+        }
     }
 
     /// Runs one statement as the superuser in the database `postgres` and returns its rows as psql prints them.
     @discardableResult
     public func execute(_ statement: String) async throws -> [String] {
+        let answer = try await ask(statement)
+        guard answer.state == "00000" else { throw FixtureError("\(statement): SQLSTATE \(answer.state)") }
+        return answer.rows
+    }
+
+    private static let queryCanceled = "57014"
+
+    private func ask(
+        _ statement: String, before: String = "", after: String = ""
+    ) async throws -> (rows: [String], state: String) {
         let psql = try session()
         return try await queries.run {
             // psql answers on the same pipe, so the mark follows whatever the statement printed.
-            let lines = try psql.ask("\(statement);\n\\echo :SQLSTATE", until: { $0.utf8.count == 5 })
-            guard lines.last == "00000" else { throw FixtureError("\(statement): SQLSTATE \(lines.last ?? "none")") }
-            return Array(lines.dropLast())
+            let mark = "SQLSTATE "
+            let question = "\(before)\n\(statement);\n\\echo \(mark):SQLSTATE\n\(after)"
+            let lines = try psql.ask(question, until: { $0.hasPrefix(mark) })
+            return (Array(lines.dropLast()), String(lines.last?.dropFirst(mark.count) ?? ""))
         }
     }
 

@@ -41,9 +41,15 @@ final class ShellSession: Sendable {
             &child, arguments[0], &actions, &attributes, strings[..<arguments.count] + [nil],
             strings[arguments.count...] + [nil])
         close(ends[1])
+        var patience = ShellSession.patience
+        setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         line = Mutex(Line(socket: ends[0]))
         guard status == 0 else { throw FixtureError("\(arguments[0]) could not be started: errno \(status)") }
     }
+
+    /// How long an answer may take, by far: with a limit, a child that is stuck fails the tests that need it and does not
+    /// hold them up without end.
+    private static let patience = timeval(tv_sec: 300, tv_usec: 0)
 
     deinit { line.withLock { _ = close($0.socket) } }
 
@@ -70,6 +76,11 @@ final class ShellSession: Sendable {
                 var chunk = [UInt8](repeating: 0, count: 4096)
                 let count = read(line.socket, &chunk, chunk.count)
                 if count < 0 && errno == EINTR { continue }
+                if count < 0 && errno == EAGAIN {
+                    // Its answer may still come, to another question then: it is told that there are no more.
+                    shutdown(line.socket, Int32(SHUT_RDWR))
+                    throw FixtureError("the test PostgreSQL gave no answer to: \(question ?? "being started")")
+                }
                 guard count > 0 else { throw FixtureError("the test PostgreSQL did not start; see its messages above") }
                 line.buffer += chunk[..<count]
             }

@@ -37,7 +37,9 @@ import Testing
     @Test func answersAsTheNaiveWayDoes() async throws {
         let seed =
             getenv("HARBOUR_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? UInt64(Timestamp.now.milliseconds)
-        try await withService(MonitoringService.definition, arguments: ["--scrape-interval", "1h"]) { service in
+        // Samples of long ago, which the service itself must not take away while questions are asked.
+        let arguments = ["--scrape-interval", "1h", "--retention", "36500d"]
+        try await withService(MonitoringService.definition, arguments: arguments) { service in
             let database = try #require(service.database)
             let pool = PostgresPool(
                 configuration: PostgresConfiguration(url: database.url, schema: "monitoring", maxConnections: 2),

@@ -1,3 +1,4 @@
+import Postgres
 import TestSupport
 import Testing
 
@@ -18,5 +19,20 @@ import Testing
         try await fixture.kill()
         try await fixture.restart()
         try await fixture.stop()
+    }
+
+    /// The server waits with the removal until the connection in its `COPY` has been asked, so for the test itself.
+    @Test func aCopyThatWaitsHoldsUpNoOtherDatabase() async throws {
+        let fixture = try await PostgresFixture.start()
+        let (copied, other) = (try await fixture.makeDatabase(), try await fixture.makeDatabase())
+        let count = try await withPool(PostgresConfiguration(url: copied.url, maxConnections: 1)) { pool in
+            try await pool.script("CREATE TABLE t (name text)")
+            return try await pool.copyIn("COPY t FROM STDIN") { writer in
+                try await writer.writeRow(["one"])
+                try await fixture.dropDatabase(other)
+                try await writer.writeRow(["two"])
+            }
+        }
+        #expect(count == 2)
     }
 }

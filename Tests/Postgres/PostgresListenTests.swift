@@ -65,7 +65,7 @@ import Testing
             await reader.value
             let listening: SQL =
                 "SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
-            while try await pool.query(listening).isEmpty == false { try await pool.loop.sleep(for: .milliseconds(5)) }
+            try await eventually("nobody listens") { try await pool.query(listening).isEmpty }
         }
     }
 }

@@ -9,11 +9,10 @@ import Testing
     @Test func aKilledConnectionIsReplaced() async throws {
         try await withPool(connections: 1) { pool in
             let pid = try #require(try await pool.query("SELECT pg_backend_pid()").first?.decode(Int.self))
-            let running = Task { await failure { try await pool.query("SELECT pg_sleep(60)") } }
+            let running = Task { await failure { try await pool.query(endless, timeout: farOff) } }
+            try await waitForSleeper(of: pool)
             try await withPool(pool.configuration) { other in
-                let sleeping: SQL = "SELECT FROM pg_stat_activity WHERE pid = \(Int32(pid)) AND wait_event = 'PgSleep'"
-                while try await other.query(sleeping).isEmpty { try await pool.loop.sleep(for: .milliseconds(5)) }
-                try await other.query("SELECT pg_terminate_backend(\(Int32(pid)))")
+                _ = try await other.query("SELECT pg_terminate_backend(\(Int32(pid)))")
             }
             let error = await running.value
             #expect(error?.code == .unavailable)
@@ -46,10 +45,8 @@ import Testing
             try await pool.query("CREATE TABLE t (id bigint)")
             var events = pool.listen("jobs").makeAsyncIterator()
             #expect(await events.next() == .reconnected)
-            let inFlight = Task { await failure { try await pool.query("SELECT pg_sleep(60)") } }
-            while try await pool.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'").isEmpty {
-                try await pool.loop.sleep(for: .milliseconds(5))
-            }
+            let inFlight = Task { await failure { try await pool.query(endless, timeout: farOff) } }
+            try await waitForSleeper(of: pool)
             try await fixture.kill()
             #expect(await inFlight.value?.code == .unavailable)
             // Asked while nobody is there; some wait from before they were ever sent.

@@ -113,7 +113,7 @@ import Testing
 
     @Test func aQueryThatTakesTooLongIsCancelledOnTheServer() async throws {
         try await withPool(connections: 1) { pool in
-            let error = await failure { try await pool.query("SELECT pg_sleep(60)", timeout: .milliseconds(50)) }
+            let error = await failure { try await pool.query(endless, timeout: .milliseconds(50)) }
             #expect(error?.code == .deadlineExceeded)
             // The one connection is free again, long before the sleep would have ended.
             let rows = try await pool.query("SELECT 1", timeout: .seconds(20))
@@ -124,9 +124,9 @@ import Testing
     @Test func cancellingTheTaskCancelsTheQuery() async throws {
         try await withPool(connections: 1) { pool in
             try await pool.waitUntilReady()
-            let task = Task { await failure { try await pool.query("SELECT pg_sleep(60)") } }
-            let waiting = Task { await failure { try await pool.query("SELECT pg_sleep(60)") } }
-            try await waitFor(pool, active: 1)
+            let task = Task { await failure { try await pool.query(endless, timeout: farOff) } }
+            let waiting = Task { await failure { try await pool.query(endless, timeout: farOff) } }
+            try await waitForSleeper(of: pool)
             waiting.cancel()
             #expect(await waiting.value?.code == .cancelled)
             task.cancel()
@@ -141,7 +141,7 @@ import Testing
             try await pool.waitUntilReady()
             try await withThrowingTaskGroup { group in
                 group.addTask {
-                    let error = await failure { try await pool.read("SELECT pg_sleep(60)", timeout: .milliseconds(50)) }
+                    let error = await failure { try await pool.read(endless, timeout: .milliseconds(50)) }
                     #expect(error?.code == .deadlineExceeded)
                 }
                 for number in 0..<50 {
@@ -175,8 +175,8 @@ import Testing
             }
             let own =
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dataharbour' AND datname = current_database()"
-            while try await pool.query(SQL(unescaped: own)).first?.decode(Int.self) != 1 {
-                try await pool.loop.sleep(for: .milliseconds(20))
+            try await eventually("one connection is left") {
+                try await pool.query(SQL(unescaped: own)).first?.decode(Int.self) == 1
             }
         }
     }
@@ -186,15 +186,13 @@ import Testing
             try await withPool(pool.configuration) { other in
                 let slow = try await other.transaction { transaction in
                     try await transaction.query("SELECT pg_advisory_xact_lock(7)")
-                    let slow = Task { try await pool.query("SELECT pg_advisory_lock(7)").count }
+                    let slow = Task { try await pool.query("SELECT pg_advisory_lock(7)", timeout: farOff).count }
                     // The view shows every database's locks, and other tests wait for theirs.
                     let waiting: SQL = """
                         SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
                         WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
                         """
-                    while try await transaction.query(waiting).isEmpty {
-                        try await pool.loop.sleep(for: .milliseconds(2))
-                    }
+                    try await eventually("it waits for the lock") { try await !transaction.query(waiting).isEmpty }
                     return slow
                 }
                 await pool.drain(budget: .seconds(30))
@@ -206,18 +204,10 @@ import Testing
 
     @Test func aDrainIsCutOffAtItsBudget() async throws {
         try await withPool { pool in
-            let slow = Task { await failure { try await pool.query("SELECT pg_sleep(60)") } }
-            try await waitFor(pool, active: 1)
+            let slow = Task { await failure { try await pool.query(endless, timeout: farOff) } }
+            try await waitForSleeper(of: pool)
             await pool.drain(budget: .milliseconds(20))
             #expect(await slow.value?.code == .unavailable)
         }
-    }
-
-    /// Returns when that many sleeping queries run on the server.
-    private func waitFor(_ pool: PostgresPool, active: Int) async throws {
-        let own = try await PostgresFixture.shared()
-        let name = pool.configuration.url.split(separator: "/").last?.split(separator: "?").first ?? ""
-        let question = "SELECT count(*) FROM pg_stat_activity WHERE datname = '\(name)' AND wait_event = 'PgSleep'"
-        while try await own.execute(question) != ["\(active)"] { try await pool.loop.sleep(for: .milliseconds(20)) }
     }
 }

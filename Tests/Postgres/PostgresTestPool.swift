@@ -28,6 +28,22 @@ func withPool<Value: Sendable>(
     }
 }
 
+/// A query that ends by being cancelled only, and a deadline that is no reason for it: on a busy machine a minute passes
+/// before it is found running.
+let endless: SQL = "SELECT pg_sleep(36000)"
+let farOff = Duration.seconds(36_000)
+
+/// Returns when an `endless` query of that pool runs on the server, which another connection is asked for.
+func waitForSleeper(of pool: PostgresPool) async throws {
+    try await withPool(pool.configuration) { other in
+        try await eventually("the query sleeps on the server") {
+            try await !other.query(
+                "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+            ).isEmpty
+        }
+    }
+}
+
 /// The error of a call that must fail.
 func failure(_ work: () async throws -> some Any) async -> HarbourError? {
     do {

@@ -116,10 +116,10 @@ private final class Attempts: Sendable {
                 try await pool.transaction { transaction in
                     try await transaction.query("INSERT INTO t VALUES (1)")
                     began.add()
-                    try await transaction.query("SELECT pg_sleep(60)")
+                    try await transaction.query(endless, timeout: farOff)
                 }
             }
-            while began.count == 0 { try await pool.loop.sleep(for: .milliseconds(2)) }
+            try await eventually("the transaction has begun") { began.count > 0 }
             task.cancel()
             await #expect(throws: HarbourError.self) { try await task.value }
             #expect(try await pool.query("SELECT count(*) FROM t").first?.decode(Int.self) == 0)

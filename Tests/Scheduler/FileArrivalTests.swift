@@ -54,7 +54,7 @@ final class Inbox: Sendable {
     }
 
     private func waitForRuns(_ fixture: SchedulerFixture, _ job: Job, _ count: Int) async throws {
-        while try await runs(fixture, job).count < count { try await fixture.loop.sleep(for: .milliseconds(10)) }
+        try await eventually("\(count) runs are there") { try await runs(fixture, job).count >= count }
     }
 
     @Test func whatComesToAFolderMakesARun() async throws {

@@ -36,14 +36,14 @@ import Testing
                 configuration: PostgresConfiguration(url: fixture.database.url, schema: "scheduler"),
                 loop: fixture.loop)
             // A cluster is given back right after its run has ended.
-            while try await count(pool, "run_clusters WHERE NOT released") > 0 {
-                try await fixture.loop.sleep(for: .milliseconds(20))
+            try await eventually("all clusters are given back") {
+                try await count(pool, "run_clusters WHERE NOT released") == 0
             }
             try await pool.query(
                 "UPDATE runs SET ended_at = now() - interval '61 days' WHERE run_id = ANY(\(Array(runs[0...1])))")
             let other = try await SchedulerFixture.start(
                 fixture.loop, fixture.database, fixture.scriptedURL, instance: "two")
-            while try await count(pool, "runs") > 1 { try await fixture.loop.sleep(for: .milliseconds(20)) }
+            try await eventually("the old runs are gone") { try await count(pool, "runs") <= 1 }
             for table in ["tasks", "attempts", "run_clusters"] {
                 #expect(try await count(pool, table) == 1, "\(table)")
             }

@@ -242,9 +242,9 @@ private func task(_ key: String, _ path: String, after: [String] = [], retries: 
     }
 }
 
-/// Looks again after each step of the loop until the condition holds; the suite's time limit is the maximum.
+/// Waits for what the loop's other work brings about.
 func eventually(_ loop: EventLoop, _ condition: () -> Bool) async throws {
-    while !condition() { try await loop.sleep(for: .milliseconds(5)) }
+    try await eventually("the condition holds") { condition() }
 }
 
 private struct ListRunsWaiter {

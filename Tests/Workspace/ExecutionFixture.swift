@@ -65,11 +65,11 @@ struct RunningWorkspace: Sendable {
     func wait(
         sourceLocation: SourceLocation = #_sourceLocation, until condition: (NotebookExecution) -> Bool
     ) async throws -> NotebookExecution {
-        let end = MonotonicTime.now + .seconds(60)
+        let end = MonotonicTime.now + .seconds(240)
         while true {
             let now = try await execution()
             if condition(now) { return now }
-            try #require(MonotonicTime.now < end, "not within 60 s: \(now)", sourceLocation: sourceLocation)
+            try #require(MonotonicTime.now < end, "not within 240 s: \(now)", sourceLocation: sourceLocation)
             try await workspace.service.loop.sleep(for: .milliseconds(10))
         }
     }
