@@ -8,6 +8,7 @@ export HARBOUR_DATA
 harbour_log=
 harbour_step_name=
 harbour_ticker=
+harbour_watch=
 
 harbour_now() { printf '%s' "${EPOCHREALTIME/,/.}"; }
 
@@ -27,6 +28,7 @@ harbour_open_log() {
 # Ends the program with one sentence: what could not be done, and how to mend it.
 harbour_fail() {
     harbour_stop_ticker
+    harbour_watch_stop
     printf '\n%s\n' "$*" >&2
     local said=
     if [[ -n $harbour_log ]]; then
@@ -62,6 +64,45 @@ harbour_run() {
     local status=0
     "$@" >>"$harbour_log" 2>&1 </dev/null || status=$?
     harbour_stop_ticker
+    return $status
+}
+
+# Gives what this program starts from now on a limit in seconds, for it might wait without end. Where the limit is reached,
+# what all were doing goes into the log, and they are ended: those first whose command line matches the pattern, so that
+# what started them can still say how far they came.
+harbour_watch_start() {
+    (
+        trap 'kill $sleeper 2>/dev/null; exit 0' TERM
+        sleep "$1" &
+        sleeper=$!
+        wait $sleeper
+        printf '\nStill running after %s s:\n' "$1"
+        ps -eo pid,ppid,etimes,stat,wchan:20,args --forest | cut -c1-200
+        for process in $(pgrep -f -- "$2"); do
+            if command -v gdb >/dev/null; then timeout 60 gdb -p "$process" -batch -ex 'thread apply all bt 25' 2>&1; fi
+            kill -ABRT "$process"
+        done
+        sleep 20
+        for process in $(pgrep -P $$); do
+            if ((process != BASHPID)); then kill -KILL "$process"; fi
+        done
+    ) >>"$harbour_log" 2>&1 </dev/null &
+    harbour_watch=$!
+}
+
+harbour_watch_stop() {
+    [[ -n $harbour_watch ]] || return 0
+    kill -TERM "$harbour_watch" 2>/dev/null || true
+    wait "$harbour_watch" 2>/dev/null || true
+    harbour_watch=
+}
+
+# harbour_run within a limit: harbour_run_within SECONDS PATTERN COMMAND [ARGUMENT ...]
+harbour_run_within() {
+    local status=0
+    harbour_watch_start "$1" "$2"
+    harbour_run "${@:3}" || status=$?
+    harbour_watch_stop
     return $status
 }
 
