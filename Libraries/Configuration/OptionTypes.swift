@@ -1,3 +1,5 @@
+public import Core
+
 /// A host and a port as one setting: `127.0.0.1:8080`, `[::1]:8080`, `workspace:8080`.
 public struct HostPort: Sendable, Hashable, CustomStringConvertible {
     /// A name or an address, without brackets.
@@ -163,6 +165,18 @@ extension Option where Value == [String] {
             isList: true, help: help
         ) { (text, _) throws(InvalidOptionValue) in
             text.split(separator: ",").map { ValueParser.trimmed($0) }.filter { !$0.isEmpty }
+        }
+    }
+}
+
+extension Option where Value == [IPNetwork] {
+    /// Networks, such as `10.0.0.0/8` and `fd00::/8`, or single addresses, separated by commas.
+    public static func networks(_ name: String, environment: String? = nil, help: String) -> Option<[IPNetwork]> {
+        Option(name, environment: environment, default: "", placeholder: "NETWORK,...", isList: true, help: help) {
+            (text, _) throws(InvalidOptionValue) in
+            do throws(HarbourError) { return try IPNetwork.list(text) } catch {
+                throw InvalidOptionValue(error.message)
+            }
         }
     }
 }

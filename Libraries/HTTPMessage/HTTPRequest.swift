@@ -3,8 +3,10 @@ internal import Glibc
 
 /// Who is at the other end of a connection.
 public final class HTTPPeer: Sendable {
-    /// Address and port, or `unix`, for logs.
+    /// Address and port, or `unix`, for logs; of who asks through a proxy that is believed, the address alone.
     public let description: String
+    /// The address without a port.
+    public var address: String { IPAddress(withPort: description)?.description ?? description }
     /// Whether the connection is encrypted.
     public let isSecure: Bool
     /// The subject of the certificate the peer proved itself with, when mutual TLS is on.

@@ -63,7 +63,11 @@ final class Exchange: @unchecked Sendable {
     /// A head has come. `ended` means that it has no body.
     func begin(_ request: HTTPRequest, remote: HTTPPeer, contentLength: Int?, ended: Bool, inboundHere: Int) {
         self.request = request
-        if request.remote !== remote { request.remote = remote }
+        if let proxies = context.trustedProxies {
+            request.remote = proxies.client(of: request, over: remote)
+        } else if request.remote !== remote {
+            request.remote = remote
+        }
         startTime = context.loop.now
         status = nil
         inboundEnded = ended

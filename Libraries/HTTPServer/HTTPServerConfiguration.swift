@@ -18,6 +18,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var tls: TLSServerConfiguration?
     /// What it allows its clients.
     public var limits: HTTPServerLimits
+    /// The reverse proxies that are believed when they say who asks.
+    public var trustedProxies = TrustedProxies()
     /// Is told of every finished request, on the loop; must be quick.
     public var observer: (@Sendable (HTTPRequest, HTTPOutcome) -> Void)?
 

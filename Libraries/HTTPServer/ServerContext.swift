@@ -10,6 +10,7 @@ final class ServerContext: @unchecked Sendable {
     let loop: EventLoop
     let handler: any HTTPHandler
     let limits: HTTPServerLimits
+    let trustedProxies: TrustedProxies?
     let observer: (@Sendable (HTTPRequest, HTTPOutcome) -> Void)?
     /// What an exchange holds while it has no request.
     let placeholder = HTTPRequest(forServer: ())
@@ -22,6 +23,7 @@ final class ServerContext: @unchecked Sendable {
         self.loop = loop
         self.handler = handler
         limits = configuration.limits
+        trustedProxies = configuration.trustedProxies.isEmpty ? nil : configuration.trustedProxies
         observer = configuration.observer
         identifiers = RequestIdentifiers()
     }

@@ -1,5 +1,5 @@
 public import Configuration
-internal import Core
+public import Core
 
 /// The settings that all services share.
 public struct ServiceOptions: Sendable {
@@ -25,6 +25,8 @@ public struct ServiceOptions: Sendable {
     public let tlsKey: Option<String?>
     /// The authority that clients' certificates must come from.
     public let tlsClientAuthority: Option<String?>
+    /// The reverse proxies that are believed when they say who asks.
+    public let trustedProxies: Option<[IPNetwork]>
     /// How long the end may take.
     public let drainBudget: Option<Duration>
     /// The token that scrapers must show.
@@ -69,6 +71,11 @@ public struct ServiceOptions: Sendable {
             "tls-client-ca", environment: "\(prefix)_TLS_CLIENT_CA",
             help: "A PEM file of authorities; with it clients must show a certificate from one of them."
         ).optional()
+        trustedProxies = .networks(
+            "trusted-proxies", environment: "\(prefix)_TRUSTED_PROXIES",
+            help:
+                "Reverse proxies, as networks between commas, whose x-forwarded-for and x-forwarded-proto say who asks; none when empty."
+        )
         drainBudget = .duration(
             "drain-budget", default: "20s", help: "How long open requests may take to finish when the service ends.")
         metricsToken = Option<String>.string(
@@ -84,8 +91,8 @@ public struct ServiceOptions: Sendable {
     public var all: [any AnyOption] {
         let database: [any AnyOption] = hasDatabase ? database.all + [schemaFolder] : []
         return [listen, listenSocket, serviceToken] + database + [
-            logFormat, logLevel, requestLog, tlsCertificate, tlsKey, tlsClientAuthority, drainBudget, metricsToken,
-            addressFile,
+            logFormat, logLevel, requestLog, tlsCertificate, tlsKey, tlsClientAuthority, trustedProxies, drainBudget,
+            metricsToken, addressFile,
         ]
     }
 }

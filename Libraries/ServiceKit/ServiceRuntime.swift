@@ -165,6 +165,7 @@ public enum ServiceRuntime {
         var configuration = HTTPServerConfiguration(
             address: settings[options.listenSocket].map { .unix(path: $0) }
                 ?? .tcp(host: listen.host, port: listen.port))
+        configuration.trustedProxies = TrustedProxies(settings[options.trustedProxies])
         configuration.tls = try tlsConfiguration(settings, options)
         configuration.observer = { request, outcome in observer.ended(request, outcome) }
         return configuration

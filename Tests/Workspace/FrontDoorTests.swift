@@ -59,6 +59,24 @@ struct FrontDoorTests {
         }
     }
 
+    @Test func wrongTokensAreWrittenDownAndCannotFillTheLog() async throws {
+        try await Workspace.run { workspace in
+            for number in 0..<14 {
+                let fields: HTTPFields = ["authorization": "Bearer guess-\(number)"]
+                #expect(try await workspace.send(.get, "/api/v1/me", fields: fields).status == 401)
+            }
+            // Who shows nothing has not signed in yet.
+            #expect(try await workspace.send(.get, "/api/v1/me", fields: ["authorization": ""]).status == 401)
+            let events = try await workspace.user.call(WorkspaceAPI.listAuditEvents, .init(refusedOnly: true)).events
+            #expect(events.count == 10)
+            #expect(
+                events.allSatisfy {
+                    $0.action == "authenticate" && $0.object == "GET /api/v1/me" && $0.userName == nil
+                        && $0.status == 401 && $0.errorCode == "UNAUTHENTICATED" && $0.source == "127.0.0.1"
+                })
+        }
+    }
+
     @Test func oldEventsGo() async throws {
         try await withDatabase { database in
             try await withEventLoop { loop in

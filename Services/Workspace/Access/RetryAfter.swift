@@ -13,11 +13,4 @@ struct RetryAfter: Sendable {
         let unit = seconds == 1 ? "second" : "seconds"
         return HarbourError(.resourceExhausted, "\(reason) Try again in \(seconds) \(unit).")
     }
-
-    /// Where a request comes from, without the port.
-    static func address(of request: HTTPRequest) -> String {
-        let peer = request.remote.description
-        guard let colon = peer.lastIndex(of: ":") else { return peer }
-        return String(peer[..<colon])
-    }
 }

@@ -4,6 +4,7 @@ internal import HTTPMessage
 internal import HTTPServer
 internal import HarbourProtocol
 internal import ServiceKit
+internal import Synchronization
 
 /// Writes down every change that somebody asked for at the front door, and every refusal: before the answer goes out, so
 /// that nothing is answered that is not written down.
@@ -11,10 +12,21 @@ struct AuditLog: Sendable {
     let store: AuditStore
     let loop: EventLoop
     private let logger = Logger("audit")
+    private let strangers = Strangers()
 
     init(store: AuditStore, loop: EventLoop) {
         self.store = store
         self.loop = loop
+    }
+
+    /// Refusals of callers whom nobody knows: ten at once of each address and then one a minute, so that guessing shows in
+    /// the log and cannot fill it.
+    private final class Strangers: Sendable {
+        private let buckets = Mutex(TokenBuckets<String>(capacity: 10, interval: .seconds(60)))
+
+        func mayBeWritten(from address: String) -> Bool {
+            buckets.withLock { $0.takeIfThere(address, at: .now) } == nil
+        }
     }
 
     /// Whether a request has a place in the log: changes, and what was refused to somebody who is known. What was only
@@ -27,14 +39,30 @@ struct AuditLog: Sendable {
 
     /// Writes a request down that has been answered.
     func record(_ request: HTTPRequest, status: Int, error: ErrorCode?) async {
-        guard let note = request.attributes[AuditNote.self], AuditLog.isWanted(note, status: status, error: error)
-        else { return }
+        guard let note = request.attributes[AuditNote.self] else {
+            return await recordStranger(request, status: status, error: error)
+        }
+        guard AuditLog.isWanted(note, status: status, error: error) else { return }
         let objects = note.objects.isEmpty ? AuditLog.named(in: request) : note.objects.joined(separator: ", ")
         let event = AuditEvent(
             eventID: 0, timestamp: .now, userName: note.caller.user, tokenName: note.caller.tokenName,
             service: note.route.service, action: note.route.operationID, object: objects, status: status,
-            errorCode: error?.name, source: RetryAfter.address(of: request), requestID: request.requestID)
+            errorCode: error?.name, source: request.remote.address, requestID: request.requestID)
         // A caller who goes away, or whose deadline passes, does not take the event along.
+        await loop.spawn { await insert(event) }.value
+    }
+
+    /// Writes down that a token, a session or a page's own token was shown that is none. A request without any of them is
+    /// that of somebody who has not signed in yet.
+    private func recordStranger(_ request: HTTPRequest, status: Int, error: ErrorCode?) async {
+        guard status == 401 || status == 403,
+            SessionCookie.isShown(by: request) || request.fields["authorization"].map({ !$0.isEmpty }) ?? false,
+            strangers.mayBeWritten(from: request.remote.address)
+        else { return }
+        let event = AuditEvent(
+            eventID: 0, timestamp: .now, service: "workspace", action: "authenticate",
+            object: "\(request.method) \(request.routeTemplate)", status: status, errorCode: error?.name,
+            source: request.remote.address, requestID: request.requestID)
         await loop.spawn { await insert(event) }.value
     }
 

@@ -45,7 +45,7 @@ final class PasswordSignIn: Sendable {
     /// - Returns: the version of the user's credentials.
     /// - Throws: `UNAUTHENTICATED`, the same for a wrong name and a wrong password; `RESOURCE_EXHAUSTED` after too many.
     func check(user: String, password: String, _ request: HTTPRequest) async throws(HarbourError) -> Int64 {
-        let pair = Pair(user: user, address: RetryAfter.address(of: request))
+        let pair = Pair(user: user, address: request.remote.address)
         // Counted before it is known, so that many guesses at once are counted too.
         try count(pair, request)
         let credentials = try await store.credentials(of: user)

@@ -86,6 +86,14 @@ struct SessionCookie: Sendable, Hashable {
     /// The session in the request's cookies. Two of its name are none: another program of this host may have put one
     /// of somebody else before ours, and what is done would be done as that.
     static func find(in request: HTTPRequest, _ keys: Keys) -> SessionCookie? {
+        let found = values(in: request)
+        return found.count == 1 ? SessionCookie(found[0], keys) : nil
+    }
+
+    /// Whether the request has a session's cookie, whatever it is worth.
+    static func isShown(by request: HTTPRequest) -> Bool { !values(in: request).isEmpty }
+
+    private static func values(in request: HTTPRequest) -> [String] {
         let prefix = name(for: request) + "="
         var found: [String] = []
         for field in request.fields.values("cookie") {
@@ -94,7 +102,7 @@ struct SessionCookie: Sendable, Hashable {
                 if trimmed.hasPrefix(prefix) { found.append(String(trimmed.dropFirst(prefix.count))) }
             }
         }
-        return found.count == 1 ? SessionCookie(found[0], keys) : nil
+        return found
     }
 
     /// The `set-cookie` field that keeps the session (RFC 6265 section 4.1).
