@@ -1,6 +1,7 @@
 internal import Configuration
 internal import Core
 internal import Cryptography
+internal import EventLoop
 internal import HTTPClient
 internal import HarbourProtocol
 internal import Lifecycle
@@ -75,6 +76,13 @@ public enum WorkspaceService {
                 services: environment.serviceAuthenticator, tokens: tokens, people: people, access: access,
                 keys: SessionCookie.Keys(secret: environment.serviceToken))
         }
+
+        func changes(on loop: EventLoop) -> AccessChanges {
+            AccessChanges(pool: database.pool, loop: loop) { [directory, authenticator] in
+                directory.forget()
+                authenticator.forget()
+            }
+        }
     }
 
     /// What its executable and its tests start.
@@ -113,8 +121,9 @@ public enum WorkspaceService {
         door.register(on: router.http)
         let running = try RunningNotebooks(
             environment, WorkspaceTree(pool: pool), foundation.authenticator, http: http,
-            access: NotebookAccess(gate: gate), clusterURL: settings[clusterURL],
-            schedulerURL: settings[schedulerURL], lease: .seconds(settings[executionLease]))
+            access: NotebookAccess(gate: gate), changes: foundation.changes(on: environment.loop),
+            clusterURL: settings[clusterURL], schedulerURL: settings[schedulerURL],
+            lease: .seconds(settings[executionLease]))
         running.register(on: router)
         registerOwn(router, foundation, gate, audit, running.service, secretKey: settings[secretKey])
         if let folder = settings[pageFolder] {

@@ -72,8 +72,8 @@ final class LiveClient: SocketStreamHandler, @unchecked Sendable {
     }
 
     /// Connects and reads the greeting.
-    static func ready(_ workspace: Workspace) async throws -> LiveClient {
-        let client = try await open(workspace)
+    static func ready(_ workspace: Workspace, token: String = adminToken) async throws -> LiveClient {
+        let client = try await open(workspace, token: token)
         let hello = try #require(try await client.next())
         #expect(hello.type == .hello)
         client.clientID = hello.clientID ?? ""

@@ -114,4 +114,31 @@ struct LiveTests {
             }
         }
     }
+
+    /// Goal: nobody is told of what they may no longer see, and not a minute later either.
+    @Test func whatIsTakenAwayIsToldOfNoMore() async throws {
+        try await RunningWorkspace.run(["wait"]) { running in
+            let workspace = running.workspace
+            let topic = "notebooks/\(running.id)"
+            let bob = try await workspace.makeUser("bob")
+            try await workspace.give(.canRead, on: "notebooks", "\(running.id)", to: "bob")
+            let client = try await LiveClient.ready(workspace, token: bob.token)
+            client.subscribe(topic)
+            _ = try await client.next { $0.type == .subscribed }
+            // Nobody may look any more but administrators.
+            for id in ["\(running.id)", try await workspace.objectID("/Shared")] {
+                _ = try await workspace.user.call(
+                    WorkspaceAPI.setPermissions,
+                    .init(
+                        objectType: id == "\(running.id)" ? "notebooks" : "directories", objectID: id,
+                        body: ChangePermissions(accessControlList: [])))
+            }
+            let refused = try await client.next { $0.type == .failed }
+            #expect(refused.topic == topic && refused.errorCode == "PERMISSION_DENIED")
+            // And who may not sign in any more is out.
+            _ = try await workspace.user.call(
+                WorkspaceAPI.editUser, .init(userName: "bob", body: EditUser(active: false)))
+            #expect(try await client.next() == nil)
+        }
+    }
 }

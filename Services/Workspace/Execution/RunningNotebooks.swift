@@ -16,10 +16,11 @@ struct RunningNotebooks: Sendable {
     private let parts: LiveParts
     private let live: LiveHandlers
     private let keeper: PresenceKeeper
+    private let changes: AccessChanges
 
     init(
         _ environment: ServiceEnvironment, _ tree: WorkspaceTree, _ authenticator: any Authenticator, http: HTTPClient,
-        access: NotebookAccess, clusterURL: String, schedulerURL: String, lease: Duration
+        access: NotebookAccess, changes: AccessChanges, clusterURL: String, schedulerURL: String, lease: Duration
     ) throws(HarbourError) {
         func client(_ url: String, _ name: String) throws(HarbourError) -> ServiceClient {
             try ServiceClient(http: http, baseURL: url, token: environment.serviceToken, service: name)
@@ -34,7 +35,9 @@ struct RunningNotebooks: Sendable {
         parts = LiveParts(
             topics: NotebookTopics(pool: tree.pool, loop: loop, presence: presence), presence: presence,
             service: service, access: access, scheduler: try client(schedulerURL, "scheduler"), clusters: clusters)
-        live = LiveHandlers(authenticator: authenticator, parts: parts, loop: loop, keeper: keeper)
+        self.changes = changes
+        live = LiveHandlers(
+            authenticator: authenticator, parts: parts, loop: loop, keeper: keeper, changes: changes)
     }
 
     /// The same for a process that is started anew in the place of this one, and of no other: then what it had is taken
@@ -64,11 +67,13 @@ struct RunningNotebooks: Sendable {
             start: { [self] in
                 try await parts.presence.removeLeftovers()
                 parts.topics.start()
+                changes.start()
                 try await engine.start()
             },
             drain: { [self] _ in
                 await engine.stop()
                 parts.topics.stop()
+                changes.stop()
                 await keeper.stop()
             })
     }

@@ -14,7 +14,8 @@ actor LiveConnection {
     private let socket: HTTPWebSocket
     private let caller: Caller
     private let parts: LiveParts
-    private let clientID = Identifier.make()
+    /// What the page calls this tab.
+    nonisolated let clientID = Identifier.make()
     private var subscriptions: [LiveTopicName: Task<Void, Never>] = [:]
     /// Where the user was said to be.
     private var isPresent = false
@@ -45,6 +46,18 @@ actor LiveConnection {
         } catch {
             await end()
             throw error
+        }
+    }
+
+    /// Looks again at whether its user may follow what it follows: what was given can be taken away.
+    func recheck() async {
+        for name in subscriptions.keys {
+            do throws(HarbourError) { try await parts.access.follow(caller, name) } catch {
+                // Only a refusal: while the answer cannot be had, what was true is.
+                guard [.permissionDenied, .notFound].contains(error.code) else { continue }
+                subscriptions.removeValue(forKey: name)?.cancel()
+                await fail(error, name.text)
+            }
         }
     }
 

@@ -13,6 +13,7 @@ struct LiveHandlers: Sendable {
     let parts: LiveParts
     let loop: EventLoop
     let keeper: PresenceKeeper
+    let changes: AccessChanges
 
     static let path = "/api/v1/live"
     /// Of the range for applications (RFC 6455 section 7.4.2): sign in first.
@@ -21,16 +22,25 @@ struct LiveHandlers: Sendable {
     /// What a client may send: requests are small.
     private static let maxMessage = 16 << 10
 
-    /// Who is signed out, or whose token is revoked, is not told anything more.
-    private func watch(_ request: HTTPRequest, _ socket: HTTPWebSocket) -> Task<Void, Never> {
-        loop.spawn { [self] in
+    /// Who is signed out, or whose token is revoked, is not told anything more, nor of what he may no longer see.
+    private func check(_ request: HTTPRequest, _ socket: HTTPWebSocket, _ connection: LiveConnection) async {
+        do throws(HarbourError) {
+            _ = try await authenticator.authenticate(request)
+        } catch {
+            guard error.code == .unauthenticated else { return }
+            return socket.close(LiveHandlers.signedOut, reason: error.code.name)
+        }
+        await connection.recheck()
+    }
+
+    /// Checks when something has changed, and now and then, because a token may also run out.
+    private func watch(
+        _ request: HTTPRequest, _ socket: HTTPWebSocket, _ connection: LiveConnection
+    ) -> Task<Void, Never> {
+        changes.follow(connection.clientID) { [self] in loop.spawn { await check(request, socket, connection) } }
+        return loop.spawn { [self] in
             while (try? await loop.sleep(for: LiveHandlers.checkInterval)) != nil {
-                do throws(HarbourError) {
-                    _ = try await authenticator.authenticate(request)
-                } catch {
-                    guard error.code == .unauthenticated else { continue }
-                    return socket.close(LiveHandlers.signedOut, reason: error.code.name)
-                }
+                await check(request, socket, connection)
             }
         }
     }
@@ -55,14 +65,15 @@ struct LiveHandlers: Sendable {
                 _ = try await socket.next()
                 return
             }
-            let watch = watch(request, socket)
-            defer { watch.cancel() }
+            let connection = LiveConnection(loop: loop, socket: socket, caller: caller, parts: parts)
+            let watch = watch(request, socket, connection)
+            defer {
+                watch.cancel()
+                changes.unfollow(connection.clientID)
+            }
             await keeper.came()
             let result: Result<Void, any Error>
-            do {
-                result = .success(
-                    try await LiveConnection(loop: loop, socket: socket, caller: caller, parts: parts).run())
-            } catch { result = .failure(error) }
+            do { result = .success(try await connection.run()) } catch { result = .failure(error) }
             await keeper.went()
             try result.get()
         }
