@@ -50,13 +50,19 @@ class Host:
             env=environment(),
         )
         self._events = queue.Queue()
+        # What is told of executors comes at any time, between the others.
+        self.executors = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.ready = None
 
     def _read(self):
         for line in self.process.stdout:
-            self._events.put(json.loads(line))
+            event = json.loads(line)
+            if event["event"] == "executors":
+                self.executors.append(event)
+            else:
+                self._events.put(event)
         self._events.put(None)
 
     def expect(self, *names):

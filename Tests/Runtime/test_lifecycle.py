@@ -83,11 +83,43 @@ class Kills(unittest.TestCase):
         os.kill(lost, signal.SIGKILL)
         self.assertEqual(kernel.collect(message).data("text/plain"), ["28"])
         wait_until(lambda: len([pid for pid in executors() if pid != lost and alive(pid)]) == 2, "it was replaced")
+        wait_until(lambda: host.executors[-1] == {"event": "executors", "running": 2, "leaving": 0, "lost": []}, "told")
+        told = [each for event in host.executors for each in event["lost"]]
+        self.assertEqual([(each["status"], each["out_of_memory"]) for each in told], [(137, False)])
         everything = descendants(host.process.pid)
         host.process.stdin.close()
         self.assertEqual(host.process.wait(), 0)
         wait_gone(everything)
         kernel.process.wait()
+
+
+    def test_executors_come_and_go_while_work_runs(self):
+        host, kernel = self.running(master="local-cluster[2,1,512]")
+
+        def count():
+            last = host.executors[-1] if host.executors else {}
+            return last.get("running"), last.get("leaving")
+
+        wait_until(lambda: count() == (2, 0), "both executors run")
+        self.assertEqual(host.ask(op="resize", executors=3)["event"], "resized")
+        wait_until(lambda: count() == (3, 0), "there are three")
+        barrier = "sc.parallelize(range(3), 3).barrier().mapPartitions(lambda rows: [len(list(rows))]).collect()"
+        self.assertEqual(kernel.run(barrier).data("text/plain"), ["[1, 1, 1]"])
+        code = (
+            "import time\nfrom pyspark import TaskContext\n"
+            "def work(number):\n    time.sleep(2)\n    return (number, TaskContext.get().attemptNumber())\n"
+            "found = sc.parallelize(range(9), 9).map(work).collect()\n"
+            "sorted(found) == [(number, 0) for number in range(9)]"
+        )
+        message = kernel.submit(code)
+        self.job_runs(host)
+        self.assertEqual(host.ask(op="resize", executors=1)["event"], "resized")
+        wait_until(lambda: count() == (1, 0), "two have left")
+        # No task was run twice: those that had begun ended where they were.
+        self.assertEqual(kernel.collect(message).data("text/plain"), ["True"])
+        self.assertEqual([each for event in host.executors for each in event["lost"]], [])
+        self.assertEqual(host.ask(op="resize", executors=2)["event"], "resized")
+        wait_until(lambda: count() == (2, 0), "there are two again")
 
 
 class Starts(unittest.TestCase):

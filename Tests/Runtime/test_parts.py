@@ -10,7 +10,7 @@ import unittest
 
 from support import RUNTIME, environment  # noqa: F401, sets the path
 
-from harbour_runtime import config, errors, failure, java, magics, scratch, sql, tables, values
+from harbour_runtime import config, errors, executors, failure, java, magics, scratch, sql, tables, values
 
 
 class Configuration(unittest.TestCase):
@@ -32,12 +32,24 @@ class Configuration(unittest.TestCase):
             "spark.executor.memory",
             self.refused(master="local-cluster[1,1,1024]", spark_conf={"spark.executor.memory": "9g"}),
         )
+        self.assertIn(
+            "spark.dynamicAllocation.maxExecutors",
+            self.refused(master="local-cluster[1,1,1024]", spark_conf={"spark.dynamicAllocation.maxExecutors": 3}),
+        )
 
     def test_masters(self):
         for master in ("local", "local[4]", "local[*]", "local[2,3]", "local-cluster[2, 1, 1024]", "spark://h:7077"):
             self.assertEqual(config.parse({"scratch_dir": "/tmp/x", "master": master}).master, master)
         self.assertEqual(config.shape("local-cluster[2, 1, 1024]"), (2, 1, 1024))
         self.assertIsNone(config.shape("local[2]"))
+
+    def test_a_local_cluster_has_room_for_more(self):
+        parsed = config.parse({"scratch_dir": "/tmp/x", "master": "local-cluster[2,3,512]"})
+        settings = config.spark_settings(parsed, {})
+        self.assertEqual(settings["spark.master"], "local-cluster[1,192,32768]")
+        self.assertEqual((settings["spark.executor.cores"], settings["spark.executor.memory"]), ("3", "512m"))
+        self.assertEqual(settings["spark.dynamicAllocation.initialExecutors"], "2")
+        self.assertEqual(settings["spark.sql.shuffle.partitions"], "12")
 
     def test_users_settings_win(self):
         parsed = config.parse({"scratch_dir": "/tmp/x", "spark_conf": {"spark.ui.port": 4040, "spark.a": True}})
@@ -58,6 +70,69 @@ class Configuration(unittest.TestCase):
             parsed = config.parse({"scratch_dir": folder})
             scratch.release_socket(parsed, scratch.socket_path(parsed))
             self.assertTrue(os.path.isdir(folder))
+
+
+class ScriptedApplication:
+    """What a census asks of Spark."""
+
+    def __init__(self):
+        self.present, self.told_to_leave, self.reasons = set(), set(), {}
+
+    def executors(self):
+        return set(self.present)
+
+    def leaving(self):
+        return set(self.told_to_leave)
+
+    def forget(self, names):
+        self.told_to_leave -= names
+
+    def removal_reasons(self):
+        return self.reasons
+
+
+class Executors(unittest.TestCase):
+    def setUp(self):
+        self.kills = 0
+        self.application = ScriptedApplication()
+        self.census = executors.Census(self.application, lambda: self.kills)
+
+    def look(self, *present):
+        self.application.present = set(present)
+        return [(each["running"], each["leaving"], each["lost"]) for each in self.census.look()]
+
+    def test_one_that_is_lost_is_told_with_its_end(self):
+        self.assertEqual(self.look(), [(0, 0, [])])
+        self.assertEqual(self.look("0", "1"), [(2, 0, [])])
+        self.assertEqual(self.look("0", "1"), [])
+        self.application.reasons["1"] = "Command exited with code 137"
+        told = {"id": "1", "reason": "Command exited with code 137", "status": 137, "out_of_memory": False}
+        self.assertEqual(self.look("0"), [(1, 0, [told]), (1, 0, [])])
+        self.assertEqual(self.look("0", "2"), [(2, 0, [])])
+
+    def test_one_that_was_replaced_meanwhile_is_told_too(self):
+        self.look("0", "1")
+        self.application.reasons["0"] = "Command exited with code 1"
+        (before, after) = self.look("1", "2")
+        self.assertEqual((before[0], before[2][0]["status"], after), (1, 1, (2, 0, [])))
+
+    def test_one_that_was_told_to_leave_is_not_lost(self):
+        self.look("0", "1")
+        self.application.told_to_leave = {"0"}
+        self.assertEqual(self.look("0", "1"), [(1, 1, [])])
+        self.assertEqual(self.look("1"), [(1, 0, [])])
+        self.assertEqual(self.application.told_to_leave, set())
+
+    def test_out_of_memory_is_known(self):
+        self.look("0", "1")
+        self.application.reasons = {"0": "Command exited with code 137", "1": "Command exited with code 3"}
+        self.kills = 1
+        (first, _) = self.look("1")
+        self.assertTrue(first[2][0]["out_of_memory"])
+        (second, _) = self.look()
+        self.assertTrue(second[2][0]["out_of_memory"])
+        self.assertFalse(executors.describe("7", "Command exited with code 137", False)["out_of_memory"])
+        self.assertIsNone(executors.describe("7", "Executor heartbeat timed out", True)["status"])
 
 
 class Java(unittest.TestCase):

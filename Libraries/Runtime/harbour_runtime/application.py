@@ -46,6 +46,12 @@ class Application:
             raise _session_failure(config, jvm, error) from error
         except Py4JError as error:
             raise jvm.start_failure() from error
+        # The number of executors is ours, not Spark's own decision, so Spark need not refuse barrier stages for its sake.
+        if settings.get("spark.dynamicAllocation.testing") == "true":
+            self._context.conf().set("spark.dynamicAllocation.enabled", "false")
+        self._lets_finish = settings.get("spark.decommission.enabled") == "true"
+        self._sizing = threading.Lock()
+        self._wanted, self._leaving = None, set()
         self.version = self._context.version()
         self.application_id = self._context.applicationId()
         address = self._context.uiWebUrl()
@@ -91,15 +97,62 @@ class Application:
         self._session.sessionState().resourceLoader().addJar(path)
 
     def resize(self, count):
-        """Has that many executors of a standalone master: more as it has room, or fewer, the idle ones leaving first."""
-        nothing = _class(self._jvm, "scala.collection.immutable.HashMap")()
-        self._context.requestTotalExecutors(count, 0, nothing)
+        """Has that many executors of a master: more as it has room, or fewer, the idle ones leaving first."""
+        with self._sizing:
+            nothing = _class(self._jvm, "scala.collection.immutable.HashMap")()
+            self._context.requestTotalExecutors(count, 0, nothing)
+            self._wanted = count
+            self._let_go()
+
+    def settle(self):
+        """Lets go of executors that were on their way when fewer were asked for."""
+        with self._sizing:
+            if self._wanted is not None and len(self.executors() - self._leaving) > self._wanted:
+                self._let_go()
+
+    def _let_go(self):
         active = [each for each in self.stats()["executors"] if each["is_active"] and each["id"] != "driver"]
-        surplus = sorted(active, key=lambda each: each["active_tasks"])[: max(0, len(active) - count)]
-        if surplus:
-            names = _class(self._jvm, "org.apache.spark.api.python.PythonUtils").toSeq([each["id"] for each in surplus])
+        staying = [each for each in active if each["id"] not in self._leaving]
+        surplus = sorted(staying, key=lambda each: each["active_tasks"])[: max(0, len(staying) - self._wanted)]
+        names = [each["id"] for each in surplus]
+        if not names:
+            return
+        backend = self._context.schedulerBackend()
+        if not self._lets_finish:
+            listed = _class(self._jvm, "org.apache.spark.api.python.PythonUtils").toSeq(names)
             # The number that is wanted is known already, and a task that runs there runs again elsewhere.
-            self._context.schedulerBackend().killExecutors(names, False, False, True)
+            backend.killExecutors(listed, False, False, True)
+            return
+        # Takes no new tasks, ends the ones it has, hands what it keeps to the others, and leaves.
+        nobody = _class(self._jvm, "scala.Option").empty()
+        why = _class(self._jvm, "org.apache.spark.scheduler.ExecutorDecommissionInfo")("The cluster is smaller.", nobody)
+        for name in names:
+            if backend.decommissionExecutor(name, why, False, False):
+                self._leaving.add(name)
+
+    def executors(self):
+        """The names of the executors that Spark has."""
+        return set(filter(None, self._context.getExecutorIds().mkString(",").split(",")))
+
+    def leaving(self):
+        """The names of those that were told to leave."""
+        with self._sizing:
+            return set(self._leaving)
+
+    def forget(self, names):
+        """They have left."""
+        with self._sizing:
+            self._leaving -= names
+
+    def removal_reasons(self):
+        """Spark's words for why it has no longer those executors that it remembers."""
+        reasons = {}
+        listed = self._context.statusStore().executorList(False).iterator()
+        while listed.hasNext():
+            executor = listed.next()
+            if not executor.isActive() and executor.removeReason().isDefined():
+                reasons[executor.id()] = executor.removeReason().get()
+        return reasons
 
     def warm_up(self):
         """Loads and compiles what the first query of a context needs."""

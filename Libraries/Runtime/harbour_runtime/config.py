@@ -34,6 +34,10 @@ class HostConfig:
 
 _LOCAL = re.compile(r"local(?:\[(\d{1,4}|\*)(?:,\d{1,4})?\])?")
 _LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d{1,4})\s*,\s*(\d{1,4})\s*,\s*(\d{1,7})\s*\]")
+# What follows from a local-cluster's numbers, beside all of dynamic allocation.
+_OURS = ("spark.executor.memory", "spark.executor.cores", "spark.executor.instances", "spark.cores.max")
+# The executors that a local-cluster can be brought to while it runs.
+_ROOM = 64
 _STANDALONE = re.compile(r"spark://[^\s]+")
 _TYPES = {
     "scratch_dir": (str,),
@@ -108,8 +112,8 @@ def _check_master(config):
     executors, cores, memory = (int(part) for part in cluster.groups())
     if executors < 1 or cores < 1 or memory < 512:
         raise _invalid("a local-cluster needs at least one executor, one core and 512 MB for each.")
-    for name in ("spark.executor.memory", "spark.executor.cores"):
-        if name in config.spark_conf:
+    for name in config.spark_conf:
+        if name in _OURS or name.startswith("spark.dynamicAllocation."):
             raise _invalid(f"the master {master!r} gives {name} itself; leave that setting out.")
 
 
@@ -127,6 +131,32 @@ def _cores(master):
     if local:
         return os.cpu_count() if local.group(1) == "*" else int(local.group(1) or 1)
     return 8
+
+
+def _executor_settings(executors, cores, memory):
+    """A local-cluster whose number of executors may change: one worker has room for all that there may ever be.
+
+    A worker is only threads of the driver's JVM, and the room only a number: what is taken are the executors.
+    """
+    room = max(executors, _ROOM)
+    return {
+        "spark.master": f"local-cluster[1,{room * cores},{room * memory}]",
+        "spark.executor.cores": str(cores),
+        "spark.executor.memory": f"{memory}m",
+        # Only with dynamic allocation does Spark ask for a number of executors rather than for all that fit. Its own
+        # decisions are switched off by what Spark has for its tests: the number is ours.
+        "spark.dynamicAllocation.enabled": "true",
+        "spark.dynamicAllocation.initialExecutors": str(executors),
+        "spark.dynamicAllocation.minExecutors": "0",
+        "spark.dynamicAllocation.testing": "true",
+        "spark.test.dynamicAllocation.schedule.enabled": "false",
+        # One that has to leave ends its tasks and hands its blocks to the others before it does.
+        "spark.decommission.enabled": "true",
+        "spark.storage.decommission.enabled": "true",
+        "spark.storage.decommission.rddBlocks.enabled": "true",
+        "spark.storage.decommission.shuffleBlocks.enabled": "true",
+        "spark.storage.decommission.replicationReattemptInterval": "1s",
+    }
 
 
 def spark_settings(config, executor_options):
@@ -161,8 +191,7 @@ def spark_settings(config, executor_options):
     }
     cluster = shape(config.master)
     if cluster:
-        settings["spark.executor.cores"] = str(cluster[1])
-        settings["spark.executor.memory"] = f"{cluster[2]}m"
+        settings.update(_executor_settings(*cluster))
     settings.update(executor_options)
     settings.update(config.spark_conf)
     return settings

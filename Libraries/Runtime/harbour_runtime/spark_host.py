@@ -12,7 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from . import config as configuration
-from . import java, scratch
+from . import executors, java, scratch
 from . import jvm as jvm_module
 from .failure import StartFailure
 from .kernels import KernelDoor
@@ -145,6 +145,8 @@ class Host:
             seconds=application.seconds,
         )
         self._door.on_ready()
+        if configuration.shape(self._config.master):
+            executors.follow(application, lambda event: self._events.send("executors", **event))
         if self._config.warm_up:
             self.in_background(application.warm_up)
 
