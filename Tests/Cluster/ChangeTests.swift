@@ -118,9 +118,16 @@ import Testing
             #expect(after.state == .running)
             #expect(after.workers == 4)
             #expect(after.stateMessage.contains("No room"))
-            await expectCode(.invalidParameter) {
-                try await client.call(ClusterAPI.resizeCluster, .init(clusterID: "c1", body: ResizeCluster()))
+            let impossible = [
+                ResizeCluster(), ResizeCluster(numWorkers: 0),
+                ResizeCluster(autoscale: AutoScale(minWorkers: 0, maxWorkers: 3)),
+            ]
+            for wish in impossible {
+                await expectCode(.invalidParameter) {
+                    try await client.call(ClusterAPI.resizeCluster, .init(clusterID: "c1", body: wish))
+                }
             }
+            #expect(try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1")).spec.numWorkers == 9)
             await expectCode(.invalidParameter) {
                 try await client.call(
                     ClusterAPI.resizeCluster, .init(clusterID: "c1", body: ResizeCluster(numWorkers: 500)))
@@ -175,6 +182,21 @@ import Testing
             fixture.world.setStatus(id, .running(workers: 2))
             try await eventually("the end of it is told") {
                 try await types(client, "c1").last == "NODES_RECOVERED"
+            }
+        }
+    }
+
+    /// What is seen while it is resized is no news, but what is so afterwards is.
+    @Test func aLossThatEndsDuringAResizeIsToldToHaveEnded() async throws {
+        try await withService { fixture, client in
+            _ = try await create(fixture, client, "c1", workers: 2)
+            let id = try #require(ClusterIdentifier("c1"))
+            fixture.world.setStatus(id, .degraded(workers: 1, message: "A worker died and is being replaced."))
+            try await eventually("the loss is told") { try await types(client, "c1").last == "NODES_LOST" }
+            _ = try await client.call(
+                ClusterAPI.resizeCluster, .init(clusterID: "c1", body: ResizeCluster(numWorkers: 4)))
+            try await eventually("the end of it is told") {
+                try await types(client, "c1").suffix(3) == ["RESIZING", "UPSIZE_COMPLETED", "NODES_RECOVERED"]
             }
         }
     }

@@ -45,6 +45,22 @@ import Testing
         #expect(machine.record.readyTime == now + .seconds(5))
     }
 
+    @Test func aResizeThatANewServiceGoesOnWithIsToldFromWhereItBegan() throws {
+        var machine = try running()
+        var cluster = try provisioned()
+        cluster.workers = 3
+        _ = try machine.handle(.resize(workers: 3, .user), at: now)
+        _ = try machine.handle(.resized(cluster), at: now)
+        _ = try machine.handle(.resize(workers: 1, .user), at: now)
+        // Its place was told already, and the service died before it heard so.
+        cluster.workers = 1
+        let outcome = try machine.handle(.recovered(.running(cluster)), at: now)
+        #expect(outcome.actions == [.follow, .resize(workers: 1)])
+        let resized = try machine.handle(.resized(cluster), at: now)
+        #expect(resized.notes.map(\.type) == ["DOWNSIZE_COMPLETED"])
+        #expect(resized.notes.first?.details == ["from": "3", "to": "1"])
+    }
+
     @Test func aLostDriverEndsItsCommandsAndTheCluster() throws {
         var machine = try running()
         let end = ClusterEnd(.killed, status: 9, message: "The driver was killed.")

@@ -80,8 +80,11 @@ extension ClusterMachine {
         case (.connecting, .running(let cluster)), (.running, .running(let cluster)):
             record.handle = cluster.handle
             record.address = cluster.driver
-            record.workers = cluster.workers
-            guard let wanted = record.resizeTo else { return Outcome(actions: [.follow]) }
+            guard let wanted = record.resizeTo else {
+                record.workers = cluster.workers
+                return Outcome(actions: [.follow])
+            }
+            // From how many it is resized stays what it was, whatever has been done of it.
             return Outcome(actions: [.follow, .resize(workers: wanted)])
         case (.connecting, .ended(let end)), (.running, .ended(let end)): return lost(end, nil, now)
         case (.connecting, _), (.running, _):

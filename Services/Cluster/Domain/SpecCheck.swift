@@ -72,6 +72,13 @@ struct SpecCheck: Sendable {
             if spec.numWorkers != nil {
                 problems.append(SpecProblem("num_workers", "must be absent where autoscale is said"))
             }
+            if range.minWorkers < 1 {
+                problems.append(
+                    SpecProblem(
+                        "autoscale",
+                        "must have min_workers of 1 or more: without workers Spark runs in the driver and gets none later"
+                    ))
+            }
             if range.minWorkers > range.maxWorkers {
                 problems.append(SpecProblem("autoscale", "must have min_workers of at most max_workers"))
             }

@@ -55,6 +55,12 @@ extension ClusterEngine {
         default:
             throw HarbourError(.invalidParameter, "Say either num_workers or autoscale, and not both.")
         }
+        guard workers > 0 else {
+            throw HarbourError(
+                .invalidParameter,
+                "A cluster that runs keeps one worker at least. To have Spark run in the driver, edit the cluster, which "
+                    + "restarts it.")
+        }
         guard controller.backend.capabilities.has(.resize) else {
             throw HarbourError(
                 .unsupported,

@@ -59,12 +59,29 @@ extension ClusterController {
             let cluster = try await backend.resize(handle, workers: workers) { [self] event in
                 if case .handle(let handle) = event { await take(.handle(handle)) }
             }
-            if !Task.isCancelled { await take(.resized(cluster)) }
+            if Task.isCancelled { return }
+            await take(.resized(cluster))
+            await lookAgain(cluster.handle)
         } catch {
             // Cancelled by the cluster's end, which also ends what the resize has begun.
             if Task.isCancelled { return }
             logger.warning("a cluster could not be resized", ["error": error.describeChain()])
             await take(.resizeFailed(error))
+            await lookAgain(handle)
+        }
+    }
+
+    /// While a cluster is resized, workers come and go, and what is seen of it is no news. What is still so now is.
+    private func lookAgain(_ handle: ClusterHandle) async {
+        do throws(HarbourError) {
+            switch try await backend.status(of: handle) {
+            case .running(let workers): await take(.seen(workers: workers, problem: nil))
+            case .degraded(let workers, let message): await take(.seen(workers: workers, problem: message))
+            // Those that watch it tell of an end.
+            case .unknown, .ended: break
+            }
+        } catch {
+            logger.debug("a cluster cannot be seen after a resize", ["error": error.describeChain()])
         }
     }
 }
