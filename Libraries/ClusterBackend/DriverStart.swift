@@ -52,6 +52,11 @@ public enum DriverStart {
     /// change. The newest line is what Spark shall have; where there is no such file, that never changes.
     public static let executorsFileName = "executors"
 
+    /// A file in the scratch folder to which the driver appends what becomes of executors on its own machine, a JSON object
+    /// a line: `{"running":1,"leaving":0,"lost":[{"id":"0","status":137,"out_of_memory":false,"reason":"..."}]}`. A backend
+    /// that wants to know makes it, empty; where there is no such file, nothing is told.
+    public static let executorsSeenFileName = "executors-seen"
+
     /// The environment of the driver, without secrets: the user's, over it the platform's, over it the start's own.
     public static func environment(
         for request: ProvisionRequest, at place: Place, installation: String

@@ -73,11 +73,11 @@ struct ControlGroups: Sendable, Hashable {
     func make(_ name: String, _ limits: Limits) -> Bool {
         for folder in folders(name) where mkdir(folder, 0o755) != 0 && errno != EEXIST { return false }
         let period = 100_000
-        defer {
-            // Without it what is over the limit goes to the swap instead; not every kernel counts that.
-            let swap = isUnified ? ("0", "memory.swap.max") : ("\(limits.memoryBytes)", "memory.memsw.limit_in_bytes")
-            _ = ControlGroups.write(swap.0, to: "\(memory)/\(name)/\(swap.1)")
-        }
+        // Without it what is over the limit goes to the swap instead; not every kernel counts that. In version 1 it must
+        // never be below the limit of memory, so it goes first where a group is given more, and last where it gets less.
+        let swap = isUnified ? ("0", "memory.swap.max") : ("\(limits.memoryBytes)", "memory.memsw.limit_in_bytes")
+        _ = ControlGroups.write(swap.0, to: "\(memory)/\(name)/\(swap.1)")
+        defer { _ = ControlGroups.write(swap.0, to: "\(memory)/\(name)/\(swap.1)") }
         if isUnified {
             return ControlGroups.write("\(limits.memoryBytes)", to: "\(memory)/\(name)/memory.max")
                 && ControlGroups.write("\(limits.cores * period) \(period)", to: "\(processor)/\(name)/cpu.max")

@@ -181,7 +181,7 @@ public actor ProcessHost {
         state.process = process.identity
         state.plan.workers = workers
         try await BlockingPool.shared.run { [state] in
-            try Files.append(Array("\(workers)\n".utf8), to: "\(place.folder)/\(DriverStart.executorsFileName)")
+            try Files.append(Array("\(workers)\n".utf8), to: place.executorsFile)
             try Files.write(state.encoded(), to: place.stateFile)
         }
         return answer(state, place)

@@ -48,7 +48,8 @@ final class LogReader {
         try await receive(BackendLogLine(sequence: position, timestamp: .now, source: "driver", text: text))
     }
 
-    private static func read(_ path: String, at position: Int64) -> [UInt8] {
+    /// At most 64 KiB of a file from that position on.
+    static func read(_ path: String, at position: Int64) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }

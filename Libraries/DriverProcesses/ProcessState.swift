@@ -148,6 +148,8 @@ public struct ProcessPlace: Sendable, Hashable {
     /// What is written down of it.
     public var stateFile: String { "\(folder)/\(ProcessState.fileName)" }
     var logFile: String { "\(folder)/driver.log" }
+    var executorsFile: String { "\(folder)/\(DriverStart.executorsFileName)" }
+    var executorsSeenFile: String { "\(folder)/\(DriverStart.executorsSeenFileName)" }
     /// Where its driver listens.
     public var socket: String { "\(folder)/driver.sock" }
     /// The same as an address.

@@ -9,10 +9,10 @@ public import EventLoop
 public struct LocalBackend: ClusterBackend {
     /// `local`.
     public let name = "local"
-    /// Workers, logs, stats and recovery. The sizes of single nodes are wishes that Spark keeps to; the cluster as a whole
+    /// Workers, resize, logs, stats and recovery. The sizes of single nodes are wishes that Spark keeps to; the cluster as a whole
     /// is held to their sum by control groups where this user may make some, and says in its notes which it is.
     public let capabilities: Capabilities
-    private let host: ProcessHost
+    let host: ProcessHost
 
     /// Makes a backend; nothing is touched before the first call.
     ///
@@ -22,26 +22,31 @@ public struct LocalBackend: ClusterBackend {
             backend: "local", context: context, loop: loop,
             notes: [], limits: true)
         capabilities = Capabilities(
-            [.workers, .logs, .stats, .recovery], maximumWorkers: 64, maximumMemoryMiB: host.machine.memoryMiB)
+            [.workers, .resize, .logs, .stats, .recovery], maximumWorkers: 64, maximumMemoryMiB: host.machine.memoryMiB)
     }
 
     /// The capabilities' problems, and whether the whole fits into this machine.
     public func validate(_ spec: BackendSpec) -> [SpecProblem] {
         var problems = capabilities.problems(of: spec)
-        if problems.isEmpty {
-            let total = plan(spec).totalMemoryMiB
-            if total > host.machine.memoryMiB {
-                problems.append(
-                    SpecProblem(
-                        "num_workers",
-                        "asks for \(total) MiB with the driver, and this machine has \(host.machine.memoryMiB) MiB: "
-                            + "take fewer or smaller workers"))
-            }
+        if problems.isEmpty, let problem = tooLarge(plan(spec)) {
+            problems.append(SpecProblem("num_workers", problem))
         }
         for key in ["spark.master", "spark.driver.memory"] where spec.sparkConf[key] != nil {
             problems.append(SpecProblem("spark_conf", "cannot hold \(key): it follows from the cluster's size"))
         }
+        for key in spec.sparkConf.keys.sorted() where spec.workers > 0 && LocalBackend.isOwnProperty(key) {
+            problems.append(
+                SpecProblem("spark_conf", "cannot hold \(key): it follows from the number of workers and their size"))
+        }
         return problems
+    }
+
+    /// Why a cluster does not fit into this machine; nil when it does.
+    func tooLarge(_ plan: ProcessPlan) -> String? {
+        let total = plan.totalMemoryMiB
+        if total <= host.machine.memoryMiB { return nil }
+        return "asks for \(total) MiB with the driver, and this machine has \(host.machine.memoryMiB) MiB: "
+            + "take fewer or smaller workers"
     }
 
     private func plan(_ spec: BackendSpec) -> ProcessPlan { ProcessPlan(spec, processors: host.machine.processors) }
@@ -54,17 +59,36 @@ public struct LocalBackend: ClusterBackend {
         async throws(HarbourError) -> ProvisionedCluster
     {
         try validate(request.spec).throwIfAny()
+        var request = request
+        if request.spec.workers > 0 {
+            request.launch.files += [
+                LaunchFile(name: DriverStart.executorsFileName, content: Array("\(request.spec.workers)\n".utf8)),
+                LaunchFile(name: DriverStart.executorsSeenFileName, content: []),
+            ]
+        }
         return try await host.provision(request, plan(request.spec), progress: progress)
     }
 
-    /// Whether the driver's process lives.
+    /// Whether the driver's process lives, and what the driver says of its workers.
     public func status(of handle: ClusterHandle) async throws(HarbourError) -> ClusterStatus {
-        try await host.status(of: handle)
+        let status = try await host.status(of: handle)
+        guard case .running(let planned) = status, planned > 0 else { return status }
+        do {
+            var machine = WorkerMachine()
+            for report in try await host.executorReports(of: handle.cluster) { machine.see(report, planned: planned) }
+            return machine.status(planned: planned)
+        } catch {
+            throw .wrap(error)
+        }
     }
 
-    /// Follows the driver's process.
+    /// Follows the driver's process and what it says of its workers.
     public func watch(_ handle: ClusterHandle, to receive: @escaping Receiver<ClusterStatus>) async throws {
-        try await host.watch(handle, to: receive)
+        let id = handle.cluster
+        guard let plan = try await host.plan(of: id), plan.workers > 0, try await host.followsExecutors(id) else {
+            return try await host.watch(handle, to: receive)
+        }
+        try await watchWorkers(handle, to: receive)
     }
 
     /// Lines of the driver's log file; the numbers are positions in it.
@@ -82,12 +106,16 @@ public struct LocalBackend: ClusterBackend {
         try await host.stats(of: handle, after: sequence, every: interval, to: receive)
     }
 
-    /// Not offered: Spark's own cluster on one machine has its size from the start.
+    /// Tells the driver, whose Spark starts more executors or lets some end their tasks and leave, and waits until they
+    /// have. Without workers Spark runs in the driver's threads, so from and to none only a new start leads.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)
         async throws(HarbourError) -> ProvisionedCluster
     {
-        try capabilities.require(.resize, of: name)
-        throw HarbourError(.unsupported, "The local backend does not offer resize.")
+        do {
+            return try await changeWorkers(handle, to: workers, progress)
+        } catch {
+            throw .wrap(error)
+        }
     }
 
     /// Ends the driver in order, whatever else carries the mark at once, and removes the folder.

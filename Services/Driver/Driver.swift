@@ -124,6 +124,12 @@ public final class Driver: @unchecked Sendable {
             followExecutorWish()
             bump()
         case .failed(let failure), .lost(let failure): fail(failure)
+        case .executors(let executors):
+            for lost in executors.lost {
+                logger.warning(
+                    "An executor was lost.", ["executor": lost.id, "status": lost.status ?? -1, "reason": lost.reason])
+            }
+            executors.append(to: "\(scratch.path)/executors-seen", configuration.redactor)
         case .stats, .answered, .other: break
         }
     }

@@ -8,7 +8,22 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import uuid
+
+
+def have_executors(scratch):
+    """Says that there are as many executors as the newest line of the backend's file asks for, where there is one."""
+    seen = None
+    while True:
+        with open(f"{scratch}/executors", encoding="utf-8") as file:
+            lines = file.read().split()
+        if lines[-1:] != seen:
+            seen = lines[-1:]
+            with open(f"{scratch}/executors-seen", "a", encoding="utf-8") as file:
+                file.write(f'{{"running":{seen[0]},"leaving":0,"lost":[]}}\n')
+        time.sleep(0.05)
 
 
 def main():
@@ -19,6 +34,9 @@ def main():
     with open(os.environ["HARBOUR_DRIVER_SPARK_CONF_FILE"], encoding="utf-8") as file:
         assert file.read().startswith("{")
     listen = os.environ["HARBOUR_DRIVER_LISTEN"]
+    scratch = os.environ["HARBOUR_DRIVER_SCRATCH"]
+    if os.path.exists(f"{scratch}/executors-seen"):
+        threading.Thread(target=have_executors, args=(scratch,), daemon=True).start()
     # As a kernel does: a group of its own, so that ending the driver's group does not reach it.
     child = subprocess.Popen(["sleep", "1000"], process_group=0)
 

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 extension PlaceTests {
-    /// `cluster` is killed while a local cluster with real workers starts and ends. The moments are those that a bystander sees
+    /// `cluster` is killed while a local cluster with real workers starts, is resized and ends. The moments are those that a bystander sees
     /// in the machine's processes; the steps in between are `CrashTests`'.
     @Suite(.enabled(if: StandaloneSpark.python != nil, "Spark is not there."), .serialized)
     struct LocalWorkersKillTests {
@@ -50,6 +50,66 @@ extension PlaceTests {
                     cluster.removeFolder()
                 }
             }
+        }
+
+        /// Up, when a new worker has just been made and when nothing has been done yet; down, when one has left.
+        private let resizes: [(workers: Int, moment: Moment)] = [
+            (3, ("a third worker is there", { $0.executors == 3 })), (1, ("a worker has left", { $0.executors < 3 })),
+            (2, ("it was only asked for", { _ in true })),
+        ]
+
+        @Test(.timeLimit(.minutes(15))) func killedInTheMiddleOfAResize() async throws {
+            let settings = [
+                "HARBOUR_DRIVER_PYTHON": try #require(StandaloneSpark.python),
+                "HARBOUR_DRIVER_RUNTIME_FOLDER": "\(TestDocker.top)/Libraries/Runtime",
+            ]
+            try await withDatabase { database in
+                try await withEventLoop { loop in
+                    let cluster = try ClusterProcess(loop: loop, database: database, settings: settings)
+                    try await resize(cluster)
+                    await cluster.http.close()
+                    cluster.removeFolder()
+                }
+            }
+        }
+
+        private func resize(_ cluster: ClusterProcess) async throws {
+            let id = "r-\(Identifier.make())"
+            var spec = ClusterSpec(clusterName: id)
+            spec.numWorkers = 2
+            (spec.driverMemoryMB, spec.workerMemoryMB, spec.workerCores) = (512, 512, 1)
+            var (service, client) = try await cluster.start()
+            _ = try await client.call(ClusterAPI.createCluster, .init(body: CreateCluster(spec: spec, clusterID: id)))
+            let running = try await cluster.wait(client, id, for: [.running, .terminated, .error])
+            try #require(running.state == .running, "\(running.stateMessage)")
+            try await eventually("both workers run") { Sight(cluster, id).executors == 2 }
+            for (workers, moment) in resizes {
+                _ = try await client.call(
+                    ClusterAPI.resizeCluster, .init(clusterID: id, body: ResizeCluster(numWorkers: workers)))
+                try await eventually(moment.name) { moment.has(Sight(cluster, id)) }
+                try await cluster.end(service)
+                (service, client) = try await cluster.start()
+                let info = try await cluster.wait(client, id, for: [.running, .terminated, .error])
+                #expect(info.state == .running && info.workers == workers, "killed when \(moment.name)")
+                try await eventually("\(workers) workers, killed when \(moment.name)") {
+                    Sight(cluster, id).executors == workers
+                }
+                let sight = Sight(cluster, id)
+                #expect(sight.drivers == 1 && sight.java == 1, "killed when \(moment.name): \(sight)")
+            }
+            _ = try await client.call(ClusterAPI.terminateCluster, .init(clusterID: id, body: TerminateCluster()))
+            _ = try await cluster.wait(client, id, for: [.terminated, .error])
+            #expect(Sight(cluster, id).all == 0)
+            #expect(try cluster.files().isEmpty)
+            #expect(try runCommand(["find", "/sys/fs/cgroup", "-name", "harbour-*-\(id)"]).isEmpty)
+            let events = try await client.call(ClusterAPI.listClusterEvents, .init(clusterID: id)).events.map(\.type)
+            let expected = [
+                "UPSIZE_COMPLETED": 2, "DOWNSIZE_COMPLETED": 1, "RESIZING": 3, "NODES_LOST": 0, "RESIZE_FAILED": 0,
+            ]
+            for (type, count) in expected {
+                #expect(events.count { $0 == type } == count, "\(type) in \(events)")
+            }
+            try await cluster.end(service)
         }
 
         private func live(_ cluster: ClusterProcess, killed start: Moment, and end: Moment) async throws {

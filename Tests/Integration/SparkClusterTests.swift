@@ -33,7 +33,7 @@ extension PlaceTests {
         }
 
         /// Runs tasks of half a second each; `middle` comes when two of them have ended.
-        private func runJob(
+        func runJob(
             _ client: ServiceClient, _ id: String, tasks: Int, middle: () async throws -> Void = {}
         ) async throws {
             _ = try await client.call(
@@ -69,20 +69,23 @@ extension PlaceTests {
             #expect(text.contains("all there: True"), "\(text)")
         }
 
-        /// Waits for an event of the cluster.
-        private func wait(_ client: ServiceClient, _ id: String, for type: String) async throws -> ClusterEvent {
+        /// Waits for so many events of a type, and gives the newest of them.
+        func wait(
+            _ client: ServiceClient, _ id: String, for type: String, times: Int = 1
+        ) async throws -> ClusterEvent {
             var found: ClusterEvent?
             let end = MonotonicTime.now + .seconds(120)
             while found == nil {
                 let events = try await client.call(ClusterAPI.listClusterEvents, .init(clusterID: id)).events
-                found = events.first { $0.type == type }
+                let all = events.filter { $0.type == type }
+                found = all.count < times ? nil : all.max { $0.eventID < $1.eventID }
                 try #require(found != nil || MonotonicTime.now < end, "\(type) should come after \(events.map(\.type))")
                 if found == nil { try await Task.sleep(for: .milliseconds(100)) }
             }
             return try #require(found)
         }
 
-        private func create(
+        func create(
             _ cluster: ClusterProcess, _ client: ServiceClient, _ spec: ClusterSpec, _ id: String
         ) async throws {
             let begin = MonotonicTime.now
@@ -92,7 +95,7 @@ extension PlaceTests {
             print("\(spec.backend ?? "") with real Spark is RUNNING after", MonotonicTime.now - begin)
         }
 
-        private func resize(
+        func resize(
             _ cluster: ClusterProcess, _ client: ServiceClient, _ id: String, to workers: Int
         ) async throws {
             _ = try await client.call(

@@ -10,6 +10,8 @@ enum SparkHostEvent {
     /// Spark has died.
     case lost(SparkFailure)
     case stats(id: Int64, SparkStats)
+    /// Executors on this machine came or went.
+    case executors(SparkExecutors)
     /// A jar was taken, or why it was not.
     case answered(id: Int64, problem: String?)
     /// An answer that needs no reaction, or an event of a newer host.
@@ -26,6 +28,7 @@ enum SparkHostEvent {
         case "failed": self = .failed(SparkFailure(object, fallback: "SPARK_START_FAILED"))
         case "lost": self = .lost(SparkFailure(object, fallback: "SPARK_LOST"))
         case "stats": self = .stats(id: object["id"]?.int64 ?? 0, SparkStats(object))
+        case "executors": self = .executors(SparkExecutors(object))
         case "jar_added": self = .answered(id: object["id"]?.int64 ?? 0, problem: nil)
         case "refused":
             self = .answered(id: object["id"]?.int64 ?? 0, problem: object["message"]?.string ?? "Spark refused it.")
