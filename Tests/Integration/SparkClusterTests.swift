@@ -71,10 +71,11 @@ extension PlaceTests {
 
         /// Waits for so many events of a type, and gives the newest of them.
         func wait(
-            _ client: ServiceClient, _ id: String, for type: String, times: Int = 1
+            _ client: ServiceClient, _ id: String, for type: String, times: Int = 1,
+            within limit: Duration = .seconds(120)
         ) async throws -> ClusterEvent {
             var found: ClusterEvent?
-            let end = MonotonicTime.now + .seconds(120)
+            let end = MonotonicTime.now + limit
             while found == nil {
                 let events = try await client.call(ClusterAPI.listClusterEvents, .init(clusterID: id)).events
                 let all = events.filter { $0.type == type }
@@ -181,6 +182,14 @@ extension PlaceTests {
                     let resizing = try await wait(client, id, for: "RESIZING")
                     #expect(resizing.details?["cause"] == "AUTOSCALE")
                     _ = try await wait(client, id, for: "NODES_RECOVERED")
+                    // Nothing waits any more, for two minutes: the second worker goes.
+                    let fewer = try await wait(client, id, for: "DOWNSIZE_COMPLETED", within: .seconds(300))
+                    #expect(fewer.details == ["from": "2", "to": "1"])
+                    let shrinking = try await wait(client, id, for: "RESIZING", times: 2)
+                    #expect(shrinking.details?["cause"] == "AUTOSCALE")
+                    try await runJob(client, id, tasks: 4)
+                    let there = try TestDocker.eyes(["remains", id]).split(separator: "\n")
+                    #expect(there.count { $0.hasPrefix("container") } == 2, "the driver and a worker: \(there)")
                     _ = try await client.call(
                         ClusterAPI.terminateCluster, .init(clusterID: id, body: TerminateCluster()))
                     _ = try await cluster.wait(client, id, for: [.terminated])
