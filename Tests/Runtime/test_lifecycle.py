@@ -122,6 +122,15 @@ class Kills(unittest.TestCase):
         wait_until(lambda: count() == (2, 0), "there are two again")
 
 
+    def test_an_executor_without_memory_is_said_as_such(self):
+        host, kernel = self.running(master="local-cluster[1,1,512]", spark_conf={"spark.task.maxFailures": "1"})
+        wait_until(lambda: host.executors and host.executors[-1]["running"] == 1, "the executor runs")
+        kernel.run("spark.range(1).selectExpr(\"length(repeat(repeat('x', 1000), 1000000 + int(id)))\").collect()")
+        wait_until(lambda: any(event["lost"] for event in host.executors), "the loss is told")
+        lost = [each for event in host.executors for each in event["lost"]][0]
+        self.assertTrue(lost["out_of_memory"], lost)
+
+
 class Starts(unittest.TestCase):
     def failure(self, **config):
         host = Host(**config)

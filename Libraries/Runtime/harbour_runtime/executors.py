@@ -8,7 +8,8 @@ from py4j.protocol import Py4JError
 
 # Spark tells nobody by itself when an executor comes or goes; one look is two short questions to its JVM.
 _INTERVAL = 0.5
-_REASON_PATIENCE = 1.0
+# One that has let go of Spark may take a moment to end, and only then is it known how; Spark itself waits five seconds.
+_REASON_PATIENCE = 6.0
 _LONGEST_REASON = 200
 # A JVM that is told to exit without memory does so with 3, Spark's own handler of that error with 52.
 _WITHOUT_MEMORY = (3, 52)
