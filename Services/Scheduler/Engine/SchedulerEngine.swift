@@ -38,6 +38,8 @@ actor SchedulerEngine {
     private var coordinators: [Int64: RunCoordinator] = [:]
     private var listening: [Task<Void, Never>] = []
     private var isClaiming = false
+    /// The claims that are under way.
+    private var claiming: Task<Void, Never>?
     private var isAskedAgain = false
     private var isStopped = false
     /// Runs that were to be cancelled while claims were under way.
@@ -92,6 +94,9 @@ actor SchedulerEngine {
         await announcer.stop()
         await notifier.stop()
         await sweeper.stop()
+        // What a claim under way brings is ours in the database as soon as that has taken it: only after its answer is
+        // everything that we own known, and given back below.
+        await claiming?.value
         for coordinator in coordinators.values { await coordinator.abandon() }
         context.writer.stop()
         do { try await claims.releaseLeftovers() } catch {
@@ -152,7 +157,7 @@ actor SchedulerEngine {
         isAskedAgain = true
         guard !isClaiming else { return }
         isClaiming = true
-        context.loop.spawn { [self] in await claimAll() }
+        claiming = context.loop.spawn { [self] in await claimAll() }
     }
 
     private func claimAll() async {
@@ -175,24 +180,34 @@ actor SchedulerEngine {
 
     private func claimSome() async throws {
         let limit = min(limits.activeRuns - coordinators.count, 100)
-        let prospect = try await context.persistently("looking for runs") { [claims] in try await claims.look() }
+        let prospect = try await whileNotStopped("looking for runs") { [claims] in try await claims.look() }
         armTakeover(prospect.nextExpiry)
         guard prospect.isClaimable, limit > 0 else { return }
         let now = MonotonicTime.now
         let isFresh = leasedUntil > now + limits.lease / 2
         // Whatever comes of it, what we own from here on has to be kept or given back.
         armRenewal()
-        let claimed = try await context.persistently("claiming runs") { [claims] in
+        let claimed = try await whileNotStopped("claiming runs") { [claims] in
             try await claims.claim(limit: limit, renewing: !isFresh)
         }
         if !isFresh { leasedUntil = now + limits.lease }
-        // Too late: what was released when we stopped did not have these.
-        if isStopped { return try await claims.releaseLeftovers() }
+        // Whoever stops us waits for this, and gives them back.
+        if isStopped { return }
         if claimed.count == limit { isAskedAgain = true }
         await begin(claimed)
         // What was free a moment ago may be another scheduler's now, whose end we have to notice.
-        let after = try await context.persistently("looking for runs") { [claims] in try await claims.look() }
+        let after = try await whileNotStopped("looking for runs") { [claims] in try await claims.look() }
         armTakeover(after.nextExpiry)
+    }
+
+    /// Repeats what a claim needs; who stops us and waits for the claim waits for one try at most.
+    private func whileNotStopped<Value: Sendable>(
+        _ what: String, _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try await context.persistently(what) { [self] in
+            if await isStopped { throw CancellationError() }
+            return try await work()
+        }
     }
 
     private func begin(_ claimed: [RunClaims.Claimed]) async {
