@@ -77,16 +77,28 @@ extension WholePlatform {
                 TaskSpec(
                     taskKey: "sql",
                     sqlTask: SqlTask(
-                        statement: "SELECT :day AS day, count(*) AS n FROM range(5)", parameters: ["day": "monday"]),
+                        statement: "SELECT :day AS day, count(*) AS n FROM range(5); SELECT hex(:day) AS day",
+                        parameters: ["day": "{{job.parameters.day}}"]),
                     jobClusterKey: "main"),
                 TaskSpec(
-                    taskKey: "shell", shellTask: ShellTask(command: "echo shell {{job.run_id}}; exit 3"),
+                    taskKey: "shell",
+                    shellTask: ShellTask(
+                        command: "echo shell {{job.run_id}} \"$DAY\"; exit 3",
+                        environment: ["DAY": "{{job.parameters.day}}"]),
                     jobClusterKey: "main"),
                 TaskSpec(
                     taskKey: "mend", dependsOn: after("shell"), runIf: .atLeastOneFailed,
                     sparkPythonTask: SparkPythonTask(pythonFile: "/Shared/script", parameters: ["{{job.run_id}}"]),
                     jobClusterKey: "main"),
             ]
+        }
+
+        /// What a user who may only start runs could try.
+        private static let hostile = "monday' OR '1'='1\"; $(touch canary) `touch canary`; DROP TABLE x -- \\' :day"
+
+        /// As Spark's `hex` writes it.
+        private static func hexadecimal(_ text: String) -> String {
+            text.utf8.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined().uppercased()
         }
 
         @Test(.timeLimit(.minutes(10))) func everyKindOfTaskRuns() async throws {
@@ -99,7 +111,10 @@ extension WholePlatform {
                     jobClusterKey: "main", newCluster: ClusterSpec(clusterName: "workflow", driverMemoryMB: 1024))
                 let runID = try await api.call(
                     SchedulerAPI.submitRun,
-                    .init(body: SubmitRun(runName: "workflow", tasks: tasks, jobClusters: [cluster]))
+                    .init(
+                        body: SubmitRun(
+                            runName: "workflow", tasks: tasks, jobClusters: [cluster],
+                            parameters: ["day": Self.hostile]))
                 ).runID
                 var printed: [String: String] = [:]
                 let events = try await api.stream(SchedulerAPI.streamRunEvents, .init(runID: runID, after: 0))
@@ -116,10 +131,11 @@ extension WholePlatform {
                     ])
                 let exits = run.tasks.filter { $0.forEachTaskKey == "loop" }.map(\.exitValue)
                 #expect(exits == ["13 12 x", "13 12 y"])
-                #expect(printed["shell"]?.contains("shell \(runID)") == true, "\(printed)")
+                #expect(printed["shell"]?.contains("shell \(runID) \(Self.hostile)\n") == true, "\(printed)")
                 #expect(printed["mend"]?.contains("script \(runID) 3") == true, "\(printed)")
                 let output = try await api.call(SchedulerAPI.getTaskOutput, .init(runID: runID, taskKey: "sql"))
-                #expect(output.notebook?.jsonText().contains("monday") == true)
+                let shown = output.notebook?.jsonText() ?? ""
+                #expect(shown.contains(Self.hexadecimal(Self.hostile)), "\(shown)")
             }
         }
 

@@ -81,6 +81,7 @@ import Testing
         case "a cell fails", "a kernel dies", "the driver is lost", "a cluster does not come up",
             "the notebook does not exist", "the run of a run-job task fails",
             "the job of a run-job task does not exist", "jobs that run jobs are nested too deep",
+            "a parameter stands in a script",
             "a webhook is refused", "a webhook goes to an inside address", "Airflow refuses a DAG",
             "a DAG fails in Airflow",
             "an Airflow task without an Airflow",

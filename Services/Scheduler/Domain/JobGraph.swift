@@ -4,13 +4,16 @@ internal import HarbourProtocol
 extension RunPlan {
     /// The plan of what a job, or a run without one, does.
     ///
-    /// - Parameter seed: where chance begins; the run's id.
+    /// - Parameters:
+    ///   - seed: where chance begins; the run's id.
+    ///   - isFrozen: whether it is the definition of a run that was made. Its references were looked at then, by the rules
+    ///     of that time; what is wrong with them by the rules of today fails their tasks, and not the whole run.
     /// - Throws: `INVALID_PARAMETER_VALUE` naming every problem of the graph at once: repeated keys, dependencies that
     ///   do not exist, a cycle with its path, cluster choices that are missing, doubled or dangling, references that
     ///   can have no value.
-    init(_ spec: JobSpec, seed: Int64 = 0) throws(HarbourError) {
+    init(_ spec: JobSpec, seed: Int64 = 0, isFrozen: Bool = false) throws(HarbourError) {
         let graph = JobGraph(spec)
-        let problems = graph.problems
+        let problems = graph.problems(withReferences: !isFrozen)
         guard problems.isEmpty else {
             throw HarbourError(
                 .invalidParameter, "The tasks cannot be run: " + problems.map(\.message).joined(separator: " "))
@@ -106,7 +109,9 @@ struct JobGraph {
     // MARK: Problems
 
     /// Everything that is wrong, each with its place in the job; empty when the graph can be run.
-    var problems: [JobProblem] {
+    var problems: [JobProblem] { problems(withReferences: true) }
+
+    fileprivate func problems(withReferences: Bool) -> [JobProblem] {
         var problems = repeatedNames
         for (index, task) in tasks.enumerated() {
             problems += dependencyProblems(of: task, index)
@@ -119,7 +124,7 @@ struct JobGraph {
                 JobProblem(path: "/tasks/\(first)/depends_on", message: "The tasks wait for each other: \(path).")
             ]
         }
-        if problems.isEmpty { problems += ReferenceCheck(graph: self).problems }
+        if problems.isEmpty, withReferences { problems += ReferenceCheck(graph: self).problems }
         return problems
     }
 

@@ -9,11 +9,19 @@ struct ReferenceCheck {
         var problems: [JobProblem] = []
         for (index, task) in graph.tasks.enumerated() {
             problems += self.problems(of: task.texts, task: index, key: task.taskKey, isNested: false)
+            problems += unsafe(task, index)
             if let nested = task.forEachTask?.task.spec {
                 problems += self.problems(of: nested.texts, task: index, key: nested.taskKey, isNested: true)
+                problems += unsafe(nested, index)
             }
         }
         return problems
+    }
+
+    private func unsafe(_ task: TaskSpec, _ index: Int) -> [JobProblem] {
+        task.unsafeReferences.map { path in
+            JobProblem(path: "/tasks/\(index)", message: CodeReference.refusal(path, of: task))
+        }
     }
 
     private func problems(of texts: [String], task: Int, key: String, isNested: Bool) -> [JobProblem] {

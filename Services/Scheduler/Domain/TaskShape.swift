@@ -32,7 +32,11 @@ extension TaskSpec {
     var sourcePath: String? { notebookTask?.notebookPath ?? sparkPythonTask?.pythonFile ?? sqlTask?.file }
 
     /// The task with all its texts that may hold references changed.
-    func mapTexts(_ change: (String) throws(HarbourError) -> String) throws(HarbourError) -> TaskSpec {
+    ///
+    /// - Parameter code: for texts that are run, a script or a statement.
+    func mapTexts(
+        _ change: (String) throws(HarbourError) -> String, code: (String) throws(HarbourError) -> String
+    ) throws(HarbourError) -> TaskSpec {
         func map(_ texts: [String: String]?) throws(HarbourError) -> [String: String]? {
             guard let texts else { return nil }
             var changed: [String: String] = [:]
@@ -53,11 +57,12 @@ extension TaskSpec {
         spec.notebookTask?.baseParameters = try map(notebookTask?.baseParameters)
         spec.sparkPythonTask?.parameters = try map(sparkPythonTask?.parameters)
         spec.sqlTask?.parameters = try map(sqlTask?.parameters)
-        spec.sqlTask?.statement = try map(sqlTask?.statement)
+        if let statement = sqlTask?.statement { spec.sqlTask?.statement = try code(statement) }
         spec.pythonWheelTask?.parameters = try map(pythonWheelTask?.parameters)
         spec.pythonWheelTask?.namedParameters = try map(pythonWheelTask?.namedParameters)
         if let parameters = try map(sparkSubmitTask?.parameters) { spec.sparkSubmitTask?.parameters = parameters }
-        if let command = shellTask?.command { spec.shellTask?.command = try change(command) }
+        if let command = shellTask?.command { spec.shellTask?.command = try code(command) }
+        spec.shellTask?.environment = try map(shellTask?.environment)
         if let url = webhookTask?.url { spec.webhookTask?.url = try change(url) }
         spec.webhookTask?.headers = try map(webhookTask?.headers)
         spec.webhookTask?.body = try map(webhookTask?.body)
@@ -74,11 +79,12 @@ extension TaskSpec {
     /// The texts of it that may hold references.
     var texts: [String] {
         var texts: [String] = []
-        // Nothing is thrown where nothing is looked up.
-        _ = try? mapTexts { text throws(HarbourError) in
+        func note(_ text: String) -> String {
             texts.append(text)
             return text
         }
+        // Nothing is thrown where nothing is looked up.
+        _ = try? mapTexts(note, code: note)
         return texts
     }
 }
@@ -115,11 +121,33 @@ extension JobGraph {
         if let sql = task.sqlTask, (sql.statement == nil) == (sql.file == nil) {
             problems.append("\(key) needs exactly one of statement and file in its sql_task.")
         }
+        problems += environmentProblems(of: task)
         if let url = task.webhookTask?.url, !JobGraph.isWebAddress(url) {
             problems.append("\(key) calls \(url), which is neither an http nor an https address.")
         }
         if let nested = task.forEachTask?.task { problems += shapeProblems(of: nested.spec) }
         return problems
+    }
+
+    /// Variables that bash or the system's loader take for programs, or for where to find them.
+    private static let programVariables: Set<String> = [
+        "BASHOPTS", "BASH_ENV", "ENV", "GLOBIGNORE", "IFS", "LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH",
+        "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "SHELLOPTS",
+    ]
+
+    private func environmentProblems(of task: TaskSpec) -> [String] {
+        (task.shellTask?.environment ?? [:]).sorted { $0.key < $1.key }.compactMap { name, value in
+            let isName =
+                name.utf8.first.map { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ?? false
+                && name.utf8.count <= 256 && CodeReference.isVariable(name)
+            guard isName else {
+                return "\(task.taskKey) has \(name) in its environment, which is no name of a variable: letters, "
+                    + "digits and underscores, no digit first."
+            }
+            guard JobGraph.programVariables.contains(name), !ReferenceText(value).references.isEmpty else { return nil }
+            return "\(task.taskKey) sets \(name) by a reference, whose value could make the script run other programs. "
+                + "Use a variable of your own."
+        }
     }
 
     static func isWebAddress(_ url: String) -> Bool {

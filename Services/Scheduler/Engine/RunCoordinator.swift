@@ -223,7 +223,7 @@ actor RunCoordinator {
     /// - Throws: why the attempt cannot be, such as a reference without a value.
     private func runner(_ task: Int, _ attempt: Int) throws(HarbourError) -> (any AttemptWork)? {
         guard var spec = row.settings.definition(of: task, machine.tasks[task]) else { return nil }
-        spec = try spec.mapTexts { text throws(HarbourError) in try machine.resolve(text, for: task) }
+        spec = try machine.resolve(spec, for: task)
         spec.taskKey = machine.key(of: task)
         let attemptID = machine.attemptID(task, attempt)
         let key = RunWrite.AttemptKey(ordinal: task, number: attempt)

@@ -21,7 +21,7 @@ struct TaskProgram: Sendable {
         }
         if let revision { return revision }
         if let statement = task.sqlTask?.statement { return single(task.taskKey, "sql", statement) }
-        if let command = task.shellTask?.command { return single(task.taskKey, "python", "%sh\n\(command)") }
+        if let shell = task.shellTask { return single(task.taskKey, "python", try Self.shell(shell)) }
         if let wheel = task.pythonWheelTask { return single(task.taskKey, "python", Self.wheel(wheel)) }
         if let submit = task.sparkSubmitTask { return single(task.taskKey, "python", Self.submit(submit)) }
         throw HarbourError(.internalError, "The task \(task.taskKey) has nothing to run.")
@@ -58,6 +58,27 @@ struct TaskProgram: Sendable {
             except SystemExit as _end:
                 if _end.code not in (None, 0):
                     raise RuntimeError(f"The script ended itself with {_end.code!r}.") from None
+            """
+    }
+
+    /// The longest variable that the kernel hands to a program, with its name, in bytes.
+    private static let variableLimit = (128 << 10) - 2
+
+    /// A cell that runs a script by bash. Values reach it as environment, which bash never reads as part of the script.
+    private static func shell(_ task: ShellTask) throws(HarbourError) -> String {
+        guard let environment = task.environment, !environment.isEmpty else { return "%sh\n\(task.command)" }
+        for (name, value) in environment {
+            guard name.utf8.count + value.utf8.count <= variableLimit, !value.utf8.contains(0) else {
+                throw HarbourError(
+                    .invalidParameter,
+                    "The value of \(name) cannot be in an environment: it is longer than 128 KiB or has a zero character. "
+                        + "Leave it in a file, and hand its path on.")
+            }
+        }
+        let values = JSONObject(environment.mapValues { .string($0) })
+        return """
+            from harbour_runtime.shell import run as _run
+            _run(["bash", "-c", \(literal(.string(task.command)))], "The shell script", \(literal(.object(values))))
             """
     }
 

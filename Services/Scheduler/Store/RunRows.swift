@@ -126,6 +126,7 @@ extension RunRow {
     /// The machine of the run, as its rows have it.
     func machine(_ tasks: [TaskRow]) throws(HarbourError) -> RunMachine {
         RunMachine(
-            plan: try RunPlan(settings, seed: runID), facts: facts, run: record, tasks: tasks.map(\.record))
+            plan: try RunPlan(settings, seed: runID, isFrozen: true), facts: facts, run: record,
+            tasks: tasks.map(\.record))
     }
 }

@@ -8,10 +8,13 @@ public import Core
 public struct ShellTask: JSONCodable, Sendable, Hashable {
     /// The script; it fails with its exit status. 1 to 1_048_576 characters.
     public var command: String
+    /// Values for $NAME in the script; they may hold references. At most 200 keys.
+    public var environment: Optional<[String: String]>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(command: String) {
+    public init(command: String, environment: [String: String]? = nil) {
         self.command = command
+        self.environment = environment
     }
 
     /// Writes an object.
@@ -19,22 +22,29 @@ public struct ShellTask: JSONCodable, Sendable, Hashable {
         writer.beginObject()
         writer.key(quoted: "\"command\":")
         writer.value(command)
+        if let environment {
+            writer.key(quoted: "\"environment\":")
+            environment.encode(to: &writer)
+        }
         writer.endObject()
     }
 
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var command: String?
-        var fields = JSONFields("\u{a}\"command\":")
+        var environment: [String: String]?
+        var fields = JSONFields("\u{a}\"command\":\u{e}\"environment\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: command = try reader.string(length: 1...1_048_576)
+                case 1: if try !reader.null() { environment = try reader.map(count: 200) { reader throws(JSONError) in try reader.string(length: 0...65_536) } }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
         }
         guard let command = consume command else { throw reader.missingField("command") }
         self.command = consume command
+        self.environment = consume environment
     }
 }
