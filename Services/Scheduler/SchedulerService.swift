@@ -77,9 +77,11 @@ public enum SchedulerService {
         // As many calls as there are tasks: each holds a connection until it is answered.
         (outside.connections, outside.connectionsPerHost) = (1024, 256)
         outside.addresses = .outside(allowing: try IPNetwork.list(configuration[webhookNetworks]))
+        let workspace = try client(workspaceURL, "workspace")
         var context = EngineContext(
             loop: loop, pool: pool, writer: RunWriter(pool: pool), clusters: try client(clusterURL, "cluster"),
-            workspace: try client(workspaceURL, "workspace"), signals: RunSignals(loop: loop),
+            workspace: workspace, admission: RunAdmission(loop: loop, workspace: workspace),
+            signals: RunSignals(loop: loop),
             web: try WebClient(loop: loop, configuration: outside),
             signer: configuration[webhookSecret].map { WebhookSigner(secret: $0) },
             airflow: configuration[airflowURL].map {

@@ -205,6 +205,7 @@ public enum WorkspaceService {
             authenticator: foundation.authenticator, passwords: passwords, access: foundation.access
         ).register(on: router)
         PermissionHandlers(gate: gate).register(on: router)
+        RunChecks(gate: gate).register(on: router)
         AuditHandlers(store: audit).register(on: router)
     }
 }

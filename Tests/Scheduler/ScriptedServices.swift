@@ -20,6 +20,9 @@ final class ScriptedServices: Sendable {
         var notebooks: [String: [String]] = [:]
         var contexts: Set<String> = []
         var contextSpecs: [String: ContextSpec] = [:]
+        var refusals: [String: RunVerdict] = [:]
+        var checks: [[RunIntent]] = []
+        var isAway = false
     }
     private let state = Mutex(State())
     let outside = OutsideWorld()
@@ -33,6 +36,15 @@ final class ScriptedServices: Sendable {
 
     /// What each context was asked to be, by its id.
     var contextSpecs: [String: ContextSpec] { state.withLock { $0.contextSpecs } }
+
+    /// What the workspace was asked about runs, question by question.
+    var checks: [[RunIntent]] { state.withLock { $0.checks } }
+
+    /// Has the workspace refuse the runs of a user; nil lets them run.
+    func refuse(_ user: String, _ verdict: RunVerdict?) { state.withLock { $0.refusals[user] = verdict } }
+
+    /// Has the workspace say nothing about runs.
+    func setAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
 
     /// Puts a notebook into the workspace: a cell a line.
     func put(_ path: String, _ cells: [String]) { state.withLock { $0.notebooks[path] = cells } }
@@ -52,6 +64,14 @@ final class ScriptedServices: Sendable {
     }
 
     private func registerWorkspace(_ router: ServiceRouter) {
+        router.on(WorkspaceAPI.checkRuns) { [self] input, _ in
+            try state.withLock { state in
+                state.checks.append(input.body.runs)
+                if state.isAway { throw HarbourError(.unavailable, "It is away.") }
+                return RunVerdictList(
+                    verdicts: input.body.runs.map { state.refusals[$0.userName] ?? RunVerdict(allowed: true) })
+            }
+        }
         router.on(WorkspaceAPI.readContent) { [self] input, _ in try content(input.path) }
         router.on(WorkspaceAPI.readRevision) { [self] input, _ in
             let path = state.withLock { $0.notebooks.keys.sorted()[Int(input.revisionID) - 1] }
@@ -83,6 +103,10 @@ final class ScriptedServices: Sendable {
             let id = input.body.clusterID ?? Identifier.make()
             state.withLock { if $0.clusters[id] == nil { $0.clusters[id] = .running } }
             return info(id)
+        }
+        router.on(ClusterAPI.startCluster) { [self] input, _ in
+            state.withLock { $0.clusters[input.clusterID] = .running }
+            return info(input.clusterID)
         }
         router.on(ClusterAPI.watchCluster) { [self] input, _, send in try await send(info(input.clusterID)) }
         router.on(ClusterAPI.terminateCluster) { [self] input, _ in

@@ -21,6 +21,8 @@ import Testing
                 stateMessage: message, errorCode: json["error_code"]?.string)
         }
 
+        var refusal: RunRefusal { RunRefusal(code: state.errorCode ?? "", message: message) }
+
         /// What the shell would say about an attempt that ends so.
         var outcome: AttemptOutcome { .failure(state.errorCode ?? "", message) }
     }
@@ -57,7 +59,7 @@ import Testing
     }
 
     private static func state(_ machine: RunMachine, _ task: Int) -> RunState {
-        machine.tasks[task].state(waitsFor: [], executed: false, isRunTimedOut: machine.run.ending == .timedOut)
+        machine.tasks[task].state(waitsFor: [], executed: false, in: machine.run)
     }
 
     private static func state(_ machine: RunMachine) -> RunState {
@@ -106,6 +108,9 @@ import Testing
         case "the run is cancelled while a task runs", "the run is cancelled before a task begins":
             _ = machine.handle(.cancel, at: at(1))
             _ = machine.end(0, .interrupted())
+        case "the user of the run is deactivated":
+            machine = RunMachine(plan: RunPlan(tasks: [plan("a")]))
+            _ = machine.resume(at: at(0), after: [.refuse(row.refusal)])
         case "the run is cancelled while a task waits for its retry":
             _ = machine.end(0, failed)
             _ = machine.handle(.cancel, at: at(2))
@@ -172,6 +177,9 @@ import Testing
         case "the run runs out of time":
             _ = machine.handle(.wake, at: at(10))
             _ = machine.end(0, .interrupted())
+        case "its user is deactivated", "its user may not use its cluster":
+            machine = RunMachine(plan: RunPlan(tasks: [plan("first"), plan("last", after: [0])]))
+            _ = machine.resume(at: at(0), after: [.refuse(row.refusal)])
         case "all places of the job are taken": machine.run.result = .skipped
         default: return nil
         }

@@ -37,7 +37,7 @@ struct PermissionMatrixTests {
         workspace edit saveNotebook
         workspace edit importObject makeDirectories putSecret deleteSecret
         workspace manage setPermissions updatePermissions deleteObject moveObject deleteSecretScope
-        workspace service readContent readRevision resolveSecrets
+        workspace service readContent readRevision resolveSecrets checkRuns
         cluster known listClusters listBackends listNodeTypes listPolicies getPolicy listPools getPool
         cluster member createCluster validateCluster
         cluster admin putPolicy deletePolicy listQuotas getQuota putQuota deleteQuota createPool editPool deletePool
@@ -180,6 +180,7 @@ struct PermissionMatrixTests {
         "createSecretScope": #"{"scope":"vault"}"#, "deleteSecretScope": #"{"scope":"vault"}"#,
         "putSecret": #"{"scope":"vault","key":"k","string_value":"v"}"#,
         "deleteSecret": #"{"scope":"vault","key":"none"}"#,
+        "checkRuns": #"{"runs":[]}"#,
         "resolveSecrets": #"{"secrets":[{"scope":"vault","key":"k"}]}"#,
         "updatePermissions": #"{"access_control_list":[]}"#,
         "installLibraries": #"{"cluster_id":"c1","libraries":[{"jar":"/a.jar"}]}"#,

@@ -22,7 +22,7 @@ struct RunEventWriter {
                 events.append(
                     RunEvent(
                         sequence: 0, timestamp: now, type: .taskState, taskKey: key,
-                        state: after.state(waitsFor: [], executed: false, isRunTimedOut: new.run.ending == .timedOut)))
+                        state: after.state(waitsFor: [], executed: false, in: new.run)))
             }
         }
         if old.run.ending != new.run.ending || old.run.result != new.run.result || old.run.startTime == nil {

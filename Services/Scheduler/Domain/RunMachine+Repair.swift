@@ -48,6 +48,7 @@ extension RunMachine {
             taskKeys: chosen.sorted().map { plan.tasks[$0].key }, parameters: wish.parameters,
             userName: wish.userName)
         (run.startTime, run.endTime, run.ending, run.result, run.released) = (nil, nil, nil, nil, [])
+        run.refusal = nil
         for task in chosen { reopen(task) }
     }
 

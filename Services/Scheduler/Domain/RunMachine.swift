@@ -10,6 +10,8 @@ struct RunMachine: Sendable {
     enum Event: Sendable {
         case attemptEnded(task: Int, attempt: Int, AttemptOutcome)
         case cancel
+        /// Its user may not do what it does, so that nothing of it begins.
+        case refuse(RunRefusal)
         /// Time has passed: `nextWake` has been reached, or may have been.
         case wake
     }
@@ -60,8 +62,11 @@ struct RunMachine: Sendable {
     }
 
     /// Begins the run, or takes it up where it was written down.
-    mutating func resume(at now: Timestamp) -> [Action] {
+    ///
+    /// - Parameter events: what has happened before: a run that was cancelled or refused begins nothing.
+    mutating func resume(at now: Timestamp, after events: [Event] = []) -> [Action] {
         if run.result != nil { return [.finish] }
+        for event in events { noteEnding(event) }
         if run.startTime == nil { run.startTime = now }
         var actions: [Action] = []
         for (index, task) in tasks.enumerated() {
@@ -80,11 +85,22 @@ struct RunMachine: Sendable {
             guard tasks.indices.contains(task), tasks[task].runningAttempt == attempt else { return [] }
             end(task, with: outcome, at: now)
             return advance(at: now)
-        case .cancel:
-            if run.ending == nil { run.ending = .canceled }
+        case .cancel, .refuse:
+            noteEnding(event)
             return advance(at: now)
         case .wake:
             return advance(at: now)
+        }
+    }
+
+    private mutating func noteEnding(_ event: Event) {
+        guard run.ending == nil else { return }
+        switch event {
+        case .cancel: run.ending = .canceled
+        case .refuse(let refusal):
+            run.ending = .failed
+            run.refusal = refusal
+        case .attemptEnded, .wake: break
         }
     }
 
@@ -189,7 +205,7 @@ struct RunMachine: Sendable {
 
     private mutating func stopEverything(at now: Timestamp) -> [Action] {
         var actions: [Action] = []
-        let result: TaskResult = run.ending == .timedOut ? .timedOut : .canceled
+        let result = run.ending ?? .canceled
         for index in tasks.indices {
             switch tasks[index].phase {
             case .blocked, .waitingForRetry: end(index, as: result, at: now)

@@ -117,12 +117,21 @@ struct PastExecution: Sendable, Equatable {
     var userName = ""
 }
 
+/// Why a run was not let begin.
+struct RunRefusal: Sendable, Equatable {
+    /// A stable name of the reason, such as `PERMISSION_DENIED`.
+    var code: String
+    var message: String
+}
+
 /// A run, as it is written down.
 struct RunRecord: Sendable, Equatable {
     var startTime: Timestamp?
     var endTime: Timestamp?
-    /// Set when the run was cancelled or ran out of time, and still has attempts to stop.
+    /// Set when the run was cancelled or ran out of time, and still has attempts to stop; or when it was refused.
     var ending: TaskResult?
+    /// Why it was not let begin, when its ending is a failure.
+    var refusal: RunRefusal?
     var result: TaskResult?
     /// Clusters that were given back.
     var released: Set<ClusterChoice> = []

@@ -35,7 +35,7 @@ extension RunRow {
             taskKey: task.key, dependsOn: spec?.dependsOn, notebookPath: spec?.sourcePath,
             revisionID: task.revisionID,
             state: task.record.state(
-                waitsFor: waitsFor, executed: executed, isRunTimedOut: record.ending == .timedOut),
+                waitsFor: waitsFor, executed: executed, in: record),
             attempts: task.attempts.map { attempt in
                 Attempt(
                     attemptNumber: attempt.number, attemptID: "run-\(runID)-\(task.ordinal)-\(attempt.number)",

@@ -47,6 +47,9 @@ extension RunRecord {
             let reason = ending == .timedOut ? "It ran out of time" : "It was cancelled"
             return RunState(lifeCycleState: .terminating, stateMessage: "\(reason); what runs is being interrupted.")
         }
+        if startTime == nil {
+            return RunState(lifeCycleState: .pending, stateMessage: Self.waitsForWorkspace)
+        }
         let needsCluster = tasks.contains { $0.record.runningAttempt != nil }
         let started = tasks.contains { $0.attempts.contains { $0.executedAt != nil } || $0.record.phase.isEnded }
         return RunState(
@@ -54,19 +57,24 @@ extension RunRecord {
             stateMessage: started || !needsCluster ? "" : "Waits for a cluster.")
     }
 
+    /// Between its claim and its beginning.
+    static let waitsForWorkspace =
+        "Waits for the workspace service, which has its notebooks and says whether its user may run it."
+
     private func reason(_ result: TaskResult, _ tasks: [TaskRow]) -> (code: String?, message: String) {
         switch result {
         case .success: return (nil, "")
         case .canceled: return (Termination.canceled.code, Termination.canceled.sentence)
         case .timedOut: return (Termination.runTimedOut.code, Termination.runTimedOut.sentence)
         case .skipped: return (Termination.placesTaken.code, Termination.placesTaken.sentence)
+        case .failed where refusal != nil: return (refusal?.code, refusal?.message ?? "")
         default:
             let own = tasks.filter { $0.record.place == nil && $0.record.phase.result?.isBad ?? false }
             let first =
                 own.first { [.failed, .timedOut].contains($0.record.phase.result) }
                 ?? own.first { $0.record.phase.result == .canceled } ?? own.first
             guard let first, let failure = first.record.phase.result else { return (nil, "A task failed.") }
-            let state = first.record.ended(as: failure, isRunTimedOut: false)
+            let state = first.record.ended(as: failure, in: self)
             let start = result == .successWithFailures ? "The last tasks succeeded, but the" : "The"
             return (state.errorCode, "\(start) task \(first.key) failed: \(state.stateMessage)")
         }
@@ -75,7 +83,7 @@ extension RunRecord {
 
 extension TaskRecord {
     /// The state of the task as people see it.
-    func state(waitsFor: [String], executed: Bool, isRunTimedOut: Bool) -> RunState {
+    func state(waitsFor: [String], executed: Bool, in run: RunRecord) -> RunState {
         switch phase {
         case .blocked:
             let what = waitsFor.isEmpty ? "its turn" : waitsFor.joined(separator: ", ")
@@ -93,14 +101,20 @@ extension TaskRecord {
                 lifeCycleState: .waitingForRetry,
                 stateMessage: "Is tried again at \(ISO8601.format(time)). The last attempt failed: \(last)",
                 errorCode: attempts.last?.outcome?.errorCode)
-        case .ended(let result): return ended(as: result, isRunTimedOut: isRunTimedOut)
+        case .ended(let result): return ended(as: result, in: run)
         }
     }
 
-    fileprivate func ended(as result: TaskResult, isRunTimedOut: Bool) -> RunState {
+    fileprivate func ended(as result: TaskResult, in run: RunRecord) -> RunState {
         // The last attempt knows why, unless the task was ended without one.
         let outcome = attempts.count > earlierAttempts ? attempts.last?.outcome : nil
-        let reason = Termination(task: result, isRunTimedOut: isRunTimedOut)
+        let reason = Termination(task: result, isRunTimedOut: run.ending == .timedOut)
+        // One that was refused with its run has no attempt of this execution.
+        if result == .failed, outcome == nil, let refusal = run.refusal {
+            return RunState(
+                lifeCycleState: result.lifeCycleState, resultState: result.resultState, stateMessage: refusal.message,
+                errorCode: refusal.code)
+        }
         let isOwn = outcome?.result == result
         return RunState(
             lifeCycleState: result.lifeCycleState, resultState: result.resultState,

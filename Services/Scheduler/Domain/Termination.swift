@@ -18,6 +18,8 @@ enum Termination: String, CaseIterable, Sendable {
     case runJobFailed = "RUN_JOB_FAILED"
     case runJobNotFound = "RUN_JOB_NOT_FOUND"
     case runJobTooDeep = "RUN_JOB_TOO_DEEP"
+    case userNotActive = "USER_NOT_ACTIVE"
+    case permissionDenied = "PERMISSION_DENIED"
 
     var code: String { rawValue }
 
@@ -55,6 +57,8 @@ enum Termination: String, CaseIterable, Sendable {
         case .runJobFailed: "The run of the other job did not succeed."
         case .runJobNotFound: "The other job does not exist."
         case .runJobTooDeep: "Jobs that run jobs may be nested five deep."
+        case .userNotActive: "The user that the run acts for is deleted or deactivated."
+        case .permissionDenied: "The user that the run acts for may not do what it does."
         }
     }
 }

@@ -13,6 +13,8 @@ struct EngineContext: Sendable {
     let writer: RunWriter
     let clusters: ServiceClient
     let workspace: ServiceClient
+    /// Whether runs may begin.
+    let admission: RunAdmission
     /// Wakes who waits for news of runs.
     let signals: RunSignals
     /// For addresses that users name: those of the internet, and inside networks that the operator allows.

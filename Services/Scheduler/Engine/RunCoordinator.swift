@@ -19,6 +19,9 @@ actor RunCoordinator {
     private var taskRows: [TaskRow]
     private var events: [RunMachine.Event] = []
     private var isResumed = false
+    /// What has to be known before the run begins, while it is being asked for.
+    private var preparation: Task<Void, any Error>?
+    private var isCancelled = false
     private var isBusy = false
     private var isGone = false
     private var attempts: [Int: (number: Int, runner: any AttemptWork)] = [:]
@@ -55,12 +58,17 @@ actor RunCoordinator {
         machine = try row.machine(tasks)
         saved = machine
         found = Dictionary(uniqueKeysWithValues: tasks.map { ($0.ordinal, $0.attempts.count) })
-        if row.cancelRequested { events.append(.cancel) }
+        if row.cancelRequested {
+            isCancelled = true
+            events.append(.cancel)
+        }
     }
 
     func start() { process() }
 
     func cancel() {
+        isCancelled = true
+        preparation?.cancel()
         events.append(.cancel)
         process()
     }
@@ -70,6 +78,7 @@ actor RunCoordinator {
         guard !isGone else { return }
         isGone = true
         timer?.cancel()
+        preparation?.cancel()
         progress.abandon()
         for (_, runner) in attempts.values { await runner.abandon() }
         onEnd(runID, fence, why)
@@ -83,7 +92,7 @@ actor RunCoordinator {
 
     private func processAll() async {
         do {
-            if !isResumed { try await freezeNotebooks() }
+            if !isResumed { try await prepare() }
             while !isGone && (!events.isEmpty || !isResumed) {
                 let actions = decide()
                 let left = leaving
@@ -110,12 +119,12 @@ actor RunCoordinator {
     private func decide() -> [RunMachine.Action] {
         var actions: [RunMachine.Action] = []
         let now = Timestamp.now
-        if !isResumed {
-            isResumed = true
-            actions += machine.resume(at: now)
-        }
         let batch = events
         events = []
+        if !isResumed {
+            isResumed = true
+            actions += machine.resume(at: now, after: batch)
+        }
         for event in batch { actions += machine.handle(event, at: now) }
         return actions
     }
@@ -143,7 +152,26 @@ actor RunCoordinator {
         }
     }
 
-    // MARK: Notebooks
+    // MARK: Before it begins
+
+    /// Asks whether the run may begin, and freezes its notebooks. Who cancels it does not have to wait for the workspace.
+    private func prepare() async throws {
+        guard !isCancelled else { return }
+        let task = Task.immediate(executorPreference: context.loop) {
+            // One that has begun was let begin.
+            if machine.run.startTime == nil {
+                let question = row.question(about: machine)
+                if let refusal = try await context.admission.refusal(of: question) {
+                    events.append(.refuse(refusal))
+                    return
+                }
+            }
+            try await freezeNotebooks()
+        }
+        preparation = task
+        defer { preparation = nil }
+        do { try await task.value } catch { if !isCancelled || isGone { throw error } }
+    }
 
     /// Freezes the newest revision of every notebook once, so that all attempts run the same text.
     private func freezeNotebooks() async throws {

@@ -144,6 +144,7 @@ extension RunRecord {
         object["start_time"] = startTime.map { .integer($0.milliseconds) }
         object["end_time"] = endTime.map { .integer($0.milliseconds) }
         object["ending"] = ending.map { .string($0.rawValue) }
+        object["refusal"] = refusal.map { ["code": .string($0.code), "message": .string($0.message)] }
         object["result"] = result.map { .string($0.rawValue) }
         if !past.isEmpty { object["past"] = .array(past.map(\.json)) }
         object["repair"] = repair?.json
@@ -156,6 +157,9 @@ extension RunRecord {
         startTime = Timestamp(member: json["start_time"])
         endTime = Timestamp(member: json["end_time"])
         ending = json["ending"]?.string.flatMap { TaskResult(rawValue: $0) }
+        refusal = json["refusal"].map {
+            RunRefusal(code: $0["code"]?.string ?? "", message: $0["message"]?.string ?? "")
+        }
         result = json["result"]?.string.flatMap { TaskResult(rawValue: $0) }
         released = Set((json["released"]?.array ?? []).compactMap { $0.string.flatMap { ClusterChoice(key: $0) } })
     }

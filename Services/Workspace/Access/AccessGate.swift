@@ -38,7 +38,8 @@ struct AccessGate: Gatekeeper {
         }
     }
 
-    private static func check(
+    /// - Throws: `PERMISSION_DENIED` when the user does not belong to those who may do such a thing at all.
+    static func check(
         _ audience: AccessRule.Audience, _ principal: Principal, isService: Bool
     ) throws(HarbourError) {
         switch audience {

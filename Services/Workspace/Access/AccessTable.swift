@@ -65,6 +65,8 @@ enum AccessTable {
         "workspace.streamNotebookEvents": .needs(.view, .notebook(.parameter("notebook_id"))),
         "workspace.readContent": AccessRule(audience: .services).and(.view, .path(.query("path"))),
         "workspace.readRevision": .services,
+        // Of users that the request names: `RunChecks` goes by the levels of `AccessTargets`.
+        "workspace.checkRuns": .services,
         // Secrets.
         "workspace.createSecretScope": .members,
         "workspace.deleteSecretScope": .needs(.manage, .scope(.body("scope"))),

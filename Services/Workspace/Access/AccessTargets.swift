@@ -8,6 +8,10 @@ struct AccessTargets: Sendable {
     let request: HTTPRequest
     let body: RequestBody
 
+    /// What it takes to run something on a cluster, and to run a notebook or file by a job.
+    static let levelOnCluster = AccessLevel.run
+    static let levelOnFile = AccessLevel.view
+
     /// Nothing is found where the request names nothing; then the handler says what is missing.
     func objects(of target: AccessRule.Target) async throws(HarbourError) -> [Securable] {
         switch target {
@@ -75,7 +79,7 @@ struct AccessTargets: Sendable {
             for (key, value) in object.fields { try collect(value, under: key, &found) }
         case .string(let text):
             switch key {
-            case "existing_cluster_id": found[.cluster(text)] = .run
+            case "existing_cluster_id": found[.cluster(text)] = levelOnCluster
             case "notebook_path", "python_file": try add(text, &found)
             case "file": if text.hasPrefix("/") { try add(text, &found) }
             default: break
@@ -87,7 +91,7 @@ struct AccessTargets: Sendable {
 
     /// A file of the workspace; a path that is put together when the run begins is looked at then.
     private static func add(_ path: String, _ found: inout [Securable: AccessLevel]) throws(HarbourError) {
-        if !path.contains("{{") { found[.path(try WorkspacePath(path))] = .view }
+        if !path.contains("{{") { found[.path(try WorkspacePath(path))] = levelOnFile }
     }
 
     /// The scopes of all `{{secrets/scope/key}}` in a text.

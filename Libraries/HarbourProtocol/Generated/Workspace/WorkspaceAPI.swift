@@ -357,6 +357,14 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true, isInternal: true)
     )
 
+    /// Whether the users that runs act for may do what the runs do. `POST /internal/v1/run-checks`.
+    public static let checkRuns = Endpoint<CheckRunsInput, RunVerdictList>(
+        EndpointRoute(
+            service: "workspace", operationID: "checkRuns",
+            method: .post, path: "/internal/v1/run-checks",
+            successStatus: 200, isIdempotent: true, isInternal: true)
+    )
+
     /// Read a frozen revision. `GET /internal/v1/content/{revision_id}`.
     public static let readRevision = Endpoint<ReadRevisionInput, NotebookContent>(
         EndpointRoute(
@@ -466,6 +474,7 @@ public enum WorkspaceAPI {
         getCellOutputs.route,
         streamNotebookEvents.route,
         readContent.route,
+        checkRuns.route,
         readRevision.route,
         createSecretScope.route,
         deleteSecretScope.route,

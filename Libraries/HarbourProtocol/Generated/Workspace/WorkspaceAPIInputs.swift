@@ -1332,6 +1332,33 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `checkRuns` is asked with.
+    public struct CheckRunsInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CheckRuns
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CheckRuns) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/internal")
+            request.literal("/v1")
+            request.literal("/run-checks")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `readRevision` is asked with.
     public struct ReadRevisionInput: EndpointInput, Hashable {
         /// `revision_id`.

@@ -1,0 +1,74 @@
+import HarbourProtocol
+import ServiceClients
+import ServiceKit
+import ServiceTestKit
+import Testing
+
+/// What the workspace says of runs that are about to begin.
+@Suite("Checks of runs")
+struct RunCheckTests {
+    private func verdict(
+        _ workspace: Workspace, _ user: String, clusters: [String] = [], paths: [String] = []
+    ) async throws -> RunVerdict {
+        let run = RunIntent(userName: user, clusterIds: clusters, paths: paths)
+        return try await workspace.service.client.call(
+            WorkspaceAPI.checkRuns, .init(body: CheckRuns(runs: [run]))
+        ).verdicts[0]
+    }
+
+    @Test func aRunMayDoWhatItsUserMayDo() async throws {
+        try await Neighbours().run { workspace in
+            let ada = try await workspace.makeUser("ada")
+            let bob = try await workspace.makeUser("bob")
+            _ = try await bob.save("/Users/bob/n")
+            _ = try await ada.save("/Users/ada/n")
+            #expect(try await verdict(workspace, "ada", paths: ["/Users/ada/n", "/Shared/x"]).allowed)
+
+            let other = try await verdict(workspace, "ada", paths: ["/Users/ada/n", "/Users/bob/n"])
+            #expect(!other.allowed && other.errorCode == "PERMISSION_DENIED")
+            #expect(other.message?.contains("ada") == true && other.message?.contains("CAN_READ") == true, "\(other)")
+
+            let cluster = try await verdict(workspace, "ada", clusters: ["c1"])
+            #expect(cluster.errorCode == "PERMISSION_DENIED", "\(cluster)")
+            #expect(cluster.message?.contains("CAN_ATTACH_TO") == true, "\(cluster)")
+            try await workspace.give(.canAttachTo, on: "clusters", "c1", to: "ada")
+            #expect(try await verdict(workspace, "ada", clusters: ["c1"]).allowed)
+            #expect(try await verdict(workspace, "admin", clusters: ["c1"], paths: ["/Users/bob/n"]).allowed)
+            #expect(try await verdict(workspace, RequestContext.system, clusters: ["c1"]).allowed)
+            // What is no path fails the task, which says so.
+            #expect(try await verdict(workspace, "ada", paths: ["no path"]).allowed)
+        }
+    }
+
+    @Test func whoMayNotSignInHasNoRuns() async throws {
+        try await Neighbours().run { workspace in
+            try await workspace.makeUser("ada")
+            let admin = workspace.user
+            func edit(_ change: EditUser) async throws {
+                _ = try await admin.call(WorkspaceAPI.editUser, .init(userName: "ada", body: change))
+            }
+            #expect(try await verdict(workspace, "ada").allowed)
+            try await edit(EditUser(active: false))
+            let refused = try await verdict(workspace, "ada")
+            #expect(!refused.allowed && refused.errorCode == "USER_NOT_ACTIVE")
+            #expect(refused.message?.contains("ada") == true)
+            try await edit(EditUser(active: true))
+            #expect(try await verdict(workspace, "ada").allowed)
+            try await edit(EditUser(role: .viewer))
+            #expect(try await verdict(workspace, "ada").errorCode == "PERMISSION_DENIED")
+            _ = try await admin.call(WorkspaceAPI.deleteUser, .init(userName: "ada"))
+            #expect(try await verdict(workspace, "ada").errorCode == "USER_NOT_ACTIVE")
+            #expect(try await verdict(workspace, "nobody").errorCode == "USER_NOT_ACTIVE")
+        }
+    }
+
+    @Test func onlyServicesAsk() async throws {
+        try await Workspace.run { workspace in
+            let ada = try await workspace.makeUser("ada")
+            #expect(
+                await errorCode {
+                    _ = try await ada.client.call(WorkspaceAPI.checkRuns, .init(body: CheckRuns(runs: [])))
+                } == "PERMISSION_DENIED")
+        }
+    }
+}
