@@ -32,7 +32,11 @@ extension CurlEasy {
                 .unauthenticated, "The mail server \(host) does not accept our user and password.", detail: detail)
         case CURLE_SEND_ERROR, CURLE_REMOTE_ACCESS_DENIED, CURLE_WEIRD_SERVER_REPLY, CURLE_RECV_ERROR,
             CURLE_UPLOAD_FAILED:
-            HarbourError(.mailRefused, "The mail server \(host) did not take the message.", detail: detail)
+            mailReply >= 500
+                ? HarbourError(
+                    .mailRejected, "The mail server \(host) does not take the message: it answered with \(mailReply).",
+                    detail: detail)
+                : HarbourError(.mailRefused, "The mail server \(host) did not take the message.", detail: detail)
         case CURLE_USE_SSL_FAILED:
             HarbourError(
                 .tlsHandshakeFailed,

@@ -16,6 +16,8 @@ final class CurlEasy {
     private var problem = CURLE_OK
     private var recipients: UnsafeMutablePointer<curl_slist>?
     private var isMail = false
+    /// The mail server's last answer, other than to our farewell.
+    private(set) var mailReply = 0
 
     init(_ transfer: WebTransfer) throws(HarbourError) {
         guard let handle = curl_easy_init() else {
@@ -195,6 +197,12 @@ final class CurlEasy {
             return
         }
         headerList = longer
+    }
+
+    /// Takes a line of a mail server's answer: `550 no such user`, `550-no such`.
+    func noteMailReply(_ line: Slice<UnsafeBufferPointer<UInt8>>) {
+        guard let code = Int(String(decoding: line.prefix(3), as: UTF8.self)), code != 221 else { return }
+        mailReply = code
     }
 
     // MARK: Failures

@@ -106,7 +106,8 @@ struct MailEnvelope: Sendable {
 
 extension WebClient {
     /// Hands a message in.
-    /// - Throws: `INVALID_PARAMETER_VALUE` for what is no address, `MAIL_REFUSED` when the server does not take it,
+    /// - Throws: `INVALID_PARAMETER_VALUE` for what is no address, `MAIL_REJECTED` when the server will not take it, `MAIL_REFUSED`
+    ///   when it does not now,
     ///   `UNAUTHENTICATED` when it does not know us, `TLS_HANDSHAKE_FAILED` when there is a password but no TLS, and what
     ///   `send` throws.
     public func send(
@@ -123,6 +124,8 @@ extension WebClient {
 }
 
 extension ErrorCode {
-    /// The mail server does not take the message.
+    /// The mail server does not take the message, and will not take it later either: it has answered with 5xx.
+    public static let mailRejected = ErrorCode("MAIL_REJECTED", status: 502)
+    /// The mail server does not take the message now.
     public static let mailRefused = ErrorCode("MAIL_REFUSED", status: 502)
 }

@@ -112,6 +112,10 @@ final class WebTransfer: @unchecked Sendable {
     /// One line of the head, of this answer or of one before it (100, a redirect).
     func receiveHeader(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
         if headDelivered { return true }
+        if request.mail != nil {
+            easy?.noteMailReply(line[...])
+            return true
+        }
         var text = line[...]
         while text.last == 0x0a || text.last == 0x0d { text = text.dropLast() }
         if text.isEmpty {

@@ -2,6 +2,7 @@ import Core
 import EventLoop
 import Glibc
 import HarbourProtocol
+import Postgres
 import ServiceClients
 import TestSupport
 import Testing
@@ -57,6 +58,35 @@ import Testing
             let second = try JSONValue(json: Array(try #require(try await mail.readLine()).utf8))
             #expect(second["to"] == ["bad@example.org"])
             #expect(second["text"]?.string?.contains("FAILED") == true)
+        }
+    }
+
+    /// An address that nobody has, and one that is not called from here.
+    @Test(.enabled(if: PeerPython.has("aiosmtpd"), "aiosmtpd is not installed: see Tests/README.md"))
+    func whatCannotGetThereIsGivenUpAtOnce() async throws {
+        try await withMail { fixture, _ in
+            fixture.scripted.put("/good", ["print fine"])
+            let job = try await job(fixture, "/good") { spec in
+                spec.emailNotifications = EmailNotifications(onSuccess: ["nobody@example.org", "later@example.org"])
+                spec.webhookNotifications = WebhookNotifications(
+                    onSuccess: [WebhookDestination(url: "http://me:secret@169.254.169.254/latest?key=1")])
+            }
+            let runID = try await fixture.runNow(job)
+            var failed: [FailedNotification] = []
+            try await eventually("both are given up") {
+                failed = try await fixture.finished(runID).events.compactMap(\.notification)
+                return failed.count == 2
+            }
+            #expect(
+                Set(failed.map { "\($0.destination) \($0.errorCode) \($0.tries)" }) == [
+                    "nobody@example.org MAIL_REJECTED 1", "http://169.254.169.254 ADDRESS_NOT_ALLOWED 1",
+                ], "\(failed)")
+            let pool = PostgresPool(
+                configuration: PostgresConfiguration(url: fixture.database.url, schema: "scheduler"),
+                loop: fixture.loop)
+            let open = try await pool.query("SELECT url FROM notifications WHERE next_try_at IS NOT NULL")
+            #expect(try open.map { try $0["url", as: String.self] } == ["mailto:later@example.org"])
+            await pool.drain(budget: .seconds(5))
         }
     }
 

@@ -116,7 +116,15 @@ final class MailPeer: Sendable {
             let refused = await #expect(throws: HarbourError.self) {
                 try await client.send(message(to: "nobody@example.org"), through: server)
             }
-            #expect(refused?.code == .mailRefused, "\(refused?.describeChain() ?? "")")
+            #expect(refused?.code == .mailRejected, "\(refused?.describeChain() ?? "")")
+            let later = await #expect(throws: HarbourError.self) {
+                try await client.send(message(to: "later@example.org"), through: server)
+            }
+            #expect(later?.code == .mailRefused, "\(later?.describeChain() ?? "")")
+            let spam = await #expect(throws: HarbourError.self) {
+                try await client.send(message(to: "spam@example.org"), through: server)
+            }
+            #expect(spam?.code == .mailRejected, "\(spam?.describeChain() ?? "")")
             for address in ["", "you", "a@b@c", "you@example.org\r\nRCPT TO:<x@y>", "<you@example.org>", "a b@c"] {
                 let error = await #expect(throws: HarbourError.self) {
                     try await client.send(message(to: address), through: server)

@@ -16,10 +16,14 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("nobody@"):
             return "550 no such user"
+        if address.startswith("later@"):
+            return "450 busy"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        if envelope.rcpt_tos[0].startswith("spam@"):
+            return "554 not wanted"
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         print(
             json.dumps(

@@ -174,6 +174,7 @@ public enum ProtocolTypes {
         ("scheduler", "Backfill", { try Backfill(json: $0).encodedJSON() }),
         ("scheduler", "BackfillList", { try BackfillList(json: $0).encodedJSON() }),
         ("scheduler", "TaskOutput", { try TaskOutput(json: $0).encodedJSON() }),
+        ("scheduler", "FailedNotification", { try FailedNotification(json: $0).encodedJSON() }),
         ("scheduler", "RunEventType", { try RunEventType(json: $0).encodedJSON() }),
         ("scheduler", "RunEvent", { try RunEvent(json: $0).encodedJSON() }),
         ("cluster", "ClusterState", { try ClusterState(json: $0).encodedJSON() }),

@@ -44,6 +44,9 @@ struct RunFollower {
             if let number = event.attemptNumber, number > 0 {
                 terminal.progress("task \(event.taskKey ?? ""), attempt \(number): \(words(event.state))")
             }
+        case .notificationFailed:
+            guard let failed = event.notification else { break }
+            terminal.progress("not told: \(failed.destination) (\(failed.errorCode)) \(failed.message)")
         case .cell: if let output = event.event { show(output) }
         default: break
         }

@@ -65,6 +65,14 @@ actor Notifier {
 
     private func deliver(_ notification: DueNotification) async {
         let failure = await send(notification)
+        if let failure, failure.isFinal {
+            Logger("scheduler").warning(
+                "a notification is given up",
+                [
+                    "code": failure.code, "notification": Int(notification.notificationID),
+                    "run": Int(notification.runID), "error": failure.message,
+                ])
+        }
         do {
             try await context.persistently("settling a notification") { [store] in
                 try await store.settle(notification, failure: failure)
@@ -76,33 +84,45 @@ actor Notifier {
         }
     }
 
+    /// What no further try changes: an address that is not called from here, or that is none; a message that the mail
+    /// server will not take. Where we are not known to it, the operator can still say who we are.
+    private static let final: Set<ErrorCode> = [.addressNotAllowed, .mailRejected, .invalidParameter]
+
     /// - Returns: why it did not get there; nil when it did.
-    private func send(_ notification: DueNotification) async -> String? {
-        if notification.url.hasPrefix("mailto:") { return await mail(notification) }
+    private func send(_ notification: DueNotification) async -> DeliveryFailure? {
+        do throws(HarbourError) {
+            if notification.url.hasPrefix("mailto:") {
+                try await mail(notification)
+            } else {
+                try await call(notification)
+            }
+            return nil
+        } catch {
+            return DeliveryFailure(
+                code: error.code.name, message: error.message, isFinal: Self.final.contains(error.code))
+        }
+    }
+
+    private func call(_ notification: DueNotification) async throws(HarbourError) {
         let body = Array(notification.payload.utf8)
         var request = WebRequest(method: .post, url: notification.url, body: .bytes(body))
         request.fields["content-type"] = "application/json"
         request.fields["x-harbour-delivery"] = String(notification.notificationID)
         context.signer?.sign(&request, body)
-        do {
-            let response = try await context.web.send(request, deadline: .now + .seconds(30))
-            return response.status < 300 ? nil : "answered with \(response.status)"
-        } catch { return error.message }
+        let response = try await context.web.send(request, deadline: .now + .seconds(30))
+        guard response.status < 300 else { throw HarbourError(.badGateway, "answered with \(response.status)") }
     }
 
-    private func mail(_ notification: DueNotification) async -> String? {
+    private func mail(_ notification: DueNotification) async throws(HarbourError) {
         guard let mailer = context.mailer else {
-            return "The scheduler knows no mail server. Set HARBOUR_SCHEDULER_SMTP_URL."
+            throw HarbourError(.unsupported, "The scheduler knows no mail server. Set HARBOUR_SCHEDULER_SMTP_URL.")
         }
-        do {
-            try await mailer.send(notification)
-            return nil
-        } catch {
+        do { try await mailer.send(notification) } catch {
             let failure = HarbourError.wrap(error)
             Logger("scheduler").warning(
                 "a notification could not be mailed",
                 ["notification": Int(notification.notificationID), "error": failure.describeChain()])
-            return failure.message
+            throw failure
         }
     }
 }

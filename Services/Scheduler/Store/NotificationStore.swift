@@ -5,10 +5,29 @@ internal import Postgres
 /// A notification that is to be sent now.
 struct DueNotification: Sendable {
     var notificationID: Int64
+    var runID: Int64
     var url: String
     var payload: String
     /// Which try this is, 1 for the first.
     var tries: Int
+}
+
+extension DueNotification {
+    /// Whom it is for, as others may see it: addresses of the web may hold secrets.
+    var destination: String {
+        if url.hasPrefix("mailto:") { return String(url.dropFirst("mailto:".count)) }
+        guard let scheme = url.firstRange(of: "://") else { return "" }
+        let authority = url[scheme.upperBound...].prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+        return String(url[..<scheme.upperBound] + (authority.split(separator: "@").last ?? ""))
+    }
+}
+
+/// Why a notification did not get there.
+struct DeliveryFailure: Sendable {
+    var code: String
+    var message: String
+    /// Whether it would be the same at every further try.
+    var isFinal = false
 }
 
 /// The table of notifications.
@@ -39,26 +58,44 @@ struct NotificationStore: Sendable {
             WHERE notification_id IN (
                 SELECT notification_id FROM notifications WHERE next_try_at <= clock_timestamp()
                 ORDER BY next_try_at LIMIT 20 FOR UPDATE SKIP LOCKED)
-            RETURNING notification_id, url, payload, tries
+            RETURNING notification_id, run_id, url, payload, tries
             """)
         return try rows.map { row in
             DueNotification(
-                notificationID: try row["notification_id", as: Int64.self], url: try row["url", as: String.self],
+                notificationID: try row["notification_id", as: Int64.self],
+                runID: try row["run_id", as: Int64.self], url: try row["url", as: String.self],
                 payload: try row["payload", as: String.self], tries: try row["tries", as: Int.self])
         }
     }
 
-    /// Writes down how a try went: delivered without a failure; else it is tried again, later each time.
-    func settle(_ notification: DueNotification, failure: String?) async throws {
-        let isOver = failure == nil || notification.tries >= Self.maxTries
+    /// Writes down how a try went: delivered without a failure; else it is tried again, later each time, unless that
+    /// cannot help. What is given up is told in the events of its run.
+    func settle(_ notification: DueNotification, failure: DeliveryFailure?, now: Timestamp = .now) async throws {
+        let isGivenUp = failure.map { $0.isFinal || notification.tries >= Self.maxTries } ?? false
+        let isOver = failure == nil || isGivenUp
         let pause = min(3600, 1 << min(notification.tries, 20))
+        let event = RunEvent(
+            sequence: 0, timestamp: now, type: .notificationFailed,
+            notification: FailedNotification(
+                destination: notification.destination, errorCode: failure?.code ?? "",
+                message: failure?.message ?? "", tries: notification.tries))
         try await pool.query(
             """
-            UPDATE notifications SET last_error = \(failure),
-                delivered_at = CASE WHEN \(failure == nil) THEN clock_timestamp() END,
-                next_try_at = CASE WHEN \(isOver) THEN NULL
-                                   ELSE clock_timestamp() + \(Int64(pause)) * interval '1 s' END
-            WHERE notification_id = \(notification.notificationID)
+            WITH settled AS (
+                UPDATE notifications SET last_error = \(failure?.message),
+                    delivered_at = CASE WHEN \(failure == nil) THEN clock_timestamp() END,
+                    next_try_at = CASE WHEN \(isOver) THEN NULL
+                                       ELSE clock_timestamp() + \(Int64(pause)) * interval '1 s' END
+                WHERE notification_id = \(notification.notificationID) AND next_try_at IS NOT NULL
+                RETURNING run_id
+            ), numbered AS (
+                UPDATE runs SET last_sequence = last_sequence + 1 FROM settled
+                WHERE runs.run_id = settled.run_id AND \(isGivenUp) RETURNING runs.run_id, last_sequence
+            ), told AS (
+                INSERT INTO run_events (run_id, sequence, payload)
+                SELECT run_id, last_sequence, \(event.jsonText())::text FROM numbered
+            )
+            SELECT pg_notify('scheduler_events', run_id::text) FROM numbered
             """)
     }
 

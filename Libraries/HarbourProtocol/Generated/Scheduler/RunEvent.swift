@@ -26,6 +26,12 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         set { boxedEvent = Boxed(newValue) }
     }
     private var boxedEvent: Boxed<CommandEvent>
+    /// A notification that has been given up.
+    public var notification: Optional<FailedNotification> {
+        get { boxedNotification.value }
+        set { boxedNotification = Boxed(newValue) }
+    }
+    private var boxedNotification: Boxed<FailedNotification>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -36,7 +42,8 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         attemptNumber: Int? = nil,
         state: RunState? = nil,
         cellID: String? = nil,
-        event: CommandEvent? = nil
+        event: CommandEvent? = nil,
+        notification: FailedNotification? = nil
     ) {
         self.sequence = sequence
         self.timestamp = timestamp
@@ -46,6 +53,7 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         self.state = state
         self.cellID = cellID
         boxedEvent = Boxed(event)
+        boxedNotification = Boxed(notification)
     }
 
     /// Writes an object.
@@ -77,6 +85,10 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"event\":")
             event.encode(to: &writer)
         }
+        if let notification {
+            writer.key(quoted: "\"notification\":")
+            notification.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -90,7 +102,8 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         var state: RunState?
         var cellID: String?
         var event = Boxed<CommandEvent>.none
-        var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{7}\"type\":\u{b}\"task_key\":\u{11}\"attempt_number\":\u{8}\"state\":\u{a}\"cell_id\":\u{8}\"event\":")
+        var notification = Boxed<FailedNotification>.none
+        var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{7}\"type\":\u{b}\"task_key\":\u{11}\"attempt_number\":\u{8}\"state\":\u{a}\"cell_id\":\u{8}\"event\":\u{f}\"notification\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -102,6 +115,7 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
                 case 5: if try !reader.null() { state = try RunState(from: &reader) }
                 case 6: if try !reader.null() { cellID = try reader.string() }
                 case 7: if try !reader.null() { event = Boxed(try CommandEvent(from: &reader)) }
+                case 8: if try !reader.null() { notification = Boxed(try FailedNotification(from: &reader)) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -117,6 +131,7 @@ public struct RunEvent: JSONCodable, Sendable, Hashable {
         self.state = consume state
         self.cellID = consume cellID
         boxedEvent = consume event
+        boxedNotification = consume notification
     }
 }
 

@@ -20,6 +20,8 @@ public struct RunEventType: RawRepresentable, JSONCodable, ParameterName, Sendab
     public static let attemptState = RunEventType(rawValue: "ATTEMPT_STATE")
     /// `CELL`.
     public static let cell = RunEventType(rawValue: "CELL")
+    /// `NOTIFICATION_FAILED`.
+    public static let notificationFailed = RunEventType(rawValue: "NOTIFICATION_FAILED")
 
     /// Writes the name.
     public func encode(to writer: inout JSONWriter) { writer.value(rawValue) }
