@@ -72,6 +72,6 @@ public enum HarbourCommand {
             Terminal.write("\(error.message)\n", to: 2)
         }
         if error.code == .internalError { Terminal.write("\(error.describeChain())\n", to: 2) }
-        return error.code == .usage ? 2 : 1
+        return error.code == .usage ? 2 : invocation.command.failureStatus(invocation, error)
     }
 }

@@ -10,6 +10,8 @@ import Testing
 struct HarbourProgram: Sendable {
     struct Answer: Sendable {
         var isSuccess: Bool
+        /// Nil when a signal ended it.
+        var status: Int32?
         var output: String
         var errors: String
     }
@@ -43,7 +45,10 @@ struct HarbourProgram: Sendable {
             for try await line in output.lines(limit: 64 << 20) { text += line + "\n" }
         }
         let exit = try await process.wait()
-        return Answer(isSuccess: exit.isSuccess, output: text, errors: read(folder.file("errors")))
+        var status: Int32?
+        if case .exited(let code) = exit { status = code }
+        return Answer(
+            isSuccess: exit.isSuccess, status: status, output: text, errors: read(folder.file("errors")))
     }
 
     /// Runs a command that has to succeed, and returns what it prints.

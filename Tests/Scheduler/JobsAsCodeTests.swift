@@ -60,7 +60,12 @@ import Testing
                     $0.contains("0 0 6") ? "  quartz_cron_expression: 0 0 7 * * ?" : $0
                 }.joined(separator: "\n"))
             let diff = try await harbour.run(["jobs", "diff", changed, "--exit-code"])
-            #expect(!diff.isSuccess)
+            #expect(diff.status == 1)
+            for bad in [["/nowhere.yaml"], [try harbour.write("bad.yaml", "name: 1")], []] {
+                let error = try await harbour.run(["jobs", "diff", "--exit-code"] + bad)
+                #expect(error.status == 2, "\(error.errors)")
+            }
+            #expect(try await harbour.succeed("jobs", "diff", "--help").contains("with 2 after an error"))
             #expect(diff.output.contains("-   quartz_cron_expression: 0 0 6 * * ?"))
             #expect(diff.output.contains("+   quartz_cron_expression: 0 0 7 * * ?"))
             _ = try await harbour.succeed("jobs", "apply", changed, "--yes")

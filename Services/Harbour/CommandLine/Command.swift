@@ -39,6 +39,8 @@ struct Command: Sendable {
     var subcommands: [Command] = []
     /// Works, but is not shown.
     var isHidden = false
+    /// What the process ends with after a failure that is no misuse of the command line.
+    var failureStatus: @Sendable (Invocation, HarbourError) -> Int32 = { _, _ in 1 }
     var run: (@Sendable (Invocation) async throws -> Void)?
 }
 

@@ -6,6 +6,8 @@ internal import YAML
 
 /// Jobs as code: `harbour jobs export`, `diff` and `apply`.
 enum JobFileCommands {
+    private static let differing = ErrorCode("JOBS_DIFFER", status: 409)
+
     private static let files = Argument(
         name: "files", help: "jobs as YAML or JSON; - for standard input", isRepeated: true)
 
@@ -18,7 +20,14 @@ enum JobFileCommands {
             ], run: export),
         Command(
             name: "diff", summary: "Show what apply would change, and what is wrong with the files.",
-            arguments: [files], flags: [.toggle("exit-code", "End with 1 when something would change")], run: diff),
+            arguments: [files],
+            flags: [
+                .toggle(
+                    "exit-code",
+                    "End with 0 when nothing would change, with 1 when something would, with 2 after an error"
+                )
+            ],
+            failureStatus: { $0.has("exit-code") && $1.code != differing ? 2 : 1 }, run: diff),
         Command(
             name: "apply", summary: "Make the jobs as the files say, by their names; shows what changes and asks.",
             arguments: [files], flags: [.toggle("yes", "Do not ask")], run: apply),
@@ -54,7 +63,7 @@ enum JobFileCommands {
         show(changes, setting.terminal)
         setting.terminal.answer(answer(changes))
         guard invocation.has("exit-code"), !changes.allSatisfy(\.isNothing) else { return }
-        throw HarbourError(ErrorCode("JOBS_DIFFER", status: 409), "The files and the platform differ.")
+        throw HarbourError(differing, "The files and the platform differ.")
     }
 
     private static func apply(_ invocation: Invocation) async throws {
