@@ -115,6 +115,56 @@ import Testing
         }
     }
 
+    @Test func whatIsAppliedAtTheSameMomentIsOneJob() async throws {
+        try await SchedulerFixture.with { fixture in
+            let harbour = try await HarbourProgram(fixture)
+            for round in 0..<3 {
+                let name = "nightly-\(round)"
+                let text = Self.nightly.split(separator: "\n").map { $0 == "name: nightly" ? "name: \(name)" : $0 }
+                let file = try harbour.write("\(name).yaml", text.joined(separator: "\n"))
+                let answers = try await withThrowingTaskGroup(of: HarbourProgram.Answer.self) { group in
+                    for _ in 0..<4 { group.addTask { try await harbour.run(["jobs", "apply", file, "--yes"]) } }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                for answer in answers { #expect(answer.isSuccess, "\(answer.errors)") }
+                let jobs = try await fixture.client.call(SchedulerAPI.listJobs, .init(name: name)).jobs
+                #expect(jobs.count == 1)
+            }
+        }
+    }
+
+    /// The constraint itself, without the look before: it holds between schedulers.
+    @Test func aUniqueNameIsUniqueToItsMakerUntilTheJobIsDeleted() async throws {
+        try await SchedulerFixture.with { fixture in
+            let task = TaskSpec(taskKey: "a", webhookTask: WebhookTask(url: "https://example.org/"))
+            @Sendable func make(_ name: String, by user: String, unique: Bool = true) async throws -> String {
+                let context = CallContext.within(.seconds(30), user: user)
+                do {
+                    let job = try await fixture.client.call(
+                        SchedulerAPI.createJob, .init(uniqueName: unique, body: JobSpec(name: name, tasks: [task])),
+                        context: context)
+                    return "\(job.jobID)"
+                } catch { return HarbourError.wrap(error).code.name }
+            }
+            let made = try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<8 { group.addTask { try await make("one", by: "ada") } }
+                return try await group.reduce(into: [String]()) { $0.append($1) }
+            }
+            #expect(made.count { $0 == "RESOURCE_ALREADY_EXISTS" } == 7, "\(made)")
+            let jobID = try #require(made.compactMap { Int64($0) }.first)
+            #expect(Int64(try await make("one", by: "bob")) != nil)
+            #expect(Int64(try await make("one", by: "ada", unique: false)) != nil)
+            _ = try await make("two", by: "ada")
+            let rename = await #expect(throws: HarbourError.self) {
+                _ = try await fixture.client.call(
+                    SchedulerAPI.updateJob, .init(jobID: jobID, body: JobSpec(name: "two", tasks: [task])))
+            }
+            #expect(rename?.code == .alreadyExists)
+            _ = try await fixture.client.call(SchedulerAPI.deleteJob, .init(jobID: jobID))
+            #expect(try await make("two", by: "ada") == "RESOURCE_ALREADY_EXISTS")
+        }
+    }
+
     @Test func namesThatSeveralJobsHaveAreNotGuessed() async throws {
         try await SchedulerFixture.with { fixture in
             let harbour = try await HarbourProgram(fixture)

@@ -79,25 +79,36 @@ enum JobFileCommands {
             }
         }
         for change in open {
-            let job: Job
-            if let existing = change.existing {
-                // What somebody has changed since was not shown.
-                let now = try await api.call(SchedulerAPI.getJob, .init(jobID: existing.jobID))
-                guard now.settings == existing.settings else {
-                    throw HarbourError(
-                        .conflict,
-                        "Somebody has changed the job \(existing.settings.name) in the meantime. Look at it again.")
-                }
-                job = try await api.call(
-                    SchedulerAPI.updateJob, .init(jobID: existing.jobID, body: change.job.spec))
-            } else {
-                job = try await api.call(SchedulerAPI.createJob, .init(body: change.job.spec))
-            }
+            let (job, word) = try await apply(change, api)
             made[job.settings.name] = job.jobID
-            let word = change.existing == nil ? "made" : "changed"
             setting.terminal.say("Job \(job.jobID), \(job.settings.name), is \(word).")
         }
         setting.terminal.answer(answer(changes, made))
+    }
+
+    /// - Returns: the job, and what has become of it.
+    private static func apply(_ change: Change, _ api: PublicAPI) async throws -> (job: Job, word: String) {
+        let spec = change.job.spec
+        if let existing = change.existing {
+            // What somebody has changed since was not shown.
+            let now = try await api.call(SchedulerAPI.getJob, .init(jobID: existing.jobID))
+            guard now.settings == existing.settings else { throw changedMeanwhile(existing.settings.name) }
+            return (
+                try await api.call(SchedulerAPI.updateJob, .init(jobID: existing.jobID, body: spec)), "changed"
+            )
+        }
+        do {
+            return (try await api.call(SchedulerAPI.createJob, .init(uniqueName: true, body: spec)), "made")
+        } catch let error as HarbourError where error.code == .alreadyExists {
+            // Somebody else has applied the same files, or others, at the same moment.
+            guard let other = try await api.job(named: spec.name) else { throw error }
+            guard other.settings == spec else { throw changedMeanwhile(spec.name) }
+            return (other, "made by somebody else, as the file says")
+        }
+    }
+
+    private static func changedMeanwhile(_ name: String) -> HarbourError {
+        HarbourError(.conflict, "Somebody has changed the job \(name) in the meantime. Look at it again.")
     }
 
     private static func answer(_ changes: [Change], _ made: [String: Int64] = [:]) -> JSONValue {

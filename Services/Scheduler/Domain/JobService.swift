@@ -7,9 +7,9 @@ struct JobService: Sendable {
     let store: JobStore
     let statistics: JobStatsStore
 
-    func create(_ spec: JobSpec, user: String) async throws -> Job {
+    func create(_ spec: JobSpec, isUnique: Bool = false, user: String) async throws -> Job {
         let next = try validate(spec)
-        return try await store.create(spec, creator: user, nextFireAt: next, now: .now).job
+        return try await store.create(spec, creator: user, isUnique: isUnique, nextFireAt: next, now: .now).job
     }
 
     func get(_ jobID: Int64) async throws -> Job { try await store.get(jobID).job }

@@ -9,7 +9,7 @@ struct JobHandlers: Sendable {
     func register(on router: ServiceRouter) {
         let service = service
         router.on(SchedulerAPI.createJob) { input, context in
-            try await service.create(input.body, user: context.userName)
+            try await service.create(input.body, isUnique: input.uniqueName ?? false, user: context.userName)
         }
         router.on(SchedulerAPI.checkJob) { input, _ in service.check(input.body) }
         router.on(SchedulerAPI.listJobs) { input, _ in

@@ -23,14 +23,26 @@ struct JobStore: Sendable {
         (SELECT message FROM file_watches w WHERE w.job_id = jobs.job_id) AS trigger_message
         """
 
-    func create(_ spec: JobSpec, creator: String, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
+    /// - Parameter isUnique: whether it is made only if its maker has no job of that name.
+    /// - Throws: `RESOURCE_ALREADY_EXISTS` when they have one.
+    func create(
+        _ spec: JobSpec, creator: String, isUnique: Bool = false, nextFireAt: Timestamp?, now: Timestamp
+    ) async throws -> JobRow {
+        let unique: String? = isUnique ? spec.name : nil
         let rows = try await pool.query(
             """
-            INSERT INTO jobs (name, creator, created_at, updated_at, settings, max_active, next_fire_at)
-            VALUES (\(spec.name), \(creator), \(now), \(now), \(spec.jsonText())::jsonb,
-                    \(Int32(clamping: spec.maxConcurrentRuns ?? 1)), \(nextFireAt))
+            INSERT INTO jobs (name, creator, created_at, updated_at, settings, max_active, next_fire_at, unique_name)
+            SELECT \(spec.name), \(creator), \(now), \(now), \(spec.jsonText())::jsonb,
+                   \(Int32(clamping: spec.maxConcurrentRuns ?? 1)), \(nextFireAt)::timestamptz, \(unique)::text
+            WHERE \(!isUnique) OR NOT EXISTS (
+                SELECT 1 FROM jobs WHERE name = \(spec.name) AND creator = \(creator) AND deleted_at IS NULL)
+            ON CONFLICT (creator, unique_name) WHERE deleted_at IS NULL AND unique_name IS NOT NULL DO NOTHING
             RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
             """)
+        if isUnique, rows.isEmpty {
+            throw HarbourError(
+                .alreadyExists, "You have a job named \(spec.name) already. Change that one, or choose another name.")
+        }
         return try Self.one(rows, jobID: 0)
     }
 
@@ -58,7 +70,8 @@ struct JobStore: Sendable {
         let keeps = old.firesLike(spec)
         let rows = try await pool.query(
             """
-            UPDATE jobs SET name = \(spec.name), updated_at = \(now), settings = \(spec.jsonText())::jsonb,
+            UPDATE jobs SET name = \(spec.name), unique_name = CASE WHEN unique_name IS NOT NULL THEN \(spec.name) END,
+                updated_at = \(now), settings = \(spec.jsonText())::jsonb,
                 max_active = \(Int32(clamping: spec.maxConcurrentRuns ?? 1)),
                 next_fire_at = CASE WHEN \(keeps) THEN next_fire_at
                                     WHEN \(spec.continuous != nil) AND EXISTS (

@@ -7,11 +7,14 @@ public import Core
 extension SchedulerAPI {
     /// What `createJob` is asked with.
     public struct CreateJobInput: EndpointInput, Hashable {
+        /// Whether the caller has no other job of this name: if they do, none is made.
+        public var uniqueName: Bool?
         /// The body.
         public var body: JobSpec
 
         /// Makes an input; what is left out is not sent.
-        public init(body: JobSpec) {
+        public init(uniqueName: Bool? = nil, body: JobSpec) {
+            self.uniqueName = uniqueName
             self.body = body
         }
 
@@ -20,12 +23,14 @@ extension SchedulerAPI {
             request.literal("/api")
             request.literal("/v1")
             request.literal("/jobs")
+            request.query("unique_name", uniqueName)
             request.body(body)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery([])
+            try request.allowQuery(["unique_name"])
+            uniqueName = try request.query("unique_name")?.bool()
             body = try request.body()
         }
     }
