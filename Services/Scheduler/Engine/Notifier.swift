@@ -4,63 +4,33 @@ internal import HTTPMessage
 internal import HarbourProtocol
 internal import WebClient
 
-/// Sends the notifications that are due, signed, until they are answered.
-actor Notifier {
-    private let context: EngineContext
-    private let store: NotificationStore
-    private var timer: LoopTimer?
-    private var isBusy = false
-    private var isAskedAgain = false
-    private var isStopped = false
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+/// Sends the notifications that are due, signed, until they are answered: it looks at start, when there is something new,
+/// and when a try is due.
+struct Notifier: Sendable {
+    let looks: LookLoop
 
     init(context: EngineContext) {
-        self.context = context
-        store = NotificationStore(pool: context.pool)
+        let delivery = Delivery(context: context, store: NotificationStore(pool: context.pool))
+        looks = LookLoop(context.loop, complaint: "notifications could not be sent") {
+            try await delivery.sendDue()
+            return try await delivery.store.untilNext()
+        }
     }
+}
 
-    /// Looks for what is due: at start, when there is something new, and when a try is due.
-    func look() {
-        guard !isStopped else { return }
-        isAskedAgain = true
-        guard !isBusy else { return }
-        isBusy = true
-        context.loop.spawn { [self] in await lookAll() }
-    }
+/// Takes notifications to whom they are for.
+private struct Delivery: Sendable {
+    let context: EngineContext
+    let store: NotificationStore
 
-    func stop() {
-        isStopped = true
-        timer?.cancel()
-    }
-
-    private func lookAll() async {
-        while isAskedAgain && !isStopped {
-            isAskedAgain = false
-            do {
-                while true {
-                    let due = try await context.persistently("looking for notifications") { [store] in
-                        try await store.take()
-                    }
-                    if due.isEmpty { break }
-                    await withTaskGroup(of: Void.self) { group in
-                        for notification in due { group.addTask { await self.deliver(notification) } }
-                    }
-                }
-                arm(try await store.untilNext())
-            } catch {
-                if isStopped { break }
-                Logger("scheduler").error("notifications could not be sent", ["error": HarbourError.describe(error)])
+    func sendDue() async throws {
+        while true {
+            let due = try await context.persistently("looking for notifications") { try await store.take() }
+            if due.isEmpty { return }
+            await withTaskGroup(of: Void.self) { group in
+                for notification in due { group.addTask { await deliver(notification) } }
             }
         }
-        isBusy = false
-    }
-
-    private func arm(_ delay: Duration?) {
-        timer?.cancel()
-        timer = nil
-        guard let delay, !isStopped else { return }
-        timer = context.loop.schedule(after: delay + .milliseconds(5)) { [self] in assumeIsolated { $0.look() } }
     }
 
     private func deliver(_ notification: DueNotification) async {
@@ -74,7 +44,7 @@ actor Notifier {
                 ])
         }
         do {
-            try await context.persistently("settling a notification") { [store] in
+            try await context.persistently("settling a notification") {
                 try await store.settle(notification, failure: failure)
             }
         } catch {

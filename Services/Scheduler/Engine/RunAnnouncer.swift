@@ -1,5 +1,4 @@
 internal import Core
-internal import EventLoop
 internal import HarbourProtocol
 internal import Postgres
 
@@ -7,60 +6,42 @@ internal import Postgres
 ///
 /// The end of a run leaves a mark in its row, in the statement that writes the end down; the mark is taken away in the
 /// transaction that makes the runs. So nothing is lost, and nothing doubled, whoever is killed.
-actor RunAnnouncer {
-    private let context: EngineContext
-    private let jobs: JobStore
-    private let runs: RunStore
-    private let notifications: NotificationStore
-    private var isBusy = false
-    private var isAskedAgain = false
-    private var isStopped = false
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+struct RunAnnouncer: Sendable {
+    let looks: LookLoop
 
     /// How long a chain of jobs that wait for each other's end may become: a circle stops here.
     static let maxDepth = 100
 
     init(context: EngineContext) {
-        self.context = context
-        jobs = JobStore(pool: context.pool)
-        runs = RunStore(pool: context.pool)
-        notifications = NotificationStore(pool: context.pool)
-    }
-
-    /// Looks for ends that have not been told.
-    func look() {
-        guard !isStopped else { return }
-        isAskedAgain = true
-        guard !isBusy else { return }
-        isBusy = true
-        context.loop.spawn { [self] in await lookAll() }
-    }
-
-    func stop() { isStopped = true }
-
-    private func lookAll() async {
-        while isAskedAgain && !isStopped {
-            isAskedAgain = false
-            let begin = MonotonicTime.now
-            do {
-                try await context.persistently("telling of ended runs") { [self] in
-                    while try await announce() {}
-                }
-                // Ends come in crowds: one look for all of them within a few milliseconds.
-                if isAskedAgain { try await context.loop.sleep(until: begin + SchedulerEngine.claimSpacing) }
-            } catch {
-                if isStopped { break }
-                Logger("scheduler").error("ended runs could not be told of", ["error": HarbourError.describe(error)])
-            }
+        let ends = UntoldEnds(pool: context.pool)
+        // Ends come in crowds: one look for all of them within a few milliseconds.
+        looks = LookLoop(
+            context.loop, complaint: "ended runs could not be told of", spacing: SchedulerEngine.claimSpacing
+        ) {
+            try await context.persistently("telling of ended runs") { while try await ends.announce() {} }
+            return nil
         }
-        isBusy = false
+    }
+}
+
+/// Ends that have not been told.
+private struct UntoldEnds: Sendable {
+    let pool: PostgresPool
+    let jobs: JobStore
+    let runs: RunStore
+    let notifications: NotificationStore
+
+    init(pool: PostgresPool) {
+        self.pool = pool
+        jobs = JobStore(pool: pool)
+        runs = RunStore(pool: pool)
+        notifications = NotificationStore(pool: pool)
     }
 
     /// Tells of some; true when there may be more.
-    private func announce() async throws -> Bool {
+    func announce() async throws -> Bool {
         let limit = 100
-        return try await context.pool.transaction { [jobs, runs, notifications] transaction in
+        return try await pool.transaction { [jobs, runs, notifications] transaction in
             let rows = try await transaction.query(
                 """
                 SELECT \(unescaped: RunRow.columns) FROM runs WHERE NOT announced
@@ -81,7 +62,7 @@ actor RunAnnouncer {
                 }
                 for job in waiting[jobID] ?? []
                 where job.settings.trigger?.jobCompletion?.wants(result.resultState) ?? false {
-                    guard run.depth < Self.maxDepth else {
+                    guard run.depth < RunAnnouncer.maxDepth else {
                         Logger("scheduler").warning("jobs run each other in a circle", ["job": Int(job.jobID)])
                         continue
                     }

@@ -1,5 +1,4 @@
 internal import Core
-internal import EventLoop
 internal import HarbourProtocol
 internal import Postgres
 
@@ -7,67 +6,39 @@ internal import Postgres
 ///
 /// One transaction takes the jobs that are due, makes their runs and moves their next times on; a job that another
 /// scheduler is working on is passed over. What becomes of times that nobody was there for, `FireDecision` says.
-actor ScheduleFirer {
-    private let context: EngineContext
-    private let jobs: JobStore
-    private let runs: RunStore
-    private var timer: LoopTimer?
-    private var isBusy = false
-    private var isAskedAgain = false
-    private var isStopped = false
-
-    nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
+/// It looks at start, when a job has changed, and when the next one is due.
+struct ScheduleFirer: Sendable {
+    let looks: LookLoop
 
     init(context: EngineContext) {
-        self.context = context
-        jobs = JobStore(pool: context.pool)
-        runs = RunStore(pool: context.pool)
-    }
-
-    /// Looks at the schedules again: at start, when a job has changed, and when the next one is due.
-    func look() {
-        guard !isStopped else { return }
-        isAskedAgain = true
-        guard !isBusy else { return }
-        isBusy = true
-        context.loop.spawn { [self] in await lookAll() }
-    }
-
-    func stop() {
-        isStopped = true
-        timer?.cancel()
-    }
-
-    private func lookAll() async {
-        while isAskedAgain && !isStopped {
-            isAskedAgain = false
-            do {
-                let next = try await context.persistently("firing schedules") { [self] in
-                    while try await fireDue(now: .now) {}
-                    return try await jobs.nextFireTime()
-                }
-                arm(next)
-            } catch {
-                Logger("scheduler").error(
-                    "the schedules could not be looked at", ["error": HarbourError.describe(error)])
+        let fires = DueFires(pool: context.pool)
+        looks = LookLoop(context.loop, complaint: "the schedules could not be looked at", slack: .milliseconds(1)) {
+            let next = try await context.persistently("firing schedules") {
+                while try await fires.fire(now: .now) {}
+                return try await fires.jobs.nextFireTime()
             }
+            // The civil clock may be set while we wait; an hour at the most goes by before we look at it again.
+            return next.map { min(max(.zero, $0 - .now), .seconds(3600)) }
         }
-        isBusy = false
     }
+}
 
-    private func arm(_ next: Timestamp?) {
-        timer?.cancel()
-        timer = nil
-        guard let next, !isStopped else { return }
-        // The civil clock may be set while we wait; an hour at the most goes by before we look at it again.
-        let delay = min(max(.zero, next - .now) + .milliseconds(1), .seconds(3600))
-        timer = context.loop.schedule(after: delay) { [self] in assumeIsolated { $0.look() } }
+/// The runs that are due.
+private struct DueFires: Sendable {
+    let pool: PostgresPool
+    let jobs: JobStore
+    let runs: RunStore
+
+    init(pool: PostgresPool) {
+        self.pool = pool
+        jobs = JobStore(pool: pool)
+        runs = RunStore(pool: pool)
     }
 
     /// Fires what is due; true when there may be more.
-    private func fireDue(now: Timestamp) async throws -> Bool {
+    func fire(now: Timestamp) async throws -> Bool {
         let limit = 100
-        return try await context.pool.transaction { [runs] transaction in
+        return try await pool.transaction { [runs] transaction in
             let rows = try await transaction.query(
                 """
                 SELECT \(unescaped: JobStore.columns) FROM jobs WHERE next_fire_at <= \(now) AND deleted_at IS NULL

@@ -73,11 +73,11 @@ actor SchedulerEngine {
             listening.append(context.loop.spawn { [self] in await listen(channel) })
         }
         context.loop.spawn { [self] in await releaseForgottenClusters() }
-        await firer.look()
+        await firer.looks.look()
         await arrivals.look()
-        await durations.look()
-        await announcer.look()
-        await notifier.look()
+        await durations.looks.look()
+        await announcer.looks.look()
+        await notifier.looks.look()
         await sweeper.start()
         claim()
     }
@@ -88,11 +88,11 @@ actor SchedulerEngine {
         for task in listening { task.cancel() }
         renewal?.cancel()
         takeover?.cancel()
-        await firer.stop()
+        await firer.looks.stop()
         await arrivals.stop()
-        await durations.stop()
-        await announcer.stop()
-        await notifier.stop()
+        await durations.looks.stop()
+        await announcer.looks.stop()
+        await notifier.looks.stop()
         await sweeper.stop()
         // What a claim under way brings is ours in the database as soon as that has taken it: only after its answer is
         // everything that we own known, and given back below.
@@ -115,12 +115,12 @@ actor SchedulerEngine {
             switch (channel, notification) {
             case ("scheduler_runs", _):
                 claim()
-                await durations.look()
+                await durations.looks.look()
             case ("scheduler_jobs", _):
-                await firer.look()
+                await firer.looks.look()
                 await arrivals.look(jobsHaveChanged: true)
-            case ("scheduler_ends", _): await announcer.look()
-            case ("scheduler_notifications", _): await notifier.look()
+            case ("scheduler_ends", _): await announcer.looks.look()
+            case ("scheduler_notifications", _): await notifier.looks.look()
             case ("scheduler_cancel", .message(_, let payload)): await cancel(Int64(payload) ?? 0)
             // What was said while the connection was away was not heard.
             case ("scheduler_cancel", .reconnected): await cancelRequested()
