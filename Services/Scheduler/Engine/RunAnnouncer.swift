@@ -30,6 +30,8 @@ private struct UntoldEnds: Sendable {
     let jobs: JobStore
     let runs: RunStore
     let notifications: NotificationStore
+    /// They stay untold; another process, such as one that knows how to read them, tells of them.
+    let unreadable = UnreadableRuns()
 
     init(pool: PostgresPool) {
         self.pool = pool
@@ -41,17 +43,19 @@ private struct UntoldEnds: Sendable {
     /// Tells of some; true when there may be more.
     func announce() async throws -> Bool {
         let limit = 100
-        return try await pool.transaction { [jobs, runs, notifications] transaction in
+        return try await pool.transaction { [self] transaction in
             let rows = try await transaction.query(
                 """
-                SELECT \(unescaped: RunRow.columns) FROM runs WHERE NOT announced
+                SELECT \(unescaped: RunRow.columns) FROM runs
+                WHERE NOT announced AND run_id <> ALL(\(unreadable.ids)::bigint[])
                 ORDER BY run_id LIMIT \(Int64(limit)) FOR UPDATE
                 """)
             guard !rows.isEmpty else { return false }
-            let ended = try rows.map { try RunRow($0) }
+            let ended = try Unreadable.skipping(rows, id: "run_id", code: .runUnreadable, unreadable.insert) { row in
+                try RunRow(row)
+            }
             let waiting = try await jobs.waiting(for: ended.compactMap(\.jobID), in: transaction)
-            let listened = ended.filter(\.settings.hasListeners).map(\.runID)
-            let tasks = listened.isEmpty ? [:] : try await runs.tasks(of: listened, iterations: false)
+            let tasks = try await self.tasks(of: ended.filter(\.settings.hasListeners).map(\.runID))
             for run in ended {
                 guard let jobID = run.jobID, let result = run.record.result else { continue }
                 let what = Announcement(result)
@@ -79,6 +83,24 @@ private struct UntoldEnds: Sendable {
             try await transaction.query(
                 "UPDATE runs SET announced = true WHERE run_id = ANY(\(ended.map(\.runID))::bigint[])")
             return rows.count == limit
+        }
+    }
+
+    /// The tasks of runs; of one whose tasks cannot be read less is told.
+    private func tasks(of runIDs: [Int64]) async throws -> [Int64: [TaskRow]] {
+        guard !runIDs.isEmpty else { return [:] }
+        do { return try await runs.tasks(of: runIDs, iterations: false) } catch {
+            let failure = HarbourError.wrap(error)
+            guard failure.postgres == nil, !EngineContext.isPassing(failure), failure.code != .cancelled else {
+                throw failure
+            }
+            if runIDs.count == 1 {
+                Unreadable.log(.runUnreadable, runIDs[0], failure)
+                return [:]
+            }
+            var tasks: [Int64: [TaskRow]] = [:]
+            for runID in runIDs { tasks.merge(try await self.tasks(of: [runID])) { $1 } }
+            return tasks
         }
     }
 }

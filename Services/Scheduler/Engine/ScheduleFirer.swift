@@ -46,8 +46,11 @@ private struct DueFires: Sendable {
                 """)
             guard !rows.isEmpty else { return false }
             var fires = RunStore.Fires()
-            for row in rows {
-                let job = try JobRow(row)
+            // One that cannot be read is looked at again later.
+            let due = try Unreadable.skipping(
+                rows, id: "job_id", code: .jobUnreadable, { fires.next.append(($0, now + .seconds(300))) }
+            ) { try JobRow($0) }
+            for job in due {
                 let decision = job.decisionOrLater(at: now)
                 fires.next.append((job.jobID, decision.next))
                 for fire in decision.fires {

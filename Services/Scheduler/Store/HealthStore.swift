@@ -26,12 +26,17 @@ struct HealthStore: Sendable {
                 ORDER BY run_id LIMIT 100
                 """)
             for row in rows {
-                let run = try RunRow(row)
                 let marked = try await transaction.query(
                     """
-                    INSERT INTO duration_warnings (run_id, warned_at) VALUES (\(run.runID), clock_timestamp())
+                    INSERT INTO duration_warnings (run_id, warned_at)
+                    VALUES (\(try row["run_id", as: Int64.self]), clock_timestamp())
                     ON CONFLICT DO NOTHING RETURNING run_id
                     """)
+                let run: RunRow
+                do { run = try RunRow(row) } catch {
+                    Unreadable.log(.runUnreadable, try row["run_id", as: Int64.self], error)
+                    continue
+                }
                 let told = run.settings.destinations(of: .onDurationWarning)
                 guard !marked.isEmpty, !told.isEmpty else { continue }
                 try await notifications.add(

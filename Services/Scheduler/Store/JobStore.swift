@@ -110,8 +110,8 @@ struct JobStore: Sendable {
             ORDER BY job_id
             """)
         var waiting: [Int64: [JobRow]] = [:]
-        for row in rows {
-            let job = try JobRow(row)
+        let jobs = try Unreadable.skipping(rows, id: "job_id", code: .jobUnreadable) { try JobRow($0) }
+        for job in jobs {
             if let other = job.settings.trigger?.jobCompletion?.jobID { waiting[other, default: []].append(job) }
         }
         return waiting
