@@ -24,7 +24,7 @@ struct ScheduleFirer: Sendable {
 }
 
 /// The runs that are due.
-private struct DueFires: Sendable {
+struct DueFires: Sendable {
     let pool: PostgresPool
     let jobs: JobStore
     let runs: RunStore
@@ -35,10 +35,19 @@ private struct DueFires: Sendable {
         runs = RunStore(pool: pool)
     }
 
+    /// Those of the continuous jobs that have an open run. Their rows are locked by this transaction and this is a statement
+    /// of its own, so that it sees every end that was written before, and each later one waits to set the next time.
+    private func busy(_ jobIDs: [Int64], in transaction: PostgresTransaction) async throws -> Set<Int64> {
+        guard !jobIDs.isEmpty else { return [] }
+        let rows = try await transaction.query(
+            "SELECT DISTINCT job_id FROM runs WHERE job_id = ANY(\(jobIDs)::bigint[]) AND phase <> 'TERMINATED'")
+        return Set(try rows.map { try $0["job_id", as: Int64.self] })
+    }
+
     /// Fires what is due; true when there may be more.
     func fire(now: Timestamp) async throws -> Bool {
         let limit = 100
-        return try await pool.transaction { [runs] transaction in
+        return try await pool.transaction { [self] transaction in
             let rows = try await transaction.query(
                 """
                 SELECT \(unescaped: JobStore.columns) FROM jobs WHERE next_fire_at <= \(now) AND deleted_at IS NULL
@@ -50,7 +59,13 @@ private struct DueFires: Sendable {
             let due = try Unreadable.skipping(
                 rows, id: "job_id", code: .jobUnreadable, { fires.next.append(($0, now + .seconds(300))) }
             ) { try JobRow($0) }
+            let busy = try await busy(due.filter { $0.settings.continuous != nil }.map(\.jobID), in: transaction)
             for job in due {
+                // The end of the run that is open brings the next time of the job.
+                if busy.contains(job.jobID) {
+                    fires.next.append((job.jobID, nil))
+                    continue
+                }
                 let decision = job.decisionOrLater(at: now)
                 fires.next.append((job.jobID, decision.next))
                 for fire in decision.fires {

@@ -63,8 +63,7 @@ struct JobStore: Sendable {
         return try rows.map { try JobRow($0) }
     }
 
-    /// Replaces what the job does. A job that runs by itself as before keeps its next time; a continuous one gets one
-    /// only if no run of it is open.
+    /// Replaces what the job does. A job that runs by itself as before keeps its next time.
     func update(_ jobID: Int64, _ spec: JobSpec, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
         let old = try await get(jobID).settings
         let keeps = old.firesLike(spec)
@@ -73,10 +72,7 @@ struct JobStore: Sendable {
             UPDATE jobs SET name = \(spec.name), unique_name = CASE WHEN unique_name IS NOT NULL THEN \(spec.name) END,
                 updated_at = \(now), settings = \(spec.jsonText())::jsonb,
                 max_active = \(Int32(clamping: spec.maxConcurrentRuns ?? 1)),
-                next_fire_at = CASE WHEN \(keeps) THEN next_fire_at
-                                    WHEN \(spec.continuous != nil) AND EXISTS (
-                                        SELECT 1 FROM runs WHERE runs.job_id = \(jobID) AND phase <> 'TERMINATED')
-                                    THEN NULL ELSE \(nextFireAt)::timestamptz END
+                next_fire_at = CASE WHEN \(keeps) THEN next_fire_at ELSE \(nextFireAt)::timestamptz END
             WHERE job_id = \(jobID) AND deleted_at IS NULL
             RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
             """)

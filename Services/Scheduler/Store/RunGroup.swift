@@ -170,7 +170,9 @@ struct RunGroup: Sendable {
             """
     }
 
-    /// A continuous job has its next run a while after the end of this one, unless another is open.
+    /// A continuous job has its next run a while after the end of this one. Whether another is open by then is looked at
+    /// when that time has come, with the job's row locked: of two that end at the same moment each would take the other
+    /// for open here, and the job would rest for ever.
     private var again: SQL {
         """
         UPDATE jobs SET failures = CASE WHEN is_good THEN 0 ELSE least(failures + 1, 20) END,
@@ -180,9 +182,6 @@ struct RunGroup: Sendable {
               GROUP BY job_id) ended
         WHERE jobs.job_id = ended.job_id AND deleted_at IS NULL AND settings ? 'continuous'
           AND settings #>> '{continuous,pause_status}' IS DISTINCT FROM 'PAUSED'
-          AND NOT EXISTS (
-              SELECT 1 FROM runs WHERE runs.job_id = jobs.job_id AND phase <> 'TERMINATED'
-                 AND runs.run_id NOT IN (SELECT run_id FROM held WHERE result IS NOT NULL))
         RETURNING jobs.job_id
         """
     }
