@@ -55,6 +55,51 @@ import Testing
         }
     }
 
+    /// What cells have put out in a moment may be any number of rows: a statement takes a bounded number of them.
+    @Test func muchIsWrittenInManyGroups() async throws {
+        try await Self.with { world in
+            for _ in 0..<3 { try await world.makeRun() }
+            let rows = try await world.claims.claim(limit: 10, renewing: true).map { try $0.row.get() }
+            let count = 2 * RunWriter.mostRows + 500
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for row in rows {
+                    group.addTask {
+                        let progress = world.progress(row)
+                        for number in 1...Int64(count) {
+                            try await progress.tell(
+                                RunEvent(
+                                    sequence: 0, timestamp: .now, type: .cell, taskKey: "call", cellID: "\(number)"),
+                                command: .init(commandID: "command-\(row.runID)", sequence: number))
+                        }
+                        let outputs = JSONValue.string(String(repeating: "x", count: 100))
+                        for cell in 0..<20 {
+                            try await progress.finishCell(
+                                .init(ordinal: 0, number: 0), cell: cell, outputs: outputs)
+                        }
+                        try await world.end(row, progress, "no")
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(world.writer.largest.rows <= RunWriter.mostRows + 10, "\(world.writer.largest)")
+            #expect(world.writer.largest.bytes <= RunWriter.mostBytes + RunWriter.mostBytes / 4)
+            for row in rows {
+                let stored = try await world.store.get(row.runID)
+                #expect(stored.phase == .terminated)
+                let events = try await world.pool.query(
+                    "SELECT sequence, payload FROM run_events WHERE run_id = \(row.runID) ORDER BY sequence")
+                let cells = try events.compactMap { event in
+                    try RunEvent(json: Array(try event["payload", as: String.self].utf8)).cellID
+                }
+                #expect(cells == (1...count).map { "\($0)" }, "in their order, each once")
+                #expect(try events.map { try $0["sequence", as: Int64.self] } == Array(1...stored.lastSequence))
+                let kept = try await world.pool.query(
+                    "SELECT 1 FROM cells WHERE attempt_id = \("run-\(row.runID)-0-0")")
+                #expect(Array(kept).count == 20)
+            }
+        }
+    }
+
     @Test func whatCannotBeWrittenHarmsNoOther() async throws {
         try await Self.with { world in
             for _ in 0..<3 { try await world.makeRun() }

@@ -147,6 +147,14 @@ final class RunProgress: @unchecked Sendable {
         return RunGroup.Member(progress: self, step: step, write: pending, waiters: waiters)
     }
 
+    /// A part of it that goes out before the rest, when it is more than a group may hold: nobody waits for that alone.
+    func takeFront(rows: Int, bytes: Int) -> RunGroup.Member? {
+        guard let front = pending.takeFront(rows: rows, bytes: bytes) else { return nil }
+        step += 1
+        isUnderWay = true
+        return RunGroup.Member(progress: self, step: step, write: front, waiters: [])
+    }
+
     /// A member of a group was written, or will never be.
     func settle(_ member: RunGroup.Member, _ failure: HarbourError?) {
         isUnderWay = false

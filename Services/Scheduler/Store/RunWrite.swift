@@ -69,6 +69,37 @@ struct RunWrite: Sendable {
     /// Whether it is to be written even if there is nothing in it.
     var isConfirming = false
 
+    /// How many rows of tables it is.
+    var rows: Int { 1 + tasks.count + attempts.count + cells.count + events.count }
+
+    /// Takes what may be written before the rest, as far as it fits: events of cells in their order, and once there are
+    /// none left, outputs of cells. Whoever takes the run over in between listens to these cells from their beginning and
+    /// finds the events there. How the machine has moved stays together: tasks, attempts, the run and what is told of it.
+    ///
+    /// - Returns: nil when there is nothing of that kind.
+    mutating func takeFront(rows most: Int, bytes: Int) -> RunWrite? {
+        var front = RunWrite()
+        var rest: [(payload: String, command: CommandPosition?)] = []
+        for event in events {
+            if event.command != nil, front.events.count < most, front.weight < bytes {
+                front.events.append(event)
+                front.weight += event.payload.utf8.count
+            } else {
+                rest.append(event)
+            }
+        }
+        if front.events.isEmpty {
+            while let cell = cells.first, front.cells.count < most, front.weight < bytes {
+                front.cells.append(cell)
+                front.weight += cell.outputs.count
+                cells.removeFirst()
+            }
+        }
+        events = rest
+        weight = max(0, weight - front.weight)
+        return front.isEmpty ? nil : front
+    }
+
     var isEmpty: Bool {
         !isConfirming && run == nil && tasks.isEmpty && attempts.isEmpty && cells.isEmpty && events.isEmpty
     }
@@ -91,6 +122,14 @@ struct RunWrite: Sendable {
     }
 }
 
+extension AttemptOutcome {
+    /// About how many bytes it is.
+    fileprivate var weight: Int {
+        let left = values.reduce(0) { $0 + $1.key.utf8.count + $1.value.jsonText().utf8.count }
+        return message.utf8.count + (exitValue?.utf8.count ?? 0) + left
+    }
+}
+
 extension RunWrite {
     /// What has to be written to get from one state of a machine to the other.
     mutating func add(from old: RunMachine, to new: RunMachine) {
@@ -103,6 +142,8 @@ extension RunWrite {
             part.isNew = part.isNew || before == nil
             part.record = new.tasks[index]
             tasks[index] = part
+            // The input of an iteration is in its row.
+            if part.isNew, let input = new.tasks[index].place?.input { weight += input.jsonText().utf8.count }
             for (number, attempt) in new.tasks[index].attempts.enumerated() {
                 let known = before.flatMap { number < $0.attempts.count ? $0.attempts[number] : nil }
                 if known == attempt { continue }
@@ -111,6 +152,7 @@ extension RunWrite {
                 part.isNew = part.isNew || known == nil
                 part.record = attempt
                 attempts[key] = part
+                weight += attempt.outcome?.weight ?? 0
             }
         }
         weight += 300 * (tasks.count + attempts.count)

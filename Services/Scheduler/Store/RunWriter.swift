@@ -11,9 +11,11 @@ final class RunWriter: @unchecked Sendable {
     /// Large notebooks do not hold up the rest.
     private enum Lane: CaseIterable { case light, heavy }
 
-    /// What one group may hold: so many runs, and about so many bytes.
-    private static let mostRuns = 200
-    private static let mostBytes = 4 << 20
+    /// What one group may hold: so many runs and rows, and about so many bytes. Only how the machine of one run has moved
+    /// in one step may be more, since it is written as a whole: its tasks and attempts, which its definition bounds.
+    static let mostRuns = 200
+    static let mostRows = 4000
+    static let mostBytes = 4 << 20
     /// From so many bytes on a run's write is heavy.
     private static let heavy = 1 << 20
     /// How long a group may take.
@@ -31,6 +33,8 @@ final class RunWriter: @unchecked Sendable {
     /// Whether something has waited long enough.
     private var isOverdue = false
     private var isStopped = false
+    /// The most that a group has held.
+    private(set) var largest = (rows: 0, bytes: 0)
 
     init(pool: PostgresPool) {
         self.pool = pool
@@ -92,21 +96,27 @@ final class RunWriter: @unchecked Sendable {
         // A run that was lost and claimed again may have two owners here: what the old one says has a group of its own.
         var runIDs: Set<Int64> = []
         var left: [RunProgress] = []
-        var weight = 0
+        var (rows, weight) = (0, 0)
         for progress in queue {
             let isHeavy = progress.pending.weight > Self.heavy
-            let fits = members.count < Self.mostRuns && weight < Self.mostBytes
+            let (newRows, newWeight) = (rows + progress.pending.rows, weight + progress.pending.weight)
+            let isTooMuch = newRows > Self.mostRows || newWeight > Self.mostBytes
+            let fits = members.count < Self.mostRuns && (members.isEmpty || !isTooMuch)
             guard !progress.isUnderWay, isHeavy == (lane == .heavy), fits, !runIDs.contains(progress.runID) else {
                 left.append(progress)
                 continue
             }
-            progress.isQueued = false
+            let front = isTooMuch ? progress.takeFront(rows: Self.mostRows, bytes: Self.mostBytes) : nil
+            progress.isQueued = front != nil
+            if front != nil { left.append(progress) }
             // What failed for good has nothing left to write.
-            if progress.pending.isEmpty { continue }
-            weight += progress.pending.weight
+            guard let member = front ?? (progress.pending.isEmpty ? nil : progress.take()) else { continue }
+            rows += member.write.rows
+            weight += member.write.weight
             runIDs.insert(progress.runID)
-            members.append(progress.take())
+            members.append(member)
         }
+        largest = (max(largest.rows, rows), max(largest.bytes, weight))
         queue = left
         if left.isEmpty {
             isOverdue = false
