@@ -90,6 +90,16 @@ final class Inbox: Sendable {
             try inbox.put("three")
             try await waitForRuns(fixture, job, 6)
             #expect(try await runs(fixture, job).count == 6)
+            // One that was missing and is back as it was has not come.
+            try #require(rename("\(inbox.url)/four", "\(inbox.url)/.four") == 0)
+            try inbox.put("five")
+            try await waitForRuns(fixture, job, 7)
+            try #require(rename("\(inbox.url)/.four", "\(inbox.url)/four") == 0)
+            try inbox.put("six")
+            try await waitForRuns(fixture, job, 8)
+            try inbox.put("seven")
+            try await waitForRuns(fixture, job, 9)
+            #expect(try await runs(fixture, job).count == 9)
         }
     }
 

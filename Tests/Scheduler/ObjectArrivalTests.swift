@@ -40,12 +40,17 @@ struct ObjectArrivalTests {
                     #expect(try await weed.send(.put, "/lake/in/\(key)", "x\(number)") == 200)
                     try await eventually("a run is made for \(key)") { try await count() > number }
                 }
-                // Beside the prefix, and once more the same.
-                #expect(try await weed.send(.put, "/lake/out/other.csv", "1") == 200)
+                // What is written again has come again, with other content and with the same.
                 #expect(try await weed.send(.put, "/lake/in/plain.csv", "changed") == 200)
+                try await eventually("a run is made for the change") { try await count() > 3 }
+                try await loop.sleep(for: .milliseconds(1100))
+                #expect(try await weed.send(.put, "/lake/in/plain.csv", "changed") == 200)
+                try await eventually("a run is made for the same once more") { try await count() > 4 }
+                // Beside the prefix.
+                #expect(try await weed.send(.put, "/lake/out/other.csv", "1") == 200)
                 #expect(try await weed.send(.put, "/lake/in/last.csv", "1") == 200)
-                try await eventually("a run is made for the last") { try await count() > 3 }
-                #expect(try await count() == 4)
+                try await eventually("a run is made for the last") { try await count() > 5 }
+                #expect(try await count() == 6)
             }
             try await weed.stop()
         }

@@ -94,7 +94,9 @@ struct S3Page {
             let size = S3Page.text("Size", in: contents.content) ?? ""
             // Many stores tell whole seconds.
             let latest = modified.milliseconds % 1000 == 0 ? modified + .milliseconds(999) : modified
-            files.append(FoundFile(path: key, version: "\(tag)-\(size)", changedAt: latest))
+            // The tag of the same content is the same: when it was written tells that it was written again.
+            files.append(
+                FoundFile(path: key, version: "\(tag)-\(size)-\(modified.milliseconds)", changedAt: latest))
         }
         if S3Page.text("IsTruncated", in: list.content) == "true" {
             nextToken = S3Page.text("NextContinuationToken", in: list.content)

@@ -88,7 +88,8 @@ struct FileArrivalStore: Sendable {
 
     /// The paths that are known of a job.
     func known(_ jobID: Int64) async throws -> Set<String> {
-        let rows = try await pool.query("SELECT path FROM arrived_files WHERE job_id = \(jobID)")
+        let rows = try await pool.query(
+            "SELECT path FROM arrived_files WHERE job_id = \(jobID) AND missing_since IS NULL")
         return Set(try rows.map { try $0["path", as: String.self] })
     }
 
@@ -148,7 +149,7 @@ struct FileArrivalStore: Sendable {
             let isOther = known != nil && known != root
             let isChanged = try await compare(
                 files, of: watch.jobID, toldBefore: isFirst ? try row["set_at", as: Timestamp.self] : nil,
-                forgetting: !isOther, in: transaction)
+                forgetting: !isOther, retelling: watch.url.hasPrefix("s3://"), in: transaction)
             let waiting = try await transaction.query(
                 "SELECT count(*) AS count FROM arrived_files WHERE job_id = \(watch.jobID) AND NOT is_told")
             let lastChange = isChanged ? now : try row["last_change_at", as: Timestamp?.self]
@@ -195,28 +196,30 @@ struct FileArrivalStore: Sendable {
         return try rows.first?["count", as: Int.self] ?? 0 < job.settings.maxConcurrentRuns ?? 1
     }
 
+    /// How many files that are missing are remembered, besides for how long.
+    private static let rememberedFiles = FolderListing.limit
+
     /// Writes down what has come, what has gone, and what has changed before a run was made for it.
+    /// - Parameter retelling: whether a file that has been told of and is another now is told of again: what is written to
+    ///   an object storage is written as a whole, while files of folders may change as long as somebody writes them.
     /// - Returns: whether what waits has changed.
     private func compare(
-        _ files: [FoundFile], of jobID: Int64, toldBefore oldest: Timestamp?, forgetting: Bool,
+        _ files: [FoundFile], of jobID: Int64, toldBefore oldest: Timestamp?, forgetting: Bool, retelling: Bool,
         in transaction: PostgresTransaction
     ) async throws -> Bool {
         let (paths, versions) = (files.map(\.path), files.map(\.version))
         let told = files.map { file in oldest.map { file.changedAt < $0 } ?? false }
-        if forgetting {
-            // A join, so that it is fast whichever plan is made of it.
-            try await transaction.query(
-                """
-                DELETE FROM arrived_files f WHERE job_id = \(jobID)
-                    AND NOT EXISTS (SELECT 1 FROM unnest(\(paths)::text[]) AS n (path) WHERE n.path = f.path)
-                """)
-        }
+        if forgetting { try await forget(besides: paths, of: jobID, in: transaction) }
+        // Versions from before they had a time are the beginnings of those that have one.
         let changed = try await transaction.query(
             """
-            UPDATE arrived_files f SET version = n.version
+            UPDATE arrived_files f SET version = n.version, missing_since = NULL,
+                is_told = f.is_told AND (f.version = n.version OR starts_with(n.version, f.version || '-')
+                    OR NOT \(retelling) AND f.missing_since IS NULL)
             FROM unnest(\(paths)::text[], \(versions)::text[]) AS n (path, version)
-            WHERE f.job_id = \(jobID) AND f.path = n.path AND f.version <> n.version AND NOT f.is_told
-            RETURNING 1 AS one
+            WHERE f.job_id = \(jobID) AND f.path = n.path
+              AND (f.version <> n.version AND (NOT f.is_told OR \(retelling)) OR f.missing_since IS NOT NULL)
+            RETURNING f.is_told
             """)
         let new = try await transaction.query(
             """
@@ -226,7 +229,30 @@ struct FileArrivalStore: Sendable {
                 AS n (path, version, is_told)
             ON CONFLICT DO NOTHING RETURNING is_told
             """)
-        return try !changed.isEmpty || new.contains { try !$0["is_told", as: Bool.self] }
+        return try (Array(changed) + Array(new)).contains { try !$0["is_told", as: Bool.self] }
+    }
+
+    /// What is not there any more, and had been told of, is remembered for a day: if it is back as it was, nothing has come.
+    private func forget(besides paths: [String], of jobID: Int64, in transaction: PostgresTransaction) async throws {
+        // Joins, so that they are fast whichever plan is made of them.
+        try await transaction.query(
+            """
+            DELETE FROM arrived_files f WHERE job_id = \(jobID)
+                AND (NOT is_told OR missing_since < clock_timestamp() - interval '1 day')
+                AND NOT EXISTS (SELECT 1 FROM unnest(\(paths)::text[]) AS n (path) WHERE n.path = f.path)
+            """)
+        try await transaction.query(
+            """
+            UPDATE arrived_files f SET missing_since = clock_timestamp()
+            WHERE job_id = \(jobID) AND missing_since IS NULL
+                AND NOT EXISTS (SELECT 1 FROM unnest(\(paths)::text[]) AS n (path) WHERE n.path = f.path)
+            """)
+        try await transaction.query(
+            """
+            DELETE FROM arrived_files f WHERE job_id = \(jobID) AND path IN (
+                SELECT path FROM arrived_files WHERE job_id = \(jobID) AND missing_since IS NOT NULL
+                ORDER BY missing_since DESC, path OFFSET \(Int64(Self.rememberedFiles)))
+            """)
     }
 
     private func fire(_ job: JobRow, _ now: Timestamp, in transaction: PostgresTransaction) async throws -> Int64 {
