@@ -202,6 +202,10 @@ final class ScriptedServices: Sendable {
         case "lost":
             state.withLock { $0.clusters[clusterID] = .terminated }
             emit(id, [terminal(.error, CommandError(code: "DRIVER_LOST", name: "DriverLost", message: "It has gone."))])
+        case "interrupt": emit(id, [terminal(.cancelled)])
+        case "end":
+            let parts = rest.split(separator: " ", maxSplits: 2).map(String.init)
+            emit(id, [terminal(.error, CommandError(code: parts[0], name: parts[1], message: parts[2]))])
         case "fail":
             emit(
                 id,
