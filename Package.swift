@@ -85,6 +85,7 @@ let wire: [Target] = [
         ]),
     library("HTTPClient", ["Core", "EventLoop", "HTTPMessage", "HTTP2", "Cryptography", "Transport"]),
     library("WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "CCurl"]),
+    library("ObjectStorage", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient"]),
     library("Compression", ["Core", "CLZ4"]),
     library("Postgres", ["Core", "EventLoop", "Metrics", "CPostgres"]),
 ]
@@ -117,6 +118,7 @@ let testKits: [Target] = [
     library("TestSupport", ["Core", "EventLoop"]),
     library(
         "ServiceTestKit", ["EventLoop", "HTTPClient", "ServiceClients", "ServiceKit", "TestSupport"]),
+    library("StorageTestKit", ["Core", "EventLoop", "HTTPMessage", "WebClient", "TestSupport"]),
     library("ClusterBackendConformance", ["Core", "ClusterBackend"]),
 ]
 
@@ -152,13 +154,13 @@ let services: [Target] =
         "Workspace", executable: "workspace",
         serviceBase + [
             "HTTPMessage", "HTTPServer", "WebSocket", "Compression", "Cryptography", "NotebookFormats",
-            "CellExecution", "ServiceClients",
+            "CellExecution", "ServiceClients", "ObjectStorage", "WebClient",
         ], exclude: ["Page"])
     + service(
         "Scheduler", executable: "scheduler",
         serviceBase + [
             "ServiceClients", "CellExecution", "Compression", "CronSchedule", "NotebookFormats", "HTTPMessage",
-            "Cryptography", "WebClient",
+            "Cryptography", "WebClient", "ObjectStorage",
         ])
     + service(
         "Cluster", executable: "cluster",
@@ -206,6 +208,9 @@ let suites: [Target] = [
     tests(
         "WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient"],
         exclude: ["peer.py", "smtp_peer.py"]),
+    tests(
+        "ObjectStorage",
+        ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient", "ObjectStorage", "StorageTestKit"]),
     tests("Compression", ["Core", "Compression"]),
     tests("Postgres", ["Core", "EventLoop", "Postgres", "Metrics"]),
     tests("HarbourProtocol", ["Core", "HTTPMessage", "HarbourProtocol", "ContractGenerator"]),
@@ -241,12 +246,15 @@ let suites: [Target] = [
     tests(
         "Workspace",
         [
-            "WorkspaceService", "ServiceTestKit", "NotebookFormats", "CellExecution", "Transport", "WebSocket",
-            "workspace",
+            "WorkspaceService", "ServiceTestKit", "StorageTestKit", "NotebookFormats", "CellExecution", "Transport",
+            "WebSocket", "ObjectStorage", "workspace",
         ] + common),
     tests(
         "Scheduler",
-        ["SchedulerService", "ServiceTestKit", "CronSchedule", "WebClient", "scheduler", "harbour"] + common),
+        [
+            "SchedulerService", "ServiceTestKit", "StorageTestKit", "CronSchedule", "WebClient", "scheduler",
+            "harbour",
+        ] + common),
     tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
     tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
     tests(

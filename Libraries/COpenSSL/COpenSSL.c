@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "COpenSSL.h"
 
+#include <openssl/sha.h>
 #include <string.h>
 #include <time.h>
 
@@ -126,3 +127,41 @@ int openssl_error_reason(unsigned long code)
 {
     return ERR_GET_REASON(code);
 }
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wdeprecated-declarations"
+
+static SHA256_CTX resumed(const uint32_t state[8], uint64_t before)
+{
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    memcpy(context.h, state, 32);
+    // The length is counted in bits, as two words.
+    context.Nl = (SHA_LONG)(before << 3);
+    context.Nh = (SHA_LONG)(before >> 29);
+    return context;
+}
+
+void openssl_sha256_begin(uint32_t state[8])
+{
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    memcpy(state, context.h, 32);
+}
+
+void openssl_sha256_blocks(uint32_t state[8], const unsigned char *bytes, size_t count)
+{
+    SHA256_CTX context = resumed(state, 0);
+    SHA256_Update(&context, bytes, count);
+    memcpy(state, context.h, 32);
+}
+
+void openssl_sha256_end(const uint32_t state[8], uint64_t before, const unsigned char *bytes, size_t count,
+                        unsigned char digest[32])
+{
+    SHA256_CTX context = resumed(state, before);
+    SHA256_Update(&context, bytes, count);
+    SHA256_Final(digest, &context);
+}
+
+#pragma clang diagnostic pop

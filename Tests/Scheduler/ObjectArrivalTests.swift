@@ -3,6 +3,7 @@ import EventLoop
 import HTTPMessage
 import HarbourProtocol
 import ServiceClients
+import StorageTestKit
 import TestSupport
 import Testing
 import WebClient

@@ -44,6 +44,15 @@ void openssl_release(void *bytes);
 /// Seconds since the epoch at which the certificate ends, or INT64_MIN when that cannot be read.
 int64_t openssl_certificate_end(X509 *certificate);
 
+/// SHA-256 whose state can be kept between processes: eight words and the number of bytes. Both hold only whole blocks of
+/// 64 bytes, which callers see to. OpenSSL's newer interface hides the state.
+void openssl_sha256_begin(uint32_t state[8]);
+void openssl_sha256_blocks(uint32_t state[8], const unsigned char *bytes, size_t count);
+
+/// The digest of the bytes whose state is given, `before` of them, and `count` more.
+void openssl_sha256_end(const uint32_t state[8], uint64_t before, const unsigned char *bytes, size_t count,
+                        unsigned char digest[32]);
+
 /// The library and the reason in a packed error of OpenSSL's queue.
 int openssl_error_library(unsigned long code);
 int openssl_error_reason(unsigned long code);

@@ -1,5 +1,6 @@
 internal import Core
 internal import HTTPMessage
+internal import ObjectStorage
 internal import WebClient
 
 /// An object storage as the operator has set it.
@@ -69,8 +70,7 @@ struct S3Store: Sendable {
     }
 }
 
-/// One page of a listing (ListObjectsV2). Of XML it takes what stores write here: elements without attributes that
-/// matter, and texts with the five named entities and numbers. Keys come percent-encoded, because we ask for that.
+/// One page of a listing (ListObjectsV2). Keys come percent-encoded, because we ask for that.
 struct S3Page {
     private(set) var files: [FoundFile] = []
     /// Nil on the last page.
@@ -79,75 +79,31 @@ struct S3Page {
     /// - Throws: `BAD_UPSTREAM_RESPONSE` when it is no listing.
     init(_ text: String) throws(HarbourError) {
         let body = Substring(text)
-        guard let list = S3Page.element("ListBucketResult", in: body) else {
+        guard let list = S3XML.element("ListBucketResult", in: body) else {
             throw HarbourError(.badGateway, "The object storage's answer is no listing.")
         }
         var rest = list.content
-        while let contents = S3Page.element("Contents", in: rest) {
+        while let contents = S3XML.element("Contents", in: rest) {
             rest = rest[contents.end...]
-            guard let key = S3Page.text("Key", in: contents.content).flatMap(S3Page.decodePercent),
-                let modified = S3Page.text("LastModified", in: contents.content).flatMap(S3Page.time)
+            guard let key = S3XML.text("Key", in: contents.content).flatMap(S3Page.decodePercent),
+                let modified = S3XML.text("LastModified", in: contents.content).flatMap(S3Page.time)
             else {
                 throw HarbourError(.badGateway, "The object storage's listing has an object without a key or time.")
             }
-            let tag = S3Page.text("ETag", in: contents.content) ?? ""
-            let size = S3Page.text("Size", in: contents.content) ?? ""
+            let tag = S3XML.text("ETag", in: contents.content) ?? ""
+            let size = S3XML.text("Size", in: contents.content) ?? ""
             // Many stores tell whole seconds.
             let latest = modified.milliseconds % 1000 == 0 ? modified + .milliseconds(999) : modified
             // The tag of the same content is the same: when it was written tells that it was written again.
             files.append(
                 FoundFile(path: key, version: "\(tag)-\(size)-\(modified.milliseconds)", changedAt: latest))
         }
-        if S3Page.text("IsTruncated", in: list.content) == "true" {
-            nextToken = S3Page.text("NextContinuationToken", in: list.content)
+        if S3XML.text("IsTruncated", in: list.content) == "true" {
+            nextToken = S3XML.text("NextContinuationToken", in: list.content)
             guard nextToken != nil else {
                 throw HarbourError(.badGateway, "The object storage's listing breaks off without saying how to go on.")
             }
         }
-    }
-
-    /// The first element of that name: what is in it, and where it ends.
-    private static func element(_ name: String, in text: Substring) -> (content: Substring, end: Substring.Index)? {
-        var rest = text
-        while let start = rest.firstRange(of: "<\(name)") {
-            let after = rest[start.upperBound...]
-            guard let first = after.first, first == ">" || first == " " else {
-                rest = after
-                continue
-            }
-            guard let open = after.firstIndex(of: ">") else { return nil }
-            let content = after[after.index(after: open)...]
-            guard let end = content.firstRange(of: "</\(name)>") else { return nil }
-            return (content[..<end.lowerBound], end.upperBound)
-        }
-        return nil
-    }
-
-    private static func text(_ name: String, in text: Substring) -> String? {
-        element(name, in: text).map { decodeEntities($0.content) }
-    }
-
-    private static func decodeEntities(_ text: Substring) -> String {
-        guard text.contains("&") else { return String(text) }
-        let names: [Substring: String] = ["amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'"]
-        var decoded = ""
-        var rest = text
-        while let mark = rest.firstIndex(of: "&") {
-            decoded += rest[..<mark]
-            rest = rest[rest.index(after: mark)...]
-            guard let end = rest.firstIndex(of: ";") else { return decoded + "&" + rest }
-            let name = rest[..<end]
-            let number = name.hasPrefix("#x") ? UInt32(name.dropFirst(2), radix: 16) : UInt32(name.dropFirst(1))
-            if let text = names[name] {
-                decoded += text
-            } else if name.hasPrefix("#"), let scalar = number.flatMap({ Unicode.Scalar($0) }) {
-                decoded.unicodeScalars.append(scalar)
-            } else {
-                decoded += "&\(name);"
-            }
-            rest = rest[rest.index(after: end)...]
-        }
-        return decoded + rest
     }
 
     private static func decodePercent(_ text: String) -> String? {

