@@ -110,7 +110,7 @@ public struct Contract {
             }
         }
         for operation in services.flatMap(\.operations) {
-            try check(.named(operation.output), in: operation.identifier)
+            if !operation.isRaw { try check(.named(operation.output), in: operation.identifier) }
             if let body = operation.body { try check(body, in: operation.identifier) }
         }
     }

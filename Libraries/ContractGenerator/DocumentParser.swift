@@ -42,14 +42,17 @@ struct DocumentParser {
             throw ContractError("\(place) declares other path parameters than its path has")
         }
         let isStream = value["x-ndjson"]?.bool ?? false
-        let (status, output) = try answer(value["responses"] ?? .null, isStream: isStream, place: place)
+        let isRaw = value["x-raw"]?.bool ?? false
+        let (status, output) = try answer(
+            value["responses"] ?? .null, isStream: isStream, isRaw: isRaw, place: place)
         let content = value["requestBody"]?["content"]?["application/json"]?["schema"]
+        guard !isRaw || content == nil else { throw ContractError("\(place) is raw and has a body of JSON") }
         return Operation(
             identifier: identifier, summary: value["summary"]?.string ?? "", method: method, path: path,
             parameters: parameters,
             body: try content.map { try SchemaParser(place: place + " body", value: $0).shape() },
             isBodyRequired: value["requestBody"]?["required"]?.bool ?? false, successStatus: status, output: output,
-            isStream: isStream, isIdempotent: value["x-idempotent"]?.bool ?? (method != "post"),
+            isStream: isStream, isRaw: isRaw, isIdempotent: value["x-idempotent"]?.bool ?? (method != "post"),
             isInternal: value["x-internal"]?.bool ?? false, maximumBodyBytes: value["x-max-body-bytes"]?.int64)
     }
 
@@ -66,11 +69,14 @@ struct DocumentParser {
             isRequired: value["required"]?.bool ?? false, description: value["description"]?.string ?? "")
     }
 
-    private func answer(_ responses: JSONValue, isStream: Bool, place: String) throws -> (Int, String) {
+    private func answer(
+        _ responses: JSONValue, isStream: Bool, isRaw: Bool, place: String
+    ) throws -> (Int, String) {
         let good = (responses.object?.fields ?? []).filter { $0.key.hasPrefix("2") }
         guard good.count == 1, let first = good.first, let status = Int(first.key) else {
             throw ContractError("\(place) needs exactly one 2xx response")
         }
+        if isRaw { return (status, "") }
         let media = isStream ? "application/x-ndjson" : "application/json"
         guard let schema = first.value["content"]?[media]?["schema"],
             case .named(let output) = try SchemaParser(place: place + " response", value: schema).shape()

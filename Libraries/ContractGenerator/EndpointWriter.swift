@@ -22,9 +22,10 @@ struct EndpointWriter {
 
     private func writeEndpoint(_ operation: Operation, to file: inout SourceFile) {
         file.document(operation.summary, "`\(operation.method.uppercased()) \(operation.path)`")
-        let type = operation.isStream ? "StreamEndpoint" : "Endpoint"
+        let type = operation.isRaw ? "RawEndpoint" : operation.isStream ? "StreamEndpoint" : "Endpoint"
+        let types = operation.inputName + (operation.isRaw ? "" : ", \(operation.output)")
         file.block(
-            "public static let \(operation.identifier) = \(type)<\(operation.inputName), \(operation.output)>(",
+            "public static let \(operation.identifier) = \(type)<\(types)>(",
             closing: ")"
         ) { file in
             file.line("EndpointRoute(")

@@ -94,9 +94,11 @@ struct Operation {
     let body: Shape?
     let isBodyRequired: Bool
     let successStatus: Int
-    /// The name of the schema of the answer, or of each line of a stream.
+    /// The name of the schema of the answer, or of each line of a stream; of no meaning when it is raw.
     let output: String
     let isStream: Bool
+    /// Whether body or answer are other bytes than JSON; the generator then types what is in path, query and header.
+    let isRaw: Bool
     let isIdempotent: Bool
     let isInternal: Bool
     let maximumBodyBytes: Int64?

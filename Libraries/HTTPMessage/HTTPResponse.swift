@@ -8,6 +8,9 @@ public struct HTTPResponse: Sendable {
     public var fields: HTTPFields
     /// The body.
     public var body: HTTPOutgoingBody
+    /// How many bytes a streamed body will have, when that is known before: the client then sees how far it is, and
+    /// that something is missing. A body that turns out to be of another length is broken off.
+    public var streamLength: Int?
 
     /// Makes a response.
     public init(status: Int = 200, fields: HTTPFields = HTTPFields(), body: HTTPOutgoingBody = .empty) {

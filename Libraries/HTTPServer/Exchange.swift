@@ -272,7 +272,7 @@ final class Exchange: @unchecked Sendable {
             }
         case .stream(let write):
             if bodyless {
-                answer(response, nil, [])
+                answer(response, response.streamLength, [])
             } else {
                 beginStream(response)
                 let generation = generation
@@ -293,7 +293,7 @@ final class Exchange: @unchecked Sendable {
     private func beginStream(_ response: HTTPResponse) {
         status = response.status
         phase = .streaming
-        channel.sendHead(self, response, length: nil, body: nil)
+        channel.sendHead(self, response, length: response.streamLength, body: nil)
     }
 
     func beginTunnel(status: Int) {

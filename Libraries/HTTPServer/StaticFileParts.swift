@@ -1,6 +1,6 @@
-internal import Core
+public import Core
 internal import Glibc
-internal import HTTPMessage
+public import HTTPMessage
 
 /// A folder that stays the same one when its path is given to another.
 final class FolderDescriptor: Sendable {
@@ -68,12 +68,33 @@ final class OpenFile {
 }
 
 /// Entity tag and date of a file, and what a request makes of them (RFC 9110 section 13).
-struct FileValidators {
-    enum Verdict { case proceed, notModified, failed }
+public struct FileValidators: Sendable {
+    /// What is to be done with a request.
+    public enum Verdict: Sendable {
+        /// Answer it.
+        case proceed
+        /// The client has it already: 304.
+        case notModified
+        /// It is not what the client thinks: 412.
+        case failed
+    }
 
-    let entityTag: String
-    let lastModified: String
+    /// With its quotes.
+    public let entityTag: String
+    /// As a date of HTTP.
+    public let lastModified: String
     private let modified: Timestamp
+
+    /// The validators of something that is not served from a folder.
+    /// - Parameters:
+    ///   - entityTag: with its quotes; another one for each content.
+    ///   - modified: when it last changed.
+    public init(entityTag: String, modified: Timestamp) {
+        self.entityTag = entityTag
+        // Dates have whole seconds.
+        self.modified = Timestamp(milliseconds: modified.milliseconds / 1000 * 1000)
+        lastModified = HTTPDate.format(modified)
+    }
 
     init(_ file: OpenFile, coding: String?) {
         // The coding belongs to it: each variant is a representation of its own.
@@ -85,7 +106,7 @@ struct FileValidators {
     }
 
     /// In the order of RFC 9110 section 13.2.2.
-    func evaluate(_ request: HTTPRequest) -> Verdict {
+    public func evaluate(_ request: HTTPRequest) -> Verdict {
         if let wanted = request.fields.combined("if-match") {
             if !matches(wanted, weakly: false) { return .failed }
         } else if let date = request.fields["if-unmodified-since"].flatMap({ HTTPDate.parse($0) }), modified > date {
@@ -101,7 +122,7 @@ struct FileValidators {
     }
 
     /// Whether a range may be cut from what we have (RFC 9110 section 13.1.5).
-    func rangeApplies(_ request: HTTPRequest) -> Bool {
+    public func rangeApplies(_ request: HTTPRequest) -> Bool {
         guard let condition = request.fields["if-range"] else { return true }
         if condition.hasPrefix("\"") { return condition == entityTag }
         return HTTPDate.parse(condition) == modified
@@ -119,13 +140,16 @@ struct FileValidators {
 }
 
 /// A `range` field (RFC 9110 section 14.2).
-enum ByteRanges: Equatable {
+public enum ByteRanges: Sendable, Equatable {
     /// Not a range we honour: all of it is sent, as the RFC lets us.
     case whole
+    /// These bytes.
     case part(Range<Int>)
+    /// There are no such bytes: 416.
     case unsatisfiable
 
-    static func parse(_ text: String, size: Int) -> ByteRanges {
+    /// Reads the field for something of that size.
+    public static func parse(_ text: String, size: Int) -> ByteRanges {
         guard text.hasPrefix("bytes=") else { return .whole }
         // Several ranges would need a multipart body, which no client of ours asks for.
         let parts = text.dropFirst(6).split(separator: "-", omittingEmptySubsequences: false)
@@ -175,7 +199,7 @@ struct AcceptedCodings {
 }
 
 /// Types by extension.
-enum MediaTypes {
+public enum MediaTypes {
     private static let known: [String: String] = [
         "html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8",
         "js": "text/javascript; charset=utf-8", "mjs": "text/javascript; charset=utf-8",
@@ -188,7 +212,9 @@ enum MediaTypes {
         "parquet": "application/vnd.apache.parquet",
     ]
 
-    static func type(of name: String, _ more: [String: String]) -> String {
+    /// The type of a file by its name; `application/octet-stream` when it is not known. `more` wins over the known
+    /// ones.
+    public static func type(of name: String, _ more: [String: String] = [:]) -> String {
         guard let dot = name.lastIndex(of: ".") else { return "application/octet-stream" }
         let suffix = name[name.index(after: dot)...].lowercased()
         return more[suffix] ?? known[suffix] ?? "application/octet-stream"

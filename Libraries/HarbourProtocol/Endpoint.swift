@@ -57,6 +57,15 @@ public struct StreamEndpoint<Input: EndpointInput, Element: JSONCodable & Sendab
     public init(_ route: EndpointRoute) { self.route = route }
 }
 
+/// A route whose body or answer are bytes that are no JSON, and may be too many to be in memory at once.
+public struct RawEndpoint<Input: EndpointInput>: Sendable {
+    /// Where it is.
+    public let route: EndpointRoute
+
+    /// Types a route; written by the generator.
+    public init(_ route: EndpointRoute) { self.route = route }
+}
+
 /// What an endpoint is asked with: the values of its path, query and body.
 public protocol EndpointInput: Sendable {
     /// Writes the values into a request.

@@ -104,6 +104,22 @@ public final class ServiceRouter: HTTPHandler, @unchecked Sendable {
         }
     }
 
+    /// Serves an endpoint of bytes: the handler reads the body of its request itself, as fast as it can use it.
+    public func on<Input>(
+        _ endpoint: RawEndpoint<Input>,
+        _ handler: @escaping @Sendable (Input, RequestContext) async throws -> HTTPResponse
+    ) {
+        let route = register(endpoint.route)
+        http.on(route.method, route.path, maxBodySize: route.maximumBodyBytes) {
+            [loop, self] (request, _) async throws -> HTTPResponse in
+            let context = try ServiceRouter.context(try await authenticate(request), request, route, loop)
+            if let gatekeeper {
+                try await gatekeeper.admit(context.caller, to: route, request, body: RequestBody(request, route))
+            }
+            return try await handler(try Input(from: RequestParts(request, body: [])), context)
+        }
+    }
+
     /// Ends the streams that are open: they follow what has no end, and a service could not stop for them.
     func stopStreams() {
         for open in openStreams { open.stream?.stop() }

@@ -92,7 +92,7 @@ public enum WorkspaceService {
             name: "workspace", summary: "Keeps folders, notebooks and their revisions; the front door to the platform.",
             defaultPort: 8000,
             ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey, pageFolder]
-                + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays, executionLease],
+                + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays, executionLease] + StorageSettings.all,
             document: WorkspaceAPI.document,
             authenticator: { environment in
                 let made = try Foundation(environment)
@@ -125,7 +125,11 @@ public enum WorkspaceService {
             clusterURL: settings[clusterURL], schedulerURL: settings[schedulerURL],
             lease: .seconds(settings[executionLease]))
         running.register(on: router)
-        registerOwn(router, foundation, gate, audit, running.service, secretKey: settings[secretKey])
+        let uploads = UploadService(
+            store: UploadStore(pool: pool), tree: WorkspaceTree(pool: pool),
+            storage: try StorageSettings.storage(settings, environment.loop), limit: StorageSettings.limit(settings),
+            lifetime: StorageSettings.lifetime(settings))
+        registerOwn(router, foundation, gate, audit, running.service, uploads, secretKey: settings[secretKey])
         if let folder = settings[pageFolder] {
             // The API is worth having without the page, as in an image that was made where nothing builds it.
             do { try PageRoutes(folder: folder).register(on: router.http) } catch {
@@ -160,7 +164,8 @@ public enum WorkspaceService {
                     try await foundation.tokens.setAdminToken(hash: Digest.sha256(token))
                 }),
             Housekeeping(
-                audit: audit, tokens: foundation.tokens, retentionDays: settings[auditDays], loop: environment.loop
+                audit: audit, tokens: foundation.tokens, uploads: uploads, retentionDays: settings[auditDays],
+                loop: environment.loop
             ).component,
             LifecycleComponent("gateway", drain: { _ in await http.close() }),
             running.component,
@@ -185,12 +190,14 @@ public enum WorkspaceService {
     /// The routes that the service answers itself.
     private static func registerOwn(
         _ router: ServiceRouter, _ foundation: Foundation, _ gate: AccessGate, _ audit: AuditStore,
-        _ execution: ExecutionService, secretKey: String?
+        _ execution: ExecutionService, _ uploads: UploadService, secretKey: String?
     ) {
         let pool = foundation.database.pool
         let tree = WorkspaceTree(pool: pool)
         let passwords = PasswordSignIn(store: foundation.people)
-        WorkspaceHandlers(tree: tree, gate: gate, execution: execution).register(on: router)
+        let reader = FileReader(tree: tree, store: uploads.store, storage: uploads.storage)
+        WorkspaceHandlers(tree: tree, gate: gate, execution: execution, files: reader).register(on: router)
+        FileHandlers(uploads: uploads, reader: reader).register(on: router)
         SecretHandlers(store: SecretStore(pool: pool), gate: gate, key: secretKey).register(on: router)
         SessionHandlers(
             authenticator: foundation.authenticator, tokens: foundation.tokens, directory: foundation.directory,

@@ -15,7 +15,7 @@ import Testing
 @Suite("The permission matrix")
 struct PermissionMatrixTests {
     /// What an operation asks for: `open` to everybody, `known` to whoever signed in, `member` to whoever is no viewer,
-    /// `admin`, `service`, or a level on the sample object.
+    /// `admin`, `service`, `uploader`, or a level on the sample object.
     private static let matrix: [String: String] = {
         var matrix: [String: String] = [:]
         for line in text.split(separator: "\n") {
@@ -32,6 +32,10 @@ struct PermissionMatrixTests {
         workspace admin createUser editUser deleteUser createGroup deleteGroup addGroupMember removeGroupMember
         workspace admin setPassword listAuditEvents
         workspace view getPermissions getPermissionLevels exportObject listObjects getObject getNotebook listRevisions
+        workspace known listUploads
+        workspace view downloadFile previewFile
+        workspace edit createUpload uploadForm
+        workspace uploader getUpload writeUpload abortUpload completeUpload
         workspace view listSecrets getNotebookExecution getCellOutputs streamNotebookEvents
         workspace run runCells attachNotebook interruptNotebook restartKernel
         workspace edit saveNotebook
@@ -93,6 +97,8 @@ struct PermissionMatrixTests {
         case "member": person.role != .viewer
         case "admin": person.role == .admin
         case "service": false
+        // Uploads are their user's own; that of the samples is the owner's.
+        case "uploader": person.name == "owner" || person.role == .admin
         case "view": person.level >= .view
         case "run": person.level >= .run
         case "edit": person.level >= .edit
@@ -144,6 +150,16 @@ struct PermissionMatrixTests {
         }
     }
 
+    /// The address with an upload of the owner's in it: each is made for one request, which may end it.
+    private static func sample(
+        of target: String, _ rule: String, _ people: [String: Person]
+    ) async throws -> String {
+        guard rule == "uploader" else { return target }
+        let upload = try await people["owner"]?.client.call(
+            WorkspaceAPI.createUpload, .init(body: CreateUpload(path: "\(folder)/sample.csv", size: 1)))
+        return target.replacing("{upload_id}", with: try #require(upload?.uploadID))
+    }
+
     private static func makeScope(_ workspace: Workspace, _ owner: Person) async throws {
         _ = try await owner.client.call(WorkspaceAPI.createSecretScope, .init(body: CreateSecretScope(scope: "vault")))
         for (name, level) in [
@@ -160,7 +176,9 @@ struct PermissionMatrixTests {
         for (name, value) in ids { path = path.replacing("{\(name)}", with: value) }
         let query: String? =
             switch route.operationID {
-            case "exportObject", "readContent": "path=\(folder)/n"
+            case "exportObject", "readContent", "downloadFile", "previewFile": "path=\(folder)/n"
+            case "uploadForm": "path=\(folder)"
+            case "writeUpload": "offset=0"
             case "listObjects", "getObject": "path=\(folder)"
             case "listSecrets": "scope=vault"
             case "listLibraryStatuses": "cluster_id=c1"
@@ -177,6 +195,7 @@ struct PermissionMatrixTests {
         "importObject": #"{"path":"\#(folder)/n","content":"eA==","format":"SOURCE","language":"PYTHON"}"#,
         "makeDirectories": #"{"path":"\#(folder)"}"#, "deleteObject": #"{"path":"\#(folder)"}"#,
         "moveObject": #"{"source_path":"\#(folder)/n","destination_path":"\#(folder)/there"}"#,
+        "createUpload": #"{"path":"\#(folder)/data.csv","size":1}"#,
         "createSecretScope": #"{"scope":"vault"}"#, "deleteSecretScope": #"{"scope":"vault"}"#,
         "putSecret": #"{"scope":"vault","key":"k","string_value":"v"}"#,
         "deleteSecret": #"{"scope":"vault","key":"none"}"#,
@@ -205,7 +224,8 @@ struct PermissionMatrixTests {
 
     @Test func everyRouteRefusesWhomItShould() async throws {
         let neighbours = Neighbours()
-        try await neighbours.run { workspace in
+        let storage = try TemporaryDirectory()
+        try await neighbours.run(more: ["--storage-folder", storage.path]) { workspace in
             let people = try await PermissionMatrixTests.prepare(workspace)
             _ = try await workspace.user.call(
                 WorkspaceAPI.createGroup, .init(body: CreateGroup(groupName: "crew", members: ["owner"])))
@@ -232,8 +252,9 @@ struct PermissionMatrixTests {
                 if rule != "open" { #expect(anonymous == 401, "\(route.operationID), anonymous") }
                 for member in PermissionMatrixTests.cast {
                     let person = try #require(people[member.name])
+                    let sample = try await PermissionMatrixTests.sample(of: target, rule, people)
                     let status = try await PermissionMatrixTests.ask(
-                        workspace, route, target, body, token: person.token)
+                        workspace, route, sample, body, token: person.token)
                     let isAllowed = PermissionMatrixTests.expects(rule, member)
                     // An open route may know nobody of that token or password; it never says that one may not.
                     if rule == "open" {

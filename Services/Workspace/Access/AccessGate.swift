@@ -111,6 +111,10 @@ struct AccessGate: Gatekeeper {
                 throw HarbourError(.notFound, "There is no notebook or folder \(id). It may have been deleted.")
             }
             return try await permissions.level(principal, at: path)
+        case .upload(let id):
+            guard let upload = try await permissions.upload(id) else { throw UploadStore.missing(id) }
+            guard upload.user == principal.userName else { return .none }
+            return try await permissions.level(principal, at: upload.path)
         case .cluster(let id):
             let cluster = try await owners.cluster(id)
             let given = try await permissions.levels(principal, on: [id], .cluster)

@@ -79,6 +79,8 @@ enum SecurableKind: String, Sendable {
 enum Securable: Sendable, Hashable {
     case path(WorkspacePath)
     case object(Int64)
+    /// What is being uploaded: to its user, what they may do where it shall come; to others, nothing.
+    case upload(String)
     case cluster(String)
     case job(Int64)
     case run(Int64)
@@ -87,7 +89,7 @@ enum Securable: Sendable, Hashable {
 
     var kind: SecurableKind {
         switch self {
-        case .path, .object: .tree
+        case .path, .object, .upload: .tree
         case .cluster: .cluster
         case .job, .run, .backfill: .job
         case .scope: .scope
@@ -99,6 +101,7 @@ enum Securable: Sendable, Hashable {
         switch self {
         case .path(let path): path.text
         case .object(let id): "object \(id)"
+        case .upload(let id): "upload \(id)"
         case .cluster(let id): "cluster \(id)"
         case .job(let id): "job \(id)"
         case .run(let id): "run \(id)"

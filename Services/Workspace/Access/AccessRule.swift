@@ -31,6 +31,8 @@ struct AccessRule: Sendable {
         /// A folder on the way to something that may be seen, by its path in the query.
         case passage(Place)
         case notebook(Place)
+        /// A file on its way into the tree.
+        case upload(Place)
         case cluster(Place)
         case job(Place)
         case run(Place)

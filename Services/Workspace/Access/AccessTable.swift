@@ -54,6 +54,16 @@ enum AccessTable {
             .edit, .path(.body("destination_path"))),
         "workspace.getNotebook": .needs(.view, .notebook(.parameter("notebook_id"))),
         "workspace.listRevisions": .needs(.view, .notebook(.parameter("notebook_id"))),
+        // Files. Uploads are their user's own.
+        "workspace.createUpload": .needs(.edit, .path(.body("path"))),
+        "workspace.listUploads": .signedIn,
+        "workspace.getUpload": .needs(.edit, .upload(.parameter("upload_id"))),
+        "workspace.writeUpload": .needs(.edit, .upload(.parameter("upload_id"))),
+        "workspace.abortUpload": .needs(.edit, .upload(.parameter("upload_id"))),
+        "workspace.completeUpload": .needs(.edit, .upload(.parameter("upload_id"))),
+        "workspace.uploadForm": .needs(.edit, .path(.query("path"))),
+        "workspace.downloadFile": .needs(.view, .path(.query("path"))),
+        "workspace.previewFile": .needs(.view, .path(.query("path"))),
         // What runs in notebooks. On which cluster, the handler asks: it may be the one that somebody else attached.
         "workspace.saveNotebook": .needs(.edit, .notebook(.parameter("notebook_id"))),
         "workspace.runCells": .needs(.run, .notebook(.parameter("notebook_id"))),

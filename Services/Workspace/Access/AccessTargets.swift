@@ -18,6 +18,7 @@ struct AccessTargets: Sendable {
         case .path(let place), .passage(let place):
             guard let text = try await text(at: place) else { return [] }
             return [.path(try WorkspacePath(text))]
+        case .upload(let place): return try await text(at: place).map { [.upload($0)] } ?? []
         case .notebook(let place): return try await number(at: place).map { [.object($0)] } ?? []
         case .cluster(let place): return try await text(at: place).map { [.cluster($0)] } ?? []
         case .job(let place): return try await number(at: place).map { [.job($0)] } ?? []

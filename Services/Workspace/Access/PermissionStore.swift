@@ -51,6 +51,15 @@ struct PermissionStore: Sendable {
         return try rows.first.map { row throws(HarbourError) in try WorkspacePath(try row.decode(String.self)) }
     }
 
+    /// Whose an upload is, and where it shall come.
+    func upload(_ id: String) async throws(HarbourError) -> (user: String, path: WorkspacePath)? {
+        let rows = try await pool.query("SELECT user_name, path FROM uploads WHERE upload_id = \(id)")
+        return try rows.first.map { row throws(HarbourError) in
+            let (user, path) = try row.decode((String.self, String.self))
+            return (user, try WorkspacePath(path))
+        }
+    }
+
     /// What is the user's own, or was given to them, below a folder.
     static func visible(to principal: Principal, below folder: WorkspacePath) -> SQL {
         """

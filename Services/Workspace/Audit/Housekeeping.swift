@@ -2,26 +2,32 @@ internal import Core
 internal import EventLoop
 internal import Lifecycle
 
-/// Removes what has been kept long enough: events of the audit log and sessions that have ended.
+/// Removes what has been kept long enough: events of the audit log, sessions that have ended, and uploads that nobody
+/// goes on with.
 struct Housekeeping: Sendable {
     let audit: AuditStore
     let tokens: TokenStore
+    let uploads: UploadService
     /// How long events are kept; nil for ever.
     let retention: Duration?
     let loop: EventLoop
     private let logger = Logger("housekeeping")
 
-    init(audit: AuditStore, tokens: TokenStore, retentionDays: Int, loop: EventLoop) {
+    init(
+        audit: AuditStore, tokens: TokenStore, uploads: UploadService, retentionDays: Int, loop: EventLoop
+    ) {
         self.audit = audit
         self.tokens = tokens
+        self.uploads = uploads
         retention = retentionDays > 0 ? .seconds(retentionDays * 86_400) : nil
         self.loop = loop
     }
 
     private static let interval = Duration.seconds(3600)
 
-    func sweep(now: Timestamp = .now) async throws(HarbourError) {
+    func sweep(now: Timestamp = .now) async throws {
         try await tokens.sweepSessions()
+        try await uploads.sweep(at: now)
         guard let retention else { return }
         try await audit.sweep(before: Timestamp(milliseconds: now.milliseconds - retention.milliseconds))
     }

@@ -31,14 +31,23 @@ enum ContentFormat: Sendable, Hashable {
     }
 }
 
+/// Where the bytes of a revision are.
+enum ContentPlace: Sendable, Hashable {
+    /// In the database, as an LZ4 frame.
+    case frame([UInt8])
+    /// In the object storage, under this key.
+    case object(String)
+    /// Here.
+    case bytes([UInt8])
+}
+
 /// Content that has been looked at and is ready to be stored.
 struct StoredContent: Sendable {
     let format: ContentFormat
     let language: String?
     let size: Int
     let hash: [UInt8]
-    /// An LZ4 frame.
-    let frame: [UInt8]
+    let place: ContentPlace
 
     /// The most that a file may have; a notebook has the limits of its format.
     static let maximumBytes = 64 << 20
@@ -66,7 +75,7 @@ struct StoredContent: Sendable {
         if case .notebook(let format) = contentFormat { notebookLanguage = try format.parse(bytes).language.name }
         return StoredContent(
             format: contentFormat, language: notebookLanguage, size: bytes.count, hash: Digest.sha256(bytes),
-            frame: LZ4Frame.compress(bytes))
+            place: .frame(LZ4Frame.compress(bytes)))
     }
 
     private static func format(
@@ -108,10 +117,28 @@ struct RevisionContent: Sendable {
     let path: String
     let format: ContentFormat
     let size: Int
-    let frame: [UInt8]
+    /// SHA-256.
+    let hash: [UInt8]
+    let createdAt: Timestamp
+    var place: ContentPlace
 
+    /// Its last name, with the ending of its format.
+    var fileName: String {
+        let name = path.split(separator: "/").last.map(String.init) ?? "file"
+        guard case .notebook(let format) = format, !name.hasSuffix(".\(format.fileExtension)") else { return name }
+        return "\(name).\(format.fileExtension)"
+    }
+
+    /// All bytes. Those of the object storage have to be fetched before (`FileReader.loaded`).
     func bytes() throws(HarbourError) -> [UInt8] {
-        try LZ4Frame.decompress(frame, limit: StoredContent.maximumBytes)
+        switch place {
+        case .frame(let frame): return try LZ4Frame.decompress(frame, limit: StoredContent.maximumBytes)
+        case .bytes(let bytes): return bytes
+        case .object:
+            throw HarbourError(
+                .internalError, "Something went wrong on our side. The log of the service has the details.",
+                detail: "the content of \(path) is in the object storage and was not fetched")
+        }
     }
 
     /// The notebook.

@@ -70,35 +70,44 @@ struct WorkspaceTree: Sendable {
     func store(
         _ content: StoredContent, at path: WorkspacePath, _ wish: ImportWish, by user: String
     ) async throws -> ObjectInfo {
-        let kind: ObjectType = content.format == .file ? .file : .notebook
-        return try await pool.transaction { transaction in
-            let now = Timestamp.now
-            try await objects.lockTree(exclusively: false, in: transaction)
-            try await makeFolders(above: path, by: user, at: now, in: transaction)
-            var target: StoredObject?
-            if wish.expectedRevisionID == nil {
-                target = try await objects.insert(path, kind: kind, by: user, at: now, in: transaction)
-            }
-            if target == nil {
-                let existing = try await objects.find(path, forUpdate: true, on: transaction)
-                try WorkspaceTree.check(existing?.info, path, kind, wish)
-                if let existing, let newest = existing.info.revisionID,
-                    try await revisions.holds(content, revisionID: newest, on: transaction)
-                {
-                    return existing.info
-                }
-                target = existing
-            }
-            guard let target else { throw WorkspaceTree.missing(path) }
-            let id = target.info.objectID
-            let revision = try await revisions.insert(content, of: id, by: user, at: now, in: transaction)
-            if kind == .notebook { try await replaced(id, revision, by: user, in: transaction) }
-            return try await objects.setRevision(revision, content, of: id, by: user, at: now, in: transaction).info
+        try await pool.transaction { transaction in
+            try await store(content, at: path, wish, by: user, in: transaction).info
         }
     }
 
+    /// The same within a transaction; also says whether it has made a revision.
+    func store(
+        _ content: StoredContent, at path: WorkspacePath, _ wish: ImportWish, by user: String,
+        in transaction: PostgresTransaction
+    ) async throws -> (info: ObjectInfo, isNew: Bool) {
+        let kind: ObjectType = content.format == .file ? .file : .notebook
+        let now = Timestamp.now
+        try await objects.lockTree(exclusively: false, in: transaction)
+        try await makeFolders(above: path, by: user, at: now, in: transaction)
+        var target: StoredObject?
+        if wish.expectedRevisionID == nil {
+            target = try await objects.insert(path, kind: kind, by: user, at: now, in: transaction)
+        }
+        if target == nil {
+            let existing = try await objects.find(path, forUpdate: true, on: transaction)
+            try WorkspaceTree.check(existing?.info, path, kind, wish)
+            if let existing, let newest = existing.info.revisionID,
+                try await revisions.holds(content, revisionID: newest, on: transaction)
+            {
+                return (existing.info, false)
+            }
+            target = existing
+        }
+        guard let target else { throw WorkspaceTree.missing(path) }
+        let id = target.info.objectID
+        let revision = try await revisions.insert(content, of: id, by: user, at: now, in: transaction)
+        if kind == .notebook { try await replaced(id, revision, by: user, in: transaction) }
+        let stored = try await objects.setRevision(revision, content, of: id, by: user, at: now, in: transaction)
+        return (stored.info, true)
+    }
+
     /// Whether the entry that is there may get this content.
-    private static func check(
+    static func check(
         _ existing: ObjectInfo?, _ path: WorkspacePath, _ kind: ObjectType, _ wish: ImportWish
     ) throws(HarbourError) {
         guard let existing else {

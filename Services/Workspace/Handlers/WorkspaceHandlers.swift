@@ -8,6 +8,8 @@ struct WorkspaceHandlers: Sendable {
     let gate: AccessGate
     /// Knows what cells have put out since their revision.
     let execution: ExecutionService
+    /// Fetches what is in the object storage.
+    let files: FileReader
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.getObject) { [tree] input, _ in
@@ -34,14 +36,15 @@ struct WorkspaceHandlers: Sendable {
         router.on(WorkspaceAPI.importObject) { [self] input, context in
             try await importObject(input.body, by: context.userName)
         }
-        router.on(WorkspaceAPI.exportObject) { [tree, execution] input, _ in
+        router.on(WorkspaceAPI.exportObject) { [tree, execution, files] input, _ in
             let path = try WorkspacePath(input.path)
-            let (content, outputs) = try await {
+            let (stored, outputs) = try await {
                 guard let revision = input.revisionID else {
                     return try await execution.newestWithOutputs(.newest(path))
                 }
                 return (try await tree.content(.revisionAt(path, revision)), [:])
             }()
+            let content = try await files.loaded(stored)
             return try await StoredContent.work(on: content.size + outputs.count * 4096) {
                 let overlay = outputs.isEmpty ? nil : OutputOverlay(outputs: outputs)
                 let (bytes, fileType) = try content.file(as: input.format ?? .auto, overlay)

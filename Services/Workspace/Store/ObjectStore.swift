@@ -60,6 +60,12 @@ struct ObjectStore: Sendable {
         return try rows.first.map { row throws(HarbourError) in try StoredObject(row) }
     }
 
+    func find(objectID: Int64, on runner: some StatementRunner) async throws(HarbourError) -> StoredObject? {
+        let rows = try await runner.query(
+            "SELECT \(StoredObject.columns) FROM objects WHERE object_id = \(objectID) AND deleted_at IS NULL")
+        return try rows.first.map { row throws(HarbourError) in try StoredObject(row) }
+    }
+
     /// Adds an entry; nil when the path is taken.
     func insert(
         _ path: WorkspacePath, kind: ObjectType, by user: String, at time: Timestamp,

@@ -9,11 +9,18 @@ struct RevisionStore: Sendable {
         _ content: StoredContent, of objectID: Int64, by user: String, at time: Timestamp,
         in transaction: PostgresTransaction
     ) async throws(HarbourError) -> Int64 {
+        let frame: [UInt8]?
+        let key: String?
+        switch content.place {
+        case .frame(let bytes): (frame, key) = (bytes, nil)
+        case .object(let object): (frame, key) = (nil, object)
+        case .bytes: throw .missingRow("content that was not compressed")
+        }
         let rows = try await transaction.query(
             """
-            INSERT INTO revisions (object_id, created_at, created_by, format, content_hash, size, content)
+            INSERT INTO revisions (object_id, created_at, created_by, format, content_hash, size, content, object_key)
             VALUES (\(objectID), \(time), \(user), \(content.format.name), \(content.hash), \(Int64(content.size)),
-                \(content.frame))
+                \(frame), \(key))
             RETURNING revision_id
             """)
         guard let row = rows.first else { throw .missingRow("new revision") }
@@ -47,15 +54,19 @@ struct RevisionStore: Sendable {
             }
         let rows = try await runner.query(
             """
-            SELECT r.revision_id, r.object_id, o.path, r.format, r.size, r.content
+            SELECT r.revision_id, r.object_id, o.path, r.format, r.size, r.content, r.object_key,
+                r.content_hash, r.created_at
             FROM revisions r JOIN objects o ON o.object_id = r.object_id WHERE \(condition)
             """)
         guard let row = rows.first else { return nil }
-        let (id, objectID, path, format, size, frame) = try row.decode(
-            (Int64.self, Int64.self, String.self, String.self, Int64.self, [UInt8].self))
+        let (id, objectID, path, format, size, frame, key, hash, created) = try row.decode(
+            (
+                Int64.self, Int64.self, String.self, String.self, Int64.self, [UInt8]?.self, String?.self,
+                [UInt8].self, Timestamp.self
+            ))
         return RevisionContent(
             revisionID: id, objectID: objectID, path: path, format: try ContentFormat(name: format),
-            size: Int(size), frame: frame)
+            size: Int(size), hash: hash, createdAt: created, place: key.map { .object($0) } ?? .frame(frame ?? []))
     }
 
     /// Which revision is wanted.

@@ -267,6 +267,80 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: false)
     )
 
+    /// List my uploads that have not ended. `GET /api/v1/files/uploads`.
+    public static let listUploads = Endpoint<ListUploadsInput, FileUploadList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listUploads",
+            method: .get, path: "/api/v1/files/uploads",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Begin to upload a file in chunks, or find the upload of the same file to go on with. `POST
+    /// /api/v1/files/uploads`.
+    public static let createUpload = Endpoint<CreateUploadInput, FileUpload>(
+        EndpointRoute(
+            service: "workspace", operationID: "createUpload",
+            method: .post, path: "/api/v1/files/uploads",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Say how far an upload is. `GET /api/v1/files/uploads/{upload_id}`.
+    public static let getUpload = Endpoint<GetUploadInput, FileUpload>(
+        EndpointRoute(
+            service: "workspace", operationID: "getUpload",
+            method: .get, path: "/api/v1/files/uploads/{upload_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Send bytes of the file, from where the upload is; what has come is kept in whole chunks, whatever happens to the
+    /// connection. `PUT /api/v1/files/uploads/{upload_id}`.
+    public static let writeUpload = RawEndpoint<WriteUploadInput>(
+        EndpointRoute(
+            service: "workspace", operationID: "writeUpload",
+            method: .put, path: "/api/v1/files/uploads/{upload_id}",
+            successStatus: 200, isIdempotent: false, maximumBodyBytes: 1_099_511_627_776)
+    )
+
+    /// End an upload and throw away what has come. `DELETE /api/v1/files/uploads/{upload_id}`.
+    public static let abortUpload = Endpoint<AbortUploadInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "abortUpload",
+            method: .delete, path: "/api/v1/files/uploads/{upload_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Put the uploaded file into the tree, whole and checked. `POST /api/v1/files/uploads/{upload_id}/complete`.
+    public static let completeUpload = Endpoint<CompleteUploadInput, ObjectInfo>(
+        EndpointRoute(
+            service: "workspace", operationID: "completeUpload",
+            method: .post, path: "/api/v1/files/uploads/{upload_id}/complete",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Upload a file as an HTML form does, in one request. `POST /api/v1/files/upload`.
+    public static let uploadForm = RawEndpoint<UploadFormInput>(
+        EndpointRoute(
+            service: "workspace", operationID: "uploadForm",
+            method: .post, path: "/api/v1/files/upload",
+            successStatus: 200, isIdempotent: false, maximumBodyBytes: 1_099_511_627_776)
+    )
+
+    /// Download a file, or a range of it. `GET /api/v1/files/content`.
+    public static let downloadFile = RawEndpoint<DownloadFileInput>(
+        EndpointRoute(
+            service: "workspace", operationID: "downloadFile",
+            method: .get, path: "/api/v1/files/content",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Look into a data file: its first rows, and what its columns hold. `GET /api/v1/files/preview`.
+    public static let previewFile = Endpoint<PreviewFileInput, FilePreview>(
+        EndpointRoute(
+            service: "workspace", operationID: "previewFile",
+            method: .get, path: "/api/v1/files/preview",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Get a notebook with its cells. `GET /api/v1/notebooks/{notebook_id}`.
     public static let getNotebook = Endpoint<GetNotebookInput, NotebookContent>(
         EndpointRoute(
@@ -463,6 +537,15 @@ public enum WorkspaceAPI {
         makeDirectories.route,
         deleteObject.route,
         moveObject.route,
+        listUploads.route,
+        createUpload.route,
+        getUpload.route,
+        writeUpload.route,
+        abortUpload.route,
+        completeUpload.route,
+        uploadForm.route,
+        downloadFile.route,
+        previewFile.route,
         getNotebook.route,
         saveNotebook.route,
         listRevisions.route,

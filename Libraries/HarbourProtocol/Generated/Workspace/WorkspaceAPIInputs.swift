@@ -968,6 +968,283 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `listUploads` is asked with.
+    public struct ListUploadsInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/uploads")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `createUpload` is asked with.
+    public struct CreateUploadInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CreateUpload
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CreateUpload) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/uploads")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getUpload` is asked with.
+    public struct GetUploadInput: EndpointInput, Hashable {
+        /// `upload_id`.
+        public var uploadID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(uploadID: String) {
+            self.uploadID = uploadID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/uploads")
+            request.segment(uploadID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            uploadID = try request.path("upload_id").string(length: 8...64)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `writeUpload` is asked with.
+    public struct WriteUploadInput: EndpointInput, Hashable {
+        /// `upload_id`.
+        public var uploadID: String
+        /// Where in the file the bytes begin; must be the upload's offset.
+        public var offset: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(uploadID: String, offset: Int64) {
+            self.uploadID = uploadID
+            self.offset = offset
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/uploads")
+            request.segment(uploadID)
+            request.query("offset", offset)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["offset"])
+            uploadID = try request.path("upload_id").string(length: 8...64)
+            offset = try request.requiredQuery("offset").int64(in: 0...Int64.max)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `abortUpload` is asked with.
+    public struct AbortUploadInput: EndpointInput, Hashable {
+        /// `upload_id`.
+        public var uploadID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(uploadID: String) {
+            self.uploadID = uploadID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/uploads")
+            request.segment(uploadID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            uploadID = try request.path("upload_id").string(length: 8...64)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `completeUpload` is asked with.
+    public struct CompleteUploadInput: EndpointInput, Hashable {
+        /// `upload_id`.
+        public var uploadID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(uploadID: String) {
+            self.uploadID = uploadID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/uploads")
+            request.segment(uploadID)
+            request.literal("/complete")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            uploadID = try request.path("upload_id").string(length: 8...64)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `uploadForm` is asked with.
+    public struct UploadFormInput: EndpointInput, Hashable {
+        /// The folder that the file comes into, under the name that the form gives it.
+        public var path: String
+        /// Save a new revision where a file of that name is.
+        public var overwrite: Bool?
+
+        /// Makes an input; what is left out is not sent.
+        public init(path: String, overwrite: Bool? = nil) {
+            self.path = path
+            self.overwrite = overwrite
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/upload")
+            request.query("path", path)
+            request.query("overwrite", overwrite)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["path", "overwrite"])
+            path = try request.requiredQuery("path").string(length: 1...1024)
+            overwrite = try request.query("overwrite")?.bool()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `downloadFile` is asked with.
+    public struct DownloadFileInput: EndpointInput, Hashable {
+        /// The file.
+        public var path: String
+        /// Which revision; the newest when absent.
+        public var revisionID: Int64?
+        /// To be shown rather than saved, where its type is one that is safe to show.
+        public var inline: Bool?
+
+        /// Makes an input; what is left out is not sent.
+        public init(path: String, revisionID: Int64? = nil, inline: Bool? = nil) {
+            self.path = path
+            self.revisionID = revisionID
+            self.inline = inline
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/content")
+            request.query("path", path)
+            request.query("revision_id", revisionID)
+            request.query("inline", inline)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["path", "revision_id", "inline"])
+            path = try request.requiredQuery("path").string(length: 1...1024)
+            revisionID = try request.query("revision_id")?.int64(in: 1...Int64.max)
+            inline = try request.query("inline")?.bool()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `previewFile` is asked with.
+    public struct PreviewFileInput: EndpointInput, Hashable {
+        /// The file.
+        public var path: String
+        /// Which revision; the newest when absent.
+        public var revisionID: Int64?
+        /// How many rows; 100 when absent.
+        public var rows: Int?
+
+        /// Makes an input; what is left out is not sent.
+        public init(path: String, revisionID: Int64? = nil, rows: Int? = nil) {
+            self.path = path
+            self.revisionID = revisionID
+            self.rows = rows
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/files")
+            request.literal("/preview")
+            request.query("path", path)
+            request.query("revision_id", revisionID)
+            request.query("rows", rows)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["path", "revision_id", "rows"])
+            path = try request.requiredQuery("path").string(length: 1...1024)
+            revisionID = try request.query("revision_id")?.int64(in: 1...Int64.max)
+            rows = try request.query("rows")?.int(in: 0...1000)
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `getNotebook` is asked with.
     public struct GetNotebookInput: EndpointInput, Hashable {
         /// `notebook_id`.

@@ -1,0 +1,85 @@
+internal import Configuration
+internal import Core
+internal import EventLoop
+internal import ObjectStorage
+internal import WebClient
+
+/// Where files are kept, as the operator has set it.
+enum StorageSettings {
+    private static let backend = Option<String>.choice(
+        "storage-backend", of: ["local", "s3"], environment: "HARBOUR_WORKSPACE_STORAGE_BACKEND",
+        aliases: ["STORAGE_BACKEND"], default: "local", help: "Where uploaded files are kept: in a folder, or in S3.")
+    private static let data = Option<String>.path(
+        "data", environment: "HARBOUR_DATA",
+        help: "The platform's folder; files are kept in it when nothing else is set."
+    ).optional()
+    private static let folder = Option<String>.path(
+        "storage-folder", environment: "HARBOUR_WORKSPACE_STORAGE_FOLDER",
+        help: "The folder that uploaded files are kept in; storage in the platform's folder when absent."
+    ).optional()
+    private static let endpoint = Option<String>.string(
+        "s3-endpoint", environment: "HARBOUR_WORKSPACE_S3_ENDPOINT", aliases: ["S3_ENDPOINT", "MINIO_ENDPOINT"],
+        help: "The S3 server that uploaded files are kept in, such as http://minio:9000; AWS when absent."
+    ).optional()
+    private static let bucket = Option<String>.string(
+        "s3-bucket", environment: "HARBOUR_WORKSPACE_S3_BUCKET", aliases: ["S3_BUCKET", "MINIO_BUCKET_NAME"],
+        help: "The bucket that uploaded files are kept in; it must be there."
+    ).optional()
+    private static let region = Option<String>.string(
+        "s3-region", environment: "HARBOUR_WORKSPACE_S3_REGION", aliases: ["S3_REGION", "AWS_REGION"],
+        default: "us-east-1", help: "The region of the bucket.")
+    private static let accessKey = Option<String>.string(
+        "s3-access-key", environment: "HARBOUR_WORKSPACE_S3_ACCESS_KEY",
+        aliases: ["S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "MINIO_ACCESS_KEY"], default: "",
+        help: "Who we are to the S3 server.")
+    private static let secretKey = Option<String>.string(
+        "s3-secret-key", environment: "HARBOUR_WORKSPACE_S3_SECRET_KEY",
+        aliases: ["S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "MINIO_SECRET_KEY"], default: "", secret: true,
+        help: "Our secret to the S3 server.")
+    private static let addressing = Option<String>.choice(
+        "s3-addressing", of: S3Location.Addressing.allCases.map(\.rawValue),
+        environment: "HARBOUR_WORKSPACE_S3_ADDRESSING", default: "auto",
+        help: "Whether the bucket's name is in the host or in the path; auto is in the host for AWS only.")
+    private static let limit = Option<Int>.integer(
+        "upload-limit-mb", in: 1...65_536, environment: "HARBOUR_WORKSPACE_UPLOAD_LIMIT_MB",
+        aliases: ["MAX_UPLOAD_SIZE_MB"], default: "5120", help: "The most MiB that an uploaded file may have.")
+    private static let lifetime = Option<Duration>.duration(
+        "upload-expiry", in: .seconds(1)...(.seconds(30 * 86_400)), environment: "HARBOUR_WORKSPACE_UPLOAD_EXPIRY",
+        default: "24h", help: "How long an upload that was broken off is kept for going on with it.")
+
+    static let all: [any AnyOption] = [
+        backend, data, folder, endpoint, bucket, region, accessKey, secretKey, addressing, limit, lifetime,
+    ]
+
+    /// The most bytes of an uploaded file.
+    static func limit(_ settings: Configuration) -> Int { settings[limit] << 20 }
+
+    static func lifetime(_ settings: Configuration) -> Duration { settings[lifetime] }
+
+    /// The storage that is set up; nil when there is no folder for it. Nothing is asked of S3 yet: the platform starts
+    /// without it, and what needs it says what is wrong.
+    /// - Throws: `INVALID_CONFIGURATION` when the settings are none.
+    static func storage(_ settings: Configuration, _ loop: EventLoop) throws(HarbourError) -> (any ObjectStorage)? {
+        guard settings[backend] == "s3" else {
+            let folder = settings[folder] ?? settings[data].map { "\($0)/storage" }
+            return try folder.map { path throws(HarbourError) in try LocalObjects(folder: path) }
+        }
+        guard let bucket = settings[bucket] else {
+            throw HarbourError(
+                .invalidConfiguration,
+                "Files shall be kept in S3, but no bucket is set. Set HARBOUR_WORKSPACE_S3_BUCKET.")
+        }
+        let location: S3Location
+        do throws(HarbourError) {
+            location = try S3Location(
+                endpoint: settings[endpoint], region: settings[region], bucket: bucket,
+                addressing: S3Location.Addressing(rawValue: settings[addressing]) ?? .automatic)
+        } catch {
+            throw HarbourError(.invalidConfiguration, error.message, cause: error)
+        }
+        return S3Objects(
+            web: try WebClient(loop: loop), location: location,
+            signer: AWSSigner(
+                accessKeyID: settings[accessKey], secretAccessKey: settings[secretKey], region: settings[region]))
+    }
+}

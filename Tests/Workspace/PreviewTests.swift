@@ -1,0 +1,128 @@
+import Core
+import HarbourProtocol
+import ServiceClients
+import StorageTestKit
+import TestSupport
+import Testing
+
+@testable import WorkspaceService
+
+@Suite("Previews of data files", .timeLimit(.minutes(5)))
+struct PreviewTests {
+    private func preview(_ files: Files, _ name: String, _ text: String, rows: Int? = nil) async throws -> FilePreview {
+        try await preview(files, name, Array(text.utf8), rows: rows)
+    }
+
+    private func preview(
+        _ files: Files, _ name: String, _ bytes: [UInt8], rows: Int? = nil
+    ) async throws -> FilePreview {
+        try await files.upload("/Shared/\(name)", bytes)
+        return try await files.workspace.user.call(
+            WorkspaceAPI.previewFile, .init(path: "/Shared/\(name)", rows: rows))
+    }
+
+    @Test func csvIsATableWithAProfile() async throws {
+        try await Files.run { files in
+            let text = """
+                \u{feff}id;city;when;price;ok;code;note
+                1;"Köln; ""am"" Rhein";2026-01-02;1.5;true;007;
+                2;Bonn;2026-01-03;2.5;FALSE;010;x
+                3;Bonn;2026-02-01;-1;true;100;x
+
+                4;Bonn;2025-12-31;1e2;true;101;
+                """
+            let found = try await preview(files, "a.csv", text, rows: 2)
+            #expect(found.kind == .csv)
+            #expect(found.isWhole && found.rowsRead == 4)
+            #expect(
+                found.columns.map(\.type) == [.integer, .string, .date, .number, .boolean, .string, .string])
+            #expect(found.rows.count == 2)
+            #expect(
+                found.rows[0]
+                    == ["1", "Köln; \"am\" Rhein", "2026-01-02", "1.5", "true", "007", nil])
+            let columns = Dictionary(uniqueKeysWithValues: found.columns.map { ($0.name, $0) })
+            #expect(columns["id"]?.minimum == "1" && columns["id"]?.maximum == "4" && columns["id"]?.mean == 2.5)
+            #expect(abs((columns["id"]?.standardDeviation ?? 0) - 1.2909944487358056) < 1e-12)
+            #expect(columns["price"]?.minimum == "-1.0" && columns["price"]?.maximum == "100.0")
+            #expect(columns["when"]?.minimum == "2025-12-31")
+            #expect(columns["city"]?.distinct == 2)
+            #expect(columns["city"]?.mostFrequent?.first == ValueCount(value: "Bonn", count: 3))
+            #expect(columns["id"]?.mostFrequent == nil, "all differ")
+            #expect(columns["note"]?.count == 2 && columns["note"]?.missing == 2)
+        }
+    }
+
+    @Test func tablesWithoutNamesGetSome() async throws {
+        try await Files.run { files in
+            let found = try await preview(files, "n.tsv", "1\t2\n3\t4\t5\n6\n")
+            #expect(found.columns.map(\.name) == ["column 1", "column 2", "column 3"])
+            #expect(found.columns.map(\.missing) == [0, 1, 2])
+            #expect(found.rowsRead == 3)
+            #expect(try await preview(files, "empty.csv", "").columns == [])
+        }
+    }
+
+    @Test func jsonIsATableWhereItIsOne() async throws {
+        try await Files.run { files in
+            let array = try await preview(files, "a.json", #"[{"a": 1, "b": "x"}, {"a": null, "c": {"d": [1, "]"]}}]"#)
+            #expect(array.kind == .json)
+            #expect(array.columns.map(\.name) == ["a", "b", "c"])
+            #expect(array.columns.map(\.type) == [.integer, .string, .object])
+            #expect(array.columns.map(\.missing) == [1, 1, 1])
+            #expect(array.rows.last == [nil, nil, #"{"d":[1,"]"]}"#])
+            let lines = try await preview(files, "l.jsonl", "{\"a\":1}\n\n{\"a\":2.5}\n")
+            #expect(lines.kind == .jsonLines && lines.rowsRead == 2)
+            #expect(lines.columns.first?.type == .number)
+            #expect(try await preview(files, "same.json", "{\"a\":1}\n{\"a\":2}\n").kind == .jsonLines)
+            let object = try await preview(files, "o.json", #"{"a": 1}"#)
+            #expect(object.text == #"{"a": 1}"# && object.columns == [] && object.problem == nil)
+            #expect(try await preview(files, "bad.json", #"{"a": "#).problem != nil)
+            let bad = try await preview(files, "bad.jsonl", "{\"a\":1}\n{\"a\":\n")
+            #expect(bad.rowsRead == 1 && bad.problem?.hasPrefix("Value 2 is not JSON") == true)
+        }
+    }
+
+    @Test func textAndOtherFilesAreToldApart() async throws {
+        try await Files.run { files in
+            #expect(try await preview(files, "a.txt", "héllo").text == "héllo")
+            #expect(try await preview(files, "a.bin", [1, 0, 2]).kind == .binary)
+            #expect(try await preview(files, "latin.csv", [0x61, 0xe9, 0x0a]).kind == .binary)
+            let long = try await preview(files, "long.log", String(repeating: "é", count: 50_000))
+            #expect(long.text?.utf8.count == 64 << 10)
+        }
+    }
+
+    /// Of a large file only the beginning is read, and the record in which that ends is left out.
+    @Test func noMoreThanTheBeginningIsRead() async throws {
+        try await Files.run { files in
+            var bytes = Array("number,text\n".utf8)
+            let row = Array("123456,\(String(repeating: "abcdefghij", count: 9))\n".utf8)
+            while bytes.count < FilePreviewer.byteLimit + 1_000_000 { bytes += row }
+            let found = try await preview(files, "big.csv", bytes, rows: 5)
+            #expect(!found.isWhole)
+            #expect(found.bytesRead == Int64(FilePreviewer.byteLimit))
+            #expect(found.rows.count == 5)
+            #expect(found.rowsRead == Int64((FilePreviewer.byteLimit - 12) / row.count))
+            #expect(found.columns.map(\.distinct) == [1, 1])
+            let array = Array("[".utf8) + [UInt8](repeatElement(Array(#"{"a":12345},"#.utf8), count: 750_000).joined())
+            let cut = try await preview(files, "big.json", array)
+            #expect(!cut.isWhole && cut.problem == nil && cut.columns.first?.distinct == 1)
+        }
+    }
+
+    /// Whatever the bytes are, a preview comes to an end with a bounded answer.
+    @Test func noBytesAreTooMuch() async throws {
+        try await Files.run { files in
+            let kinds = ["x.csv", "x.json", "x.jsonl"]
+            for (index, text) in [
+                String(repeating: ",", count: 100_000), String(repeating: "[", count: 100_000), "\"", "\"\"\"",
+                String(repeating: "a,\"", count: 10_000), "[,]", "]", "[1 2]", "\r\r\r", "{}\n{}",
+            ].enumerated() {
+                for kind in kinds {
+                    let found = try await preview(files, "\(index)\(kind)", text)
+                    #expect(found.columns.count <= CSVReader.columnLimit)
+                }
+            }
+        }
+    }
+}
