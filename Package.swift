@@ -181,7 +181,7 @@ let services: [Target] =
         "Harbour", executable: "harbour",
         [
             "Core", "EventLoop", "Lifecycle", "HTTPMessage", "HTTPServer", "HTTPClient", "HarbourProtocol",
-            "ServiceClients", "YAML",
+            "ServiceClients", "YAML", "Cryptography",
         ], isServed: false)
 
 /// What tests of services may need.
@@ -247,7 +247,7 @@ let suites: [Target] = [
         "Workspace",
         [
             "WorkspaceService", "ServiceTestKit", "StorageTestKit", "NotebookFormats", "CellExecution", "Transport",
-            "WebSocket", "ObjectStorage", "workspace",
+            "WebSocket", "ObjectStorage", "workspace", "harbour",
         ] + common),
     tests(
         "Scheduler",

@@ -1,7 +1,7 @@
 public import Core
 internal import EventLoop
 public import HTTPClient
-internal import HTTPMessage
+public import HTTPMessage
 public import HarbourProtocol
 
 /// Calls the endpoints of one service.
@@ -106,6 +106,24 @@ public struct ServiceClient: Sendable {
                 guard endpoint.route.isIdempotent, error.code == .unavailable, await backoff.wait() else { throw error }
             }
         }
+    }
+
+    /// Sends bytes that are no JSON, or asks for some, and returns when the head of the answer is here: the body comes as it
+    /// is read. The context's deadline is for all of it.
+    /// - Throws: like `call`, for every status of 400 and more.
+    public func send<Input>(
+        _ endpoint: RawEndpoint<Input>, _ input: Input, fields: HTTPFields = [:], body: HTTPOutgoingBody = .empty,
+        context: CallContext = CallContext()
+    ) async throws(HarbourError) -> HTTPClientResponse {
+        var outgoing = request(endpoint.route, input, context)
+        outgoing.fields["accept"] = "*/*"
+        for (name, value) in fields { outgoing.fields[name] = value }
+        outgoing.body = body
+        let response = try await http.send(outgoing, deadline: context.deadline)
+        guard response.status < 400 else {
+            throw failure(response.status, try await response.collect(limit: 1 << 20))
+        }
+        return response
     }
 
     private func open<Input, Element>(

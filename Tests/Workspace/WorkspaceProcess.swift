@@ -33,7 +33,7 @@ final class WorkspaceProcess: Sendable {
         var settings: [String: String] = [:]
     }
 
-    private static let programs: String = {
+    static let programs: String = {
         var path = [CChar](repeating: 0, count: 4096)
         let count = readlink("/proc/self/exe", &path, path.count - 1)
         let text = String(decoding: path[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -51,7 +51,7 @@ function operation(path, method, definition, common) {
   const members = parameters.map((one) => `${quote(one.name)}${one.required ? "" : "?"}: ${typeOf(one.schema)}`);
   if (body) members.push(`body${definition.requestBody.required ? "" : "?"}: ${typeOf(body)}`);
   const answer = Object.values(definition.responses["200"].content)[0].schema;
-  const kind = definition["x-ndjson"] ? "stream" : "call";
+  const kind = definition["x-raw"] ? "raw" : definition["x-ndjson"] ? "stream" : "call";
   const query = parameters.filter((one) => one.in === "query").map((one) => quote(one.name));
   return {
     type: `  ${definition.operationId}: { kind: ${quote(kind)}; input: { ${members.join("; ")} }; output: ${typeOf(answer)} };`,

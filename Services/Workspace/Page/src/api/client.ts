@@ -4,6 +4,7 @@ import { connection } from "./connection";
 
 type Name = keyof Operations;
 export type CallName = { [K in Name]: Operations[K]["kind"] extends "call" ? K : never }[Name];
+export type RawName = { [K in Name]: Operations[K]["kind"] extends "raw" ? K : never }[Name];
 export type StreamName = { [K in Name]: Operations[K]["kind"] extends "stream" ? K : never }[Name];
 export type Input<K extends Name> = Operations[K]["input"];
 export type Output<K extends Name> = Operations[K]["output"];
@@ -29,13 +30,23 @@ export function setCSRFToken(token: string): void { csrfToken = token; }
 /** What to do when the session turns out to have ended. */
 export function onSignedOut(action: () => void): void { whenSignedOut = action; }
 
-function request(route: Route, input: Record<string, unknown>, signal?: AbortSignal): Promise<Response> {
+/** The address of an operation with its parameters, for links and pictures too. */
+export function addressOf<K extends Name>(name: K, input: Omit<Input<K>, "body">): string {
+  return address(routes[name], input as Record<string, unknown>);
+}
+
+function address(route: Route, input: Record<string, unknown>): string {
   const query = new URLSearchParams();
   for (const name of route.query) {
     const value = input[name];
     if (value !== undefined && value !== null) query.set(name, String(value));
   }
   const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(input[name])));
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+function request(route: Route, input: Record<string, unknown>, signal?: AbortSignal): Promise<Response> {
   const headers: Record<string, string> = {};
   if (route.method !== "GET") headers["x-csrf-token"] = csrfToken;
   let body: string | undefined;
@@ -43,18 +54,17 @@ function request(route: Route, input: Record<string, unknown>, signal?: AbortSig
     headers["content-type"] = "application/json";
     body = JSON.stringify(input.body);
   }
-  const text = query.toString();
-  return fetch(text ? `${path}?${text}` : path, {
+  return fetch(address(route, input), {
     method: route.method, headers, body, signal, cache: "no-store", credentials: "same-origin",
   });
 }
 
-async function failure(response: Response): Promise<ApiError> {
+function failure(status: number, text: string): ApiError {
   try {
-    const body = await response.json();
-    return new ApiError(body.error_code ?? "UNKNOWN", body.message ?? response.statusText, response.status, body.request_id);
+    const body = JSON.parse(text);
+    return new ApiError(body.error_code ?? "UNKNOWN", body.message ?? `The server answered ${status}.`, status, body.request_id);
   } catch {
-    return new ApiError("UNKNOWN", `The server answered ${response.status}.`, response.status);
+    return new ApiError("UNKNOWN", `The server answered ${status}.`, status);
   }
 }
 
@@ -69,7 +79,7 @@ async function answer(name: Name, input: Record<string, unknown>, signal?: Abort
   }
   connection.reached();
   if (response.ok) return response;
-  const error = await failure(response);
+  const error = failure(response.status, await response.text().catch(() => ""));
   if (error.status === 401 && name !== "createSession" && name !== "getSession") whenSignedOut();
   throw error;
 }
@@ -80,6 +90,37 @@ export async function call<K extends CallName>(
 ): Promise<Output<K>> {
   const response = await answer(name, (input ?? {}) as Record<string, unknown>, signal);
   return await response.json() as Output<K>;
+}
+
+/** Sends bytes and tells how many have gone; only XMLHttpRequest says that. */
+export function send<K extends RawName>(
+  name: K, input: Input<K>, body: Blob, onProgress: (sent: number) => void, signal: AbortSignal
+): Promise<Output<K>> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const stop = () => request.abort();
+    const broken = () => {
+      connection.lost();
+      reject(new ApiError("UNREACHABLE", "DataHarbour cannot be reached right now.", 0));
+    };
+    request.open(routes[name].method, address(routes[name], input as Record<string, unknown>));
+    request.setRequestHeader("x-csrf-token", csrfToken);
+    request.setRequestHeader("content-type", "application/octet-stream");
+    request.upload.onprogress = (event) => onProgress(event.loaded);
+    request.onabort = () => reject(new DOMException("stopped", "AbortError"));
+    request.onerror = broken;
+    request.ontimeout = broken;
+    request.onload = () => {
+      connection.reached();
+      if (request.status === 200) return resolve(JSON.parse(request.responseText) as Output<K>);
+      if (request.status === 401) whenSignedOut();
+      reject(failure(request.status, request.responseText));
+    };
+    request.onloadend = () => signal.removeEventListener("abort", stop);
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) return stop();
+    request.send(body);
+  });
 }
 
 /** The elements of a stream until it ends or the signal says stop. */

@@ -27,7 +27,9 @@ export function SignedIn({ children }: { children: ReactNode }) {
   useEffect(() => {
     const look = () => {
       call("getSession").then(take, (error: unknown) => {
-        setState(error instanceof ApiError && error.status === 401 ? "none" : "unreachable");
+        if (error instanceof ApiError && error.status === 401) setState("none");
+        // Who is signed in stays so: the page with all that is under way in it waits for the connection.
+        else setState((before) => (typeof before === "object" ? before : "unreachable"));
       });
     };
     look();

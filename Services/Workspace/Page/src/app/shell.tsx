@@ -1,6 +1,7 @@
 // What is around every page: the way to the others, the notice of a lost connection, and notices of what happened.
 import { ReactNode, useSyncExternalStore } from "react";
 import { connection } from "../api/connection";
+import { Uploads } from "../files/panel";
 import { Icon, IconName } from "../ui/icons";
 import { Button } from "../ui/parts";
 import { Toasts } from "../ui/toast";
@@ -51,6 +52,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <Offline />
         {children}
       </main>
+      <Uploads />
       <Toasts />
     </div>
   );

@@ -1,5 +1,5 @@
 // A folder: what is in it, making and bringing things, moving and deleting.
-import { DragEvent, FormEvent, useRef, useState } from "react";
+import { DragEvent, FormEvent, useEffect, useRef, useState } from "react";
 import { ApiError, call, pages } from "../api/client";
 import type { ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
@@ -11,7 +11,7 @@ import { Icon, IconName } from "../ui/icons";
 import { Time, bytes } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 import { ShareButton } from "../people/share";
-import { upload } from "./upload";
+import { bring, onArrival } from "../files/uploads";
 
 const icons: Record<ObjectInfo["object_type"], IconName> = { DIRECTORY: "folder", NOTEBOOK: "notebook", FILE: "file" };
 
@@ -22,38 +22,28 @@ export function Folder({ path }: { path: string }) {
   }), 15000);
   const [dialog, setDialog] = useState<{ kind: "notebook" | "folder" } | { kind: "move" | "delete"; object: ObjectInfo }>();
   const [isOver, setOver] = useState(false);
-  const [progress, setProgress] = useState<string>();
   const chooser = useRef<HTMLInputElement>(null);
   const title = path === "/" ? "Workspace" : path.split("/").pop() ?? path;
   const close = () => setDialog(undefined);
-  const bring = async (files: FileList | null) => {
-    if (!files || files.length === 0) return;
-    const all = [...files];
-    for (const [index, file] of all.entries()) {
-      setProgress(`Bringing ${file.name} (${index + 1} of ${all.length}, ${bytes(file.size)})`);
-      try { await upload(file, path); } catch (error) { toastError(error); }
-    }
-    setProgress(undefined);
-    objects.refresh();
-  };
-  const drop = (event: DragEvent) => { event.preventDefault(); setOver(false); void bring(event.dataTransfer.files); };
+  const { refresh } = objects;
+  useEffect(() => onArrival((folder) => { if (folder === path) refresh(); }), [path, refresh]);
+  const drop = (event: DragEvent) => { event.preventDefault(); setOver(false); bring(event.dataTransfer.files, path); };
   return (
     <div className={isOver ? "content dropping" : "content"} onDrop={drop}
       onDragOver={(event) => { if (event.dataTransfer.types.includes("Files")) { event.preventDefault(); setOver(true); } }}
       onDragLeave={(event) => { if (event.currentTarget === event.target) setOver(false); }}>
       <Heading title={title} crumbs={path === "/" ? [] : crumbsOf(path)} actions={<>
         {path !== "/" && path !== "/Users" && <ShareButton type="directories" path={path} name={title} />}
-        <Button icon="upload" onClick={() => chooser.current?.click()}>Import</Button>
+        <Button icon="upload" onClick={() => chooser.current?.click()}>Upload</Button>
         <Button icon="folder" onClick={() => setDialog({ kind: "folder" })}>New folder</Button>
         <Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>
-        <input ref={chooser} type="file" multiple hidden aria-label="Files to import" onChange={(event) => { void bring(event.target.files); event.target.value = ""; }} />
+        <input ref={chooser} type="file" multiple hidden aria-label="Files to upload" onChange={(event) => { bring([...event.target.files ?? []], path); event.target.value = ""; }} />
       </>} />
-      {progress && <div className="note" role="status"><span className="spinner" />{progress}</div>}
       {objects.error && <Failure error={objects.error} retry={objects.refresh} />}
       <Card isFlush>
         {!objects.data ? objects.isLoading && <Loading lines={6} /> : objects.data.length === 0 ? (
           <Empty icon="folder" title="This folder is empty" action={<Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>}>
-            Make a notebook, or drop <code>.ipynb</code>, <code>.py</code> and <code>.sql</code> files here.</Empty>
+            Make a notebook, or drop files here: <code>.ipynb</code>, <code>.py</code> and <code>.sql</code> become notebooks.</Empty>
         ) : (
           <div className="table-box"><table className="table">
             <thead><tr><th scope="col">Name</th><th scope="col" className="wide-only">Language</th><th scope="col">Changed</th>

@@ -4,7 +4,7 @@ import { useQuery } from "../api/query";
 import { Link, treePath, useAddress } from "../app/router";
 import { NotebookPage, crumbsOf } from "../notebook/page";
 import { Card, Empty, Failure, Heading, Loading } from "../ui/parts";
-import { FilePage } from "./file";
+import { FilePage } from "../files/page";
 import { Folder } from "./folder";
 
 export function WorkspacePage(_: { id: string }) {

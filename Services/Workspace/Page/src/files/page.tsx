@@ -1,0 +1,71 @@
+// A file that is no notebook: what is in it, and a way to save it.
+import { addressOf, call } from "../api/client";
+import type { FilePreview, ObjectInfo } from "../api/generated/contract";
+import { useQuery } from "../api/query";
+import { Highlighted } from "../code/highlight";
+import { crumbsOf } from "../notebook/page";
+import { TableOutput } from "../output/table";
+import { ShareButton } from "../people/share";
+import { Icon } from "../ui/icons";
+import { Card, Empty, Failure, Heading, Loading, Note } from "../ui/parts";
+import { Time, bytes } from "../ui/time";
+import { Profile } from "./profile";
+
+const picture = /\.(png|jpe?g|gif|webp)$/i;
+
+export function FilePage({ object }: { object: ObjectInfo }) {
+  const name = object.path.split("/").pop() ?? object.path;
+  const isPicture = picture.test(name);
+  const file = useQuery(isPicture ? null : `preview${object.path}/${object.revision_id}`,
+    (signal) => call("previewFile", { path: object.path, rows: 500 }, signal));
+  return (
+    <div className="content">
+      <Heading title={name} crumbs={crumbsOf(object.path)} actions={<>
+        <ShareButton type="files" id={String(object.object_id)} name={name} />
+        <a className="button" href={addressOf("downloadFile", { path: object.path })} download={name}><Icon name="download" size={17} />Download</a></>}>
+        {object.size !== undefined && bytes(object.size)} · changed <Time value={object.modified_time} /> {object.modified_by && `by ${object.modified_by}`}
+      </Heading>
+      {file.error && <Failure error={file.error} retry={file.refresh} />}
+      {isPicture
+        ? <Card><img className="file-picture" src={addressOf("downloadFile", { path: object.path, revision_id: object.revision_id, inline: true })} alt={name} /></Card>
+        : !file.data ? file.isLoading && <Card isFlush><Loading lines={6} /></Card> : <Preview preview={file.data} name={name} />}
+    </div>
+  );
+}
+
+function Preview({ preview, name }: { preview: FilePreview; name: string }) {
+  if (preview.size === 0) return <Card><Empty icon="file" title="This file is empty" /></Card>;
+  const columns = preview.columns.map((column) => ({ name: column.name, type: typeOf(column.type) }));
+  const rows = preview.rows.map((row) => (Array.isArray(row) ? row : [row]));
+  return (
+    <>
+      {preview.problem && <Note tone="warn">{preview.problem}</Note>}
+      {columns.length > 0 && (
+        <>
+          <Card title={rows.length < preview.rows_read || !preview.is_whole ? "First rows" : "Rows"} isFlush>
+            <TableOutput name={name.replace(/\.[^.]*$/, "")}
+              table={{ columns, rows, truncated: !preview.is_whole || rows.length < preview.rows_read, total_rows: preview.is_whole ? preview.rows_read : null }} />
+          </Card>
+          <Profile preview={preview} />
+        </>
+      )}
+      {preview.text !== undefined && (
+        <Card title={preview.is_whole && preview.text.length >= preview.size ? undefined : "Beginning of the text"} isFlush>
+          <pre className="log" tabIndex={0}><Highlighted text={preview.text} language={name.split(".").pop() ?? ""} /></pre>
+        </Card>
+      )}
+      {columns.length === 0 && preview.text === undefined && (
+        <Card><Empty icon="file" title="It cannot be shown">This is no text in UTF-8. Download it to open it elsewhere.</Empty></Card>
+      )}
+    </>
+  );
+}
+
+/** The types of tables are Spark's. */
+function typeOf(type: string): string {
+  switch (type) {
+    case "INTEGER": return "bigint";
+    case "NUMBER": return "double";
+    default: return type.toLowerCase();
+  }
+}

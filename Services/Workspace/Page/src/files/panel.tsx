@@ -1,0 +1,54 @@
+// What is on its way into the tree, at the edge of every page.
+import { useSyncExternalStore } from "react";
+import { Link, treeAddress } from "../app/router";
+import { Icon } from "../ui/icons";
+import { Button } from "../ui/parts";
+import { bytes } from "../ui/time";
+import { Transfer, cancel, current, dismiss, dismissDone, retry, subscribe } from "./uploads";
+
+function words(one: Transfer): string {
+  const percent = one.size === 0 ? 100 : Math.floor((one.sent / one.size) * 100);
+  switch (one.state) {
+    case "waiting": return "Waits for the others";
+    case "sending": return `${percent} % of ${bytes(one.size)}${one.resumedAt ? `, went on at ${bytes(one.resumedAt)}` : ""}`;
+    case "offline": return `Waits for the connection at ${percent} %`;
+    case "finishing": return "Is being checked";
+    case "done": return `${bytes(one.size)} in ${one.folder}`;
+    case "failed": return one.problem ?? "It failed.";
+  }
+}
+
+export function Uploads() {
+  const transfers = useSyncExternalStore(subscribe, current);
+  if (transfers.length === 0) return null;
+  const open = transfers.filter((one) => one.state !== "done" && one.state !== "failed").length;
+  return (
+    <section className="uploads" aria-label="Uploads">
+      <div className="uploads-head">
+        <h2><span role="status">{open > 0 ? `Uploading ${open} ${open === 1 ? "file" : "files"}` : "Uploads have ended"}</span></h2>
+        {open === 0 && <Button isSmall tone="quiet" icon="close" aria-label="Dismiss all" onClick={dismissDone} />}
+      </div>
+      <ul>{transfers.map((one) => <One key={one.id} one={one} />)}</ul>
+    </section>
+  );
+}
+
+function One({ one }: { one: Transfer }) {
+  const isOpen = one.state !== "done" && one.state !== "failed";
+  return (
+    <li className={`upload ${one.state}`}>
+      <div className="upload-text">
+        <span className="upload-name">
+          {one.object ? <Link to={treeAddress(one.object.path)}>{one.name}</Link> : one.name}
+        </span>
+        <span className="small soft upload-words">{words(one)}</span>
+        {isOpen && <progress max={Math.max(1, one.size)} value={one.sent} aria-label={`Upload of ${one.name}`} />}
+      </div>
+      {one.state === "done" && <Icon name="check" size={17} />}
+      {one.state === "failed" && <Button isSmall tone="quiet" icon="refresh" aria-label={`Try ${one.name} again`} onClick={() => retry(one.id)} />}
+      {isOpen
+        ? <Button isSmall tone="quiet" icon="close" aria-label={`Stop the upload of ${one.name}`} onClick={() => cancel(one.id)} />
+        : <Button isSmall tone="quiet" icon="close" aria-label={`Dismiss ${one.name}`} onClick={() => dismiss(one.id)} />}
+    </li>
+  );
+}

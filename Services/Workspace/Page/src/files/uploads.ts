@@ -1,0 +1,179 @@
+// Files on their way into the tree. They go on while the user looks at other pages, wait for a lost connection, and after
+// a reload go on where they were when the same file is chosen again.
+import { ApiError, call, send } from "../api/client";
+import { connection } from "../api/connection";
+import type { FileUpload, ObjectInfo } from "../api/generated/contract";
+import { atFreePath, importNotebook, isNotebook } from "./notebooks";
+
+export interface Transfer {
+  id: number;
+  name: string;
+  folder: string;
+  size: number;
+  sent: number;
+  state: "waiting" | "sending" | "offline" | "finishing" | "done" | "failed";
+  /** Where it went on, when it had been broken off before. */
+  resumedAt?: number;
+  object?: ObjectInfo;
+  problem?: string;
+}
+
+/** How many files go at a time: more would share one connection and all be late. */
+const parallel = 2;
+
+let transfers: Transfer[] = [];
+let last = 0;
+const files = new Map<number, File>();
+const stops = new Map<number, AbortController>();
+const listeners = new Set<() => void>();
+const whenDone = new Set<(folder: string) => void>();
+
+export function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => { listeners.delete(listener); };
+}
+
+export function current(): Transfer[] { return transfers; }
+
+/** Tells of each file that has arrived in a folder. */
+export function onArrival(action: (folder: string) => void): () => void {
+  whenDone.add(action);
+  return () => { whenDone.delete(action); };
+}
+
+function change(id: number, values: Partial<Transfer>): void {
+  transfers = transfers.map((one) => (one.id === id ? { ...one, ...values } : one));
+  for (const listener of [...listeners]) listener();
+}
+
+export function bring(chosen: Iterable<File>, folder: string): void {
+  for (const file of chosen) {
+    last += 1;
+    files.set(last, file);
+    transfers = [...transfers, { id: last, name: file.name, folder, size: file.size, sent: 0, state: "waiting" }];
+  }
+  change(0, {});
+  startNext();
+}
+
+/** Stops a transfer and throws away what has come of it. */
+export function cancel(id: number): void {
+  stops.get(id)?.abort();
+  dismiss(id);
+}
+
+export function retry(id: number): void {
+  change(id, { state: "waiting", problem: undefined });
+  startNext();
+}
+
+export function dismiss(id: number): void {
+  files.delete(id);
+  transfers = transfers.filter((one) => one.id !== id);
+  change(0, {});
+}
+
+export function dismissDone(): void {
+  for (const one of transfers) if (one.state === "done" || one.state === "failed") dismiss(one.id);
+}
+
+function isActive(one: Transfer): boolean { return one.state === "sending" || one.state === "offline" || one.state === "finishing"; }
+
+function startNext(): void {
+  for (const one of transfers) {
+    if (transfers.filter(isActive).length >= parallel) return;
+    const file = files.get(one.id);
+    if (one.state === "waiting" && file) void run(one, file);
+  }
+}
+
+async function run(one: Transfer, file: File): Promise<void> {
+  const stop = new AbortController();
+  stops.set(one.id, stop);
+  change(one.id, { state: "sending" });
+  try {
+    const object = isNotebook(file)
+      ? await importNotebook(file, one.folder, stop.signal) : await sendFile(one, file, stop.signal);
+    change(one.id, { state: "done", sent: file.size, object });
+    files.delete(one.id);
+    for (const action of [...whenDone]) action(one.folder);
+  } catch (error) {
+    if (!stop.signal.aborted) change(one.id, { state: "failed", problem: error instanceof Error ? error.message : String(error) });
+  } finally {
+    stops.delete(one.id);
+    startNext();
+  }
+}
+
+// MARK: One file
+
+/** The same file of the user's in the same folder, as far as a browser can tell. */
+function mark(file: File, folder: string): string { return `upload:${folder}/${file.name}:${file.size}:${file.lastModified}`; }
+
+async function begin(file: File, folder: string, signal: AbortSignal): Promise<FileUpload> {
+  const known = localStorage.getItem(mark(file, folder));
+  if (known) {
+    try {
+      const upload = await patiently(() => call("getUpload", { upload_id: known }, signal), signal);
+      if (upload.state === "OPEN") return upload;
+    } catch (error) {
+      if (!(error instanceof ApiError) || signal.aborted) throw error;
+    }
+    localStorage.removeItem(mark(file, folder));
+  }
+  const upload = await atFreePath(folder, file.name, (path) =>
+    patiently(() => call("createUpload", { body: { path, size: file.size } }, signal), signal));
+  localStorage.setItem(mark(file, folder), upload.upload_id);
+  return upload;
+}
+
+async function sendFile(one: Transfer, file: File, signal: AbortSignal): Promise<ObjectInfo> {
+  let upload = await begin(file, one.folder, signal);
+  const id = upload.upload_id;
+  const discard = () => {
+    localStorage.removeItem(mark(file, one.folder));
+    call("abortUpload", { upload_id: id }).catch(() => undefined);
+  };
+  signal.addEventListener("abort", discard);
+  if (upload.offset > 0) change(one.id, { resumedAt: upload.offset });
+  let failures = 0;
+  while (upload.offset < file.size) {
+    const start = upload.offset;
+    change(one.id, { state: "sending", sent: start });
+    try {
+      upload = await send("writeUpload", { upload_id: id, offset: start }, file.slice(start, start + upload.chunk_size),
+        (sent) => change(one.id, { sent: Math.min(file.size, start + sent) }), signal);
+      failures = 0;
+    } catch (error) {
+      // A file that cannot be read any more looks like a lost connection.
+      failures += 1;
+      const passes = error instanceof ApiError && (error.isPassing || error.status === 504 || error.code === "RESOURCE_CONFLICT");
+      if (!passes || failures > 8) throw error;
+      change(one.id, { state: "offline", sent: start });
+      await connection.whenOnline(signal);
+      upload = await patiently(() => call("getUpload", { upload_id: id }, signal), signal);
+      if (upload.offset > start) failures = 0;
+    }
+  }
+  change(one.id, { state: "finishing", sent: file.size });
+  const object = await patiently(() => call("completeUpload", { upload_id: id }, signal), signal);
+  signal.removeEventListener("abort", discard);
+  localStorage.removeItem(mark(file, one.folder));
+  return object;
+}
+
+/** Asks again whenever the connection is back; everything that is asked so may be asked twice. */
+async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let count = 0; ; count += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof ApiError) || !error.isPassing || count > 20) throw error;
+      connection.lost();
+      await connection.whenOnline(signal);
+    }
+  }
+}
+
+// Leaving ends what is under way; the browser asks first.
+addEventListener("beforeunload", (event) => { if (transfers.some(isActive)) event.preventDefault(); });

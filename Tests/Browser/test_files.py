@@ -1,0 +1,194 @@
+"""Data files in a real Chromium: large ones that go on after every cut, dropped ones, and what is in them.
+
+The settings are those of test_page.py.
+"""
+
+import hashlib
+import os
+import pathlib
+import re
+import unittest
+import urllib.request
+
+from axe_playwright_python.sync_playwright import Axe
+from harbour import Platform, eventually
+from looks import look
+from playwright.sync_api import expect, sync_playwright
+
+PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
+SIZE = 100 << 20
+CSV = "city,day,price,sold\n" + "".join(
+    f"{('Bonn', 'Köln', 'Aachen', '')[number % 4]},2026-{number % 12 + 1:02}-01,{number / 8},{number % 2 == 0}\n"
+    for number in range(2000)
+)
+
+
+def setUpModule():
+    global platform, driver, browser, context, page, axe
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
+    platform.up()
+    driver = sync_playwright().start()
+    browser = driver.chromium.launch(
+        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
+    )
+    expect.set_options(timeout=90_000)
+    context = browser.new_context(viewport={"width": 1360, "height": 850})
+    context.set_default_timeout(90_000)
+    page = context.new_page()
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda line: said.append(line.text) if "Content Security Policy" in line.text else None)
+    # Leaving in the middle of an upload asks first.
+    page.on("dialog", lambda dialog: dialog.accept())
+    axe = Axe()
+    page.goto(platform.url + "/workspace/Shared")
+    page.get_by_label("Sign-in token").fill(platform.token)
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Shared")
+
+
+def tearDownModule():
+    browser.close()
+    driver.stop()
+    platform.down()
+
+
+said = []
+
+
+def large(name):
+    """A file of 100 MB, no two chunks of it alike, and its SHA-256."""
+    path = platform.folder / name
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for number in range(SIZE >> 20):
+            block = hashlib.shake_128(f"{name} {number}".encode()).digest(1 << 20)
+            digest.update(block)
+            file.write(block)
+    return path, digest.hexdigest()
+
+
+def stored(path):
+    """The SHA-256 of what a download brings."""
+    request = urllib.request.Request(
+        f"{platform.url}/api/v1/files/content?path={path}", headers={"authorization": f"Bearer {platform.token}"})
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        return hashlib.file_digest(answer, "sha256").hexdigest()
+
+
+class FileTests(unittest.TestCase):
+    def setUp(self):
+        said.clear()
+
+    def tearDown(self):
+        if self._outcome.result.failures or self._outcome.result.errors:
+            page.screenshot(path=PICTURES / f"failed-{self._testMethodName}.png")
+        self.assertEqual(said, [])
+
+    def look(self, name):
+        look(self, page, axe, PICTURES / name)
+
+    def words(self, pattern):
+        """What is said of the only upload."""
+        expect(page.locator(".upload-words")).to_have_text(re.compile(pattern))
+
+    def test_1_resumed_after_a_cut(self):
+        """The network goes, then the workspace is killed, then the tab is loaded again: each time it goes on."""
+        path, digest = large("flights.bin")
+        # As fast as a line of 160 Mbit/s, so that there is a middle to be cut in.
+        session = context.new_cdp_session(page)
+        session.send("Network.enable")
+
+        def line(offline):
+            session.send("Network.emulateNetworkConditions", {
+                "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20 << 20})
+
+        line(False)
+        page.set_input_files("input[type=file]", path)
+        self.words(r"^[1-9]\d % of 1")
+        line(True)
+        page.evaluate("dispatchEvent(new Event('offline'))")
+        self.words(r"^Waits for the connection at [1-9]\d? %")
+        expect(page.get_by_text("DataHarbour cannot be reached.")).to_be_visible()
+        self.look("upload-offline")
+        self.assertEqual(platform.call("GET", "/api/v1/workspace/list?path=/Shared")["objects"], [])
+        line(False)
+        page.evaluate("dispatchEvent(new Event('online'))")
+        self.words(r"^[34]\d % of 1")
+        platform.kill("workspace")
+        self.words(r"^[5-7]\d % of 1")
+        self.look("upload")
+        page.reload()
+        expect(page.locator(".upload")).to_have_count(0)
+        before = platform.call("GET", "/api/v1/files/uploads")["uploads"]
+        self.assertEqual(len(before), 1)
+        self.assertGreaterEqual(before[0]["offset"], SIZE * 4 // 10)
+        page.set_input_files("input[type=file]", path)
+        self.words(r"went on at|^100.0 MB in")
+        self.words(r" in /Shared$")
+        self.assertEqual(stored("/Shared/flights.bin"), digest)
+        self.assertEqual(platform.call("GET", "/api/v1/files/uploads")["uploads"], [])
+        expect(page.get_by_role("link", name="flights.bin").first).to_be_visible()
+        page.get_by_label("Dismiss all").click()
+        session.detach()
+        said.clear()
+
+    def test_2_stopped(self):
+        path, _ = large("unwanted.bin")
+        session = context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", {
+            "offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 10 << 20})
+        page.set_input_files("input[type=file]", path)
+        self.words(r"^[1-9]\d? % of 1")
+        page.get_by_label("Stop the upload of unwanted.bin").click()
+        expect(page.locator(".upload")).to_have_count(0)
+        eventually("nothing is left of it", lambda: platform.call("GET", "/api/v1/files/uploads")["uploads"] == [])
+        session.detach()
+
+    def test_3_dropped_and_looked_into(self):
+        page.evaluate(
+            """(text) => {
+                const data = new DataTransfer();
+                data.items.add(new File([text], 'sales.csv', { type: 'text/csv' }));
+                data.items.add(new File(['print(1)\\n'], 'report.py'));
+                data.items.add(new File([text.slice(0, 40)], 'sales.csv'));
+                const place = document.querySelector('.content');
+                place.dispatchEvent(new DragEvent('dragover', { dataTransfer: data, bubbles: true, cancelable: true }));
+                place.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+            }""", CSV)
+        expect(page.locator(".upload.done")).to_have_count(3)
+        # Of one name there are two now, and nothing was overwritten.
+        expect(page.get_by_role("link", name="sales (2).csv").first).to_be_visible()
+        self.look("uploaded")
+        page.get_by_label("Dismiss all").click()
+        types = {one["path"]: one["object_type"] for one in platform.call(
+            "GET", "/api/v1/workspace/list?path=/Shared")["objects"]}
+        self.assertEqual(types["/Shared/report"], "NOTEBOOK")
+        self.assertEqual(types["/Shared/sales.csv"], "FILE")
+        page.goto(platform.url + "/workspace/Shared/sales.csv")
+        expect(page.locator(".data-table tbody tr").nth(1)).to_contain_text("Köln")
+        row = page.locator(".profile tbody tr").first
+        expect(row).to_contain_text("75 %")
+        expect(row).to_contain_text("Aachen")
+        self.look("data-file")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download").click()
+        self.assertEqual(pathlib.Path(download.value.path()).read_text(), CSV)
+
+    def test_4_nothing_uploaded_runs(self):
+        """A page that somebody has uploaded is not a page of ours, however it is opened."""
+        page.goto(platform.url + "/workspace/Shared")
+        page.set_input_files("input[type=file]", files=[{
+            "name": "evil.html", "mimeType": "text/html",
+            "buffer": b"<script>document.title = 'owned'; fetch('/api/v1/me')</script>words"}])
+        expect(page.locator(".upload.done")).to_have_count(1)
+        page.goto(platform.url + "/api/v1/files/content?path=/Shared/evil.html&inline=true")
+        expect(page.locator("body")).to_contain_text("<script>")
+        self.assertNotEqual(page.title(), "owned")
+        page.goto(platform.url + "/workspace/Shared/evil.html")
+        expect(page.locator(".log")).to_contain_text("<script>")
+
+
+if __name__ == "__main__":
+    unittest.main(failfast=True)
