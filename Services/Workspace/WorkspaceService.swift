@@ -127,7 +127,8 @@ public enum WorkspaceService {
         running.register(on: router)
         let uploads = UploadService(
             store: UploadStore(pool: pool), tree: WorkspaceTree(pool: pool),
-            storage: try StorageSettings.storage(settings, environment.loop), limit: StorageSettings.limit(settings),
+            storage: try StorageSettings.storage(settings, environment.loop, environment.logger),
+            limit: StorageSettings.limit(settings),
             lifetime: StorageSettings.lifetime(settings))
         registerOwn(router, foundation, gate, audit, running.service, uploads, secretKey: settings[secretKey])
         if let folder = settings[pageFolder] {

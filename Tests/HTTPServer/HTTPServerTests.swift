@@ -97,6 +97,28 @@ import Testing
         }
     }
 
+    /// A stream whose length is known says it, and one that is of another length is broken off.
+    @Test func streamsMaySayTheirLength() async throws {
+        try await withServer { router, _ in
+            router.get("/{count}") { _, parameters in
+                var response = HTTPResponse(
+                    body: .stream { writer in
+                        for _ in 0..<(Int(parameters["count"]) ?? 0) { try await writer.write("abcd") }
+                        if parameters["count"] == "1" { throw HarbourError(.internalError, "Broken in the middle.") }
+                    })
+                response.streamLength = 8
+                return response
+            }
+        } _: { server in
+            let whole = try await server.get("/2")
+            #expect(whole.fields["content-length"] == "8")
+            #expect(whole.text == "abcdabcd")
+            let head = try await server.call(.head, "/2")
+            #expect(head.fields["content-length"] == "8")
+            await #expect(throws: (any Error).self) { _ = try await server.get("/1") }
+        }
+    }
+
     @Test func headersOverTheLimitAreRefused() async throws {
         var limits = HTTPServerLimits()
         limits.maxHeaderSize = 2000

@@ -58,11 +58,18 @@ enum StorageSettings {
 
     /// The storage that is set up; nil when there is no folder for it. Nothing is asked of S3 yet: the platform starts
     /// without it, and what needs it says what is wrong.
-    /// - Throws: `INVALID_CONFIGURATION` when the settings are none.
-    static func storage(_ settings: Configuration, _ loop: EventLoop) throws(HarbourError) -> (any ObjectStorage)? {
+    /// - Throws: `INVALID_CONFIGURATION` when the settings are none, and why the folder that is set cannot be made.
+    static func storage(
+        _ settings: Configuration, _ loop: EventLoop, _ logger: Logger
+    ) throws(HarbourError) -> (any ObjectStorage)? {
         guard settings[backend] == "s3" else {
-            let folder = settings[folder] ?? settings[data].map { "\($0)/storage" }
-            return try folder.map { path throws(HarbourError) in try LocalObjects(folder: path) }
+            if let folder = settings[folder] { return try LocalObjects(folder: folder) }
+            guard let data = settings[data] else { return nil }
+            // Nobody has asked for it: everything else is worth having without.
+            do throws(HarbourError) { return try LocalObjects(folder: "\(data)/storage") } catch {
+                logger.warning("files cannot be uploaded", ["error": HarbourError.describe(error)])
+                return nil
+            }
         }
         guard let bucket = settings[bucket] else {
             throw HarbourError(

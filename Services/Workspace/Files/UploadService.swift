@@ -77,7 +77,7 @@ struct UploadService: Sendable {
         let bytes = stride(from: 0, to: 64, by: 2).compactMap { index in
             UInt8(text.dropFirst(index).prefix(2), radix: 16)
         }
-        guard bytes.count == 32, text.utf8.count == 64 else {
+        guard bytes.count == 32, text.utf8.allSatisfy({ $0 != UInt8(ascii: "+") }) else {
             throw HarbourError(.invalidParameter, "The field `sha256` must have 64 hexadecimal digits.")
         }
         return bytes

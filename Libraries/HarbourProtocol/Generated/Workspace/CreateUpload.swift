@@ -10,8 +10,8 @@ public struct CreateUpload: JSONCodable, Sendable, Hashable {
     public var path: String
     /// Its bytes. At least 0.
     public var size: Int64
-    /// SHA-256 of its content in lower-case hexadecimal; checked at the end. With it, an upload of the same file that
-    /// was broken off is found again. 64 to 64 characters.
+    /// SHA-256 of its content in hexadecimal; checked at the end. With it, an upload of the same file that was broken
+    /// off is found again. 64 to 64 characters.
     public var sha256: Optional<String>
     /// Save a new revision where a file is already.
     public var overwrite: Optional<Bool>
@@ -54,7 +54,7 @@ public struct CreateUpload: JSONCodable, Sendable, Hashable {
                 switch try reader.field(&fields) {
                 case 0: path = try reader.string(length: 1...1024)
                 case 1: size = try reader.int64(in: 0...Int64.max)
-                case 2: if try !reader.null() { sha256 = try reader.string(length: 64...64, letters: JSONLetters(pattern: "^[0-9a-f]+$", low: 0x3ff000000000000, high: 0x7e00000000)) }
+                case 2: if try !reader.null() { sha256 = try reader.string(length: 64...64) }
                 case 3: if try !reader.null() { overwrite = try reader.bool() }
                 default: throw reader.unknownField()
                 }

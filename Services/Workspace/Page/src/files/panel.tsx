@@ -39,7 +39,7 @@ function One({ one }: { one: Transfer }) {
     <li className={`upload ${one.state}`}>
       <div className="upload-text">
         <span className="upload-name">
-          {one.object ? <Link to={treeAddress(one.object.path)}>{one.name}</Link> : one.name}
+          {one.object ? <Link to={treeAddress(one.object.path)}>{one.object.path.split("/").pop()}</Link> : one.name}
         </span>
         <span className="small soft upload-words">{words(one)}</span>
         {isOpen && <progress max={Math.max(1, one.size)} value={one.sent} aria-label={`Upload of ${one.name}`} />}
