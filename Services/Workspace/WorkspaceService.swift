@@ -130,7 +130,10 @@ public enum WorkspaceService {
             storage: try StorageSettings.storage(settings, environment.loop, environment.logger),
             limit: StorageSettings.limit(settings),
             lifetime: StorageSettings.lifetime(settings))
-        registerOwn(router, foundation, gate, audit, running.service, uploads, secretKey: settings[secretKey])
+        let reader = FileReader(tree: uploads.tree, store: uploads.store, storage: uploads.storage)
+        let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
+        FileHandlers(uploads: uploads, reader: reader, parquet: parquet).register(on: router)
+        registerOwn(router, foundation, gate, audit, running.service, reader, secretKey: settings[secretKey])
         if let folder = settings[pageFolder] {
             // The API is worth having without the page, as in an image that was made where nothing builds it.
             do { try PageRoutes(folder: folder).register(on: router.http) } catch {
@@ -191,14 +194,12 @@ public enum WorkspaceService {
     /// The routes that the service answers itself.
     private static func registerOwn(
         _ router: ServiceRouter, _ foundation: Foundation, _ gate: AccessGate, _ audit: AuditStore,
-        _ execution: ExecutionService, _ uploads: UploadService, secretKey: String?
+        _ execution: ExecutionService, _ reader: FileReader, secretKey: String?
     ) {
         let pool = foundation.database.pool
         let tree = WorkspaceTree(pool: pool)
         let passwords = PasswordSignIn(store: foundation.people)
-        let reader = FileReader(tree: tree, store: uploads.store, storage: uploads.storage)
         WorkspaceHandlers(tree: tree, gate: gate, execution: execution, files: reader).register(on: router)
-        FileHandlers(uploads: uploads, reader: reader).register(on: router)
         SecretHandlers(store: SecretStore(pool: pool), gate: gate, key: secretKey).register(on: router)
         SessionHandlers(
             authenticator: foundation.authenticator, tokens: foundation.tokens, directory: foundation.directory,

@@ -1,4 +1,5 @@
 import Core
+import Glibc
 import HarbourProtocol
 import ServiceClients
 import StorageTestKit
@@ -107,6 +108,63 @@ struct PreviewTests {
             let array = Array("[".utf8) + [UInt8](repeatElement(Array(#"{"a":12345},"#.utf8), count: 750_000).joined())
             let cut = try await preview(files, "big.json", array)
             #expect(!cut.isWhole && cut.problem == nil && cut.columns.first?.distinct == 1)
+        }
+    }
+
+    // MARK: Parquet
+
+    private static let python: String? = {
+        let home = getenv("HOME").map { String(cString: $0) } ?? ""
+        let data = getenv("HARBOUR_DATA").map { String(cString: $0) } ?? "\(home)/.harbour"
+        let own = getenv("HARBOUR_DRIVER_PYTHON").map { String(cString: $0) }
+        return [own, "\(data)/runtime/current/bin/python"].compactMap { $0 }.first { access($0, X_OK) == 0 }
+    }()
+
+    private static let sample = """
+        import datetime, sys
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+
+        count = 3000
+        table = arrow.table({
+            "id": list(range(count)),
+            "day": [datetime.date(2026, 1, number % 28 + 1) for number in range(count)],
+            "price": [None if number % 3 == 0 else number / 4 for number in range(count)],
+            "name": ["Köln" if number % 2 else "Bonn" for number in range(count)],
+            "tags": [[number, number] for number in range(count)],
+        })
+        parquet.write_table(table, sys.argv[1])
+        """
+
+    @Test(.enabled(if: python != nil, "the clusters' Python is not installed: deploy/setup"))
+    func parquetIsATable() async throws {
+        let python = try #require(PreviewTests.python)
+        try await Files.run(more: ["--preview-python", python]) { files in
+            let folder = try TemporaryDirectory()
+            _ = try runCommand([python, "-I", "-c", PreviewTests.sample, folder.file("a.parquet")])
+            let stream = try #require(fopen(folder.file("a.parquet"), "r"))
+            var bytes = [UInt8](repeating: 0, count: 1 << 20)
+            bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, stream))
+            fclose(stream)
+            let found = try await preview(files, "a.parquet", bytes, rows: 4)
+            #expect(found.kind == .parquet && found.problem == nil)
+            #expect(found.isWhole && found.rowsRead == 3000 && found.rows.count == 4)
+            #expect(found.columns.map(\.name) == ["id", "day", "price", "name", "tags"])
+            #expect(found.columns.map(\.type) == [.integer, .date, .number, .string, .object])
+            #expect(found.columns.map(\.missing) == [0, 0, 1000, 0, 0])
+            #expect(found.rows[1] == [1, "2026-01-02", 0.25, "Köln", "[1,1]"])
+            // What only calls itself so, and what breaks off in the middle.
+            for (name, bytes) in [("text.parquet", Array("hello".utf8)), ("cut.parquet", Array(bytes.dropLast(50)))] {
+                let broken = try await preview(files, name, bytes)
+                #expect(broken.kind == .parquet && broken.problem != nil && broken.columns == [])
+            }
+        }
+    }
+
+    @Test func parquetWithoutPythonSaysWhatIsMissing() async throws {
+        try await Files.run(more: ["--preview-python", "/none"]) { files in
+            let found = try await preview(files, "a.parquet", [1, 2, 3])
+            #expect(found.kind == .parquet && found.problem != nil)
         }
     }
 

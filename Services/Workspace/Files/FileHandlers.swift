@@ -7,6 +7,7 @@ internal import ServiceKit
 struct FileHandlers: Sendable {
     let uploads: UploadService
     let reader: FileReader
+    let parquet: ParquetReader?
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.createUpload) { [uploads] input, context in
@@ -41,9 +42,9 @@ struct FileHandlers: Sendable {
             let content = try await reader.content(input.path, input.revisionID)
             return try await reader.download(content, context.request, inline: input.inline ?? false)
         }
-        router.on(WorkspaceAPI.previewFile) { [reader] input, _ in
+        router.on(WorkspaceAPI.previewFile) { [reader, parquet] input, _ in
             let content = try await reader.content(input.path, input.revisionID)
-            return try await FilePreviewer(reader: reader).preview(content, rows: input.rows ?? 100)
+            return try await FilePreviewer(reader: reader, parquet: parquet).preview(content, rows: input.rows ?? 100)
         }
     }
 }

@@ -31,6 +31,17 @@ struct FileReader: Sendable {
         return whole
     }
 
+    /// Gives a part of a file to a writer, piece by piece.
+    func pieces(
+        of content: RevisionContent, _ range: Range<Int>, _ write: ([UInt8]) async throws -> Void
+    ) async throws {
+        guard case .object(let key) = content.place else {
+            return try await write(try await bytes(of: content, range))
+        }
+        var reader = try await reader(key, range)
+        while let next = try await reader.next() { try await write(next) }
+    }
+
     /// A part of a file that is small enough to be here at once.
     func bytes(of content: RevisionContent, _ range: Range<Int>) async throws -> [UInt8] {
         guard case .object(let key) = content.place else {

@@ -47,9 +47,19 @@ enum StorageSettings {
         "upload-expiry", in: .seconds(1)...(.seconds(30 * 86_400)), environment: "HARBOUR_WORKSPACE_UPLOAD_EXPIRY",
         default: "24h", help: "How long an upload that was broken off is kept for going on with it.")
 
+    private static let python = Option<String>.string(
+        "preview-python", environment: "HARBOUR_WORKSPACE_PREVIEW_PYTHON",
+        help: "The interpreter with pyarrow that Parquet files are looked into with; that of clusters when absent."
+    ).optional()
+
     static let all: [any AnyOption] = [
-        backend, data, folder, endpoint, bucket, region, accessKey, secretKey, addressing, limit, lifetime,
+        backend, data, folder, endpoint, bucket, region, accessKey, secretKey, addressing, limit, lifetime, python,
     ]
+
+    /// The interpreter for Parquet files, if there may be one.
+    static func python(_ settings: Configuration) -> String? {
+        settings[python] ?? settings[data].map { "\($0)/runtime/current/bin/python" }
+    }
 
     /// The most bytes of an uploaded file.
     static func limit(_ settings: Configuration) -> Int { settings[limit] << 20 }

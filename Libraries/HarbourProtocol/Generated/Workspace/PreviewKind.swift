@@ -20,6 +20,8 @@ public struct PreviewKind: RawRepresentable, JSONCodable, ParameterName, Sendabl
     public static let jsonLines = PreviewKind(rawValue: "JSON_LINES")
     /// `TEXT`.
     public static let text = PreviewKind(rawValue: "TEXT")
+    /// `PARQUET`.
+    public static let parquet = PreviewKind(rawValue: "PARQUET")
     /// `BINARY`.
     public static let binary = PreviewKind(rawValue: "BINARY")
 

@@ -13,8 +13,11 @@ struct FilePreviewer: Sendable {
     private static let answerLimit = 4 << 20
 
     let reader: FileReader
+    /// Nil where there is no Python environment of clusters.
+    let parquet: ParquetReader?
 
     func preview(_ content: RevisionContent, rows: Int) async throws -> FilePreview {
+        if content.fileName.lowercased().hasSuffix(".parquet") { return try await previewParquet(content, rows) }
         let count = min(content.size, FilePreviewer.byteLimit)
         let bytes = try await reader.bytes(of: content, 0..<count)
         let name = content.fileName
@@ -27,6 +30,42 @@ struct FilePreviewer: Sendable {
             preview.columns = table.columns
             preview.rows = table.rows
             preview.rowsRead = Int64(table.count)
+            return preview
+        }
+    }
+
+    private func previewParquet(_ content: RevisionContent, _ rows: Int) async throws -> FilePreview {
+        var preview = FilePreview(
+            path: content.path, size: Int64(content.size), revisionID: content.revisionID, kind: .parquet, columns: [],
+            rows: [], rowsRead: 0, bytesRead: 0, isWhole: false)
+        guard let parquet else {
+            preview.problem = "Parquet files are shown where the Python environment of clusters is installed."
+            return preview
+        }
+        guard content.size <= ParquetReader.fileLimit else {
+            preview.problem =
+                "Parquet files of more than \(ParquetReader.fileLimit >> 20) MiB are not shown. Read it in a notebook."
+            return preview
+        }
+        let found: ParquetReader.Rows
+        do {
+            found = try await parquet.read { [reader] write in
+                try await reader.pieces(of: content, 0..<content.size, write)
+            }
+        } catch let error as HarbourError where error.code == .invalidState {
+            preview.problem = error.message
+            return preview
+        }
+        let known = preview
+        return try await BlockingPool.shared.run {
+            var (preview, table) = (known, PreviewTable(rowLimit: rows))
+            table.setColumns(Array(found.columns.prefix(CSVReader.columnLimit)))
+            FilePreviewer.readJSON(JSONRows.lines(of: found.lines, isWhole: true), &table, &preview)
+            preview.columns = table.columns
+            preview.rows = table.rows
+            preview.rowsRead = Int64(table.count)
+            preview.bytesRead = Int64(content.size)
+            preview.isWhole = table.count == found.total
             return preview
         }
     }

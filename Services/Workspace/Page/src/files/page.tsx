@@ -54,7 +54,7 @@ function Preview({ preview, name }: { preview: FilePreview; name: string }) {
           <pre className="log" tabIndex={0}><Highlighted text={preview.text} language={name.split(".").pop() ?? ""} /></pre>
         </Card>
       )}
-      {columns.length === 0 && preview.text === undefined && (
+      {columns.length === 0 && preview.text === undefined && !preview.problem && (
         <Card><Empty icon="file" title="It cannot be shown">This is no text in UTF-8. Download it to open it elsewhere.</Empty></Card>
       )}
     </>
