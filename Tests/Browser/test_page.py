@@ -167,8 +167,9 @@ class PageTests(unittest.TestCase):
         self.look("tree")
         page.set_input_files("input[type=file]", files=[
             {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"first line\nsecond line\n"}])
-        page.get_by_role("link", name="notes.txt").click()
+        page.locator(".table").get_by_role("link", name="notes.txt").click()
         expect(page.get_by_text("second line")).to_be_visible()
+        page.get_by_label("Dismiss all").click()
         self.look("file")
 
     def test_05_sample_on_spark(self):

@@ -11,7 +11,8 @@ import WebClient
 @testable import ObjectStorage
 
 /// What every storage must do, asked of a folder and of a real S3 server.
-@Suite("Object storage", .timeLimit(.minutes(10)))
+/// One at a time, for each starts an S3 server of its own.
+@Suite("Object storage", .serialized, .timeLimit(.minutes(10)))
 struct ObjectStorageTests {
     static let pieceSize = 8 << 20
 

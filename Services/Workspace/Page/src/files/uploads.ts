@@ -81,9 +81,12 @@ function isActive(one: Transfer): boolean { return one.state === "sending" || on
 
 function startNext(): void {
   for (const one of transfers) {
-    if (transfers.filter(isActive).length >= parallel) return;
+    const active = transfers.filter(isActive);
+    if (active.length >= parallel) return;
     const file = files.get(one.id);
-    if (one.state === "waiting" && file) void run(one, file);
+    // Of one name one at a time: the next then sees that the name is taken.
+    const isBefore = active.some((other) => other.folder === one.folder && other.name === one.name);
+    if (one.state === "waiting" && file && !isBefore) void run(one, file);
   }
 }
 
@@ -156,10 +159,18 @@ async function sendFile(one: Transfer, file: File, signal: AbortSignal): Promise
     }
   }
   change(one.id, { state: "finishing", sent: file.size });
-  const object = await patiently(() => call("completeUpload", { upload_id: id }, signal), signal);
-  signal.removeEventListener("abort", discard);
-  localStorage.removeItem(mark(file, one.folder));
-  return object;
+  try {
+    const object = await patiently(() => call("completeUpload", { upload_id: id }, signal), signal);
+    localStorage.removeItem(mark(file, one.folder));
+    return object;
+  } catch (error) {
+    // Somebody else has taken the name meanwhile; it goes once more, under the next one.
+    if (!(error instanceof ApiError) || error.code !== "RESOURCE_ALREADY_EXISTS") throw error;
+    discard();
+    return await sendFile(one, file, signal);
+  } finally {
+    signal.removeEventListener("abort", discard);
+  }
 }
 
 /** Asks again whenever the connection is back; everything that is asked so may be asked twice. */
