@@ -131,6 +131,21 @@ struct UploadTests {
         }
     }
 
+    /// The pieces are where they were written; elsewhere they would be missing in the middle of the file.
+    @Test func anUploadStaysInItsStorage() async throws {
+        try await Files.run { files in
+            let upload = try await files.create("/Shared/s.bin", 2 * Files.piece)
+            _ = try await files.write(upload.uploadID, Files.bytes(Files.piece), at: 0)
+            let uploads = try files.service()
+            try await uploads.store.pool.query("UPDATE uploads SET storage = 's3' WHERE upload_id = \(upload.uploadID)")
+            let code = await errorCode {
+                _ = try await files.write(upload.uploadID, Files.bytes(Files.piece), at: Files.piece)
+            }
+            #expect(code == "INVALID_STATE")
+            await uploads.store.pool.drain(budget: .seconds(5))
+        }
+    }
+
     @Test func aFileIsReplacedOnlyWhenThatIsMeant() async throws {
         try await Files.run { files in
             let first = try await files.upload("/Shared/r.csv", Array("a\n1\n".utf8))

@@ -27,9 +27,11 @@ struct Housekeeping: Sendable {
 
     func sweep(now: Timestamp = .now) async throws {
         try await tokens.sweepSessions()
+        if let retention {
+            try await audit.sweep(before: Timestamp(milliseconds: now.milliseconds - retention.milliseconds))
+        }
+        // Last, for an object storage may be away for long.
         try await uploads.sweep(at: now)
-        guard let retention else { return }
-        try await audit.sweep(before: Timestamp(milliseconds: now.milliseconds - retention.milliseconds))
     }
 
     var component: LifecycleComponent {

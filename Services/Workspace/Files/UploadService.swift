@@ -38,7 +38,8 @@ struct UploadService: Sendable {
         try await checkTarget(path, overwrites: overwrites)
         if let wanted,
             let found = try await store.find(
-                by: user, to: path, size: Int(body.size), wanted: wanted, overwrites: overwrites)
+                by: user, to: path, size: Int(body.size), wanted: wanted, overwrites: overwrites,
+                storage: storage.name)
         {
             return found.upload(chunkSize: UploadService.pieceSize)
         }
@@ -204,6 +205,10 @@ struct UploadService: Sendable {
 
     /// The upload with a handle of the storage.
     func begun(_ row: UploadRow, _ storage: any ObjectStorage) async throws -> UploadRow {
+        guard row.storage == storage.name else {
+            throw HarbourError(
+                .invalidState, "This upload was begun in another object storage than is set up now. Begin another.")
+        }
         if row.handle != nil { return row }
         return try await store.setHandle(try await storage.begin(try row.key), of: row.id)
     }

@@ -13,6 +13,8 @@ struct UploadRow: Sendable {
     /// Nil while a form comes.
     let size: Int?
     let wanted: [UInt8]?
+    /// The kind of storage that it was begun in.
+    let storage: String
     let handle: String?
     let stored: Int
     let hash: ResumableSHA256
@@ -23,7 +25,7 @@ struct UploadRow: Sendable {
     let expiresAt: Timestamp
 
     static let columns: SQL = """
-        upload_id, user_name, path, overwrites, size, wanted, handle, stored, hash_state, digest, state, object_id,
+        upload_id, user_name, path, overwrites, size, wanted, storage, handle, stored, hash_state, digest, state, object_id,
         created_at, expires_at
         """
 
@@ -34,6 +36,7 @@ struct UploadRow: Sendable {
         overwrites = try row["overwrites", as: Bool.self]
         size = try row["size", as: Int?.self]
         wanted = try row["wanted", as: [UInt8]?.self]
+        storage = try row["storage", as: String.self]
         handle = try row["handle", as: String?.self]
         stored = try row["stored", as: Int.self]
         digest = try row["digest", as: [UInt8]?.self]
@@ -101,14 +104,14 @@ struct UploadStore: Sendable {
 
     /// The open upload of the same content to the same place; what it may replace is as is said now.
     func find(
-        by user: String, to path: WorkspacePath, size: Int, wanted: [UInt8], overwrites: Bool
+        by user: String, to path: WorkspacePath, size: Int, wanted: [UInt8], overwrites: Bool, storage: String
     ) async throws(HarbourError) -> UploadRow? {
         let rows = try await pool.query(
             """
             UPDATE uploads SET overwrites = \(overwrites) WHERE upload_id = (
                 SELECT upload_id FROM uploads
                 WHERE user_name = \(user) AND state = 'OPEN' AND path = \(path.text) AND size = \(size)
-                    AND wanted = \(wanted) AND expires_at > now()
+                    AND wanted = \(wanted) AND storage = \(storage) AND expires_at > now()
                 ORDER BY created_at DESC LIMIT 1)
             RETURNING \(UploadRow.columns)
             """)
