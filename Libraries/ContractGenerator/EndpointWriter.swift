@@ -107,6 +107,8 @@ struct EndpointWriter {
                     file.line("request.literal(\"/\(segment)\")")
                 }
             }
+            // A slash at the end is a part of the path as well.
+            if operation.path.hasSuffix("/") { file.line("request.literal(\"/\")") }
             for parameter in operation.parameters where parameter.place != .path {
                 let place = parameter.place == .query ? "query" : "header"
                 file.line("request.\(place)(\"\(parameter.name)\", \(parameter.swiftName))")

@@ -109,9 +109,7 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
     public func route(for request: HTTPRequest) throws(HarbourError) -> HTTPRoute {
         if !isServing.load(ordering: .relaxed) { isServing.store(true, ordering: .relaxed) }
         var ranges: [Range<Int>] = []
-        let node = request.withPath { path in
-            path.first == UInt8(ascii: "/") ? root.find(path, path.count == 1 ? 2 : 1, &ranges) : nil
-        }
+        let node = request.withPath { path in find(path, request.method, &ranges) }
         guard let node else {
             throw HarbourError(
                 .endpointNotFound,
@@ -122,6 +120,19 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
         if !ranges.isEmpty { try HTTPRouter.setParameters(request, route, ranges) }
         for check in route.checks { try check(request) }
         return route
+    }
+
+    private func find(
+        _ path: UnsafeBufferPointer<UInt8>, _ method: HTTPMethod, _ ranges: inout [Range<Int>]
+    ) -> RouteNode? {
+        guard path.first == UInt8(ascii: "/") else { return nil }
+        let node = root.find(path, path.count == 1 ? 2 : 1, &ranges)
+        // A slash at the end means the same, unless a route of this method says otherwise.
+        guard node?.route(method) == nil, path.count > 2, path.last == UInt8(ascii: "/") else { return node }
+        var others: [Range<Int>] = []
+        guard let other = root.find(UnsafeBufferPointer(rebasing: path.dropLast()), 1, &others) else { return node }
+        ranges = others
+        return other
     }
 
     private static func setParameters(

@@ -29,6 +29,24 @@ import Testing
         }
     }
 
+    @Test func aSlashAtTheEndMeansTheSameUnlessARouteSaysOtherwise() async throws {
+        try await withServer { router, _ in
+            router.get("/jobs") { _, _ in .text("list") }
+            router.post("/jobs") { _, _ in .text("make") }
+            router.post("/jobs/") { _, _ in .text("submit") }
+            router.get("/jobs/{id}") { _, parameters in .text("one \(parameters["id"])") }
+            router.get("/files/{path...}") { _, parameters in .text("file \(parameters["path"])") }
+        } _: { server in
+            let list = try await server.get("/jobs/")
+            #expect(list.text == "list")
+            #expect(try await server.call(.post, "/jobs").text == "make")
+            #expect(try await server.call(.post, "/jobs/").text == "submit")
+            #expect(try await server.get("/jobs/7/").text == "one 7")
+            #expect(try await server.get("/files/a/").text == "file a/")
+            #expect(try await server.get("/nowhere/").status == 404)
+        }
+    }
+
     @Test func errorsFollowTheGrammar() async throws {
         try await withServer { router, _ in
             router.get("/missing") { _, _ in throw HarbourError(.notFound, "No such job.", detail: "secret") }
