@@ -170,7 +170,7 @@ let services: [Target] =
         main: releasedBackends)
     + service(
         "Monitoring", executable: "monitoring",
-        serviceBase + ["ServiceClients", "HTTPMessage", "HTTPServer", "WebClient", "Compression"])
+        serviceBase + ["ServiceClients", "HTTPMessage", "HTTPServer", "WebClient", "Compression", "Metrics"])
     + service(
         "Driver", executable: "driver",
         [

@@ -9,18 +9,28 @@ internal import Synchronization
 public final class ContractDocument: Sendable {
     /// The name of the service and of its file.
     public let service: String
+    /// The services behind it, whose public operations it answers as well.
+    private let behind: [String]
     private let whole = Mutex<[UInt8]?>(nil)
 
     /// The document of a service.
-    public init(service: String) { self.service = service }
+    public convenience init(service: String) { self.init(service: service, andPublicOf: []) }
+
+    /// The document of a front door: what it answers itself, and what is public of the services behind it.
+    public init(service: String, andPublicOf behind: [ContractDocument]) {
+        self.service = service
+        self.behind = behind.map(\.service)
+    }
 
     /// The document as JSON, with all that it refers to inside it.
     /// - Throws: `INTERNAL_ERROR` when there is none of that name.
     public func json() throws(HarbourError) -> [UInt8] {
         if let made = whole.withLock({ $0 }) { return made }
-        let document = try ContractDocument.read(service)
+        var document = try ContractDocument.read(service)
+        for other in behind { ContractDocument.join(try ContractDocument.read(other), to: &document) }
+        if !behind.isEmpty { ContractDocument.describeDoor(&document) }
         let common = try ContractDocument.read("common")
-        let made = ContractDocument.bundled(document, common: common).encodedJSON(capacity: 1 << 18)
+        let made = ContractDocument.bundled(document, common: common).encodedJSON(capacity: 1 << 19)
         whole.withLock { $0 = made }
         return made
     }
@@ -46,6 +56,33 @@ public final class ContractDocument: Sendable {
         }
         bundled["components"] = .object(components)
         return bundled
+    }
+
+    /// Puts the paths and schemas of one document into another. Names are the contract's, and not taken twice in it.
+    private static func join(_ other: JSONValue, to document: inout JSONValue) {
+        var paths = document["paths"]?.object ?? JSONObject()
+        for (path, item) in other["paths"]?.object?.fields ?? [] { paths[path] = item }
+        document["paths"] = .object(paths)
+        var components = document["components"]?.object ?? JSONObject()
+        var schemas = components["schemas"]?.object ?? JSONObject()
+        for (name, schema) in other["components"]?["schemas"]?.object?.fields ?? [] { schemas[name] = schema }
+        components["schemas"] = .object(schemas)
+        document["components"] = .object(components)
+    }
+
+    /// Leaves out what is between services, and says how one signs in, for tools that read such documents.
+    private static func describeDoor(_ document: inout JSONValue) {
+        let paths = document["paths"]?.object?.fields ?? []
+        document["paths"] = .object(JSONObject(paths.filter { !$0.0.hasPrefix("/internal/") }))
+        document["info"]?["title"] = "DataHarbour"
+        document["servers"] = [["url": "/"]]
+        document["security"] = [["token": []]]
+        document["components"]?["securitySchemes"] = [
+            "token": [
+                "type": "http", "scheme": "bearer",
+                "description": "A personal access token, an access token (JWT), or the token that harbour up prints.",
+            ]
+        ]
     }
 
     private static func localised(_ value: JSONValue) -> JSONValue {

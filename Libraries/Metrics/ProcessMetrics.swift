@@ -90,7 +90,8 @@ public enum ProcessFacts {
         return Int(clamping: limit.rlim_cur)
     }
 
-    private static func read(_ path: String) -> String? {
+    /// The whole of a file of /proc, whose size nothing tells; nil when it cannot be read.
+    public static func read(_ path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }

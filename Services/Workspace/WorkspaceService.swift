@@ -93,7 +93,9 @@ public enum WorkspaceService {
             defaultPort: 8000,
             ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey, pageFolder]
                 + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays, executionLease] + StorageSettings.all,
-            document: WorkspaceAPI.document,
+            document: ContractDocument(
+                service: "workspace",
+                andPublicOf: [SchedulerAPI.document, ClusterAPI.document, MonitoringAPI.document]),
             authenticator: { environment in
                 let made = try Foundation(environment)
                 foundation.withLock { $0 = made }
@@ -123,6 +125,7 @@ public enum WorkspaceService {
             environment, WorkspaceTree(pool: pool), foundation.authenticator, http: http,
             access: NotebookAccess(gate: gate), changes: foundation.changes(on: environment.loop),
             clusterURL: settings[clusterURL], schedulerURL: settings[schedulerURL],
+            monitoringURL: settings[monitoringURL],
             lease: .seconds(settings[executionLease]))
         running.register(on: router)
         let uploads = UploadService(
@@ -134,6 +137,7 @@ public enum WorkspaceService {
         let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
         FileHandlers(uploads: uploads, reader: reader, parquet: parquet).register(on: router)
         registerOwn(router, foundation, gate, audit, running.service, reader, secretKey: settings[secretKey])
+        running.registerShortcuts(on: router, gate)
         if let folder = settings[pageFolder] {
             // The API is worth having without the page, as in an image that was made where nothing builds it.
             do { try PageRoutes(folder: folder).register(on: router.http) } catch {

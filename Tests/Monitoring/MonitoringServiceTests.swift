@@ -50,6 +50,12 @@ import Testing
                 #expect(scheduler.health == .down)
                 #expect(scheduler.message?.isEmpty == false)
 
+                let overview = try await service.client.call(MonitoringAPI.getMonitoringOverview, .init())
+                #expect(overview.services.count == targets.count && overview.up >= 1 && overview.down >= 3)
+                let system = overview.system
+                #expect(system.processors > 0 && system.memoryTotalBytes > system.memoryAvailableBytes)
+                #expect(system.memoryAvailableBytes > 0 && system.diskTotalBytes >= system.diskAvailableBytes)
+
                 let names = try await service.client.call(MonitoringAPI.listMetricNames, .init()).names
                 #expect(names.contains("up") && names.contains("work_total"))
                 let federated = try await federate(service, "?match%5B%5D=work_total%7Bkind%3D%22b%22%7D")

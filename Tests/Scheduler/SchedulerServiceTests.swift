@@ -93,6 +93,23 @@ private func task(_ key: String, _ path: String, after: [String] = [], retries: 
 }
 
 @Suite(.timeLimit(.minutes(10))) struct SchedulerServiceTests {
+    /// Goal: who follows all runs is told where each stands, whichever they are, to its end.
+    @Test func tellsWhereAllRunsStand() async throws {
+        try await SchedulerFixture.with { fixture in
+            fixture.scripted.put("/a", ["print one"])
+            let job = try await fixture.job([task("a", "/a"), task("b", "/a", after: ["a"])])
+            let changes = try await fixture.client.stream(SchedulerAPI.streamRunChanges, .init())
+            let runs = [try await fixture.runNow(job), try await fixture.runNow(job)]
+            var ended: [Int64: RunChange] = [:]
+            for try await change in changes {
+                #expect(runs.contains(change.runID) && change.jobID == job.jobID && change.tasks == 2)
+                if change.state.lifeCycleState == .terminated { ended[change.runID] = change }
+                if ended.count == runs.count { break }
+            }
+            #expect(ended.values.allSatisfy { $0.state.resultState == .success && $0.endedTasks == 2 })
+        }
+    }
+
     @Test func twoTasksRunInOrderAndLeaveTheirOutputs() async throws {
         try await SchedulerFixture.with { fixture in
             fixture.scripted.put("/a", ["print one", "print two"])

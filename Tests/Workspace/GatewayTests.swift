@@ -187,6 +187,26 @@ struct GatewayTests {
         }
     }
 
+    /// Goal: one document has all that may be called here, and nothing that may not.
+    @Test func describesAllServices() async throws {
+        try await Workspace.run { workspace in
+            let answer = try await workspace.send(.get, "/openapi.json", fields: ["authorization": ""])
+            #expect(answer.status == 200)
+            let document = try JSONValue(json: try await answer.collect())
+            let paths = document["paths"]?.object?.fields.map(\.key) ?? []
+            #expect(!paths.contains { $0.hasPrefix("/internal/") })
+            let routes = WorkspaceAPI.routes + SchedulerAPI.routes + ClusterAPI.routes + MonitoringAPI.routes
+            #expect(Set(paths) == Set(routes.filter { !$0.isInternal }.map(\.path)))
+            // Whatever is referred to is there.
+            let text = document.jsonText()
+            let schemas = document["components"]?["schemas"]
+            for range in text.ranges(of: "#/components/schemas/") {
+                let name = String(text[range.upperBound...].prefix { $0 != "\"" })
+                #expect(schemas?[name] != nil, "\(name)")
+            }
+        }
+    }
+
     @Test func saysWhichServiceIsNotThere() async throws {
         try await Workspace.run(upstreams: ["scheduler": "http://127.0.0.1:1"]) { workspace in
             do throws(HarbourError) {

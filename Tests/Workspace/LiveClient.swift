@@ -22,14 +22,15 @@ final class LiveClient: SocketStreamHandler, @unchecked Sendable {
     private init(_ loop: EventLoop) { self.loop = loop }
 
     /// Connects and signs in with a token.
-    static func open(_ workspace: Workspace, token: String = adminToken, origin: String? = nil) async throws
-        -> LiveClient
-    {
-        try await open(workspace.service.loop, workspace.service.baseURL, token: token, origin: origin)
+    static func open(
+        _ workspace: Workspace, token: String = adminToken, origin: String? = nil, path: String = "/api/v1/live"
+    ) async throws -> LiveClient {
+        try await open(workspace.service.loop, workspace.service.baseURL, token: token, origin: origin, path: path)
     }
 
     static func open(
-        _ loop: EventLoop, _ baseURL: String, token: String = adminToken, origin: String? = nil
+        _ loop: EventLoop, _ baseURL: String, token: String = adminToken, origin: String? = nil,
+        path: String = "/api/v1/live"
     ) async throws -> LiveClient {
         let client = LiveClient(loop)
         let port = try #require(Int(baseURL.split(separator: ":").last ?? ""))
@@ -45,7 +46,7 @@ final class LiveClient: SocketStreamHandler, @unchecked Sendable {
                 }
             }
         }
-        var head = "GET /api/v1/live HTTP/1.1\r\nhost: 127.0.0.1:\(port)\r\nauthorization: Bearer \(token)\r\n"
+        var head = "GET \(path) HTTP/1.1\r\nhost: 127.0.0.1:\(port)\r\nauthorization: Bearer \(token)\r\n"
         if let origin { head += "origin: \(origin)\r\n" }
         for (name, value) in WebSocketHandshake.requestFields(key: WebSocketHandshake.makeKey()) {
             head += "\(name): \(value)\r\n"

@@ -28,7 +28,8 @@ struct PermissionMatrixTests {
     private static let text = """
         workspace open createSession getSession deleteSession createAccessToken
         workspace known getMe listUsers getUser listGroups getGroup createToken listTokens revokeToken listSecretScopes
-        workspace member createSecretScope
+        workspace known listNotebooks getDashboardStats getDashboardTrends getDashboard
+        workspace member createSecretScope createNotebook submitJob
         workspace admin createUser editUser deleteUser createGroup deleteGroup addGroupMember removeGroupMember
         workspace admin setPassword listAuditEvents
         workspace view getPermissions getPermissionLevels exportObject listObjects getObject getNotebook listRevisions
@@ -36,11 +37,13 @@ struct PermissionMatrixTests {
         workspace view downloadFile previewFile
         workspace edit createUpload uploadForm
         workspace uploader getUpload writeUpload abortUpload completeUpload
-        workspace view listSecrets getNotebookExecution getCellOutputs streamNotebookEvents
-        workspace run runCells attachNotebook interruptNotebook restartKernel
-        workspace edit saveNotebook
+        workspace view listSecrets getNotebookExecution getCellOutputs streamNotebookEvents exportNotebook
+        workspace view getJobLogs getJobSparkPage
+        workspace run runCells attachNotebook interruptNotebook restartKernel executeCell killJob restartJob
+        workspace edit saveNotebook importNotebook addCell deleteCell
         workspace edit importObject makeDirectories putSecret deleteSecret
         workspace manage setPermissions updatePermissions deleteObject moveObject deleteSecretScope
+        workspace manage deleteNotebook
         workspace service readContent readRevision resolveSecrets checkRuns
         cluster known listClusters listBackends listNodeTypes listPolicies getPolicy listPools getPool
         cluster member createCluster validateCluster
@@ -57,7 +60,8 @@ struct PermissionMatrixTests {
         scheduler view getJob getJobStats listBackfills getBackfill getRun getTaskOutput streamRunEvents
         scheduler run runNow createBackfill cancelBackfill cancelRun repairRun
         scheduler manage updateJob deleteJob
-        monitoring known listTargets listMetricNames queryMetrics
+        scheduler service streamRunChanges
+        monitoring known listTargets listMetricNames queryMetrics getMonitoringOverview
         """
 
     private static let routes: [EndpointRoute] = {
@@ -113,6 +117,7 @@ struct PermissionMatrixTests {
         let owner = try #require(people["owner"])
         _ = try await owner.save("\(folder)/n")
         _ = try await owner.save("\(folder)/there")
+        _ = try await owner.save("\(folder)/spare")
         try await makeScope(workspace, owner)
         let id = try await workspace.objectID(folder)
         for name in ["watcher", "manager"] {
@@ -173,6 +178,8 @@ struct PermissionMatrixTests {
     /// A request that the contract allows, about the samples.
     private static func target(_ route: EndpointRoute, _ ids: [String: String]) -> String {
         var path = route.path
+        // It is gone afterwards, and the others are still wanted.
+        if route.operationID == "deleteNotebook" { path = path.replacing("{notebook_id}", with: ids["spare"] ?? "") }
         for (name, value) in ids { path = path.replacing("{\(name)}", with: value) }
         let query: String? =
             switch route.operationID {
@@ -196,7 +203,10 @@ struct PermissionMatrixTests {
         "makeDirectories": #"{"path":"\#(folder)"}"#, "deleteObject": #"{"path":"\#(folder)"}"#,
         "moveObject": #"{"source_path":"\#(folder)/n","destination_path":"\#(folder)/there"}"#,
         "createUpload": #"{"path":"\#(folder)/data.csv","size":1}"#,
-        "createSecretScope": #"{"scope":"vault"}"#, "deleteSecretScope": #"{"scope":"vault"}"#,
+        "importNotebook": #"{"path":"\#(folder)/n","content":"eA==","format":"SOURCE","language":"PYTHON"}"#,
+        "createNotebook": #"{"name":"made"}"#, "addCell": #"{"source":"x"}"#,
+        "submitJob": #"{"name":"made","code":"x"}"#, "createSecretScope": #"{"scope":"vault"}"#,
+        "deleteSecretScope": #"{"scope":"vault"}"#,
         "putSecret": #"{"scope":"vault","key":"k","string_value":"v"}"#,
         "deleteSecret": #"{"scope":"vault","key":"none"}"#,
         "checkRuns": #"{"runs":[]}"#,
@@ -236,6 +246,7 @@ struct PermissionMatrixTests {
                 "notebook_id": try await workspace.objectID(PermissionMatrixTests.folder + "/n"),
                 "context_id": "x", "command_id": "m", "policy_id": "p", "instance_pool_id": "i", "revision_id": "1",
                 "path...": "jobs/",
+                "spare": try await workspace.objectID(PermissionMatrixTests.folder + "/spare"),
             ]
             for route in PermissionMatrixTests.routes {
                 let rule = try #require(PermissionMatrixTests.matrix[PermissionMatrixTests.key(route)])

@@ -14,7 +14,15 @@ struct MonitoringHandlers: Sendable {
     func register(on router: ServiceRouter) {
         let (monitor, query, metricsToken) = (monitor, query, metricsToken)
         router.on(MonitoringAPI.listTargets) { _, _ in TargetList(targets: await monitor.targets) }
-        router.on(MonitoringAPI.listMetricNames) { _, _ in MetricNameList(names: try await query.store.names()) }
+        router.on(MonitoringAPI.listMetricNames) { _, _ in
+            MetricNameList(names: try await query.store.names(), system: SystemMetrics.now())
+        }
+        router.on(MonitoringAPI.getMonitoringOverview) { _, _ in
+            let targets = await monitor.targets
+            return MonitoringOverview(
+                system: SystemMetrics.now(), services: targets, up: targets.count { $0.health == .up },
+                down: targets.count { $0.health == .down })
+        }
         router.on(MonitoringAPI.queryMetrics) { input, _ in
             try await query.run(
                 name: input.name, match: input.match, start: input.start?.milliseconds, end: input.end?.milliseconds,

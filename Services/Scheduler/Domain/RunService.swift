@@ -1,4 +1,5 @@
 internal import Core
+internal import EventLoop
 internal import HarbourProtocol
 
 /// Decides about runs: making them, cancelling them, showing them.
@@ -115,6 +116,24 @@ struct RunService: Sendable {
                 if batch.count < 500 { break }
             }
             return isOver
+        }
+    }
+}
+
+extension RunService {
+    /// How long changes are gathered before the next ones are told: a run of many tasks changes often.
+    private static let gathering = Duration.milliseconds(250)
+
+    /// Tells where runs stand whenever that has changed, all runs together.
+    func followChanges(on loop: EventLoop, _ send: (RunChange) async throws -> Void) async throws {
+        try await signals.followAll { changed in
+            for part in stride(from: 0, to: changed.count, by: 100) {
+                let ids = Array(changed[part..<min(changed.count, part + 100)])
+                let rows = try await runs.rows(of: ids)
+                let tasks = try await runs.tasks(of: ids, iterations: false)
+                for row in rows { try await send(row.change(tasks: tasks[row.runID] ?? [])) }
+            }
+            try await loop.sleep(for: Self.gathering)
         }
     }
 }

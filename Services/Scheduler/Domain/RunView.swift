@@ -23,6 +23,15 @@ extension RunRow {
             parentRunID: parentRunID, backfillID: backfillID)
     }
 
+    /// The run in few words, for those who follow all of them.
+    func change(tasks: [TaskRow]) -> RunChange {
+        RunChange(
+            runID: runID, jobID: jobID, runName: runName, state: record.state(phase: phase, tasks: tasks),
+            creatorUserName: creator, tasks: tasks.count, endedTasks: tasks.count { $0.record.phase.isEnded },
+            createdTime: createdAt, startTime: record.past.first?.startTime ?? record.startTime,
+            endTime: record.endTime)
+    }
+
     private func task(_ task: TaskRow, among tasks: [TaskRow]) -> RunTask {
         let spec = settings.definition(of: task.ordinal, task.record)
         let waitsFor = (spec?.dependsOn ?? []).map(\.taskKey).filter { key in

@@ -86,6 +86,15 @@ struct RunStore: Sendable {
         return try RunRow(row)
     }
 
+    /// Several runs at once, in the order of their ids.
+    func rows(of runIDs: [Int64]) async throws -> [RunRow] {
+        let rows = try await pool.query(
+            """
+            SELECT \(unescaped: RunRow.columns) FROM runs WHERE run_id = ANY(\(runIDs)::bigint[]) ORDER BY run_id
+            """)
+        return try rows.map { try RunRow($0) }
+    }
+
     /// Where several runs stand, by run, in one query.
     func standings(of runIDs: [Int64]) async throws -> [Int64: (phase: RunRow.Phase, cancelRequested: Bool)] {
         let rows = try await pool.query(

@@ -64,6 +64,14 @@ enum AccessTable {
         "workspace.uploadForm": .needs(.edit, .path(.query("path"))),
         "workspace.downloadFile": .needs(.view, .path(.query("path"))),
         "workspace.previewFile": .needs(.view, .path(.query("path"))),
+        "workspace.listNotebooks": .signedIn,
+        "workspace.createNotebook": AccessRule.members.and(.edit, .path(.body("folder"))),
+        "workspace.importNotebook": .needs(.edit, .path(.body("path"))),
+        "workspace.exportNotebook": .needs(.view, .notebook(.parameter("notebook_id"))),
+        "workspace.deleteNotebook": .needs(.manage, .notebook(.parameter("notebook_id"))),
+        "workspace.addCell": .needs(.edit, .notebook(.parameter("notebook_id"))),
+        "workspace.deleteCell": .needs(.edit, .notebook(.parameter("notebook_id"))),
+        "workspace.executeCell": .needs(.run, .notebook(.parameter("notebook_id"))),
         // What runs in notebooks. On which cluster, the handler asks: it may be the one that somebody else attached.
         "workspace.saveNotebook": .needs(.edit, .notebook(.parameter("notebook_id"))),
         "workspace.runCells": .needs(.run, .notebook(.parameter("notebook_id"))),
@@ -77,6 +85,16 @@ enum AccessTable {
         "workspace.readRevision": .services,
         // Of users that the request names: `RunChecks` goes by the levels of `AccessTargets`.
         "workspace.checkRuns": .services,
+        // What is shown at a glance: only what one may see is counted.
+        "workspace.getDashboardStats": .signedIn,
+        "workspace.getDashboardTrends": .signedIn,
+        "workspace.getDashboard": .signedIn,
+        // Jobs in one request; the scheduler is asked as the user.
+        "workspace.submitJob": AccessRule.members.and(.run, .cluster(.body("cluster_id"))),
+        "workspace.killJob": job(.run),
+        "workspace.restartJob": job(.run),
+        "workspace.getJobLogs": job(.view),
+        "workspace.getJobSparkPage": job(.view),
         // Secrets.
         "workspace.createSecretScope": .members,
         "workspace.deleteSecretScope": .needs(.manage, .scope(.body("scope"))),
@@ -170,6 +188,7 @@ enum AccessTable {
         "scheduler.repairRun": run(.run),
         "scheduler.getTaskOutput": run(.view),
         "scheduler.streamRunEvents": run(.view),
+        "scheduler.streamRunChanges": .services,
     ]
 
     // MARK: Monitoring
@@ -179,5 +198,6 @@ enum AccessTable {
         "monitoring.listTargets": .signedIn,
         "monitoring.listMetricNames": .signedIn,
         "monitoring.queryMetrics": .signedIn,
+        "monitoring.getMonitoringOverview": .signedIn,
     ]
 }

@@ -10,7 +10,7 @@ struct NotebookSaving: Sendable {
     let journal = NotebookJournal()
 
     /// How often the newest revision may have changed while a merge was being made.
-    private static let attempts = 20
+    static let attempts = 20
 
     /// - Throws: `RESOURCE_CONFLICT` when others have changed the same cells in another way; nothing is saved then.
     func save(_ body: SaveNotebook, _ notebookID: Int64, by user: String) async throws -> SavedNotebook {
@@ -57,7 +57,7 @@ struct NotebookSaving: Sendable {
     }
 
     /// Stores a merge unless there is another newest revision by now.
-    private func store(
+    func store(
         _ content: StoredContent, over newest: RevisionContent, _ body: SaveNotebook, by user: String
     ) async throws -> Int64? {
         let id = newest.objectID

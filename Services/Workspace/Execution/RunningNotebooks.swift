@@ -13,14 +13,16 @@ internal import ServiceKit
 struct RunningNotebooks: Sendable {
     let service: ExecutionService
     private let engine: NotebookEngine
-    private let parts: LiveParts
+    let parts: LiveParts
     private let live: LiveHandlers
+    private let feed: FeedHandlers
     private let keeper: PresenceKeeper
     private let changes: AccessChanges
 
     init(
         _ environment: ServiceEnvironment, _ tree: WorkspaceTree, _ authenticator: any Authenticator, http: HTTPClient,
-        access: NotebookAccess, changes: AccessChanges, clusterURL: String, schedulerURL: String, lease: Duration
+        access: NotebookAccess, changes: AccessChanges, clusterURL: String, schedulerURL: String,
+        monitoringURL: String, lease: Duration
     ) throws(HarbourError) {
         func client(_ url: String, _ name: String) throws(HarbourError) -> ServiceClient {
             try ServiceClient(http: http, baseURL: url, token: environment.serviceToken, service: name)
@@ -36,8 +38,13 @@ struct RunningNotebooks: Sendable {
             topics: NotebookTopics(pool: tree.pool, loop: loop, presence: presence), presence: presence,
             service: service, access: access, scheduler: try client(schedulerURL, "scheduler"), clusters: clusters)
         self.changes = changes
-        live = LiveHandlers(
-            authenticator: authenticator, parts: parts, loop: loop, keeper: keeper, changes: changes)
+        let signIn = SocketSignIn(authenticator: authenticator, loop: loop, changes: changes)
+        live = LiveHandlers(signIn: signIn, parts: parts, loop: loop, keeper: keeper)
+        feed = FeedHandlers(
+            signIn: signIn, gate: access.gate,
+            feed: RunFeed(
+                loop: loop, scheduler: parts.scheduler, monitoring: try client(monitoringURL, "monitoring")),
+            loop: loop)
     }
 
     /// The same for a process that is started anew in the place of this one, and of no other: then what it had is taken
@@ -58,6 +65,7 @@ struct RunningNotebooks: Sendable {
         )
         .register(on: router)
         live.register(on: router)
+        feed.register(on: router)
     }
 
     /// Its life: it begins when the database is there, and leaves everything that runs to whoever comes next.
@@ -74,6 +82,7 @@ struct RunningNotebooks: Sendable {
                 await engine.stop()
                 parts.topics.stop()
                 changes.stop()
+                feed.feed.stop()
                 await keeper.stop()
             })
     }

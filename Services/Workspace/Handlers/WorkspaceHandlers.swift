@@ -36,22 +36,10 @@ struct WorkspaceHandlers: Sendable {
         router.on(WorkspaceAPI.importObject) { [self] input, context in
             try await importObject(input.body, by: context.userName)
         }
-        router.on(WorkspaceAPI.exportObject) { [tree, execution, files] input, _ in
+        router.on(WorkspaceAPI.exportObject) { [self] input, _ in
             let path = try WorkspacePath(input.path)
-            let (stored, outputs) = try await {
-                guard let revision = input.revisionID else {
-                    return try await execution.newestWithOutputs(.newest(path))
-                }
-                return (try await tree.content(.revisionAt(path, revision)), [:])
-            }()
-            let content = try await files.loaded(stored)
-            return try await StoredContent.work(on: content.size + outputs.count * 4096) {
-                let overlay = outputs.isEmpty ? nil : OutputOverlay(outputs: outputs)
-                let (bytes, fileType) = try content.file(as: input.format ?? .auto, overlay)
-                return ExportedObject(
-                    content: Base64.encode(bytes), fileType: fileType, path: content.path,
-                    revisionID: content.revisionID)
-            }
+            let which = input.revisionID.map { RevisionStore.Which.revisionAt(path, $0) } ?? .newest(path)
+            return try await export(which, as: input.format ?? .auto)
         }
         router.on(WorkspaceAPI.getNotebook) { [self] input, _ in
             guard let revision = input.revisionID else {
@@ -70,7 +58,27 @@ struct WorkspaceHandlers: Sendable {
         return try await StoredContent.work(on: content.size) { try content.content() }
     }
 
-    private func importObject(_ body: ImportObject, by user: String) async throws -> ObjectInfo {
+    /// A file of a revision; of the newest one with what its cells have put out since.
+    func export(
+        _ which: RevisionStore.Which, as format: HarbourProtocol.NotebookFormat
+    ) async throws -> ExportedObject {
+        let (stored, outputs) = try await {
+            switch which {
+            case .newest, .newestOf: return try await execution.newestWithOutputs(which)
+            default: return (try await tree.content(which), [:])
+            }
+        }()
+        let content = try await files.loaded(stored)
+        return try await StoredContent.work(on: content.size + outputs.count * 4096) {
+            let overlay = outputs.isEmpty ? nil : OutputOverlay(outputs: outputs)
+            let (bytes, fileType) = try content.file(as: format, overlay)
+            return ExportedObject(
+                content: Base64.encode(bytes), fileType: fileType, path: content.path, revisionID: content.revisionID)
+        }
+    }
+
+    /// Puts a file into the tree.
+    func importObject(_ body: ImportObject, by user: String) async throws -> ObjectInfo {
         let path = try WorkspacePath(body.path)
         guard !path.isRoot else {
             throw HarbourError(.invalidParameter, "The path must name a notebook, not the root.")

@@ -4,14 +4,21 @@
 
 public import Core
 
-/// Names of the metrics in the history. Unknown fields are ignored.
+/// Names of the metrics in the history, and the machine now. Unknown fields are ignored.
 public struct MetricNameList: JSONCodable, Sendable, Hashable {
     /// Sorted.
     public var names: [String]
+    /// The machine that monitoring runs on.
+    public var system: Optional<SystemMetrics> {
+        get { boxedSystem.value }
+        set { boxedSystem = Boxed(newValue) }
+    }
+    private var boxedSystem: Boxed<SystemMetrics>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(names: [String]) {
+    public init(names: [String], system: SystemMetrics? = nil) {
         self.names = names
+        boxedSystem = Boxed(system)
     }
 
     /// Writes an object.
@@ -19,22 +26,29 @@ public struct MetricNameList: JSONCodable, Sendable, Hashable {
         writer.beginObject()
         writer.key(quoted: "\"names\":")
         names.encode(to: &writer)
+        if let system {
+            writer.key(quoted: "\"system\":")
+            system.encode(to: &writer)
+        }
         writer.endObject()
     }
 
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var names: [String]?
-        var fields = JSONFields("\u{8}\"names\":")
+        var system = Boxed<SystemMetrics>.none
+        var fields = JSONFields("\u{8}\"names\":\u{9}\"system\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: names = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try reader.string() }
+                case 1: if try !reader.null() { system = Boxed(try SystemMetrics(from: &reader)) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
         }
         guard let names = consume names else { throw reader.missingField("names") }
         self.names = consume names
+        boxedSystem = system
     }
 }

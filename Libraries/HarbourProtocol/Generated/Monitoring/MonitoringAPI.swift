@@ -32,10 +32,19 @@ public enum MonitoringAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Get the state of the services and of the machine at once. `GET /api/v1/monitoring/overview`.
+    public static let getMonitoringOverview = Endpoint<GetMonitoringOverviewInput, MonitoringOverview>(
+        EndpointRoute(
+            service: "monitoring", operationID: "getMonitoringOverview",
+            method: .get, path: "/api/v1/monitoring/overview",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         listTargets.route,
         listMetricNames.route,
         queryMetrics.route,
+        getMonitoringOverview.route,
     ]
 }

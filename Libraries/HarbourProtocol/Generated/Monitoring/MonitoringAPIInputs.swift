@@ -102,3 +102,25 @@ extension MonitoringAPI {
         }
     }
 }
+
+extension MonitoringAPI {
+    /// What `getMonitoringOverview` is asked with.
+    public struct GetMonitoringOverviewInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/monitoring")
+            request.literal("/overview")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}

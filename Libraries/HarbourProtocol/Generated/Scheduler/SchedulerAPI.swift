@@ -160,6 +160,14 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true, isStream: true)
     )
 
+    /// Follow where all runs stand. `GET /internal/v1/runs/changes`.
+    public static let streamRunChanges = StreamEndpoint<StreamRunChangesInput, RunChange>(
+        EndpointRoute(
+            service: "scheduler", operationID: "streamRunChanges",
+            method: .get, path: "/internal/v1/runs/changes",
+            successStatus: 200, isIdempotent: true, isInternal: true, isStream: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         createJob.route,
@@ -181,5 +189,6 @@ public enum SchedulerAPI {
         repairRun.route,
         getTaskOutput.route,
         streamRunEvents.route,
+        streamRunChanges.route,
     ]
 }

@@ -4,7 +4,7 @@
 
 internal import HTTPMessage
 /// Folders, notebooks and their revisions, and the front door to everything else. The WebSocket /api/v1/live takes
-/// LiveRequest and sends LiveMessage.
+/// LiveRequest and sends LiveMessage; /ws/{client_id} sends FeedMessage.
 public enum WorkspaceAPI {
     /// The contract of this service, served at `/openapi.json`.
     public static let document = ContractDocument(service: "workspace")
@@ -358,6 +358,14 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true, maximumBodyBytes: 134_217_728)
     )
 
+    /// Put a notebook into the trash. `DELETE /api/v1/notebooks/{notebook_id}`.
+    public static let deleteNotebook = Endpoint<DeleteNotebookInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "deleteNotebook",
+            method: .delete, path: "/api/v1/notebooks/{notebook_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// List the revisions of a notebook. `GET /api/v1/notebooks/{notebook_id}/revisions`.
     public static let listRevisions = Endpoint<ListRevisionsInput, RevisionList>(
         EndpointRoute(
@@ -503,6 +511,127 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true, isInternal: true)
     )
 
+    /// Count what there is and how runs went. `GET /api/v1/dashboard/stats`.
+    public static let getDashboardStats = Endpoint<GetDashboardStatsInput, DashboardStats>(
+        EndpointRoute(
+            service: "workspace", operationID: "getDashboardStats",
+            method: .get, path: "/api/v1/dashboard/stats",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Count the runs of each day. `GET /api/v1/dashboard/trends`.
+    public static let getDashboardTrends = Endpoint<GetDashboardTrendsInput, DashboardTrends>(
+        EndpointRoute(
+            service: "workspace", operationID: "getDashboardTrends",
+            method: .get, path: "/api/v1/dashboard/trends",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Get counts, trends and the newest runs at once. `GET /api/v1/dashboard/overview`.
+    public static let getDashboard = Endpoint<GetDashboardInput, Dashboard>(
+        EndpointRoute(
+            service: "workspace", operationID: "getDashboard",
+            method: .get, path: "/api/v1/dashboard/overview",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Run code as a new job at once. `POST /api/v1/jobs/`.
+    public static let submitJob = Endpoint<SubmitJobInput, SubmittedJob>(
+        EndpointRoute(
+            service: "workspace", operationID: "submitJob",
+            method: .post, path: "/api/v1/jobs/",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Cancel all runs of a job that have not ended. `POST /api/v1/jobs/{job_id}/kill`.
+    public static let killJob = Endpoint<KillJobInput, KilledJob>(
+        EndpointRoute(
+            service: "workspace", operationID: "killJob",
+            method: .post, path: "/api/v1/jobs/{job_id}/kill",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Cancel what runs of a job, and run it anew. `POST /api/v1/jobs/{job_id}/restart`.
+    public static let restartJob = Endpoint<RestartJobInput, RestartedJob>(
+        EndpointRoute(
+            service: "workspace", operationID: "restartJob",
+            method: .post, path: "/api/v1/jobs/{job_id}/restart",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Get what the tasks of a run have printed. `GET /api/v1/jobs/{job_id}/logs`.
+    public static let getJobLogs = Endpoint<GetJobLogsInput, JobLogs>(
+        EndpointRoute(
+            service: "workspace", operationID: "getJobLogs",
+            method: .get, path: "/api/v1/jobs/{job_id}/logs",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Get the address of Spark's pages for the newest run. `GET /api/v1/jobs/{job_id}/spark-ui`.
+    public static let getJobSparkPage = Endpoint<GetJobSparkPageInput, JobSparkPage>(
+        EndpointRoute(
+            service: "workspace", operationID: "getJobSparkPage",
+            method: .get, path: "/api/v1/jobs/{job_id}/spark-ui",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// List the notebooks that one may see, by path. `GET /api/v1/notebooks`.
+    public static let listNotebooks = Endpoint<ListNotebooksInput, NotebookList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listNotebooks",
+            method: .get, path: "/api/v1/notebooks",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Make an empty notebook in one's own folder. `POST /api/v1/notebooks`.
+    public static let createNotebook = Endpoint<CreateNotebookInput, ObjectInfo>(
+        EndpointRoute(
+            service: "workspace", operationID: "createNotebook",
+            method: .post, path: "/api/v1/notebooks",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Put a notebook into the tree, as importObject does. `POST /api/v1/notebooks/import`.
+    public static let importNotebook = Endpoint<ImportNotebookInput, ObjectInfo>(
+        EndpointRoute(
+            service: "workspace", operationID: "importNotebook",
+            method: .post, path: "/api/v1/notebooks/import",
+            successStatus: 200, isIdempotent: false, maximumBodyBytes: 134_217_728)
+    )
+
+    /// Get a notebook as a file. `GET /api/v1/notebooks/{notebook_id}/export`.
+    public static let exportNotebook = Endpoint<ExportNotebookInput, ExportedObject>(
+        EndpointRoute(
+            service: "workspace", operationID: "exportNotebook",
+            method: .get, path: "/api/v1/notebooks/{notebook_id}/export",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Add a cell to a notebook. `POST /api/v1/notebooks/{notebook_id}/cells`.
+    public static let addCell = Endpoint<AddCellInput, AddedCell>(
+        EndpointRoute(
+            service: "workspace", operationID: "addCell",
+            method: .post, path: "/api/v1/notebooks/{notebook_id}/cells",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Delete a cell of a notebook. `DELETE /api/v1/notebooks/{notebook_id}/cells/{cell_id}`.
+    public static let deleteCell = Endpoint<DeleteCellInput, SavedNotebook>(
+        EndpointRoute(
+            service: "workspace", operationID: "deleteCell",
+            method: .delete, path: "/api/v1/notebooks/{notebook_id}/cells/{cell_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Run a cell on the cluster that the notebook is attached to. `POST
+    /// /api/v1/notebooks/{notebook_id}/cells/{cell_id}/execute`.
+    public static let executeCell = Endpoint<ExecuteCellInput, NotebookExecution>(
+        EndpointRoute(
+            service: "workspace", operationID: "executeCell",
+            method: .post, path: "/api/v1/notebooks/{notebook_id}/cells/{cell_id}/execute",
+            successStatus: 200, isIdempotent: false)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         getMe.route,
@@ -548,6 +677,7 @@ public enum WorkspaceAPI {
         previewFile.route,
         getNotebook.route,
         saveNotebook.route,
+        deleteNotebook.route,
         listRevisions.route,
         runCells.route,
         getNotebookExecution.route,
@@ -566,5 +696,20 @@ public enum WorkspaceAPI {
         deleteSecret.route,
         listSecrets.route,
         resolveSecrets.route,
+        getDashboardStats.route,
+        getDashboardTrends.route,
+        getDashboard.route,
+        submitJob.route,
+        killJob.route,
+        restartJob.route,
+        getJobLogs.route,
+        getJobSparkPage.route,
+        listNotebooks.route,
+        createNotebook.route,
+        importNotebook.route,
+        exportNotebook.route,
+        addCell.route,
+        deleteCell.route,
+        executeCell.route,
     ]
 }

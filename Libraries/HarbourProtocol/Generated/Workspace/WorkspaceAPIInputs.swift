@@ -1314,6 +1314,33 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `deleteNotebook` is asked with.
+    public struct DeleteNotebookInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64) {
+            self.notebookID = notebookID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `listRevisions` is asked with.
     public struct ListRevisionsInput: EndpointInput, Hashable {
         /// `notebook_id`.
@@ -1851,6 +1878,460 @@ extension WorkspaceAPI {
         public init(from request: borrowing RequestParts) throws(HarbourError) {
             try request.allowQuery([])
             body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getDashboardStats` is asked with.
+    public struct GetDashboardStatsInput: EndpointInput, Hashable {
+        /// How far back; 7 when absent.
+        public var days: Int?
+
+        /// Makes an input; what is left out is not sent.
+        public init(days: Int? = nil) {
+            self.days = days
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/dashboard")
+            request.literal("/stats")
+            request.query("days", days)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["days"])
+            days = try request.query("days")?.int(in: 1...90)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getDashboardTrends` is asked with.
+    public struct GetDashboardTrendsInput: EndpointInput, Hashable {
+        /// How far back; 7 when absent.
+        public var days: Int?
+
+        /// Makes an input; what is left out is not sent.
+        public init(days: Int? = nil) {
+            self.days = days
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/dashboard")
+            request.literal("/trends")
+            request.query("days", days)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["days"])
+            days = try request.query("days")?.int(in: 1...90)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getDashboard` is asked with.
+    public struct GetDashboardInput: EndpointInput, Hashable {
+        /// How far back; 7 when absent.
+        public var days: Int?
+
+        /// Makes an input; what is left out is not sent.
+        public init(days: Int? = nil) {
+            self.days = days
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/dashboard")
+            request.literal("/overview")
+            request.query("days", days)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["days"])
+            days = try request.query("days")?.int(in: 1...90)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `submitJob` is asked with.
+    public struct SubmitJobInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: SubmitJob
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: SubmitJob) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.literal("/")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `killJob` is asked with.
+    public struct KillJobInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64) {
+            self.jobID = jobID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/kill")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            jobID = try request.path("job_id").int64()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `restartJob` is asked with.
+    public struct RestartJobInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64) {
+            self.jobID = jobID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/restart")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            jobID = try request.path("job_id").int64()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getJobLogs` is asked with.
+    public struct GetJobLogsInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+        /// Which run; the newest when absent.
+        public var runID: Int64?
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64, runID: Int64? = nil) {
+            self.jobID = jobID
+            self.runID = runID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/logs")
+            request.query("run_id", runID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["run_id"])
+            jobID = try request.path("job_id").int64()
+            runID = try request.query("run_id")?.int64()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `getJobSparkPage` is asked with.
+    public struct GetJobSparkPageInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64) {
+            self.jobID = jobID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/spark-ui")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            jobID = try request.path("job_id").int64()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `listNotebooks` is asked with.
+    public struct ListNotebooksInput: EndpointInput, Hashable {
+        /// How many at most; 100 when absent.
+        public var pageSize: Int?
+        /// next_page_token of the page before.
+        public var pageToken: String?
+
+        /// Makes an input; what is left out is not sent.
+        public init(pageSize: Int? = nil, pageToken: String? = nil) {
+            self.pageSize = pageSize
+            self.pageToken = pageToken
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.query("page_size", pageSize)
+            request.query("page_token", pageToken)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["page_size", "page_token"])
+            pageSize = try request.query("page_size")?.int(in: 1...1000)
+            pageToken = try request.query("page_token")?.string(length: 0...512)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `createNotebook` is asked with.
+    public struct CreateNotebookInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CreateNotebook
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CreateNotebook) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `importNotebook` is asked with.
+    public struct ImportNotebookInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: ImportObject
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: ImportObject) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.literal("/import")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `exportNotebook` is asked with.
+    public struct ExportNotebookInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// How to write it; as it is kept when absent.
+        public var format: NotebookFormat?
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, format: NotebookFormat? = nil) {
+            self.notebookID = notebookID
+            self.format = format
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/export")
+            request.query("format", format)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["format"])
+            notebookID = try request.path("notebook_id").int64()
+            format = try request.query("format")?.name(NotebookFormat.self)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `addCell` is asked with.
+    public struct AddCellInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The body.
+        public var body: AddCell
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, body: AddCell) {
+            self.notebookID = notebookID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/cells")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `deleteCell` is asked with.
+    public struct DeleteCellInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// `cell_id`.
+        public var cellID: String
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, cellID: String) {
+            self.notebookID = notebookID
+            self.cellID = cellID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/cells")
+            request.segment(cellID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            cellID = try request.path("cell_id").string(length: 1...64)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `executeCell` is asked with.
+    public struct ExecuteCellInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// `cell_id`.
+        public var cellID: String
+        /// Where; the notebook is attached to it.
+        public var clusterID: String?
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, cellID: String, clusterID: String? = nil) {
+            self.notebookID = notebookID
+            self.cellID = cellID
+            self.clusterID = clusterID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/cells")
+            request.segment(cellID)
+            request.literal("/execute")
+            request.query("cluster_id", clusterID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["cluster_id"])
+            notebookID = try request.path("notebook_id").int64()
+            cellID = try request.path("cell_id").string(length: 1...64)
+            clusterID = try request.query("cluster_id")?.string(length: 1...128)
         }
     }
 }
