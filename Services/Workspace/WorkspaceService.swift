@@ -137,7 +137,7 @@ public enum WorkspaceService {
         let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
         FileHandlers(uploads: uploads, reader: reader, parquet: parquet).register(on: router)
         registerOwn(router, foundation, gate, audit, running.service, reader, secretKey: settings[secretKey])
-        running.registerShortcuts(on: router, gate)
+        running.registerShortcuts(on: router, gate, reader)
         if let folder = settings[pageFolder] {
             // The API is worth having without the page, as in an image that was made where nothing builds it.
             do { try PageRoutes(folder: folder).register(on: router.http) } catch {

@@ -3,10 +3,10 @@ internal import ServiceKit
 
 extension RunningNotebooks {
     /// Registers the routes that do with one plain request what takes several of the others.
-    func registerShortcuts(on router: ServiceRouter, _ gate: AccessGate) {
+    func registerShortcuts(on router: ServiceRouter, _ gate: AccessGate, _ files: FileReader) {
         NotebookShortcuts(
             tree: service.tree, gate: gate, execution: service,
-            content: WorkspaceHandlers(tree: service.tree, gate: gate, execution: service)
+            content: WorkspaceHandlers(tree: service.tree, gate: gate, execution: service, files: files)
         ).register(on: router)
         JobShortcuts(tree: service.tree, scheduler: parts.scheduler).register(on: router)
         DashboardHandlers(

@@ -16,6 +16,7 @@ const ClusterPage = lazy(() => import("./pages/cluster").then((module) => ({ def
 const Jobs = lazy(() => import("./pages/jobs").then((module) => ({ default: module.Jobs })));
 const JobPage = lazy(() => import("./pages/job").then((module) => ({ default: module.JobPage })));
 const Settings = lazy(() => import("./pages/settings").then((module) => ({ default: module.Settings })));
+const Docs = lazy(() => import("./docs/page").then((module) => ({ default: module.Docs })));
 const Monitoring = lazy(() => import("./pages/monitoring").then((module) => ({ default: module.Monitoring })));
 
 const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
@@ -26,6 +27,7 @@ const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
   [/^\/jobs$/, Jobs], [/^\/jobs\/(\d+)$/, JobPage],
   [/^\/monitoring$/, Monitoring],
   [/^\/settings$/, Settings],
+  [/^\/docs$/, Docs], [/^\/docs\/(\w+)$/, Docs],
 ];
 
 function Page() {

@@ -59,6 +59,20 @@ function request(route: Route, input: Record<string, unknown>, signal?: AbortSig
   });
 }
 
+/** Sends what a person wrote, as they are signed in; whatever comes back is for them to read. */
+export async function sendAsWritten(method: string, address: string, body: string | undefined, signal: AbortSignal): Promise<Response> {
+  const headers: Record<string, string> = {};
+  if (method !== "GET") headers["x-csrf-token"] = csrfToken;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  try {
+    return await fetch(address, { method, headers, body, signal, cache: "no-store", credentials: "same-origin" });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    void connection.check();
+    throw new ApiError("UNREACHABLE", "DataHarbour cannot be reached right now.", 0);
+  }
+}
+
 function failure(status: number, text: string): ApiError {
   try {
     const body = JSON.parse(text);

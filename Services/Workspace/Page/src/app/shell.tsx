@@ -40,6 +40,7 @@ export function Shell({ children }: { children: ReactNode }) {
         ))}
         <div className="rail-foot">
           <span className="rail-user truncate" title="Signed in as">{session.user_name}</span>
+          <Link to="/docs" className="rail-button wide-only" aria-label="API" title="API" aria-current={/^\/docs(\/|$)/.test(path) ? "page" : undefined}><Icon name="code" /></Link>
           <Link to="/settings" className="rail-button" aria-label="Settings" title="Settings" aria-current={path === "/settings" ? "page" : undefined}><Icon name="settings" /></Link>
           <button type="button" className="rail-button" onClick={() => setTheme(theme === "dark" ? "light" : "dark")}
             aria-label={theme === "dark" ? "Light colours" : "Dark colours"} title={theme === "dark" ? "Light colours" : "Dark colours"}>

@@ -2,11 +2,12 @@
 import { useState } from "react";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
-import { setQuery, useAddress } from "../app/router";
+import { Link, setQuery, useAddress } from "../app/router";
 import { useSession } from "../app/session";
 import { Audit } from "../people/audit";
 import { Tokens } from "../people/tokens";
 import { Groups, Password, Users, roleNames } from "../people/users";
+import { Icon } from "../ui/icons";
 import { Button, Card, Failure, Heading, Loading, Tabs } from "../ui/parts";
 
 type Tab = "account" | "tokens" | "users" | "groups" | "audit";
@@ -20,7 +21,7 @@ export function Settings(_: { id: string }) {
   const tab = tabs.find((one) => one.id === query.get("tab"))?.id ?? "account";
   return (
     <div className="content">
-      <Heading title="Settings" />
+      <Heading title="Settings" actions={<Link className="button" to="/docs"><Icon name="code" />API</Link>} />
       <Tabs tabs={tabs} current={tab} onChange={(next) => setQuery("tab", next === "account" ? null : next)} label="Parts of the settings" />
       {tab === "account" && <Account />}
       {tab === "tokens" && <Tokens />}
