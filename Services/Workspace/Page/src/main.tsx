@@ -17,6 +17,7 @@ const Jobs = lazy(() => import("./pages/jobs").then((module) => ({ default: modu
 const JobPage = lazy(() => import("./pages/job").then((module) => ({ default: module.JobPage })));
 const Settings = lazy(() => import("./pages/settings").then((module) => ({ default: module.Settings })));
 const Docs = lazy(() => import("./docs/page").then((module) => ({ default: module.Docs })));
+const Sql = lazy(() => import("./sql/page").then((module) => ({ default: module.Sql })));
 const Monitoring = lazy(() => import("./pages/monitoring").then((module) => ({ default: module.Monitoring })));
 
 const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
@@ -26,6 +27,7 @@ const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
   [/^\/clusters$/, Clusters], [/^\/clusters\/([^/]+)$/, ClusterPage],
   [/^\/jobs$/, Jobs], [/^\/jobs\/(\d+)$/, JobPage],
   [/^\/monitoring$/, Monitoring],
+  [/^\/sql$/, Sql],
   [/^\/settings$/, Settings],
   [/^\/docs$/, Docs], [/^\/docs\/(\w+)$/, Docs],
 ];

@@ -13,6 +13,7 @@ import { useTheme } from "./theme";
 const areas: Array<{ to: string; text: string; icon: IconName; also?: string }> = [
   { to: "/", text: "Home", icon: "home" },
   { to: "/workspace", text: "Workspace", icon: "folder", also: "/notebooks" },
+  { to: "/sql", text: "SQL", icon: "table" },
   { to: "/clusters", text: "Clusters", icon: "cluster" },
   { to: "/jobs", text: "Jobs", icon: "jobs" },
   { to: "/runs", text: "Runs", icon: "runs" },

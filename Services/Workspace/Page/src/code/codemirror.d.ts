@@ -11,6 +11,7 @@ declare module "codemirror" {
     getLine(line: number): string;
     indexFromPos(position: Position): number;
     somethingSelected(): boolean;
+    getSelection(): string;
     execCommand(name: string): void;
     operation(work: () => void): void;
     focus(): void;

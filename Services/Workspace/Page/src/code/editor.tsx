@@ -25,17 +25,21 @@ export interface EditorProps {
   language: string;
   label: string;
   onChange: (text: string) => void;
+  /** Hears what is selected, when that changes; empty when nothing is. */
+  onSelect?: (text: string) => void;
   /** What keys do besides editing, by CodeMirror's names. */
   keys: Record<string, (editor: Instance) => unknown>;
   /** Where the cursor is put at first. */
   at?: "start" | "end";
 }
 
-export default function Editor({ value, language, label, onChange, keys, at }: EditorProps) {
+export default function Editor({ value, language, label, onChange, onSelect, keys, at }: EditorProps) {
   const place = useRef<HTMLDivElement>(null);
   const editor = useRef<Instance>();
   const changed = useRef(onChange);
   changed.current = onChange;
+  const selected = useRef(onSelect);
+  selected.current = onSelect;
   const actions = useRef(keys);
   actions.current = keys;
 
@@ -53,14 +57,16 @@ export default function Editor({ value, language, label, onChange, keys, at }: E
           flush(one);
           // The event of the change comes only after the key has been dealt with.
           changed.current(one.getValue());
+          selected.current?.(one.getSelection());
           const result = actions.current[name]?.(one);
           return result === "pass" ? CodeMirror.Pass : undefined;
         }])),
       },
     });
     editor.current = made;
-    made.on("blur", () => flush(made));
+    made.on("blur", () => { flush(made); changed.current(made.getValue()); selected.current?.(made.getSelection()); });
     made.on("change", () => changed.current(made.getValue()));
+    made.on("cursorActivity", () => selected.current?.(made.getSelection()));
     const field = made.getInputField();
     field.setAttribute("aria-label", label);
     field.setAttribute("role", "textbox");

@@ -74,7 +74,7 @@ export function TableOutput({ table, name = "table" }: { table: TableData; name?
   return (
     <div className="data">
       <div className="data-bar">
-        <span className="soft small grow">{count} · {table.columns.length} columns</span>
+        <span className="soft small grow">{count} · {table.columns.length} {table.columns.length === 1 ? "column" : "columns"}</span>
         <label className="data-filter"><Icon name="search" size={14} /><span className="visually-hidden">Filter rows</span>
           <input type="search" placeholder="Filter" value={filter} onChange={(event) => setFilter(event.target.value)} /></label>
         {chartable(table) && (
@@ -83,7 +83,7 @@ export function TableOutput({ table, name = "table" }: { table: TableData; name?
         <Button isSmall tone="quiet" icon="download" onClick={() => save(`${name}.csv`, "text/csv;charset=utf-8", csv(table, rows))}>CSV</Button>
       </div>
       {isChart ? <Chart table={table} rows={rows} /> : (
-        <div className="data-scroll" tabIndex={0} role="region" aria-label="Table">
+        <div className="data-scroll" tabIndex={0} role="region" aria-label={`Table of ${name}`}>
           <table className="data-table">
             <thead><tr>
               {table.columns.map((column, index) => (

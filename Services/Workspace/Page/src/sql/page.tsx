@@ -1,0 +1,44 @@
+// SQL: write a statement, run it on a cluster, look at its result. What was run is a notebook of one's own, so that it runs on
+// the server like every notebook: its results are there after a closed tab, and its history is its cells.
+import { useEffect, useState } from "react";
+import { ApiError, call } from "../api/client";
+import type { NotebookContent } from "../api/generated/contract";
+import { useSession } from "../app/session";
+import { outputLimit } from "../notebook/saver";
+import { Card, Failure, Heading, Loading } from "../ui/parts";
+import { Console } from "./console";
+
+/** What the notebook of statements is called, in its user's own folder. */
+const notebookName = "SQL editor";
+
+async function open(user: string, signal: AbortSignal): Promise<NotebookContent> {
+  const path = `/Users/${user}/${notebookName}`;
+  const id = await call("getObject", { path }, signal).then((found) => found.object_id, (error: unknown) => {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    return call("createNotebook", { body: { name: notebookName, language: "sql" } }).then((made) => made.object_id);
+  });
+  return call("getNotebook", { notebook_id: id, output_limit: outputLimit }, signal);
+}
+
+export function Sql(_: { id: string }) {
+  const { session } = useSession();
+  const [content, setContent] = useState<NotebookContent>();
+  const [error, setError] = useState<ApiError>();
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    const controller = new AbortController();
+    setError(undefined);
+    open(session.user_name, controller.signal).then(setContent, (failure: unknown) => {
+      if (controller.signal.aborted) return;
+      setError(failure instanceof ApiError ? failure : new ApiError("PAGE_ERROR", String(failure), 500));
+    });
+    return () => controller.abort();
+  }, [session.user_name, attempt]);
+  if (content) return <Console content={content} user={session.user_name} />;
+  return (
+    <div className="content">
+      <Heading title="SQL" />
+      {error ? <Failure error={error} retry={() => setAttempt(attempt + 1)} /> : <Card isFlush><Loading lines={6} /></Card>}
+    </div>
+  );
+}
