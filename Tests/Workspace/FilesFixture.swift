@@ -48,15 +48,23 @@ struct Files: Sendable {
     /// The same bytes each time, no two blocks alike.
     static func bytes(_ count: Int) -> [UInt8] {
         var state: UInt64 = 88_172_645_463_325_252
-        return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            for index in 0..<count {
-                state ^= state << 13
-                state ^= state >> 7
-                state ^= state << 17
-                buffer[index] = UInt8(truncatingIfNeeded: state)
-            }
-            initialized = count
+        // A page of them, repeated and numbered: making each byte would keep the processor from other tests.
+        let page = (0..<4096).map { _ in
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return UInt8(truncatingIfNeeded: state)
         }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + page.count)
+        while bytes.count < count {
+            let number = bytes.count / page.count
+            bytes += page
+            bytes[bytes.count - 1] = UInt8(truncatingIfNeeded: number)
+            bytes[bytes.count - 2] = UInt8(truncatingIfNeeded: number >> 8)
+        }
+        bytes.removeLast(bytes.count - count)
+        return bytes
     }
 
     // MARK: Uploads

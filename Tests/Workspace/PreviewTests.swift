@@ -1,6 +1,7 @@
 import Core
 import Glibc
 import HarbourProtocol
+import Postgres
 import ServiceClients
 import StorageTestKit
 import TestSupport
@@ -96,18 +97,24 @@ struct PreviewTests {
     /// Of a large file only the beginning is read, and the record in which that ends is left out.
     @Test func noMoreThanTheBeginningIsRead() async throws {
         try await Files.run { files in
-            var bytes = Array("number,text\n".utf8)
-            let row = Array("123456,\(String(repeating: "abcdefghij", count: 9))\n".utf8)
-            while bytes.count < FilePreviewer.byteLimit + 1_000_000 { bytes += row }
-            let found = try await preview(files, "big.csv", bytes, rows: 5)
+            let limit = 100_000
+            let row = "123456,\(String(repeating: "abcdefghij", count: 9))\n"
+            let bytes = Array(("number,text\n" + String(repeating: row, count: 2000)).utf8)
+            try await files.upload("/Shared/big.csv", bytes)
+            try await files.upload(
+                "/Shared/big.json", Array(("[" + String(repeating: #"{"a":12345},"#, count: 9000)).utf8))
+            let uploads = try files.service()
+            let reader = FileReader(tree: uploads.tree, store: uploads.store, storage: uploads.storage)
+            let previewer = FilePreviewer(reader: reader, parquet: nil, limit: limit)
+            let found = try await previewer.preview(try await reader.content("/Shared/big.csv", nil), rows: 5)
             #expect(!found.isWhole)
-            #expect(found.bytesRead == Int64(FilePreviewer.byteLimit))
+            #expect(found.bytesRead == Int64(limit))
             #expect(found.rows.count == 5)
-            #expect(found.rowsRead == Int64((FilePreviewer.byteLimit - 12) / row.count))
+            #expect(found.rowsRead == Int64((limit - 12) / row.utf8.count))
             #expect(found.columns.map(\.distinct) == [1, 1])
-            let array = Array("[".utf8) + [UInt8](repeatElement(Array(#"{"a":12345},"#.utf8), count: 750_000).joined())
-            let cut = try await preview(files, "big.json", array)
+            let cut = try await previewer.preview(try await reader.content("/Shared/big.json", nil), rows: 5)
             #expect(!cut.isWhole && cut.problem == nil && cut.columns.first?.distinct == 1)
+            await uploads.store.pool.drain(budget: .seconds(5))
         }
     }
 

@@ -15,10 +15,12 @@ struct FilePreviewer: Sendable {
     let reader: FileReader
     /// Nil where there is no Python environment of clusters.
     let parquet: ParquetReader?
+    /// Less than the usual only where a test wants to see the end of it.
+    var limit = FilePreviewer.byteLimit
 
     func preview(_ content: RevisionContent, rows: Int) async throws -> FilePreview {
         if content.fileName.lowercased().hasSuffix(".parquet") { return try await previewParquet(content, rows) }
-        let count = min(content.size, FilePreviewer.byteLimit)
+        let count = min(content.size, limit)
         let bytes = try await reader.bytes(of: content, 0..<count)
         let name = content.fileName
         return try await BlockingPool.shared.run {
