@@ -12,7 +12,9 @@ from looks import look
 from playwright.sync_api import expect, sync_playwright
 
 PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
-QUERY = "SELECT id, id % 3 AS kind, concat('a;', id) AS name FROM range(40);\n-- how many\nSELECT count(*) AS n FROM range(1000)"
+QUERY = (
+    "SELECT id, id % 3 AS kind, concat('a;', id) AS name FROM range(40);\n"
+    "-- how many\nSELECT count(*) AS n FROM range(1000)")
 
 
 def setUpModule():
