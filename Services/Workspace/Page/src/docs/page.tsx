@@ -56,7 +56,12 @@ function address(one: Operation, text: string): string { return `/docs/${one.id}
 
 function Contents({ operations, text, current, tags }: { operations: Operation[]; text: string; current: string; tags: Tags }) {
   const list = useRef<HTMLElement>(null);
-  useEffect(() => { list.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" }); }, [current]);
+  // Only the list is scrolled, and not the page with it.
+  useEffect(() => {
+    const place = list.current;
+    const one = place?.querySelector<HTMLElement>("[aria-current]");
+    if (place && one) place.scrollTop = one.offsetTop - place.clientHeight / 2;
+  }, [current]);
   return (
     <div className="docs-contents">
       <input className="input" type="search" placeholder="Search" aria-label="Search the operations" value={text} autoComplete="off" spellCheck={false}
