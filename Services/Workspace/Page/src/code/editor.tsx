@@ -64,7 +64,7 @@ export default function Editor({ value, language, label, onChange, onSelect, key
       },
     });
     editor.current = made;
-    made.on("blur", () => { flush(made); changed.current(made.getValue()); selected.current?.(made.getSelection()); });
+    made.on("blur", () => flush(made));
     made.on("change", () => changed.current(made.getValue()));
     made.on("cursorActivity", () => selected.current?.(made.getSelection()));
     const field = made.getInputField();
