@@ -196,16 +196,18 @@ public final class PostgresFixture: Sendable {
         """
 }
 
-/// Runs the body with a new, empty database on the cluster that this process's tests share.
+/// Runs the body with a new, empty database on the cluster that this process's tests share, in its turn.
 public func withDatabase<Value: Sendable>(
     _ body: @Sendable (PostgresTestDatabase) async throws -> Value
 ) async throws -> Value {
-    let fixture = try await PostgresFixture.shared()
-    let database = try await fixture.makeDatabase()
-    let result: Result<Value, any Error>
-    do { result = .success(try await body(database)) } catch { result = .failure(error) }
-    try await fixture.dropDatabase(database)
-    return try result.get()
+    try await Turns.ofDatabases.run {
+        let fixture = try await PostgresFixture.shared()
+        let database = try await fixture.makeDatabase()
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(database)) } catch { result = .failure(error) }
+        try await fixture.dropDatabase(database)
+        return try result.get()
+    }
 }
 
 /// Why a fixture could not do its work.

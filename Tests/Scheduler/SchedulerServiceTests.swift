@@ -23,7 +23,13 @@ struct SchedulerFixture: Sendable {
     static func with(
         _ arguments: [String] = [], _ body: @escaping @Sendable (SchedulerFixture) async throws -> Void
     ) async throws {
-        let database = try await PostgresFixture.shared().makeDatabase()
+        try await withDatabase { database in try await with(arguments, database, body) }
+    }
+
+    private static func with(
+        _ arguments: [String], _ database: PostgresTestDatabase,
+        _ body: @escaping @Sendable (SchedulerFixture) async throws -> Void
+    ) async throws {
         try await withEventLoop { loop in
             let scripted = ScriptedServices()
             let below = try await ServiceRuntime.start(
@@ -41,7 +47,6 @@ struct SchedulerFixture: Sendable {
             try await service.stop()
             try await below.stop()
         }
-        try await PostgresFixture.shared().dropDatabase(database)
     }
 
     static func start(
