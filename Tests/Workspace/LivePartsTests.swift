@@ -77,6 +77,14 @@ struct LivePartsTests {
         #expect(read.output?.sequence == 7)
         #expect(read.omittedBytes == Int64(whole.utf8.count))
         #expect(try CommandEvent(jsonText: whole) == event)
+        // Of a text the end is told, whatever its characters are made of.
+        let marked = "a" + String(repeating: "\u{301}", count: 100_000) + "the end"
+        let (end, _) = NotebookJournal.texts(
+            .output(
+                CommandEvent(sequence: 8, timestamp: .now, type: .stream, name: "stdout", text: marked), cellID: "c",
+                commandID: "m"), sequence: 4)
+        #expect(try NotebookEvent(jsonText: end).output?.text?.hasSuffix("the end") == true)
+        #expect(end.utf8.count < 20_000)
         let text = String(repeating: "line\n", count: 50_000)
         let named = OutputOverlay.named(
             ["output_type": "stream", "name": "stdout", "text": .array([.string(text)])], over: 1000)

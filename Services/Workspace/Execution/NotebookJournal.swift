@@ -82,7 +82,10 @@ struct NotebookJournal: Sendable {
         let text = event.jsonText()
         guard text.utf8.count > toldBytes, var output = event.output else { return (text, "") }
         let whole = output.jsonText()
-        output.text = nil
+        // Whoever follows what is printed sees that it goes on.
+        output.text = output.text.map {
+            String(String.UnicodeScalarView($0.unicodeScalars.suffix(OutputOverlay.shown)))
+        }
         output.data = nil
         output.metadata = nil
         event.output = output

@@ -11,7 +11,7 @@ struct OutputOverlay: Sendable {
     /// The media type of what stands for a large output.
     static let omittedType = "application/vnd.dataharbour.omitted+json"
     /// What is shown of the start and of the end of a long text, in characters.
-    private static let shown = 4096
+    static let shown = 4096
 
     /// The document of nbformat with the outputs in its cells.
     /// - Parameter ids: the cells' ids, in the order of the document.

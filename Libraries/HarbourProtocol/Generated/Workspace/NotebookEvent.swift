@@ -28,7 +28,8 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
         set { boxedOutput = Boxed(newValue) }
     }
     private var boxedOutput: Boxed<CommandEvent>
-    /// OUTPUT: its text or data has so many bytes and is left out here; get the outputs of the cell.
+    /// OUTPUT: what the command said has so many bytes and is left out here but for the end of a text; get the outputs
+    /// of the cell.
     public var omittedBytes: Optional<Int64>
     /// SESSION: as it stands now.
     public var session: Optional<NotebookSession> {

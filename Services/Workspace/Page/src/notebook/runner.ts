@@ -5,7 +5,7 @@ import type {
   CommandEvent, LiveMessage, LivePresence, NotebookCommand, NotebookContent, NotebookEvent, NotebookExecution, NotebookSession, RunScope,
 } from "../api/generated/contract";
 import { live, tabID } from "../api/live";
-import { Bundle, Output, omittedType, withEvent } from "../output/mime";
+import { Output, withEvent, withOmitted } from "../output/mime";
 import { outputLimit } from "./saver";
 import type { CellRun, CellView, NotebookStore, RunState } from "./store";
 
@@ -154,11 +154,10 @@ export class Runner {
 
   private takeOutput(cell: string, event: CommandEvent, omitted: number | undefined): void {
     const now = this.changes.get(cell) ?? fromCell(this.store.cell(cell));
-    const told = omitted === undefined ? event : standIn(event, omitted);
     this.changes.set(cell, {
-      outputs: withEvent(now.outputs, told, now.clears),
-      clears: told.type === "CLEAR_OUTPUT" ? told.wait === true : told.type === "STATE" ? now.clears : false,
-      count: told.execution_count ?? now.count,
+      outputs: omitted === undefined ? withEvent(now.outputs, event, now.clears) : withOmitted(now.outputs, event, omitted, now.clears),
+      clears: event.type === "CLEAR_OUTPUT" ? event.wait === true : event.type === "STATE" ? now.clears : false,
+      count: event.execution_count ?? now.count,
     });
     this.plan();
   }
@@ -242,10 +241,4 @@ function runOf(command: NotebookCommand): CellRun {
 
 function fromCell(cell: CellView | undefined): { outputs: Output[]; count: number | null; clears: boolean } {
   return { outputs: cell?.outputs ?? [], count: cell?.count ?? null, clears: false };
-}
-
-/** What was too large to be told, as an output that says so. */
-function standIn(event: CommandEvent, bytes: number): CommandEvent {
-  const data: Bundle = { [omittedType]: { bytes } };
-  return event.type === "STREAM" ? { ...event, type: "DISPLAY", data } : event.type === "ERROR" ? event : { ...event, data };
 }

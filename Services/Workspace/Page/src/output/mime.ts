@@ -39,12 +39,48 @@ function errorOutput(error: CommandError): Output {
   };
 }
 
+/** Of a text that is left out, the end that is shown. */
+const shownTail = 4096;
+
+/** The text of one name that is left out at the end of the outputs, where more of it may come. */
+function leftOut(outputs: Output[], name: string): Omitted | undefined {
+  const last = outputs[outputs.length - 1];
+  const about = last?.output_type === "display_data" ? last.data[omittedType] as unknown as Omitted | undefined : undefined;
+  return about?.name === name ? about : undefined;
+}
+
+function omitted(about: Omitted): Output {
+  return { output_type: "display_data", data: { [omittedType]: about as unknown as Json }, metadata: {} };
+}
+
+/** Takes in that more was put out than is told of: of a text there is the end. */
+export function withOmitted(outputs: Output[], event: CommandEvent, bytes: number, waitsToClear: boolean): Output[] {
+  if (event.type === "ERROR") return withEvent(outputs, event, waitsToClear);
+  if (event.type !== "STREAM") return withEvent(outputs, { ...event, data: { [omittedType]: { bytes } } }, waitsToClear);
+  const before = waitsToClear ? [] : outputs;
+  const name = event.name ?? "stdout";
+  const tail = event.text ?? "";
+  const about = leftOut(before, name);
+  if (about) return [...before.slice(0, -1), omitted({ ...about, bytes: about.bytes + bytes, tail })];
+  const last = before[before.length - 1];
+  if (last?.output_type === "stream" && last.name === name) {
+    const text = joined(last.text);
+    return [...before.slice(0, -1), omitted({ bytes: text.length + bytes, output_type: "stream", name, head: text.slice(0, shownTail), tail })];
+  }
+  return [...before, omitted({ bytes, output_type: "stream", name, tail })];
+}
+
 /** Takes one event of a command in, as Jupyter's clients do. Text that follows itself stays one output. */
 export function withEvent(outputs: Output[], event: CommandEvent, waitsToClear: boolean): Output[] {
   const before = waitsToClear && ["STREAM", "DISPLAY", "RESULT", "ERROR"].includes(event.type) ? [] : outputs;
   switch (event.type) {
     case "STREAM": {
       const name = event.name ?? "stdout";
+      const about = leftOut(before, name);
+      if (about) {
+        const text = event.text ?? "";
+        return [...before.slice(0, -1), omitted({ ...about, bytes: about.bytes + text.length, tail: ((about.tail ?? "") + text).slice(-shownTail) })];
+      }
       const last = before[before.length - 1];
       if (last?.output_type === "stream" && last.name === name) {
         return [...before.slice(0, -1), { ...last, text: extended(joined(last.text), event.text ?? "") }];
