@@ -11,9 +11,16 @@ public enum RunningEnvironment {
     /// is through, for five seconds at most: on a busy machine that moment can be long.
     public static func variables(of pid: Int32) -> [ArraySlice<UInt8>] {
         var pause: Int32 = 1
+        var isCutOff = 0
         for _ in 0..<60 {
             guard let bytes = contents(of: pid) else { return [] }
-            if !bytes.isEmpty { return bytes.split(separator: 0) }
+            if !bytes.isEmpty {
+                // Each variable ends with a NUL. An exec in the middle of reading leaves the pages that were read before
+                // it; but a program may also write something else there, as PostgreSQL does, and then it stays so.
+                if bytes.last == 0 || isCutOff == 3 { return bytes.split(separator: 0) }
+                isCutOff += 1
+                continue
+            }
             switch place(of: pid) {
             case .none: return []
             case .known(let isEmpty):
