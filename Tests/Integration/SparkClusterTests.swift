@@ -51,7 +51,8 @@ extension PlaceTests {
                 def ended():
                     infos = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
                     return max([info.numCompletedTasks for info in infos if info], default=0)
-                while ended() < 2:
+                # Spark tells of what ended together late: a short job may be over before two are seen.
+                while job.is_alive() and ended() < 2:
                     time.sleep(0.02)
                 print("begun", flush=True)
                 job.join()
