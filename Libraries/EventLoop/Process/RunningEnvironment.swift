@@ -12,6 +12,7 @@ public enum RunningEnvironment {
     public static func variables(of pid: Int32) -> [ArraySlice<UInt8>] {
         var pause: Int32 = 1
         var isCutOff = 0
+        var wasEmpty = false
         for _ in 0..<60 {
             guard let bytes = contents(of: pid) else { return [] }
             if !bytes.isEmpty {
@@ -24,8 +25,11 @@ public enum RunningEnvironment {
             switch place(of: pid) {
             case .none: return []
             case .known(let isEmpty):
-                // It may have come to it since it was read.
-                if isEmpty { return [] }
+                // It may have come to it since it was read. The kernel sets both bounds to one place before it counts the
+                // variables, so that an environment is empty when it is so twice.
+                if isEmpty && wasEmpty { return [] }
+                wasEmpty = isEmpty
+                if isEmpty { poll(nil, 0, 1) }
             case .inExec:
                 poll(nil, 0, pause)
                 pause = min(pause * 2, 100)
