@@ -122,24 +122,6 @@ struct EngineStats: Sendable {
     }
 }
 
-/// How far an image is, summed over its layers.
-struct PullProgress {
-    private var layers: [String: (done: Int64, total: Int64)] = [:]
-
-    /// Whether the event changed anything.
-    mutating func take(_ event: JSONValue) -> Bool {
-        guard let layer = event["id"]?.string, event["status"]?.string == "Downloading",
-            let done = event["progressDetail"]?["current"]?.int64, let total = event["progressDetail"]?["total"]?.int64,
-            layers.count < 10_000
-        else { return false }
-        layers[layer] = (done, total)
-        return true
-    }
-
-    var done: Int64 { layers.values.reduce(0) { $0 &+ $1.done } }
-    var total: Int64? { layers.isEmpty ? nil : layers.values.reduce(0) { $0 &+ $1.total } }
-}
-
 private func strings(_ value: JSONValue?) -> [String: String] {
     (value?.object ?? [:]).reduce(into: [:]) { $0[$1.key] = $1.value.string }
 }
