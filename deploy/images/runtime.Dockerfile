@@ -7,7 +7,8 @@ ARG DEBIAN_FRONTEND=noninteractive
 COPY authorities.pem /etc/ssl/build-authorities.pem
 RUN rm -rf /etc/apt/sources.list.d && echo "deb ${MIRROR} bookworm main" >/etc/apt/sources.list \
     && mkdir -p /usr/share/man/man1 \
-    && apt-get -o Acquire::https::CAInfo=/etc/ssl/build-authorities.pem update -qq \
+    && apt-get -o Acquire::https::CAInfo=/etc/ssl/build-authorities.pem -o APT::Update::Error-Mode=any \
+        update -qq \
     && apt-get -o Acquire::https::CAInfo=/etc/ssl/build-authorities.pem install -qq -y --no-install-recommends \
         ca-certificates curl libjemalloc2 libnghttp2-14 libpq5 libssl3 libstdc++6 libzmq5 \
         openjdk-17-jre-headless procps python3 python3-venv \
