@@ -107,6 +107,32 @@ import Testing
         }
     }
 
+    /// Such as one whose cluster cannot be looked up.
+    @Test func aRunThatNothingIsKnownOfKeepsNoOtherWaiting() async throws {
+        try await SchedulerFixture.with { fixture in
+            fixture.scripted.put("/a", ["print one"])
+            fixture.scripted.refuse("ada", RunVerdict(allowed: false, message: "c1 is away.", unknown: true))
+            let stuck = try await run(fixture, try await job(fixture))
+            try await eventually("it waits, and is asked about again") {
+                let state = try await fixture.client.call(SchedulerAPI.getRun, .init(runID: stuck)).state
+                return state.stateMessage == RunRecord.waitsForWorkspace && fixture.scripted.checks.count > 1
+            }
+            let other = try await fixture.client.call(
+                SchedulerAPI.createJob, .init(body: JobSpec(name: "other", tasks: [Self.task("a")])),
+                context: .within(.seconds(30), user: "bob")
+            ).jobID
+            let free = try await fixture.client.call(
+                SchedulerAPI.runNow, .init(jobID: other, body: RunNow()), context: .within(.seconds(30), user: "bob")
+            ).runID
+            #expect(try await fixture.finished(free).run.state.resultState == .success)
+            let state = try await fixture.client.call(SchedulerAPI.getRun, .init(runID: stuck)).state
+            #expect(state.lifeCycleState == .pending, "\(state)")
+
+            fixture.scripted.refuse("ada", nil)
+            #expect(try await fixture.finished(stuck).run.state.resultState == .success)
+        }
+    }
+
     /// Many runs are one question, whatever their number: the workspace must not be asked per task or run.
     @Test func manyRunsAreFewQuestions() async throws {
         try await SchedulerFixture.with(["--max-active-runs", "500"]) { fixture in

@@ -62,6 +62,30 @@ struct RunCheckTests {
         }
     }
 
+    /// A cluster service that is away keeps only what it alone knows from being answered.
+    @Test func whatCannotBeKnownIsSaidOfThatRunAlone() async throws {
+        try await Workspace.run { workspace in
+            let ada = try await workspace.makeUser("ada")
+            let bob = try await workspace.makeUser("bob")
+            _ = try await bob.save("/Users/bob/n")
+            _ = try await ada.save("/Users/ada/n")
+            let runs = [
+                RunIntent(userName: "ada", clusterIds: ["c1"], paths: []),
+                RunIntent(userName: "ada", clusterIds: ["c2"], paths: ["/Users/bob/n"]),
+                RunIntent(userName: "ada", clusterIds: [], paths: ["/Users/ada/n"]),
+                RunIntent(userName: "nobody", clusterIds: ["c1"], paths: []),
+                RunIntent(userName: "admin", clusterIds: ["c1"], paths: []),
+            ]
+            let verdicts = try await workspace.service.client.call(
+                WorkspaceAPI.checkRuns, .init(body: CheckRuns(runs: runs))
+            ).verdicts
+            #expect(verdicts.map(\.allowed) == [false, false, true, false, true], "\(verdicts)")
+            #expect(verdicts.map { $0.unknown ?? false } == [true, false, false, false, false], "\(verdicts)")
+            #expect(verdicts[0].message?.isEmpty == false)
+            #expect(verdicts[1].errorCode == "PERMISSION_DENIED", "what is refused anyway is not asked about again")
+        }
+    }
+
     @Test func onlyServicesAsk() async throws {
         try await Workspace.run { workspace in
             let ada = try await workspace.makeUser("ada")

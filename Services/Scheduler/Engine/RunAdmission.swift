@@ -7,14 +7,42 @@ internal import ServiceClients
 /// job may have been deactivated since, or may have lost the cluster.
 ///
 /// Runs that begin at the same time are asked for together, and an answer holds for a moment, so that a job that runs
-/// many times a second asks as often as one that runs every few seconds. While the workspace is away runs wait.
-actor RunAdmission {
+/// many times a second asks as often as one that runs every few seconds. While the workspace is away runs wait; where it
+/// cannot say, as of a cluster that cannot be looked up, only the runs wait that want that cluster.
+struct RunAdmission: Sendable {
     /// What a run is going to do, and for whom.
     struct Question: Sendable, Hashable {
         var userName: String
         var clusterIDs: [String] = []
         var paths: [String] = []
     }
+
+    private let desk: AdmissionDesk
+    /// Two lanes, so that a call that takes long because of what cannot be answered holds no new question up.
+    private let asking: LookLoop
+    private let askingAgain: LookLoop
+
+    init(loop: EventLoop, workspace: ServiceClient) {
+        let desk = AdmissionDesk(loop: loop, workspace: workspace)
+        let complaint = "runs that begin could not be asked about"
+        let askingAgain = LookLoop(loop, complaint: complaint, slack: .zero) { await desk.askAgain() }
+        self.desk = desk
+        self.askingAgain = askingAgain
+        asking = LookLoop(loop, complaint: complaint) {
+            if await desk.askNew() { await askingAgain.look() }
+            return nil
+        }
+    }
+
+    /// Why the run may not begin; nil when it may. Waits for the workspace until the task is cancelled.
+    func refusal(of question: Question) async throws -> RunRefusal? {
+        try await desk.refusal(of: question) { asking.assumeIsolated { $0.look() } }
+    }
+}
+
+/// Who waits for which answer, and the answers of the last moment.
+private actor AdmissionDesk {
+    private typealias Question = RunAdmission.Question
 
     private struct Known {
         var refusal: RunRefusal?
@@ -29,10 +57,10 @@ actor RunAdmission {
 
     private let loop: EventLoop
     private let workspace: ServiceClient
-    private var known: [Question: Known] = [:]
-    private var waiting: [Question: [UInt64: CheckedContinuation<RunRefusal?, any Error>]] = [:]
+    private var queue = AdmissionQueue<RunAdmission.Question>()
+    private var known: [RunAdmission.Question: Known] = [:]
+    private var waiting: [RunAdmission.Question: [UInt64: CheckedContinuation<RunRefusal?, any Error>]] = [:]
     private var lastTicket: UInt64 = 0
-    private var isAsking = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -41,8 +69,10 @@ actor RunAdmission {
         self.workspace = workspace
     }
 
-    /// Why the run may not begin; nil when it may. Waits for the workspace until the task is cancelled.
-    func refusal(of question: Question) async throws -> RunRefusal? {
+    /// - Parameter tellNew: called on the loop when there is a new question to ask.
+    func refusal(
+        of question: RunAdmission.Question, tellNew: @Sendable () -> Void
+    ) async throws -> RunRefusal? {
         if let known = known[question], known.until > .now { return known.refusal }
         lastTicket += 1
         let ticket = lastTicket
@@ -50,7 +80,7 @@ actor RunAdmission {
             try await withCheckedThrowingContinuation { continuation in
                 if Task.isCancelled { return continuation.resume(throwing: CancellationError()) }
                 waiting[question, default: [:]][ticket] = continuation
-                ask()
+                if queue.add(question) { tellNew() }
             }
         } onCancel: {
             loop.onLoop { [self] in assumeIsolated { $0.leave(question, ticket) } }
@@ -59,34 +89,47 @@ actor RunAdmission {
 
     private func leave(_ question: Question, _ ticket: UInt64) {
         waiting[question]?.removeValue(forKey: ticket)?.resume(throwing: CancellationError())
-        if waiting[question]?.isEmpty == true { waiting[question] = nil }
+        guard waiting[question]?.isEmpty == true else { return }
+        waiting[question] = nil
+        queue.forget(question)
     }
 
-    private func ask() {
-        guard !isAsking else { return }
-        isAsking = true
-        // At the end of this turn of the loop, so that what else begins in it comes along.
-        loop.later { [self] in assumeIsolated { engine in _ = engine.loop.spawn { await engine.askAll() } } }
+    /// Asks all new questions.
+    ///
+    /// - Returns: whether any of them has to be asked again.
+    func askNew() async -> Bool {
+        while case let questions = queue.takeNew(Self.batch), !questions.isEmpty { await ask(questions) }
+        return queue.next != nil
     }
 
-    private func askAll() async {
-        var pause = Duration.milliseconds(100)
-        while !waiting.isEmpty {
-            let questions = Array(waiting.keys.prefix(Self.batch))
-            do {
-                let verdicts = try await verdicts(on: questions)
-                for (question, verdict) in zip(questions, verdicts) { settle(question, verdict) }
-                pause = .milliseconds(100)
-            } catch {
-                // Whatever it is: nobody has said that the runs may not begin, nor that they may.
-                Logger("scheduler").warning(
-                    "runs wait for the workspace, which says who may run what",
-                    ["runs": questions.count, "error": HarbourError.describe(error)])
-                do { try await loop.sleep(for: pause) } catch { break }
-                pause = min(pause * 2, .seconds(2))
+    /// Asks again what is due.
+    ///
+    /// - Returns: how long until more is due; nil when all has been answered.
+    func askAgain() async -> Duration? {
+        while case let questions = queue.takeDue(.now, Self.batch), !questions.isEmpty { await ask(questions) }
+        return queue.next.map { max($0 - .now, .zero) }
+    }
+
+    private func ask(_ questions: [Question]) async {
+        var unanswered: (count: Int, why: String) = (0, "")
+        do {
+            for (question, verdict) in zip(questions, try await verdicts(on: questions)) {
+                if verdict.unknown == true {
+                    queue.putOff(question, .now)
+                    unanswered = (unanswered.count + 1, verdict.message ?? "")
+                } else {
+                    settle(question, verdict)
+                }
             }
+        } catch {
+            for question in questions { queue.putOff(question, .now) }
+            unanswered = (questions.count, HarbourError.describe(error))
         }
-        isAsking = false
+        guard unanswered.count > 0 else { return }
+        // Whatever it is: nobody has said that the runs may not begin, nor that they may.
+        Logger("scheduler").warning(
+            "runs wait for the workspace, which says who may run what",
+            ["runs": unanswered.count, "error": unanswered.why])
     }
 
     private func verdicts(on questions: [Question]) async throws -> [RunVerdict] {
@@ -109,6 +152,7 @@ actor RunAdmission {
         }
         if known.count >= Self.limit { known = [:] }
         known[question] = Known(refusal: refusal, until: .now + Self.memory)
+        queue.forget(question)
         let asked = waiting.removeValue(forKey: question) ?? [:]
         for continuation in asked.values { continuation.resume(returning: refusal) }
     }

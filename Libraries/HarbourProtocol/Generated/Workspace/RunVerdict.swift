@@ -6,18 +6,21 @@ public import Core
 
 /// Whether a run may begin. Unknown fields are ignored.
 public struct RunVerdict: JSONCodable, Sendable, Hashable {
-    /// Whether it may.
+    /// Whether it may; false too while it is unknown.
     public var allowed: Bool
-    /// Why not: USER_NOT_ACTIVE or PERMISSION_DENIED.
+    /// Why not: USER_NOT_ACTIVE or PERMISSION_DENIED, or why it is unknown.
     public var errorCode: Optional<String>
     /// The same for people.
     public var message: Optional<String>
+    /// Whether it could not be found out, as when the cluster service is away: to be asked again.
+    public var unknown: Optional<Bool>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(allowed: Bool, errorCode: String? = nil, message: String? = nil) {
+    public init(allowed: Bool, errorCode: String? = nil, message: String? = nil, unknown: Bool? = nil) {
         self.allowed = allowed
         self.errorCode = errorCode
         self.message = message
+        self.unknown = unknown
     }
 
     /// Writes an object.
@@ -33,6 +36,10 @@ public struct RunVerdict: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"message\":")
             writer.value(message)
         }
+        if let unknown {
+            writer.key(quoted: "\"unknown\":")
+            writer.value(unknown)
+        }
         writer.endObject()
     }
 
@@ -41,13 +48,15 @@ public struct RunVerdict: JSONCodable, Sendable, Hashable {
         var allowed: Bool?
         var errorCode: String?
         var message: String?
-        var fields = JSONFields("\u{a}\"allowed\":\u{d}\"error_code\":\u{a}\"message\":")
+        var unknown: Bool?
+        var fields = JSONFields("\u{a}\"allowed\":\u{d}\"error_code\":\u{a}\"message\":\u{a}\"unknown\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: allowed = try reader.bool()
                 case 1: if try !reader.null() { errorCode = try reader.string() }
                 case 2: if try !reader.null() { message = try reader.string() }
+                case 3: if try !reader.null() { unknown = try reader.bool() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -56,5 +65,6 @@ public struct RunVerdict: JSONCodable, Sendable, Hashable {
         self.allowed = allowed
         self.errorCode = consume errorCode
         self.message = consume message
+        self.unknown = unknown
     }
 }
