@@ -21,6 +21,10 @@ public enum ClusterService {
         "idle-minutes", in: 0...10_000, environment: "HARBOUR_CLUSTER_IDLE_MINUTES", default: "60",
         help: "Minutes without use after which a cluster ends that does not say otherwise; 0 for never.")
 
+    private static let scaleDownAfter = Option<Duration>.duration(
+        "scale-down-after", environment: "HARBOUR_CLUSTER_SCALE_DOWN_AFTER", default: "2m",
+        help: "How long workers must have been too many before an autoscaled cluster lets some go.")
+
     private static let workspaceURL = Option<String>.string(
         "workspace-url", environment: "HARBOUR_CLUSTER_WORKSPACE_URL", default: "http://127.0.0.1:8000",
         help: "Where the workspace service is, which keeps secrets and scripts.")
@@ -60,9 +64,8 @@ public enum ClusterService {
             name: "cluster", summary: "Keeps clusters, and the contexts and commands that run on them.",
             defaultPort: 8002,
             ownOptions: [
-                driver, folder, defaultBackend, startTimeout, idleMinutes, nodeTypes, workspaceURL, keptFolder, logDays,
-                logSize,
-                logTotal,
+                driver, folder, defaultBackend, startTimeout, idleMinutes, scaleDownAfter, nodeTypes, workspaceURL,
+                keptFolder, logDays, logSize, logTotal,
             ]
                 + driverOptions.all
                 + backends.flatMap(\.options),
@@ -84,6 +87,7 @@ public enum ClusterService {
         var limits = limits
         limits.start = settings[startTimeout]
         limits.idleMinutes = settings[idleMinutes]
+        limits.autoscaling.down = settings[scaleDownAfter]
         let logs = LogKeeper(
             root: settings[keptFolder] ?? driverOptions.dataFolder(settings).map { "\($0)/kept" },
             limits: LogLimits(

@@ -123,8 +123,8 @@ import Testing
         var limits = EngineLimits()
         limits.autoscaleInterval = .milliseconds(10)
         limits.autoscaleIdleInterval = .milliseconds(10)
-        limits.autoscaling = Autoscaler.Patience(up: .milliseconds(30), down: .milliseconds(60))
-        try await withService(limits: limits) { fixture, client in
+        limits.autoscaling.up = .milliseconds(30)
+        try await withService(limits: limits, arguments: ["--scale-down-after", "60ms"]) { fixture, client in
             let spec = ClusterSpec(clusterName: "a", autoscale: AutoScale(minWorkers: 1, maxWorkers: 4))
             _ = try await client.call(
                 ClusterAPI.createCluster, .init(body: CreateCluster(spec: spec, clusterID: "c1")))

@@ -160,6 +160,7 @@ extension PlaceTests {
             let python = try #require(StandaloneSpark.python)
             var settings = try DockerKillTests.settings(engine: TestDocker.socket ?? "")
             settings["HARBOUR_BACKEND_DOCKER_IMAGE_PYTHON"] = python
+            settings["HARBOUR_CLUSTER_SCALE_DOWN_AFTER"] = "15s"
             settings["HARBOUR_BACKEND_DOCKER_IMAGE_RUNTIME_FOLDER"] = "\(TestDocker.top)/Libraries/Runtime"
             let driver = try #require(TestDocker.program("driver"))
             settings["HARBOUR_BACKEND_DOCKER_MOUNTS"] = TestDocker.mounts(
@@ -183,8 +184,8 @@ extension PlaceTests {
                     let resizing = try await wait(client, id, for: "RESIZING")
                     #expect(resizing.details?["cause"] == "AUTOSCALE")
                     _ = try await wait(client, id, for: "NODES_RECOVERED")
-                    // Nothing waits any more, for two minutes: the second worker goes.
-                    let fewer = try await wait(client, id, for: "DOWNSIZE_COMPLETED", within: .seconds(300))
+                    // Nothing waits any more: the second worker goes.
+                    let fewer = try await wait(client, id, for: "DOWNSIZE_COMPLETED")
                     #expect(fewer.details == ["from": "2", "to": "1"])
                     let shrinking = try await wait(client, id, for: "RESIZING", times: 2)
                     #expect(shrinking.details?["cause"] == "AUTOSCALE")

@@ -6,7 +6,7 @@ public import Core
 
 /// Between how many workers a cluster is kept by the work that waits.
 public struct AutoScale: JSONCodable, Sendable, Hashable {
-    /// The fewest workers. 0 to 1000.
+    /// The fewest workers; 1 or more: without workers Spark runs in the driver, and gets none later. 0 to 1000.
     public var minWorkers: Int
     /// The most workers. 1 to 1000.
     public var maxWorkers: Int
