@@ -76,19 +76,16 @@ class ScriptedApplication:
     """What a census asks of Spark."""
 
     def __init__(self):
-        self.present, self.told_to_leave, self.reasons = set(), set(), {}
-
-    def executors(self):
-        return set(self.present)
+        self.told_to_leave, self.settled = set(), 0
 
     def leaving(self):
         return set(self.told_to_leave)
 
+    def settle(self):
+        self.settled += 1
+
     def forget(self, names):
         self.told_to_leave -= names
-
-    def removal_reasons(self):
-        return self.reasons
 
 
 class Executors(unittest.TestCase):
@@ -97,42 +94,56 @@ class Executors(unittest.TestCase):
         self.application = ScriptedApplication()
         self.census = executors.Census(self.application, lambda: self.kills)
 
-    def look(self, *present):
-        self.application.present = set(present)
-        return [(each["running"], each["leaving"], each["lost"]) for each in self.census.look()]
+    def take(self, name, reason=None):
+        event = {"Event": "SparkListenerExecutorAdded", "Executor ID": name}
+        if reason is not None:
+            event.update({"Event": "SparkListenerExecutorRemoved", "Removed Reason": reason})
+        told = self.census.take(event) + self.census.count()
+        return [(each["running"], each["leaving"], each["lost"]) for each in told]
 
     def test_one_that_is_lost_is_told_with_its_end(self):
-        self.assertEqual(self.look(), [(0, 0, [])])
-        self.assertEqual(self.look("0", "1"), [(2, 0, [])])
-        self.assertEqual(self.look("0", "1"), [])
-        self.application.reasons["1"] = "Command exited with code 137"
+        self.assertEqual(self.census.count(), [{"running": 0, "leaving": 0, "lost": []}])
+        self.take("0")
+        self.assertEqual(self.take("1"), [(2, 0, [])])
+        self.assertEqual(self.census.count(), [])
         told = {"id": "1", "reason": "Command exited with code 137", "status": 137, "out_of_memory": False}
-        self.assertEqual(self.look("0"), [(1, 0, [told]), (1, 0, [])])
-        self.assertEqual(self.look("0", "2"), [(2, 0, [])])
-
-    def test_one_that_was_replaced_meanwhile_is_told_too(self):
-        self.look("0", "1")
-        self.application.reasons["0"] = "Command exited with code 1"
-        (before, after) = self.look("1", "2")
-        self.assertEqual((before[0], before[2][0]["status"], after), (1, 1, (2, 0, [])))
+        self.assertEqual(self.take("1", "Command exited with code 137"), [(1, 0, [told]), (1, 0, [])])
+        self.assertEqual(self.take("1", "told twice"), [])
+        self.assertEqual(self.take("2"), [(2, 0, [])])
+        self.assertEqual(self.application.settled, 3)
 
     def test_one_that_was_told_to_leave_is_not_lost(self):
-        self.look("0", "1")
+        self.take("0")
+        self.take("1")
         self.application.told_to_leave = {"0"}
-        self.assertEqual(self.look("0", "1"), [(1, 1, [])])
-        self.assertEqual(self.look("1"), [(1, 0, [])])
+        self.assertEqual(self.census.count(), [{"running": 1, "leaving": 1, "lost": []}])
+        self.assertEqual(self.take("0", "Executor decommission."), [(1, 0, [])])
         self.assertEqual(self.application.told_to_leave, set())
 
     def test_out_of_memory_is_known(self):
-        self.look("0", "1")
-        self.application.reasons = {"0": "Command exited with code 137", "1": "Command exited with code 3"}
+        self.take("0")
+        self.take("1")
         self.kills = 1
-        (first, _) = self.look("1")
-        self.assertTrue(first[2][0]["out_of_memory"])
-        (second, _) = self.look()
-        self.assertTrue(second[2][0]["out_of_memory"])
+        self.assertTrue(self.take("0", "Command exited with code 137")[0][2][0]["out_of_memory"])
+        self.assertTrue(self.take("1", "Command exited with code 3")[0][2][0]["out_of_memory"])
         self.assertFalse(executors.describe("7", "Command exited with code 137", False)["out_of_memory"])
         self.assertIsNone(executors.describe("7", "Executor heartbeat timed out", True)["status"])
+
+    def test_a_log_is_cut_wherever_it_was_read(self):
+        wanted = [{"Event": "SparkListenerExecutorAdded", "Executor ID": "0"}, {"Event": "SparkListenerExecutorRemoved"}]
+        text = json.dumps(wanted[0], separators=(",", ":")) + '\n{"Event":"SparkListenerJobStart"}\n'
+        text += json.dumps(wanted[1], separators=(",", ":")) + "\n"
+        for size in range(1, len(text) + 1):
+            cutter = executors.EventCutter()
+            pieces = [text[start : start + size].encode() for start in range(0, len(text), size)]
+            self.assertEqual([event for piece in pieces for event in cutter.cut(piece)], wanted)
+
+    def test_a_line_too_long_is_left_out_whatever_its_end(self):
+        cutter = executors.EventCutter()
+        self.assertEqual(cutter.cut(b"x" * 70_000), [])
+        event = b'{"Event":"SparkListenerExecutorAdded"}\n'
+        self.assertEqual(cutter.cut(event), [], "it belongs to the long line")
+        self.assertEqual(cutter.cut(event), [{"Event": "SparkListenerExecutorAdded"}])
 
 
 class Java(unittest.TestCase):

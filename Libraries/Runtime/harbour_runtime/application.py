@@ -144,16 +144,6 @@ class Application:
         with self._sizing:
             self._leaving -= names
 
-    def removal_reasons(self):
-        """Spark's words for why it has no longer those executors that it remembers."""
-        reasons = {}
-        listed = self._context.statusStore().executorList(False).iterator()
-        while listed.hasNext():
-            executor = listed.next()
-            if not executor.isActive() and executor.removeReason().isDefined():
-                reasons[executor.id()] = executor.removeReason().get()
-        return reasons
-
     def warm_up(self):
         """Loads and compiles what the first query of a context needs."""
         self._session.newSession().sql("SELECT sum(id) FROM range(1000)").collect()

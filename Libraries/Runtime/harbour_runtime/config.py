@@ -179,11 +179,6 @@ def spark_settings(config, executor_options):
         "spark.serializer.objectStreamReset": "100",
         "spark.rdd.compress": "true",
         "spark.submit.deployMode": "client",
-        # The history of the cluster's Spark: read by the driver, line by line, and kept after the cluster's end.
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": "file://" + config.path("events"),
-        "spark.eventLog.compress": "false",
-        "spark.eventLog.rolling.enabled": "false",
         "spark.pyspark.python": java.python(),
         "spark.executor.logs.rolling.strategy": "size",
         "spark.executor.logs.rolling.maxSize": "10485760",
@@ -194,4 +189,23 @@ def spark_settings(config, executor_options):
         settings.update(_executor_settings(*cluster))
     settings.update(executor_options)
     settings.update(config.spark_conf)
+    settings.update(_history_settings(config))
     return settings
+
+
+def _history_settings(config):
+    """The history of the cluster's Spark: read by the driver, line by line, and kept after the cluster's end.
+
+    It tells of executors too, so nobody may have it otherwise.
+    """
+    return {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": "file://" + config.path("events"),
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.rolling.enabled": "false",
+    }
+
+
+def event_log(config, application_id):
+    """Where Spark writes its history while it runs."""
+    return os.path.join(config.path("events"), f"{application_id}.inprogress")

@@ -1,18 +1,28 @@
-"""The executors of a cluster on this machine: how many there are, which are leaving, and which were lost and why."""
+"""The executors of a cluster on this machine: how many there are, which are leaving, and which were lost and why.
 
+Spark writes of each that comes or goes into its event log, and flushes that at once; the kernel tells of each write. So
+nobody has to ask, and a cluster without work does not wake.
+"""
+
+import ctypes
+import json
+import os
 import re
 import threading
-import time
 
 from py4j.protocol import Py4JError
 
-# Spark tells nobody by itself when an executor comes or goes; one look is two short questions to its JVM.
-_INTERVAL = 0.5
-# One that has let go of Spark may take a moment to end, and only then is it known how; Spark itself waits five seconds.
-_REASON_PATIENCE = 6.0
+from .failure import StartFailure
+
 _LONGEST_REASON = 200
 # A JVM that is told to exit without memory does so with 3, Spark's own handler of that error with 52.
 _WITHOUT_MEMORY = (3, 52)
+_OF_EXECUTORS = b'{"Event":"SparkListenerExecutor'
+# An event of an executor has some hundred bytes; others may have megabytes and are not kept.
+_LONGEST_LINE = 65_536
+_CHUNK = 1 << 20
+# inotify(7)
+_MODIFIED, _MOVED, _DELETED = 0x2, 0x800, 0x400
 
 
 def machine_memory_kills():
@@ -29,50 +39,45 @@ def machine_memory_kills():
 
 
 class Census:
-    """What has become of the executors from one look to the next."""
+    """What has become of the executors, event by event."""
 
     def __init__(self, application, memory_kills=machine_memory_kills):
         self._application, self._memory_kills = application, memory_kills
         self._known, self._told = set(), None
         self._kills = memory_kills()
 
-    def look(self):
-        """What to tell, oldest first: how many run and how many are leaving, with those that were lost."""
-        present = self._application.executors()
-        leaving = self._application.leaving()
-        events = []
-        gone = self._known - present
-        lost = sorted(gone - leaving, key=int)
-        if lost:
-            # Told by itself, or one that is replaced at once would not be seen to have been lost.
-            rest = self._known - gone - leaving
-            events.append({**self._count(rest, self._known & present & leaving), "lost": self._describe(lost)})
-        self._known = present
-        count = self._count(present - leaving, present & leaving)
-        if count != self._told or lost:
-            events.append({**count, "lost": []})
-            self._told = count
-        self._application.forget(gone & leaving)
-        return events
+    def take(self, event):
+        """What to tell after an event of Spark's log: an executor that was lost."""
+        name, kind = event.get("Executor ID"), event.get("Event")
+        if kind == "SparkListenerExecutorAdded":
+            self._known.add(name)
+            # It may have been on its way while fewer were asked for.
+            self._application.settle()
+        elif kind == "SparkListenerExecutorRemoved" and name in self._known:
+            self._known.discard(name)
+            if name not in self._application.leaving():
+                # Told by itself, or one that is replaced at once would not be seen to have been lost.
+                lost, self._told = self._describe(name, event.get("Removed Reason") or ""), None
+                return [{**self._count(), "lost": [lost]}]
+            self._application.forget({name})
+        return []
 
-    @staticmethod
-    def _count(running, leaving):
-        return {"running": len(running), "leaving": len(leaving)}
+    def count(self):
+        """How many run and how many are leaving, if that is news."""
+        count = self._count()
+        if count == self._told:
+            return []
+        self._told = count
+        return [{**count, "lost": []}]
 
-    def _describe(self, lost):
-        reasons = self._reasons(lost)
+    def _count(self):
+        leaving = len(self._known & self._application.leaving())
+        return {"running": len(self._known) - leaving, "leaving": leaving}
+
+    def _describe(self, name, reason):
         kills = self._memory_kills()
         starved, self._kills = kills > self._kills, kills
-        return [describe(name, reasons.get(name, ""), starved) for name in lost]
-
-    def _reasons(self, lost):
-        """Spark's words for each; they come a moment after the executor has left its list."""
-        until = time.monotonic() + _REASON_PATIENCE
-        while True:
-            reasons = self._application.removal_reasons()
-            if all(name in reasons for name in lost) or time.monotonic() >= until:
-                return reasons
-            time.sleep(0.05)
+        return describe(name, reason, starved)
 
 
 def describe(name, reason, starved):
@@ -83,18 +88,85 @@ def describe(name, reason, starved):
     return {"id": name, "reason": reason[:_LONGEST_REASON], "status": status, "out_of_memory": without_memory}
 
 
-def follow(application, tell):
+class EventCutter:
+    """Cuts a log that grows into Spark's events of executors."""
+
+    def __init__(self):
+        self._rest, self._skips = b"", False
+
+    def cut(self, data):
+        """The events that are whole with these bytes."""
+        events = []
+        *lines, rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if not self._skips and line.startswith(_OF_EXECUTORS):
+                events.append(json.loads(line))
+            self._skips = False
+        if len(rest) > _LONGEST_LINE:
+            rest, self._skips = b"", True
+        self._rest = rest
+        return events
+
+
+class _Writes:
+    """Waits for writes to a file, until it is moved or deleted."""
+
+    def __init__(self, path):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor = libc.inotify_init1(os.O_CLOEXEC)
+        wanted = _MODIFIED | _MOVED | _DELETED
+        if self._descriptor < 0 or libc.inotify_add_watch(self._descriptor, os.fsencode(path), wanted) < 0:
+            why = os.strerror(ctypes.get_errno())
+            raise StartFailure(
+                "SPARK_START_FAILED",
+                f"Spark's event log {path} cannot be watched: {why}. If other programs watch many files, raise "
+                "fs.inotify.max_user_instances and fs.inotify.max_user_watches.",
+            )
+
+    def wait(self):
+        """Returns after a write; False when there will be no more."""
+        # One event without a name: the watch, what happened, a cookie and a length, of four bytes each.
+        event = os.read(self._descriptor, 16)
+        return not int.from_bytes(event[4:8], "little") & (_MOVED | _DELETED)
+
+    def close(self):
+        os.close(self._descriptor)
+
+
+class Follower:
     """Tells each change until Spark has ended, from a thread of its own."""
-    census = Census(application)
 
-    def run():
-        while True:
-            try:
-                for event in census.look():
-                    tell(event)
-                application.settle()
-            except (Py4JError, OSError):
-                return  # The JVM has gone, which is told by its process.
-            time.sleep(_INTERVAL)
+    def __init__(self, application, log, tell):
+        self._census, self._tell, self._lock = Census(application), tell, threading.Lock()
+        self._writes = _Writes(log)
+        self._log = open(log, "rb")
 
-    threading.Thread(target=run, name="harbour-executors", daemon=True).start()
+    def start(self):
+        """Tells what there is already, and then what happens."""
+        threading.Thread(target=self._run, name="harbour-executors", daemon=True).start()
+
+    def look(self):
+        """Some were told to leave."""
+        with self._lock:
+            self._say(self._census.count())
+
+    def _run(self):
+        cutter = EventCutter()
+        try:
+            while True:
+                while data := self._log.read(_CHUNK):
+                    for event in cutter.cut(data):
+                        with self._lock:
+                            self._say(self._census.take(event))
+                self.look()
+                if not self._writes.wait():
+                    return
+        except (Py4JError, ConnectionError):
+            return  # The JVM has gone, which is told by its process.
+        finally:
+            self._writes.close()
+            self._log.close()
+
+    def _say(self, events):
+        for event in events:
+            self._tell(event)

@@ -54,6 +54,7 @@ class Host:
         self._input = b""
         self._exit = None
         self._application = None
+        self._follower = None
         self._jvm = None
         self._door = KernelDoor(scratch.socket_path(config), self)
         self._kernel_env = scratch.kernel_environment(config, self._door.path)
@@ -122,7 +123,11 @@ class Host:
         from .application import Application, expect_master
 
         expect_master(self._config.master, self._config.master_patience())
-        return Application(self._config, self._jvm)
+        application = Application(self._config, self._jvm)
+        if configuration.shape(self._config.master):
+            log = configuration.event_log(self._config, application.application_id)
+            self._follower = executors.Follower(application, log, lambda event: self._events.send("executors", **event))
+        return application
 
     def _on_started(self, application, error):
         if self._exit is not None:
@@ -145,8 +150,8 @@ class Host:
             seconds=application.seconds,
         )
         self._door.on_ready()
-        if configuration.shape(self._config.master):
-            executors.follow(application, lambda event: self._events.send("executors", **event))
+        if self._follower:
+            self._follower.start()
         if self._config.warm_up:
             self.in_background(application.warm_up)
 
@@ -272,7 +277,7 @@ class Host:
 
         self.in_background(self._application.add_jar, path, then=then)
 
-    def _resize(self, executors, answer):
+    def _resize(self, count, answer):
         if not self._application:
             self._events.send("refused", message="Spark is not ready.", id=answer)
             return
@@ -281,9 +286,14 @@ class Host:
             if error:
                 self._events.send("refused", message=f"Spark did not change its executors: {error}"[:2000], id=answer)
             else:
-                self._events.send("resized", executors=executors, id=answer)
+                self._events.send("resized", executors=count, id=answer)
 
-        self.in_background(self._application.resize, executors, then=then)
+        def resize():
+            self._application.resize(count)
+            if self._follower:
+                self._follower.look()
+
+        self.in_background(resize, then=then)
 
     def _stats(self, answer):
         if not self._application:
