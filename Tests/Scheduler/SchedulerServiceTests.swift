@@ -21,13 +21,14 @@ struct SchedulerFixture: Sendable {
 
     /// - Parameter arguments: more settings of the scheduler.
     static func with(
-        _ arguments: [String] = [], _ body: @escaping @Sendable (SchedulerFixture) async throws -> Void
+        _ arguments: [String] = [], hasAirflow: Bool = true,
+        _ body: @escaping @Sendable (SchedulerFixture) async throws -> Void
     ) async throws {
-        try await withDatabase { database in try await with(arguments, database, body) }
+        try await withDatabase { database in try await with(arguments, hasAirflow, database, body) }
     }
 
     private static func with(
-        _ arguments: [String], _ database: PostgresTestDatabase,
+        _ arguments: [String], _ hasAirflow: Bool, _ database: PostgresTestDatabase,
         _ body: @escaping @Sendable (SchedulerFixture) async throws -> Void
     ) async throws {
         try await withEventLoop { loop in
@@ -35,7 +36,8 @@ struct SchedulerFixture: Sendable {
             let below = try await ServiceRuntime.start(
                 scripted.definition, arguments: ["--listen", "127.0.0.1:0", "--service-token", "t"], loop: loop)
             let url = try await below.baseURL
-            let service = try await start(loop, database, url, instance: "one", arguments)
+            let service = try await start(
+                loop, database, url, instance: "one", arguments, hasAirflow: hasAirflow)
             let http = HTTPClient(loop: loop)
             let client = try ServiceClient(
                 http: http, baseURL: try await service.baseURL, token: "t", service: "scheduler")
@@ -51,8 +53,9 @@ struct SchedulerFixture: Sendable {
 
     static func start(
         _ loop: EventLoop, _ database: PostgresTestDatabase, _ url: String, instance: String,
-        _ arguments: [String] = []
+        _ arguments: [String] = [], hasAirflow: Bool = true
     ) async throws -> RunningService {
+        let airflow = ["--airflow-base-url", url, "--airflow-username", "me", "--airflow-password", "secret"]
         let migrations = #filePath.dropLast("Tests/Scheduler/SchedulerServiceTests.swift".count) + "schemas/sql"
         return try await ServiceRuntime.start(
             SchedulerService.definition,
@@ -60,10 +63,8 @@ struct SchedulerFixture: Sendable {
                 "--listen", "127.0.0.1:0", "--service-token", "t", "--database-url", database.url, "--schema-folder",
                 String(migrations), "--cluster-url", url, "--workspace-url", url, "--instance", instance,
                 "--webhook-secret", "s3cret", "--webhook-networks", "127.0.0.0/8",
-                "--file-roots", "/nonexistent:\(Inbox.root)", "--airflow-base-url", url,
-                "--airflow-username", "me",
-                "--airflow-password", "secret",
-            ] + arguments, loop: loop)
+                "--file-roots", "/nonexistent:\(Inbox.root)",
+            ] + (hasAirflow ? airflow : []) + arguments, loop: loop)
     }
 
     func job(_ tasks: [TaskSpec], schedule: JobSchedule? = nil, maxRuns: Int? = nil) async throws -> Job {

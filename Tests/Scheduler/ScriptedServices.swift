@@ -23,6 +23,8 @@ final class ScriptedServices: Sendable {
         var refusals: [String: RunVerdict] = [:]
         var checks: [[RunIntent]] = []
         var isAway = false
+        var failures: [String: String] = [:]
+        var failed: [String: String] = [:]
     }
     private let state = Mutex(State())
     let outside = OutsideWorld()
@@ -45,6 +47,9 @@ final class ScriptedServices: Sendable {
 
     /// Has the workspace say nothing about runs.
     func setAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
+
+    /// Has clusters of that name end instead of coming up, saying why.
+    func failClusters(named name: String, _ why: String) { state.withLock { $0.failures[name] = why } }
 
     /// Puts a notebook into the workspace: a cell a line.
     func put(_ path: String, _ cells: [String]) { state.withLock { $0.notebooks[path] = cells } }
@@ -101,7 +106,11 @@ final class ScriptedServices: Sendable {
     private func registerClusters(_ router: ServiceRouter) {
         router.on(ClusterAPI.createCluster) { [self] input, _ in
             let id = input.body.clusterID ?? Identifier.make()
-            state.withLock { if $0.clusters[id] == nil { $0.clusters[id] = .running } }
+            state.withLock { state in
+                let failure = state.failures[input.body.spec.clusterName]
+                state.failed[id] = failure
+                if state.clusters[id] == nil { state.clusters[id] = failure == nil ? .running : .terminated }
+            }
             return info(id)
         }
         router.on(ClusterAPI.startCluster) { [self] input, _ in
@@ -130,10 +139,12 @@ final class ScriptedServices: Sendable {
     }
 
     private func info(_ id: String) -> ClusterInfo {
-        ClusterInfo(
-            clusterID: id, spec: ClusterSpec(clusterName: id), backend: "scripted",
-            state: state.withLock { $0.clusters[id] ?? .terminated }, stateMessage: "", creatorUserName: "tester",
-            startTime: .now, lastActivityTime: .now)
+        let (now, failure) = state.withLock { ($0.clusters[id] ?? .terminated, $0.failed[id]) }
+        let reason = failure.map { _ in TerminationReason(code: "DRIVER_START_FAILED", type: .serviceFault) }
+        return ClusterInfo(
+            clusterID: id, spec: ClusterSpec(clusterName: id), backend: "scripted", state: now,
+            stateMessage: failure ?? "", terminationReason: reason, creatorUserName: "tester", startTime: .now,
+            lastActivityTime: .now)
     }
 
     private func registerCommands(_ router: ServiceRouter) {

@@ -1,6 +1,5 @@
 import Core
 import EventLoop
-import Glibc
 import HarbourProtocol
 import Postgres
 import ServiceClients
@@ -9,18 +8,10 @@ import Testing
 
 @testable import SchedulerService
 
-/// The rows of schemas/terminations.json, played by the real scheduler on a real database; `TerminationTableTests` plays
-/// all of them by the machine alone.
+/// The rows of schemas/terminations.json, played by the real scheduler on a real database: here those that one run shows,
+/// in `TerminationBesideTests` those that need another run, job or setting. `TerminationTableTests` plays all of them by the
+/// machine alone.
 @Suite(.timeLimit(.minutes(10))) struct TerminationPathTests {
-    /// What is not played here, and why.
-    private static let unplayed = [
-        "a cluster does not come up": "the scripted cluster service has no cluster that fails",
-        "jobs that run jobs are nested too deep": "the run is the sixth of a chain, and not the one that is started",
-        "a parameter stands in a script": "such a definition is not taken any more: CodeReferenceTests has one frozen",
-        "an iteration fails": "scripted notebooks do the same for each input; WorkflowServiceTests has iterations",
-        "an Airflow task without an Airflow": "the schedulers of these tests have one",
-    ]
-
     /// How a row comes about: its tasks, what is done while they run, and which task is looked at; nil for the run.
     private struct Scene {
         var tasks: [TaskSpec]
@@ -155,20 +146,6 @@ import Testing
         ]
     }()
 
-    private static func rows() throws -> [JSONValue] {
-        let path = #filePath.dropLast("Tests/Scheduler/TerminationPathTests.swift".count) + "schemas/terminations.json"
-        let file = try #require(fopen(String(path), "r"))
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1 << 20)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return try #require(JSONValue(json: Array(bytes[..<count])).array)
-    }
-
-    /// Of the run of a run-job task, and of one that finds no place: they need another job or run besides.
-    private static let besides: Set<String> = [
-        "the run of a run-job task fails", "the run of a run-job task is cancelled", "all places of the job are taken",
-    ]
-
     @Test func theServiceEndsThemAsTheTableSays() async throws {
         try await SchedulerFixture.with { fixture in
             for (path, cell) in [
@@ -179,25 +156,18 @@ import Testing
             ] { fixture.scripted.put(path, [cell]) }
             fixture.outside.refuse("refused", 1)
             let scenes = Self.tasks(fixture.scriptedURL).merging(Self.runs) { $1 }
-            for row in try Self.rows() {
-                let path = try #require(row["path"]?.string)
-                guard let scene = scenes[path] else {
-                    #expect(Self.unplayed[path] != nil || Self.besides.contains(path), "no scene for: \(path)")
-                    continue
-                }
+            let rows = try TerminationRow.all()
+            let played = Set(scenes.keys).union(TerminationBesideTests.paths.keys).union([TerminationBesideTests.alone])
+            #expect(played == Set(rows.map(\.path)), "each row has a scene, and each scene a row")
+            for row in rows {
+                guard let scene = scenes[row.path] else { continue }
                 if scene.user != "tester" {
                     fixture.scripted.refuse(
                         scene.user,
-                        RunVerdict(
-                            allowed: false, errorCode: row["error_code"]?.string, message: row["message"]?.string))
+                        RunVerdict(allowed: false, errorCode: row.state.errorCode, message: row.message))
                 }
                 let (state, runID) = try await Self.play(scene, fixture)
-                var message = row["message"]?.string ?? ""
-                for (word, other) in scene.words(runID) { message = message.replacing(word, with: other) }
-                #expect(state.lifeCycleState.rawValue == row["life_cycle_state"]?.string, "\(path): \(state)")
-                #expect(state.resultState?.rawValue == row["result_state"]?.string, "\(path): \(state)")
-                #expect(state.errorCode == row["error_code"]?.string, "\(path): \(state)")
-                #expect(state.stateMessage == message, "\(path)")
+                row.expect(state, scene.words(runID))
             }
         }
     }

@@ -1,5 +1,4 @@
 import Core
-import Glibc
 import HarbourProtocol
 import Testing
 
@@ -7,37 +6,10 @@ import Testing
 
 /// Every way in which a task or a run can end has a row in schemas/terminations.json, and ends as its row says.
 @Suite struct TerminationTableTests {
-    private struct Row {
-        let path: String
-        let state: RunState
-        let message: String
-
-        init(_ json: JSONValue) throws {
-            path = try #require(json["path"]?.string)
-            message = try #require(json["message"]?.string)
-            state = RunState(
-                lifeCycleState: try #require(LifeCycleState(rawValue: json["life_cycle_state"]?.string ?? "")),
-                resultState: try #require(ResultState(rawValue: json["result_state"]?.string ?? "")),
-                stateMessage: message, errorCode: json["error_code"]?.string)
-        }
-
-        var refusal: RunRefusal { RunRefusal(code: state.errorCode ?? "", message: message) }
-
-        /// What the shell would say about an attempt that ends so.
-        var outcome: AttemptOutcome { .failure(state.errorCode ?? "", message) }
-    }
-
-    private static func rows() throws -> [Row] {
-        let path = #filePath.dropLast("Tests/Scheduler/TerminationTableTests.swift".count) + "schemas/terminations.json"
-        let file = try #require(fopen(String(path), "r"))
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1 << 20)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return try #require(JSONValue(json: Array(bytes[..<count])).array).map { try Row($0) }
-    }
+    private typealias Row = TerminationRow
 
     @Test func everyPathEndsAsItsRowSays() throws {
-        let rows = try Self.rows()
+        let rows = try Row.all()
         #expect(Set(rows.map(\.path)).count == rows.count)
         for row in rows {
             let state = try #require(try Self.play(row), "no scenario for: \(row.path)")
@@ -185,4 +157,11 @@ import Testing
         }
         return state(machine)
     }
+}
+
+extension TerminationRow {
+    fileprivate var refusal: RunRefusal { RunRefusal(code: state.errorCode ?? "", message: message) }
+
+    /// What the shell would say about an attempt that ends so.
+    fileprivate var outcome: AttemptOutcome { .failure(state.errorCode ?? "", message) }
 }
