@@ -23,6 +23,31 @@ CSV = "city,day,price,sold\n" + "".join(
 )
 
 
+def pdf(*pages):
+    """A document of one line a page (ISO 32000-1, section 7)."""
+    count = len(pages)
+    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(count))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Count {count} /Kids [{kids}] >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for number, line in enumerate(pages):
+        drawing = f"BT /F1 32 Tf 60 500 Td ({line}) Tj ET 0.1 0.4 0.8 rg 60 300 400 120 re f"
+        objects += [
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {5 + 2 * number} 0 R "
+            "/Resources << /Font << /F1 3 0 R >> >> >>",
+            f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream",
+        ]
+    text, places = "%PDF-1.4\n", []
+    for number, one in enumerate(objects, 1):
+        places.append(len(text))
+        text += f"{number} 0 obj\n{one}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    size = len(objects) + 1
+    text += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
+    return f"{text}startxref\n{text.rindex('xref')}\n%%EOF\n".encode()
+
+
 def setUpModule():
     global platform, driver, browser, context, page, axe
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -188,6 +213,30 @@ class FileTests(unittest.TestCase):
         self.assertNotEqual(page.title(), "owned")
         page.goto(platform.url + "/workspace/Shared/evil.html")
         expect(page.locator(".log")).to_contain_text("<script>")
+
+    def test_5_a_pdf_is_read_page_by_page(self):
+        page.goto(platform.url + "/workspace/Shared")
+        page.set_input_files("input[type=file]", files=[
+            {"name": "report.pdf", "mimeType": "application/pdf", "buffer": pdf("Harbour dues", "Tides")},
+            {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4 and no more"}])
+        expect(page.locator(".upload.done")).to_have_count(2)
+        page.goto(platform.url + "/workspace/Shared/report.pdf")
+        expect(page.get_by_role("heading", name="Page 1 of 2")).to_be_visible()
+        expect(page.locator(".card-body p")).to_have_text("Harbour dues")
+        # Drawn in the very colour, in the middle of the rectangle.
+        blue = page.evaluate(
+            """() => {
+                const canvas = document.querySelector('canvas.pdf-page');
+                const at = [canvas.width * 260 / 595, canvas.height * (842 - 360) / 842];
+                return [...canvas.getContext('2d').getImageData(at[0], at[1], 1, 1).data];
+            }""")
+        self.assertEqual(blue[:3], [26, 102, 204])
+        self.look("pdf")
+        page.get_by_role("button", name="Next page").click()
+        expect(page.locator(".card-body p")).to_have_text("Tides")
+        expect(page.get_by_role("button", name="Next page")).to_be_disabled()
+        page.goto(platform.url + "/workspace/Shared/broken.pdf")
+        expect(page.locator(".note")).to_contain_text("no PDF, or it is damaged")
 
 
 if __name__ == "__main__":

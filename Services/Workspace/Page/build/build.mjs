@@ -39,6 +39,9 @@ function bundle() {
     `--outdir=${join(output, "assets")}`, `--metafile=${metafile}`, "--jsx=automatic", "--legal-comments=none",
     // The 0 makes sure of a digit, by which the server knows a hash.
     "--entry-names=[name]-0[hash]", "--chunk-names=[name]-0[hash]", "--asset-names=[name]-0[hash]",
+    // A worker is a script of its own; what pdf.js would want of Node it does not ask for in a browser.
+    "--loader:.worker.js=file", "--external:canvas", "--external:fs", "--external:http", "--external:https",
+    "--external:url", "--external:zlib",
     "--define:process.env.NODE_ENV=\"production\"", "--log-level=warning",
   ], { cwd: page, env: { ...process.env, NODE_PATH: packages }, stdio: ["ignore", "inherit", "inherit"] });
   const meta = JSON.parse(readFileSync(metafile, "utf8"));

@@ -1,4 +1,5 @@
 // A file that is no notebook: what is in it, and a way to save it.
+import { Suspense, lazy } from "react";
 import { addressOf, call } from "../api/client";
 import type { FilePreview, ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
@@ -12,11 +13,14 @@ import { Time, bytes } from "../ui/time";
 import { Profile } from "./profile";
 
 const picture = /\.(png|jpe?g|gif|webp)$/i;
+const Pdf = lazy(() => import("./pdf"));
 
 export function FilePage({ object }: { object: ObjectInfo }) {
   const name = object.path.split("/").pop() ?? object.path;
   const isPicture = picture.test(name);
-  const file = useQuery(isPicture ? null : `preview${object.path}/${object.revision_id}`,
+  const isPdf = /\.pdf$/i.test(name);
+  const address = addressOf("downloadFile", { path: object.path, revision_id: object.revision_id, inline: true });
+  const file = useQuery(isPicture || isPdf ? null : `preview${object.path}/${object.revision_id}`,
     (signal) => call("previewFile", { path: object.path, rows: 500 }, signal));
   return (
     <div className="content">
@@ -27,7 +31,8 @@ export function FilePage({ object }: { object: ObjectInfo }) {
       </Heading>
       {file.error && <Failure error={file.error} retry={file.refresh} />}
       {isPicture
-        ? <Card><img className="file-picture" src={addressOf("downloadFile", { path: object.path, revision_id: object.revision_id, inline: true })} alt={name} /></Card>
+        ? <Card><img className="file-picture" src={address} alt={name} /></Card>
+        : isPdf ? <Suspense fallback={<Card isFlush><Loading lines={12} /></Card>}><Pdf address={address} name={name} /></Suspense>
         : !file.data ? file.isLoading && <Card isFlush><Loading lines={6} /></Card> : <Preview preview={file.data} name={name} />}
     </div>
   );
