@@ -104,6 +104,8 @@ extension PlaceTests {
                 ClusterAPI.resizeCluster, .init(clusterID: id, body: ResizeCluster(numWorkers: workers)))
             let info = try await cluster.wait(client, id, for: [.running, .terminated, .error])
             #expect(info.state == .running && info.workers == workers, "\(info.stateMessage)")
+            let unmet = info.notes?.filter { $0.contains("executors run") } ?? []
+            #expect(unmet.isEmpty, "Spark has another number of executors: \(unmet)")
         }
 
         @Test(.timeLimit(.minutes(15))) func onAStandaloneMaster() async throws {

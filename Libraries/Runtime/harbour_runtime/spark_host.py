@@ -124,9 +124,12 @@ class Host:
 
         expect_master(self._config.master, self._config.master_patience())
         application = Application(self._config, self._jvm)
+        log = configuration.event_log(self._config, application.application_id)
         if configuration.shape(self._config.master):
-            log = configuration.event_log(self._config, application.application_id)
             self._follower = executors.Follower(application, log, lambda event: self._events.send("executors", **event))
+        elif self._config.master.startswith("spark://"):
+            # The master tells of its executors; but those that come after fewer were asked for are to be let go here.
+            self._follower = executors.Follower(application, log, lambda event: None)
         return application
 
     def _on_started(self, application, error):
