@@ -67,6 +67,7 @@ public final class JupyterKernel: @unchecked Sendable {
     private var isRestarting = false
     private var timers: [KernelSession.Timer: LoopTimer] = [:]
     private var observers: [UInt64: (KernelRequestEvent) -> Void] = [:]
+    private var answers: [UInt64: (JupyterMessage?) -> Void] = [:]
     private var readiness = Readiness()
     private var nextID: UInt64 = 1
 
@@ -124,6 +125,18 @@ public final class JupyterKernel: @unchecked Sendable {
 
     /// Asks the kernel to stop the request it works on; without one, nothing happens.
     public func interrupt() { perform(session.handle(.interrupt)) }
+
+    /// Asks about code; nil is the answer when the kernel gives none in time, as it does while it runs something.
+    func ask(_ question: KernelQuestion, within patience: Duration) async -> JupyterMessage? {
+        await withCheckedContinuation { continuation in
+            loop.onLoop { [self] in
+                let id = nextID
+                nextID += 1
+                answers[id] = { continuation.resume(returning: $0) }
+                perform(session.handle(.ask(id, question, patience: patience)))
+            }
+        }
+    }
 
     // MARK: Life
 
@@ -258,6 +271,7 @@ public final class JupyterKernel: @unchecked Sendable {
             switch action {
             case .send(let channel, let message): channels?.send(channel, message)
             case .report(let id, let event): report(id, event)
+            case .answer(let id, let answer): answers.removeValue(forKey: id)?(answer)
             case .stray(let output): onStrayOutput(output)
             case .ready(let info):
                 self.info = info

@@ -59,6 +59,37 @@ enum KernelContent {
             banner: text(content["banner"]))
     }
 
+    /// The ways to go on in a `complete_reply`; none when the kernel failed to find them.
+    static func completion(of reply: JupyterMessage) -> KernelCompletion {
+        let content = object(reply.content)
+        // IPython tells more of each match in its metadata, in another order perhaps, and with a place of its own.
+        let start = content["cursor_start"]?.int ?? 0
+        let end = content["cursor_end"]?.int ?? start
+        let told = content["metadata"]?["_jupyter_types_experimental"]?.array ?? []
+        var known: [String: JSONValue] = [:]
+        for one in told where one["start"]?.int ?? start == start {
+            if let text = one["text"]?.string { known[text] = one }
+        }
+        let texts = (content["matches"]?.array ?? []).compactMap(\.string)
+        let matches = texts.map { text in
+            KernelCompletion.Match(
+                text: text, type: words(known[text]?["type"]), signature: words(known[text]?["signature"]))
+        }
+        return KernelCompletion(matches: matches, start: start, end: end)
+    }
+
+    /// What an `inspect_reply` tells.
+    static func inspection(of reply: JupyterMessage) -> KernelInspection {
+        let content = object(reply.content)
+        return KernelInspection(bundle: content["found"]?.bool == true ? bundle(content) : nil)
+    }
+
+    /// A text that says something: IPython writes `<unknown>` where it does not know.
+    private static func words(_ value: JSONValue?) -> String? {
+        guard let text = value?.string, !text.isEmpty, text != "<unknown>" else { return nil }
+        return text
+    }
+
     /// The question in an `input_request`.
     static func prompt(of message: JupyterMessage) -> String { text(object(message.content)["prompt"]) }
 

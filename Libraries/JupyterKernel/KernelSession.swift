@@ -11,6 +11,8 @@ struct KernelSession {
         case subscription
         /// The end of a request is late: half of it has come, or the kernel was interrupted.
         case end
+        /// A question has not been answered yet.
+        case question(UInt64)
     }
 
     enum Event {
@@ -19,6 +21,8 @@ struct KernelSession {
         case submit(UInt64, KernelRequest)
         /// Take the request out of the queue; does nothing once it has begun.
         case withdraw(UInt64)
+        /// Ask about code as soon as nothing runs, if that is within the time; then the kernel has time to think.
+        case ask(UInt64, KernelQuestion, patience: Duration)
         /// Stop what runs.
         case interrupt
         case received(KernelChannel, JupyterMessage)
@@ -33,6 +37,8 @@ struct KernelSession {
     enum Action {
         case send(KernelChannel, JupyterMessage)
         case report(UInt64, KernelRequestEvent)
+        /// What the kernel says to a question; nil when it did not say it in time.
+        case answer(UInt64, JupyterMessage?)
         /// An output that belongs to no request of ours that still runs.
         case stray(KernelOutput)
         case ready(KernelInfo)
@@ -74,6 +80,7 @@ struct KernelSession {
     private let session: String
     private var state = State.down(willRestart: true)
     private var queue: [(id: UInt64, request: KernelRequest)] = []
+    private var questions = KernelQuestions()
     private var counter = 0
 
     /// `session` must be unique to this kernel: it names all our messages.
@@ -110,6 +117,9 @@ struct KernelSession {
             guard let index = queue.firstIndex(where: { $0.id == id }) else { return [] }
             queue.remove(at: index)
             return [.report(id, .ended(KernelResult(.withdrawn)))]
+        case .ask(let id, let question, let patience):
+            if case .down(willRestart: false) = state { return [.answer(id, nil)] }
+            return questions.add(id, question, patience: patience) + startNext()
         case .interrupt:
             guard running != nil else { return [] }
             let action: Action =
@@ -137,6 +147,7 @@ struct KernelSession {
     // MARK: Shell
 
     private mutating func reply(_ message: JupyterMessage) -> [Action] {
+        if let actions = questions.reply(message) { return actions + startNext() }
         switch state {
         case .starting(let info, let outputSeen):
             guard message.type == "kernel_info_reply" else { return [] }
@@ -172,7 +183,8 @@ struct KernelSession {
     }
 
     private mutating func startNext() -> [Action] {
-        guard case .idle = state, !queue.isEmpty else { return [] }
+        guard case .idle = state else { return [] }
+        guard !queue.isEmpty else { return askNext() }
         let (id, request) = queue.removeFirst()
         let content: JSONObject = [
             "code": .string(request.code), "silent": .bool(request.isSilent),
@@ -185,10 +197,17 @@ struct KernelSession {
         return [.report(id, .began), .send(.shell, execute)]
     }
 
+    private mutating func askNext() -> [Action] {
+        guard let question = questions.next() else { return [] }
+        var request = message(question.messageType, content: question.content)
+        request.metadata = question.metadata.encodedJSON()
+        return [.send(.shell, request), questions.sent(as: request.id)]
+    }
+
     private mutating func finish() -> [Action] {
         guard case .busy(let running) = state, let result = running.result else { return [] }
         state = .idle
-        return [.cancel(.end), .report(running.id, .ended(result))] + startNext()
+        return [.cancel(.end), .report(running.id, .ended(result))] + questions.passedOver() + startNext()
     }
 
     // MARK: Output
@@ -251,6 +270,7 @@ struct KernelSession {
 
     private mutating func fired(_ timer: Timer) -> [Action] {
         switch (timer, state) {
+        case (.question(let id), _): return questions.expired(id)
         case (.subscription, .starting):
             return [
                 .send(.shell, message("kernel_info_request")),
@@ -268,7 +288,7 @@ struct KernelSession {
     }
 
     private mutating func ended(_ reason: String, _ willRestart: Bool) -> [Action] {
-        var actions: [Action] = [.cancel(.end), .cancel(.subscription)]
+        var actions: [Action] = [.cancel(.end), .cancel(.subscription)] + questions.endAll()
         if case .busy(let running) = state {
             // A reply that has come is the truth, whatever happened to the kernel after it.
             var result = running.result ?? KernelResult(.died(reason))

@@ -4,7 +4,7 @@ import Testing
 @testable import JupyterKernel
 
 /// Drives the state machine and writes its actions down.
-private struct Driver {
+struct Driver {
     var session = KernelSession(session: "s", interruptByMessage: false)
     var log: [String] = []
     var sent: [String] = []
@@ -16,6 +16,7 @@ private struct Driver {
                 sent.append(message.id)
                 log.append("\(channel) \(message.type)")
             case .report(let id, let event): log.append("\(id) \(Driver.text(event))")
+            case .answer(let id, let answer): log.append("\(id) \(answer?.type ?? "busy")")
             case .stray(let output): log.append("stray \(output)")
             case .ready: log.append("ready")
             case .signalInterrupt: log.append("SIGINT")
