@@ -136,6 +136,48 @@ class Results(unittest.TestCase):
         self.assertEqual(result.table["rows"], [[1, "value"]])
         self.assertEqual(first.run("_sqldf.columns").data("text/plain"), ["['a', 'b']"])
 
+    def asked(self, kernel, text, kind="complete", language="sql"):
+        """What the kernel says to code that is being written, where the cursor is the |."""
+        place = text.index("|")
+        content = {"code": text.replace("|", ""), "cursor_pos": place}
+        message = kernel.client.session.msg(
+            f"{kind}_request", content, metadata={"dataharbour": {"language": language}})
+        kernel.client.shell_channel.send(message)
+        reply = kernel.client.get_shell_msg(timeout=90)
+        self.assertEqual(reply["parent_header"]["msg_id"], message["header"]["msg_id"])
+        return reply["content"]
+
+    def test_sql_is_completed(self):
+        first.run("create or replace temp view ships as select 1 as tonnage, 'x' as `home port`", language="sql")
+
+        def ways(text):
+            reply = self.asked(first, text)
+            types = {one["text"]: one["type"] for one in reply["metadata"]["_jupyter_types_experimental"]}
+            self.assertEqual(list(types), reply["matches"])
+            self.assertEqual(reply["cursor_end"], text.index("|"))
+            return text[reply["cursor_start"] : reply["cursor_end"]], types
+
+        self.assertEqual(ways("SELECT * FROM shi|"), ("shi", {"ships": "table"}))
+        self.assertEqual(ways("SELECT ton| FROM ships"), ("ton", {"tonnage": "column"}))
+        self.assertEqual(ways("SELECT s.| FROM ships AS s"), ("", {"tonnage": "column", "`home port`": "column"}))
+        self.assertEqual(ways("SELECT 1 AS a, '😀' AS b F|")[1].get("FROM"), "keyword")
+        self.assertEqual(ways("SELECT * FROM def|")[1], {"default": "schema"})
+        self.assertEqual(ways("SELECT 'ton|' FROM ships")[1], {})
+        self.assertEqual(ways("SELECT x.| FROM ships")[1], {})
+        # Another session does not have the view.
+        self.assertEqual(self.asked(second, "SELECT * FROM shi|")["matches"], [])
+        told = self.asked(first, "SELECT * FROM sh|ips", "inspect")
+        self.assertEqual(told["data"]["text/plain"], "ships\n    tonnage: int\n    home port: string")
+        told = self.asked(first, "SELECT coun|t(1)", "inspect")
+        self.assertIn("Usage", told["data"]["text/plain"])
+        self.assertFalse(self.asked(first, "SELECT nothing|_known", "inspect")["found"])
+
+    def test_python_is_completed_by_ipython(self):
+        first.run("table_of_ships = spark.range(3)")
+        reply = self.asked(first, "table_of_|", language="python")
+        self.assertEqual(reply["matches"], ["table_of_ships"])
+        self.assertIn("createTempView", self.asked(first, "table_of_ships.createT|", language="python")["matches"])
+
     def test_caps(self):
         table = first.run("display(spark.range(5000))").table
         self.assertEqual((len(table["rows"]), table["truncated"], table["total_rows"]), (1000, True, None))

@@ -225,6 +225,17 @@ class Statements(unittest.TestCase):
         for text, expected in cases.items():
             self.assertEqual(sql.split(text), expected, text)
 
+    def test_where_no_name_is_completed(self):
+        # A | is where somebody writes; those in strings and comments are outside of the code.
+        for text, is_code in {
+            "|": True, "select |": True, "select 'a' |": True, "select 'a|'": False, "select 'a|": False, "'|": False,
+            'select "it\\"s|"': False, "-- x|": False, "-- x|\ny": False, "-- x\n|": True, "/* | */": False, "/* |": False,
+            "/* a */ |": True, "select `a|": True,
+        }.items():
+            place = text.index("|")
+            code = text.replace("|", "")
+            self.assertEqual(sql.code_at(code, place), code[:place] if is_code else None, text)
+
     def test_first_line_magics(self):
         def changed(text):
             return "".join(magics.transform(text.splitlines(keepends=True)))

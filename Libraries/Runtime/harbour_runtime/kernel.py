@@ -12,7 +12,7 @@ from ipykernel.jsonutil import json_clean
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQInteractiveShell
 
-from . import errors, magics, overlay, processes, session, showing
+from . import errors, magics, overlay, processes, session, showing, sql_names
 from .command import current
 from .utilities import NotebookExit
 from .link import cancel_current, link
@@ -143,6 +143,33 @@ class HarbourKernel(IPythonKernel):
         if self.shell.shown_error:
             reply["ename"], reply["evalue"], _ = self.shell.shown_error
         return reply
+
+    # --- code that is being written
+
+    def _is_sql(self):
+        """Whether the message that is being answered is about SQL; the code itself does not say."""
+        options = self.get_parent("shell").get("metadata", {}).get("dataharbour")
+        return isinstance(options, dict) and options.get("language") == "sql"
+
+    def do_complete(self, code, cursor_pos):
+        if not self._is_sql():
+            return super().do_complete(code, cursor_pos)
+        start, found = sql_names.complete(code, cursor_pos)
+        place = {"start": start, "end": cursor_pos}
+        return {
+            "status": "ok",
+            "matches": [text for text, _ in found],
+            "cursor_start": start,
+            "cursor_end": cursor_pos,
+            "metadata": {"_jupyter_types_experimental": [{**place, "text": text, "type": kind} for text, kind in found]},
+        }
+
+    def do_inspect(self, code, cursor_pos, detail_level=0, omit_sections=()):
+        if not self._is_sql():
+            return super().do_inspect(code, cursor_pos, detail_level, omit_sections)
+        text = sql_names.inspect(code, cursor_pos)
+        data = {} if text is None else {"text/plain": text}
+        return {"status": "ok", "found": text is not None, "data": data, "metadata": {}}
 
     # --- interrupts: the command's Spark jobs end with its Python code
 

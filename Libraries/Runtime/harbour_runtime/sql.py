@@ -43,6 +43,28 @@ def split(text):
     return statements
 
 
+def code_at(text, place):
+    """The text before a place, or None when that place is in a string or a comment."""
+    at = 0
+    while at < place:
+        if text[at : at + 2] == "--":
+            end = text.find("\n", at)
+            end = (len(text) if end < 0 else end) + 1
+        elif text[at : at + 2] == "/*":
+            end = _comment_end(text, at)
+            # What is not closed goes to the end, and the place there is in it.
+            end += text[end - 2 : end] != "*/"
+        elif text[at] in "'\"":
+            end = _quote_end(text, at)
+            end += end - at == 1 or text[end - 1] != text[at]
+        else:
+            end = at + 1
+        if end > place:
+            return None
+        at = end
+    return text[:place]
+
+
 def _quote_end(text, at):
     quote = text[at]
     at += 1
