@@ -101,6 +101,12 @@ struct Bridge: Sendable {
             try await driver.deleteContext(input.contextID, until: context.deadline)
             return Empty()
         }
+        router.on(DriverAPI.completeCode) { input, context in
+            try await driver.complete(input.body, in: input.contextID, until: context.deadline)
+        }
+        router.on(DriverAPI.inspectCode) { input, context in
+            try await driver.inspect(input.body, in: input.contextID, until: context.deadline)
+        }
     }
 
     private static func registerCommands(_ driver: any FarDriver, on router: ServiceRouter) {

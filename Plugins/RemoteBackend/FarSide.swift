@@ -152,6 +152,10 @@ protocol FarDriver: Sendable {
     func getContext(_ id: String, until deadline: MonotonicTime?) async throws -> ContextInfo
     func deleteContext(_ id: String, until deadline: MonotonicTime?) async throws
 
+    /// Nothing, where the other platform tells nothing.
+    func complete(_ spec: CompleteCode, in context: String, until deadline: MonotonicTime?) async throws -> Completion
+    func inspect(_ spec: InspectCode, in context: String, until deadline: MonotonicTime?) async throws -> Inspection
+
     func execute(_ spec: CommandSpec, in context: String, until deadline: MonotonicTime?) async throws -> CommandInfo
     func command(_ id: String, in context: String, until deadline: MonotonicTime?) async throws -> CommandInfo
     func cancel(_ id: String, in context: String, until deadline: MonotonicTime?) async throws -> CommandInfo

@@ -47,6 +47,35 @@ import Testing
         }
     }
 
+    @Test func questionsAboutCodeArePassedOn() async throws {
+        try await withService { fixture, _ in
+            let client = try await fixture.runningCluster("c1")
+            func complete(_ context: String) async throws -> Completion {
+                try await client.call(
+                    ClusterAPI.completeCode,
+                    .init(clusterID: "c1", contextID: context, body: CompleteCode(code: "😀a", cursorPos: 2)))
+            }
+            let found = try await complete("ctx")
+            #expect(found.matches == [CompletionMatch(text: "😀a!")])
+            #expect(found.cursorEnd == 2)
+            let told = try await client.call(
+                ClusterAPI.inspectCode,
+                .init(clusterID: "c1", contextID: "ctx", body: InspectCode(code: "a", cursorPos: 1)))
+            #expect(told == Inspection(found: true, text: "a", busy: false))
+            func code(_ context: String) async -> ErrorCode? {
+                do { _ = try await complete(context) } catch { return HarbourError.wrap(error).code }
+                return nil
+            }
+            #expect(await code("other") == .notFound)
+            // Nothing of it is a command.
+            #expect(try await fixture.drivers.get("c1").runs.isEmpty)
+            _ = try await client.call(
+                ClusterAPI.terminateCluster, .init(clusterID: "c1", body: TerminateCluster()))
+            _ = try await fixture.wait("c1", for: .terminated)
+            #expect(await code("ctx") == .invalidState)
+        }
+    }
+
     @Test func aCommandCanBeCancelled() async throws {
         try await withService { fixture, _ in
             let client = try await fixture.runningCluster("c1")

@@ -117,6 +117,7 @@ actor TestDriver {
     }
 
     private func register(_ router: ServiceRouter) {
+        registerQuestions(router)
         router.on(DriverAPI.getStatus) { [self] _, _ in
             try await thaw()
             return await status
@@ -177,6 +178,19 @@ actor TestDriver {
         }
         router.on(DriverAPI.streamLogs) { _, _, send in
             try await send(LogLine(sequence: 1, timestamp: .now, source: "driver", text: "a line of the driver's"))
+        }
+    }
+
+    private func registerQuestions(_ router: ServiceRouter) {
+        router.on(DriverAPI.completeCode) { [self] input, _ in
+            try await thaw()
+            guard await contexts[input.contextID] != nil else { throw missing }
+            let match = CompletionMatch(text: input.body.code + "!")
+            return Completion(matches: [match], cursorStart: 0, cursorEnd: input.body.cursorPos, busy: false)
+        }
+        router.on(DriverAPI.inspectCode) { [self] input, _ in
+            guard await contexts[input.contextID] != nil else { throw missing }
+            return Inspection(found: true, text: input.body.code, busy: false)
         }
     }
 

@@ -40,6 +40,7 @@ struct PermissionMatrixTests {
         workspace view listSecrets getNotebookExecution getCellOutputs streamNotebookEvents exportNotebook
         workspace view getJobLogs getJobSparkPage
         workspace run runCells attachNotebook interruptNotebook restartKernel executeCell killJob restartJob
+        workspace run completeInNotebook inspectInNotebook
         workspace edit saveNotebook importNotebook addCell deleteCell
         workspace edit importObject makeDirectories putSecret deleteSecret
         workspace manage setPermissions updatePermissions deleteObject moveObject deleteSecretScope
@@ -50,6 +51,7 @@ struct PermissionMatrixTests {
         cluster admin putPolicy deletePolicy listQuotas getQuota putQuota deleteQuota createPool editPool deletePool
         cluster view getCluster watchCluster listClusterEvents streamClusterLogs listClusterLogs listLibraryStatuses
         cluster run createContext listContexts getContext deleteContext executeCommand getCommand cancelCommand
+        cluster run completeCode inspectCode
         cluster run streamCommandEvents runCommand readCommandOverflow getSparkPage postSparkPage
         cluster edit startCluster restartCluster terminateCluster
         cluster manage deleteCluster resizeCluster editCluster pinCluster unpinCluster installLibraries
@@ -210,6 +212,7 @@ struct PermissionMatrixTests {
         "putSecret": #"{"scope":"vault","key":"k","string_value":"v"}"#,
         "deleteSecret": #"{"scope":"vault","key":"none"}"#,
         "checkRuns": #"{"runs":[]}"#,
+        "completeInNotebook": #"{"code":"x","cursor_pos":1}"#, "inspectInNotebook": #"{"code":"x","cursor_pos":1}"#,
         "resolveSecrets": #"{"secrets":[{"scope":"vault","key":"k"}]}"#,
         "updatePermissions": #"{"access_control_list":[]}"#,
         "installLibraries": #"{"cluster_id":"c1","libraries":[{"jar":"/a.jar"}]}"#,

@@ -19,6 +19,7 @@ final class ScriptedCluster: Sendable {
         var contexts: Set<String> = []
         var made: [String] = []
         var cluster = ClusterState.running
+        var asked: [String] = []
     }
     private let state = Mutex(State())
 
@@ -26,6 +27,9 @@ final class ScriptedCluster: Sendable {
     var started: [String] { state.withLock { $0.started } }
     /// All contexts that were ever made.
     var made: [String] { state.withLock { $0.made } }
+
+    /// The contexts that were asked about code.
+    var asked: [String] { state.withLock { $0.asked } }
 
     /// Sets what the cluster is; when it does not run its kernels are gone.
     func set(_ cluster: ClusterState) {
@@ -45,6 +49,7 @@ final class ScriptedCluster: Sendable {
         ServiceDefinition(name: "cluster", summary: "A scripted one.", defaultPort: 0, hasDatabase: false) {
             [self] _, router in
             registerContexts(router)
+            registerQuestions(router)
             registerCommands(router)
             return []
         }
@@ -72,6 +77,29 @@ final class ScriptedCluster: Sendable {
             for id in open { end(id, .cancelled) }
             return Empty()
         }
+    }
+
+    /// The answers are made of the questions. The code `run` is that of a kernel that runs something.
+    private func registerQuestions(_ router: ServiceRouter) {
+        router.on(ClusterAPI.completeCode) { [self] input, _ in
+            try ask(input.contextID)
+            let (body, isBusy) = (input.body, input.body.code == "run")
+            let match = CompletionMatch(text: body.code, type: body.language, signature: input.clusterID)
+            return Completion(
+                matches: isBusy ? [] : [match], cursorStart: 0, cursorEnd: body.cursorPos, busy: isBusy)
+        }
+        router.on(ClusterAPI.inspectCode) { [self] input, _ in
+            try ask(input.contextID)
+            return Inspection(found: true, text: "\(input.body.code) \(input.body.detailLevel ?? 0)", busy: false)
+        }
+    }
+
+    private func ask(_ context: String) throws(HarbourError) {
+        let isThere = state.withLock { state in
+            state.asked.append(context)
+            return state.contexts.contains(context)
+        }
+        if !isThere { throw HarbourError(.notFound, "There is no context \(context).") }
     }
 
     private static func context(_ id: String, _ clusterID: String) -> ContextInfo {

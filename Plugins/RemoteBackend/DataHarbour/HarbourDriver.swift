@@ -37,6 +37,16 @@ struct HarbourDriver: FarDriver {
             ClusterAPI.deleteContext, .init(clusterID: mark.name, contextID: id), until: deadline)
     }
 
+    func complete(_ spec: CompleteCode, in context: String, until deadline: MonotonicTime?) async throws -> Completion {
+        try await client.call(
+            ClusterAPI.completeCode, .init(clusterID: mark.name, contextID: context, body: spec), until: deadline)
+    }
+
+    func inspect(_ spec: InspectCode, in context: String, until deadline: MonotonicTime?) async throws -> Inspection {
+        try await client.call(
+            ClusterAPI.inspectCode, .init(clusterID: mark.name, contextID: context, body: spec), until: deadline)
+    }
+
     // MARK: Commands
 
     func execute(_ spec: CommandSpec, in context: String, until deadline: MonotonicTime?) async throws -> CommandInfo {

@@ -10,6 +10,7 @@ struct ContextHandlers: Sendable {
 
     func register(on router: ServiceRouter) {
         registerContexts(router)
+        registerQuestions(router)
         registerCommands(router)
     }
 
@@ -26,6 +27,20 @@ struct ContextHandlers: Sendable {
         router.on(ClusterAPI.deleteContext) { [engine] input, context in
             try await engine.controller(input.clusterID).deleteContext(input.contextID, context.call())
             return Empty()
+        }
+    }
+
+    /// About code that is being written. Somebody waits at the keyboard: a driver that does not answer is not waited for.
+    private func registerQuestions(_ router: ServiceRouter) {
+        router.on(ClusterAPI.completeCode) { [engine] input, context in
+            try await engine.controller(input.clusterID).runningLink().client.call(
+                DriverAPI.completeCode, .init(contextID: input.contextID, body: input.body),
+                context: context.call(within: .seconds(10)))
+        }
+        router.on(ClusterAPI.inspectCode) { [engine] input, context in
+            try await engine.controller(input.clusterID).runningLink().client.call(
+                DriverAPI.inspectCode, .init(contextID: input.contextID, body: input.body),
+                context: context.call(within: .seconds(10)))
         }
     }
 

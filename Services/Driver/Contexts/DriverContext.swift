@@ -86,6 +86,16 @@ final class DriverContext: @unchecked Sendable {
 
     func cancel(_ command: DriverCommand) { perform(machine.handle(.cancel(command.id))) }
 
+    /// Asks the kernel; nil when it does not answer in time, or there is none yet.
+    func complete(_ question: KernelQuestion, within patience: Duration) async -> KernelCompletion? {
+        await kernel?.complete(question, within: patience)
+    }
+
+    /// The same of what is known of a name.
+    func inspect(_ question: KernelQuestion, within patience: Duration) async -> KernelInspection? {
+        await kernel?.inspect(question, within: patience)
+    }
+
     // MARK: Hands
 
     private func perform(_ actions: [ContextMachine.Action]) {

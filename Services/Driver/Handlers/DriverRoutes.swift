@@ -56,6 +56,8 @@ struct DriverRoutes: Sendable {
             try driver.deleteContext(input.contextID)
             return Empty()
         }
+        router.on(DriverAPI.completeCode) { input, _ in try await driver.complete(input.body, in: input.contextID) }
+        router.on(DriverAPI.inspectCode) { input, _ in try await driver.inspect(input.body, in: input.contextID) }
     }
 
     private func registerCommands(on router: ServiceRouter) {

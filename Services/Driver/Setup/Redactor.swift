@@ -71,7 +71,8 @@ struct Redactor: Sendable {
         JSONObject(object.fields.map { (self($0.key), redact($0.value)) })
     }
 
-    private func redact(_ bundle: KernelBundle) -> KernelBundle {
+    /// The values without secrets.
+    func redact(_ bundle: KernelBundle) -> KernelBundle {
         var bundle = bundle
         bundle.data = redact(bundle.data)
         return bundle

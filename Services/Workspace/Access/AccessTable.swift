@@ -78,6 +78,9 @@ enum AccessTable {
         "workspace.attachNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
         "workspace.interruptNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
         "workspace.restartKernel": .needs(.run, .notebook(.parameter("notebook_id"))),
+        // It looks into the kernel's variables, and may run what is behind a name there.
+        "workspace.completeInNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
+        "workspace.inspectInNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
         "workspace.getNotebookExecution": .needs(.view, .notebook(.parameter("notebook_id"))),
         "workspace.getCellOutputs": .needs(.view, .notebook(.parameter("notebook_id"))),
         "workspace.streamNotebookEvents": .needs(.view, .notebook(.parameter("notebook_id"))),
@@ -132,6 +135,8 @@ enum AccessTable {
         "cluster.listContexts": cluster(.run),
         "cluster.getContext": cluster(.run),
         "cluster.deleteContext": cluster(.run),
+        "cluster.completeCode": cluster(.run),
+        "cluster.inspectCode": cluster(.run),
         "cluster.executeCommand": cluster(.run),
         "cluster.getCommand": cluster(.run),
         "cluster.cancelCommand": cluster(.run),

@@ -8,8 +8,10 @@ struct ExecutionHandlers: Sendable {
     let saving: NotebookSaving
     let topics: NotebookTopics
     let access: NotebookAccess
+    let questions: NotebookQuestions
 
     func register(on router: ServiceRouter) {
+        registerQuestions(on: router)
         router.on(WorkspaceAPI.saveNotebook) { [saving] input, context in
             try await saving.save(input.body, input.notebookID, by: context.userName)
         }
@@ -44,6 +46,22 @@ struct ExecutionHandlers: Sendable {
             try await topics.followEvents(input.notebookID, after: input.after ?? 0) { lines throws(HarbourError) in
                 try await send.encoded(lines)
             }
+        }
+    }
+
+    /// Who asks looks into what others have on that cluster, so both permissions are needed, as for running.
+    private func registerQuestions(on router: ServiceRouter) {
+        router.on(WorkspaceAPI.completeInNotebook) { [service, access, questions] input, context in
+            try await service.checkExists(input.notebookID)
+            let place = try await questions.place(input.notebookID)
+            if let place { try await access.use(context.caller, place.clusterID) }
+            return try await questions.complete(input.body, at: place, context.call())
+        }
+        router.on(WorkspaceAPI.inspectInNotebook) { [service, access, questions] input, context in
+            try await service.checkExists(input.notebookID)
+            let place = try await questions.place(input.notebookID)
+            if let place { try await access.use(context.caller, place.clusterID) }
+            return try await questions.inspect(input.body, at: place, context.call())
         }
     }
 }

@@ -61,7 +61,8 @@ struct RunningNotebooks: Sendable {
 
     func register(on router: ServiceRouter) {
         ExecutionHandlers(
-            service: service, saving: NotebookSaving(tree: service.tree), topics: parts.topics, access: parts.access
+            service: service, saving: NotebookSaving(tree: service.tree), topics: parts.topics, access: parts.access,
+            questions: NotebookQuestions(store: service.store, clusters: parts.clusters)
         )
         .register(on: router)
         live.register(on: router)

@@ -112,6 +112,23 @@ public enum ClusterAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Complete the name at the cursor, as the kernel knows it. `POST
+    /// /api/v1/clusters/{cluster_id}/contexts/{context_id}/complete`.
+    public static let completeCode = Endpoint<CompleteCodeInput, Completion>(
+        EndpointRoute(
+            service: "cluster", operationID: "completeCode",
+            method: .post, path: "/api/v1/clusters/{cluster_id}/contexts/{context_id}/complete",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 1_572_864)
+    )
+
+    /// Tell about the name at the cursor. `POST /api/v1/clusters/{cluster_id}/contexts/{context_id}/inspect`.
+    public static let inspectCode = Endpoint<InspectCodeInput, Inspection>(
+        EndpointRoute(
+            service: "cluster", operationID: "inspectCode",
+            method: .post, path: "/api/v1/clusters/{cluster_id}/contexts/{context_id}/inspect",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 1_572_864)
+    )
+
     /// Queue a command, or get the one of that id. `POST /api/v1/clusters/{cluster_id}/contexts/{context_id}/commands`.
     public static let executeCommand = Endpoint<ExecuteCommandInput, CommandInfo>(
         EndpointRoute(
@@ -388,6 +405,8 @@ public enum ClusterAPI {
         listContexts.route,
         getContext.route,
         deleteContext.route,
+        completeCode.route,
+        inspectCode.route,
         executeCommand.route,
         getCommand.route,
         cancelCommand.route,

@@ -463,6 +463,84 @@ extension ClusterAPI {
 }
 
 extension ClusterAPI {
+    /// What `completeCode` is asked with.
+    public struct CompleteCodeInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+        /// `context_id`.
+        public var contextID: String
+        /// The body.
+        public var body: CompleteCode
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String, contextID: String, body: CompleteCode) {
+            self.clusterID = clusterID
+            self.contextID = contextID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/contexts")
+            request.segment(contextID)
+            request.literal("/complete")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+            contextID = try request.path("context_id").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
+    /// What `inspectCode` is asked with.
+    public struct InspectCodeInput: EndpointInput, Hashable {
+        /// `cluster_id`.
+        public var clusterID: String
+        /// `context_id`.
+        public var contextID: String
+        /// The body.
+        public var body: InspectCode
+
+        /// Makes an input; what is left out is not sent.
+        public init(clusterID: String, contextID: String, body: InspectCode) {
+            self.clusterID = clusterID
+            self.contextID = contextID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.segment(clusterID)
+            request.literal("/contexts")
+            request.segment(contextID)
+            request.literal("/inspect")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            clusterID = try request.path("cluster_id").string(length: 1...128)
+            contextID = try request.path("context_id").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
     /// What `executeCommand` is asked with.
     public struct ExecuteCommandInput: EndpointInput, Hashable {
         /// `cluster_id`.

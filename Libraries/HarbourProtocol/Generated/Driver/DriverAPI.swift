@@ -72,6 +72,22 @@ public enum DriverAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Complete the name at the cursor, as the kernel knows it. `POST /driver/v1/contexts/{context_id}/complete`.
+    public static let completeCode = Endpoint<CompleteCodeInput, Completion>(
+        EndpointRoute(
+            service: "driver", operationID: "completeCode",
+            method: .post, path: "/driver/v1/contexts/{context_id}/complete",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 1_572_864)
+    )
+
+    /// Tell about the name at the cursor. `POST /driver/v1/contexts/{context_id}/inspect`.
+    public static let inspectCode = Endpoint<InspectCodeInput, Inspection>(
+        EndpointRoute(
+            service: "driver", operationID: "inspectCode",
+            method: .post, path: "/driver/v1/contexts/{context_id}/inspect",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 1_572_864)
+    )
+
     /// Queue a command, or get the one of that id. `POST /driver/v1/contexts/{context_id}/commands`.
     public static let executeCommand = Endpoint<ExecuteCommandInput, CommandInfo>(
         EndpointRoute(
@@ -165,6 +181,8 @@ public enum DriverAPI {
         listContexts.route,
         getContext.route,
         deleteContext.route,
+        completeCode.route,
+        inspectCode.route,
         executeCommand.route,
         getCommand.route,
         cancelCommand.route,

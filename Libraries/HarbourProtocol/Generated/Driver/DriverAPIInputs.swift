@@ -211,6 +211,72 @@ extension DriverAPI {
 }
 
 extension DriverAPI {
+    /// What `completeCode` is asked with.
+    public struct CompleteCodeInput: EndpointInput, Hashable {
+        /// `context_id`.
+        public var contextID: String
+        /// The body.
+        public var body: CompleteCode
+
+        /// Makes an input; what is left out is not sent.
+        public init(contextID: String, body: CompleteCode) {
+            self.contextID = contextID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/contexts")
+            request.segment(contextID)
+            request.literal("/complete")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            contextID = try request.path("context_id").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension DriverAPI {
+    /// What `inspectCode` is asked with.
+    public struct InspectCodeInput: EndpointInput, Hashable {
+        /// `context_id`.
+        public var contextID: String
+        /// The body.
+        public var body: InspectCode
+
+        /// Makes an input; what is left out is not sent.
+        public init(contextID: String, body: InspectCode) {
+            self.contextID = contextID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/contexts")
+            request.segment(contextID)
+            request.literal("/inspect")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            contextID = try request.path("context_id").string(length: 1...128)
+            body = try request.body()
+        }
+    }
+}
+
+extension DriverAPI {
     /// What `executeCommand` is asked with.
     public struct ExecuteCommandInput: EndpointInput, Hashable {
         /// `context_id`.

@@ -407,6 +407,24 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Complete the name at the cursor, as the notebook's kernel knows it; starts none. `POST
+    /// /api/v1/notebooks/{notebook_id}/complete`.
+    public static let completeInNotebook = Endpoint<CompleteInNotebookInput, Completion>(
+        EndpointRoute(
+            service: "workspace", operationID: "completeInNotebook",
+            method: .post, path: "/api/v1/notebooks/{notebook_id}/complete",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 1_572_864)
+    )
+
+    /// Tell about the name at the cursor, as the notebook's kernel knows it; starts none. `POST
+    /// /api/v1/notebooks/{notebook_id}/inspect`.
+    public static let inspectInNotebook = Endpoint<InspectInNotebookInput, Inspection>(
+        EndpointRoute(
+            service: "workspace", operationID: "inspectInNotebook",
+            method: .post, path: "/api/v1/notebooks/{notebook_id}/inspect",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 1_572_864)
+    )
+
     /// End the kernel with all its variables and start another. `POST /api/v1/notebooks/{notebook_id}/restart`.
     public static let restartKernel = Endpoint<RestartKernelInput, NotebookExecution>(
         EndpointRoute(
@@ -683,6 +701,8 @@ public enum WorkspaceAPI {
         getNotebookExecution.route,
         attachNotebook.route,
         interruptNotebook.route,
+        completeInNotebook.route,
+        inspectInNotebook.route,
         restartKernel.route,
         getCellOutputs.route,
         streamNotebookEvents.route,

@@ -1506,6 +1506,72 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `completeInNotebook` is asked with.
+    public struct CompleteInNotebookInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The body.
+        public var body: CompleteCode
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, body: CompleteCode) {
+            self.notebookID = notebookID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/complete")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `inspectInNotebook` is asked with.
+    public struct InspectInNotebookInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The body.
+        public var body: InspectCode
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, body: InspectCode) {
+            self.notebookID = notebookID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/inspect")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `restartKernel` is asked with.
     public struct RestartKernelInput: EndpointInput, Hashable {
         /// `notebook_id`.
