@@ -227,6 +227,9 @@ def main():
     # A kernel of a cluster has no history of its own: revisions are kept by the workspace.
     app.config.HistoryManager.enabled = False
     app.config.HistoryManager.hist_file = ":memory:"
+    # Jedi reads the sources of a library before its first answer, seconds in which no cell can begin. What cells have
+    # made is known without it, and at once.
+    app.config.Completer.use_jedi = False
     app.config.InteractiveShell.colors = "nocolor"
     app.initialize()
     shell = app.kernel.shell
