@@ -236,6 +236,81 @@ class LiveTests(unittest.TestCase):
                 " ? resolve(performance.now()) : requestAnimationFrame(look); look(); })"))
         print(f"\n  500 cells are there {min(times):.0f} ms after the page was asked for")
 
+    def test_7_names_are_completed_and_explained(self):
+        _, address = self.notebook("names", [
+            "import pandas as pd\ndf = pd.DataFrame({'tonnage': [1, 2], 'harbour': ['a', 'b']})", "", "", SLOW])
+        page = self.open(address)
+        page.on("console", lambda line: self.said.append(line.text) if "Content Security" in line.text else None)
+        # Nobody is asked before anything has run, and no kernel is started for it.
+        self.write(page, 2, "frame")
+        page.keyboard.press("Control+Space")
+        expect(page.get_by_role("status").get_by_text("Nothing is known to go on with")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(".editor-tip")).to_have_count(0)
+        page.get_by_label("Run cell 1").click()
+        expect(page.locator(".cell").nth(0)).to_contain_text("Took")
+        options = page.get_by_role("listbox", name="Ways to go on").get_by_role("option")
+        # The cursor is behind a character of two code units.
+        self.write(page, 2, "'😀', df.")
+        page.keyboard.press("Tab")
+        expect(options.first).to_be_visible()
+        self.look(page, "notebook-completion")
+        # On the phone it would have stood elsewhere, so it is closed.
+        expect(options).to_have_count(0)
+        page.keyboard.press("Tab")
+        expect(options.first).to_be_visible()
+        page.keyboard.type("tonn")
+        expect(options).to_have_count(1)
+        field = page.locator(".cell").nth(1).locator("[contenteditable]")
+        self.assertEqual(field.get_attribute("aria-activedescendant"), options.first.get_attribute("id"))
+        page.keyboard.press("Enter")
+        expect(options).to_have_count(0)
+        expect(field).to_contain_text("'😀', df.tonnage")
+        # Esc closes the list, and only then leaves the cell.
+        self.write(page, 2, "df.h")
+        page.keyboard.press("Control+Space")
+        expect(options.filter(has_text="head")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(options).to_have_count(0)
+        expect(field).to_be_focused()
+        self.write(page, 2, "pd.DataFrame(")
+        page.keyboard.press("Shift+Tab")
+        told = page.get_by_role("region", name="Documentation")
+        expect(told).to_contain_text("Two-dimensional")
+        self.look(page, "notebook-documentation")
+        expect(told).to_have_count(0)
+        page.keyboard.press("Shift+Tab")
+        expect(told).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(told).to_have_count(0)
+        # At the start of a line Tab is an indent, and Shift-Tab takes it away.
+        page.keyboard.press("Control+A")
+        page.keyboard.press("Delete")
+        page.keyboard.press("Tab")
+        page.keyboard.type("x")
+        self.assertEqual(field.inner_text().replace("\u200b", "").rstrip("\n"), "    x")
+        page.keyboard.press("Home")
+        page.keyboard.press("Shift+Tab")
+        self.assertEqual(field.inner_text().replace("\u200b", "").rstrip("\n"), "x")
+        self.sql_is_completed(page, options)
+        # While a cell runs the kernel is left in peace.
+        page.get_by_label("Run cell 4").click()
+        expect(page.locator(".cell").nth(3).get_by_text("line 2")).to_be_visible()
+        self.write(page, 2, "df.ton")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("status").get_by_text("The kernel is busy")).to_be_visible()
+        page.screenshot(path=PICTURES / "notebook-completion-busy.png")
+
+    def sql_is_completed(self, page, options):
+        language = page.get_by_label("Language of cell 3")
+        language.focus()
+        language.select_option("sql")
+        self.write(page, 3, "SELECT * FROM defa")
+        page.keyboard.press("Tab")
+        # The only way is taken at once.
+        expect(page.locator(".cell").nth(2).locator("[contenteditable]")).to_contain_text("FROM default")
+        expect(options).to_have_count(0)
+
 
 if __name__ == "__main__":
     unittest.main(failfast=True)

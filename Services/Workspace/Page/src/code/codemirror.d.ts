@@ -18,10 +18,23 @@ declare module "codemirror" {
     refresh(): void;
     on(event: string, listener: (...values: unknown[]) => void): void;
     getInputField(): HTMLElement;
+    posFromIndex(index: number): Position;
+    cursorCoords(start: boolean, mode: "window"): { left: number; top: number; bottom: number };
+    addKeyMap(keys: Record<string, unknown>): void;
+    removeKeyMap(keys: Record<string, unknown>): void;
+    /** Of addon/hint/show-hint. */
+    showHint(options: { hint: () => Promise<Hints | null>; closeCharacters: RegExp; completeSingle: boolean; container: HTMLElement }): void;
+    closeHint(): void;
+  }
+  export interface Hints {
+    list: Array<{ text: string; render: (row: HTMLElement) => void }>;
+    from: Position;
+    to: Position;
   }
   interface CodeMirror {
     (place: HTMLElement, options: Record<string, unknown>): Editor;
     Pass: unknown;
+    on(emitter: object, event: string, listener: () => void): void;
   }
   const CodeMirror: CodeMirror;
   export default CodeMirror;

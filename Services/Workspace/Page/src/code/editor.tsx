@@ -8,6 +8,7 @@ import "codemirror/mode/markdown/markdown";
 import "codemirror/addon/edit/matchbrackets";
 import "codemirror/addon/edit/closebrackets";
 import "codemirror/addon/comment/comment";
+import { Assist, Assistant } from "./assist";
 
 /**
  * CodeMirror reads what was typed into the document some 80 ms later; whoever acts on the text has it read now.
@@ -27,19 +28,23 @@ export interface EditorProps {
   onChange: (text: string) => void;
   /** Hears what is selected, when that changes; empty when nothing is. */
   onSelect?: (text: string) => void;
+  /** Who knows how names go on, where anybody does. */
+  assistant?: Assistant;
   /** What keys do besides editing, by CodeMirror's names. */
   keys: Record<string, (editor: Instance) => unknown>;
   /** Where the cursor is put at first. */
   at?: "start" | "end";
 }
 
-export default function Editor({ value, language, label, onChange, onSelect, keys, at }: EditorProps) {
+export default function Editor({ value, language, label, onChange, onSelect, assistant, keys, at }: EditorProps) {
   const place = useRef<HTMLDivElement>(null);
   const editor = useRef<Instance>();
   const changed = useRef(onChange);
   changed.current = onChange;
   const selected = useRef(onSelect);
   selected.current = onSelect;
+  const helper = useRef(assistant);
+  helper.current = assistant;
   const actions = useRef(keys);
   actions.current = keys;
 
@@ -51,8 +56,10 @@ export default function Editor({ value, language, label, onChange, onSelect, key
       matchBrackets: true, autoCloseBrackets: true, inputStyle: "contenteditable", spellcheck: language === "md",
       screenReaderLabel: label, theme: "harbour",
       extraKeys: {
-        Tab: (one: Instance) => one.somethingSelected() ? one.execCommand("indentMore") : one.execCommand("insertSoftTab"),
-        "Shift-Tab": "indentLess", "Ctrl-/": "toggleComment", "Cmd-/": "toggleComment",
+        Tab: (one: Instance) => { flush(one); assist.tab(); },
+        "Shift-Tab": (one: Instance) => { flush(one); assist.shiftTab(); },
+        "Ctrl-Space": (one: Instance) => { flush(one); assist.complete(); },
+        "Ctrl-/": "toggleComment", "Cmd-/": "toggleComment",
         ...Object.fromEntries(names.map((name) => [name, (one: Instance) => {
           flush(one);
           // The event of the change comes only after the key has been dealt with.
@@ -64,6 +71,7 @@ export default function Editor({ value, language, label, onChange, onSelect, key
       },
     });
     editor.current = made;
+    const assist = new Assist(made, () => helper.current);
     made.on("blur", () => flush(made));
     made.on("change", () => changed.current(made.getValue()));
     made.on("cursorActivity", () => selected.current?.(made.getSelection()));
@@ -75,7 +83,7 @@ export default function Editor({ value, language, label, onChange, onSelect, key
     made.setCursor(at === "start" ? { line: 0, ch: 0 } : { line: last, ch: made.getLine(last).length });
     made.focus();
     const node = place.current;
-    return () => { node.replaceChildren(); editor.current = undefined; };
+    return () => { assist.close(); node.replaceChildren(); editor.current = undefined; };
     // The editor is made once; what changes later is put into it below.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, []);

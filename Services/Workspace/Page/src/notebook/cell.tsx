@@ -10,6 +10,7 @@ import { magicOf } from "./document";
 import { call } from "../api/client";
 import type { LivePresence } from "../api/generated/contract";
 import type { Output } from "../output/mime";
+import { useAssistant } from "./assistant";
 import { hash } from "./hash";
 import { AtCell } from "./people";
 import type { CellRun, CellView, NotebookStore } from "./store";
@@ -67,6 +68,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
       return undefined;
     },
   };
+  const assistant = useAssistant(notebookID, language);
   const isRunning = cell.run?.state === "running";
   return (
     <div ref={element} id={`cell-${cell.id}`} tabIndex={isSelected ? 0 : -1} role="group" aria-label={`Cell ${number}, ${language}`}
@@ -84,7 +86,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
       <div className="cell-main">
         {isEditing ? (
           <Suspense fallback={<pre className="cell-source"><Highlighted text={body} language={language} /></pre>}>
-            <Editor value={body} language={language} label={`Cell ${number}`} keys={keys} onChange={(text) => store.write(cell.id, text)} />
+            <Editor value={body} language={language} label={`Cell ${number}`} keys={keys} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
           </Suspense>
         ) : isMarkdown ? (
           <div className="cell-markdown">{body.trim() ? <Markdown text={body} /> : <p className="soft">Empty text. Press Enter to write.</p>}</div>

@@ -7,7 +7,8 @@ const groups: Array<[string, Array<[string, string]>]> = [
     ["Enter", "edit"], ["↑ ↓  k j", "other cells"], ["a  b", "insert above, below"], ["d d", "delete"], ["z", "undo"], ["m  y", "text, code"],
     ["i i", "interrupt"], ["0 0", "restart the kernel"],
   ]],
-  ["A cell is edited", [["Esc", "back to the cell"], ["Ctrl Shift -", "split at the cursor"], ["Ctrl /", "comment"], ["Tab", "indent"]]],
+  ["A cell is edited", [["Esc", "back to the cell"], ["Ctrl Shift -", "split at the cursor"], ["Ctrl /", "comment"], ["Tab", "complete a name; indent at the start of a line"],
+    ["Ctrl Space", "complete anywhere"], ["Shift Tab", "documentation of a name; once more: its source"]]],
 ];
 
 export function Shortcuts({ onClose }: { onClose: () => void }) {

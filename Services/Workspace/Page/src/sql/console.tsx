@@ -4,6 +4,7 @@ import { call } from "../api/client";
 import type { NotebookContent } from "../api/generated/contract";
 import type { EditorProps } from "../code/editor";
 import { Highlighted } from "../code/highlight";
+import { useAssistant } from "../notebook/assistant";
 import { Runner } from "../notebook/runner";
 import { base64, useSaver } from "../notebook/saver";
 import { CellView, NotebookStore, useStore } from "../notebook/store";
@@ -33,6 +34,7 @@ export function Console({ content, user }: { content: NotebookContent; user: str
   // An editor is made anew for a text that did not come from it.
   const [edition, setEdition] = useState(0);
   const selection = useRef("");
+  const assistant = useAssistant(store.notebookID, "sql");
   const waiting = useRef<string[]>();
 
   useEffect(() => {
@@ -85,11 +87,12 @@ export function Console({ content, user }: { content: NotebookContent; user: str
         <div className="sql-main">
           <div className="sql-editor card">
             <Suspense fallback={<pre className="cell-source"><Highlighted text={text} language="sql" /></pre>}>
-              <Editor key={edition} value={text} language="sql" label="Statement" keys={keys} onChange={setText}
+              <Editor key={edition} value={text} language="sql" label="Statement" keys={keys} assistant={assistant} onChange={setText}
                 onSelect={(chosen) => { selection.current = chosen; }} />
             </Suspense>
           </div>
-          <p className="small soft"><kbd>Ctrl</kbd> <kbd>Enter</kbd> runs everything, or what is selected. Several statements are parted by semicolons.</p>
+          <p className="small soft"><kbd>Ctrl</kbd> <kbd>Enter</kbd> runs everything, or what is selected. Several statements are parted by semicolons.
+            {" "}<kbd>Tab</kbd> completes keywords and the names of tables and columns, <kbd>Shift</kbd> <kbd>Tab</kbd> tells about them.</p>
           {current.length === 0 ? <Card><Empty icon="play" title="Nothing has been run yet">The result comes here. It stays on the server, also when this tab is closed.</Empty></Card>
             : current.map((cell, index) => <Result key={cell.id} cell={cell} store={store} number={current.length > 1 ? index + 1 : undefined} />)}
         </div>
