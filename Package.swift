@@ -160,7 +160,7 @@ let services: [Target] =
         "Scheduler", executable: "scheduler",
         serviceBase + [
             "ServiceClients", "CellExecution", "Compression", "CronSchedule", "NotebookFormats", "HTTPMessage",
-            "Cryptography", "WebClient", "ObjectStorage",
+            "Cryptography", "WebClient", "ObjectStorage", "YAML",
         ])
     + service(
         "Cluster", executable: "cluster",

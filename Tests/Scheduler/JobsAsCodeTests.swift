@@ -75,6 +75,37 @@ import Testing
         }
     }
 
+    @Test func aCheckTellsTheNextTimesAndTheFile() async throws {
+        try await SchedulerFixture.with { fixture in
+            let harbour = try await HarbourProgram(fixture)
+            _ = try await harbour.succeed("jobs", "apply", try harbour.write("nightly.yaml", Self.nightly), "--yes")
+            let job = try #require(try await fixture.client.call(SchedulerAPI.listJobs, .init()).jobs.first)
+            var spec = job.settings
+            let plain = try await fixture.client.call(SchedulerAPI.checkJob, .init(body: spec))
+            #expect(plain.yaml == nil && plain.problems.isEmpty)
+            let times = try #require(plain.nextFireTimes)
+            #expect(times.count == 5 && times.first == job.nextFireTime)
+            // Paused or not: the times are what somebody who unpauses it would get.
+            spec.schedule?.pauseStatus = .paused
+            spec.schedule?.quartzCronExpression = "0 0 6 1 1 ? 2099"
+            let rare = try await fixture.client.call(SchedulerAPI.checkJob, .init(yaml: true, body: spec))
+            #expect(rare.nextFireTimes?.count == 1)
+            #expect(rare.yaml?.contains("pause_status: PAUSED") == true)
+            let same = try await fixture.client.call(SchedulerAPI.checkJob, .init(yaml: true, body: job.settings))
+            #expect(same.yaml == Self.nightly)
+            // An interval counts from the moment in which it is set; a wrong schedule has no times.
+            spec.schedule = nil
+            spec.trigger = TriggerSettings(periodic: PeriodicTrigger(interval: 2, unit: .hours))
+            let often = try #require(
+                try await fixture.client.call(SchedulerAPI.checkJob, .init(body: spec)).nextFireTimes)
+            #expect(zip(often, often.dropFirst()).allSatisfy { $1.milliseconds - $0.milliseconds == 7_200_000 })
+            spec.trigger = nil
+            spec.schedule = JobSchedule(quartzCronExpression: "0 0", timezoneID: "UTC")
+            let wrong = try await fixture.client.call(SchedulerAPI.checkJob, .init(body: spec))
+            #expect(wrong.nextFireTimes == nil && wrong.problems.map(\.path) == ["/schedule"])
+        }
+    }
+
     @Test func allThatIsWrongIsSaidBeforeAnythingIsDone() async throws {
         try await SchedulerFixture.with { fixture in
             let harbour = try await HarbourProgram(fixture)

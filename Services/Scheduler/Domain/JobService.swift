@@ -1,6 +1,7 @@
 internal import Core
 internal import CronSchedule
 internal import HarbourProtocol
+internal import YAML
 
 /// Decides about jobs: what may be made, when it fires.
 struct JobService: Sendable {
@@ -43,8 +44,8 @@ struct JobService: Sendable {
 
     func delete(_ jobID: Int64) async throws { try await store.delete(jobID, now: .now) }
 
-    /// Everything that would keep the job from being made.
-    func check(_ spec: JobSpec) -> JobCheck {
+    /// Everything that would keep the job from being made, when it would run, and the job as a file.
+    func check(_ spec: JobSpec, withYAML: Bool = false) throws(HarbourError) -> JobCheck {
         var problems = JobGraph(spec).problems
         let part = spec.schedule != nil ? "/schedule" : spec.trigger != nil ? "/trigger" : ""
         if let problem = spec.triggerProblem { problems.append(JobProblem(path: part, message: problem)) }
@@ -53,7 +54,20 @@ struct JobService: Sendable {
         } catch {
             problems.append(JobProblem(path: part, message: error.message))
         }
-        return JobCheck(problems: problems)
+        return JobCheck(
+            problems: problems, nextFireTimes: upcoming(spec, 5),
+            yaml: withYAML ? String(decoding: try JSONValue(json: spec.encodedJSON()).yaml(), as: UTF8.self) : nil)
+    }
+
+    /// The next times at which the job would run by itself if it were not paused; nil when none are known beforehand.
+    private func upcoming(_ spec: JobSpec, _ count: Int) -> [Timestamp]? {
+        // What is wrong with the rule is among the problems already.
+        guard let rule = try? spec.fireRule()?.rule else { return nil }
+        let now = Timestamp.now
+        var times: [Timestamp] = []
+        // An interval is counted from the moment in which it is set.
+        while times.count < count, let next = rule.next(after: times.last ?? now, anchor: now) { times.append(next) }
+        return times
     }
 
     /// - Returns: when the schedule fires next.

@@ -11,7 +11,9 @@ struct JobHandlers: Sendable {
         router.on(SchedulerAPI.createJob) { input, context in
             try await service.create(input.body, isUnique: input.uniqueName ?? false, user: context.userName)
         }
-        router.on(SchedulerAPI.checkJob) { input, _ in service.check(input.body) }
+        router.on(SchedulerAPI.checkJob) { input, _ in
+            try service.check(input.body, withYAML: input.yaml ?? false)
+        }
         router.on(SchedulerAPI.listJobs) { input, _ in
             try await service.list(pageSize: input.pageSize, pageToken: input.pageToken, name: input.name)
         }

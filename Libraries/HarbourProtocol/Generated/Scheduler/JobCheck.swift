@@ -4,14 +4,21 @@
 
 public import Core
 
-/// What is wrong with a job. Unknown fields are ignored.
+/// What is wrong with a job, and what it would be. Unknown fields are ignored.
 public struct JobCheck: JSONCodable, Sendable, Hashable {
     /// Everything that keeps it from being made; empty when nothing does.
     public var problems: [JobProblem]
+    /// When it would run by itself, the next five times, milliseconds since 1970 UTC; paused or not. At most 5
+    /// elements.
+    public var nextFireTimes: Optional<[Timestamp]>
+    /// The job as a file, as `harbour jobs export` writes it.
+    public var yaml: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(problems: [JobProblem]) {
+    public init(problems: [JobProblem], nextFireTimes: [Timestamp]? = nil, yaml: String? = nil) {
         self.problems = problems
+        self.nextFireTimes = nextFireTimes
+        self.yaml = yaml
     }
 
     /// Writes an object.
@@ -19,22 +26,36 @@ public struct JobCheck: JSONCodable, Sendable, Hashable {
         writer.beginObject()
         writer.key(quoted: "\"problems\":")
         problems.encode(to: &writer)
+        if let nextFireTimes {
+            writer.key(quoted: "\"next_fire_times\":")
+            nextFireTimes.encode(to: &writer)
+        }
+        if let yaml {
+            writer.key(quoted: "\"yaml\":")
+            writer.value(yaml)
+        }
         writer.endObject()
     }
 
     /// Reads an object and holds every field within its limits.
     public init(from reader: inout JSONReader) throws(JSONError) {
         var problems: [JobProblem]?
-        var fields = JSONFields("\u{b}\"problems\":")
+        var nextFireTimes: [Timestamp]?
+        var yaml: String?
+        var fields = JSONFields("\u{b}\"problems\":\u{12}\"next_fire_times\":\u{7}\"yaml\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: problems = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try JobProblem(from: &reader) }
+                case 1: if try !reader.null() { nextFireTimes = try reader.array(count: 0...5) { reader throws(JSONError) in try Timestamp(from: &reader) } }
+                case 2: if try !reader.null() { yaml = try reader.string() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
         }
         guard let problems = consume problems else { throw reader.missingField("problems") }
         self.problems = consume problems
+        self.nextFireTimes = consume nextFireTimes
+        self.yaml = consume yaml
     }
 }

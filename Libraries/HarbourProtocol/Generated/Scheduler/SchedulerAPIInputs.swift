@@ -76,11 +76,14 @@ extension SchedulerAPI {
 extension SchedulerAPI {
     /// What `checkJob` is asked with.
     public struct CheckJobInput: EndpointInput, Hashable {
+        /// Whether the job as a file is wanted as well.
+        public var yaml: Bool?
         /// The body.
         public var body: JobSpec
 
         /// Makes an input; what is left out is not sent.
-        public init(body: JobSpec) {
+        public init(yaml: Bool? = nil, body: JobSpec) {
+            self.yaml = yaml
             self.body = body
         }
 
@@ -90,12 +93,14 @@ extension SchedulerAPI {
             request.literal("/v1")
             request.literal("/jobs")
             request.literal("/check")
+            request.query("yaml", yaml)
             request.body(body)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery([])
+            try request.allowQuery(["yaml"])
+            yaml = try request.query("yaml")?.bool()
             body = try request.body()
         }
     }
