@@ -14,6 +14,7 @@ const WorkspacePage = lazy(() => import("./pages/workspace").then((module) => ({
 const Clusters = lazy(() => import("./pages/clusters").then((module) => ({ default: module.Clusters })));
 const ClusterPage = lazy(() => import("./pages/cluster").then((module) => ({ default: module.ClusterPage })));
 const Jobs = lazy(() => import("./pages/jobs").then((module) => ({ default: module.Jobs })));
+const JobEditor = lazy(() => import("./jobs/page").then((module) => ({ default: module.JobEditor })));
 const JobPage = lazy(() => import("./pages/job").then((module) => ({ default: module.JobPage })));
 const Settings = lazy(() => import("./pages/settings").then((module) => ({ default: module.Settings })));
 const Docs = lazy(() => import("./docs/page").then((module) => ({ default: module.Docs })));
@@ -25,7 +26,7 @@ const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
   [/^\/workspace(?:\/.*)?$/, WorkspacePage],
   [/^\/runs$/, Runs], [/^\/runs\/(\d+)$/, RunPage],
   [/^\/clusters$/, Clusters], [/^\/clusters\/([^/]+)$/, ClusterPage],
-  [/^\/jobs$/, Jobs], [/^\/jobs\/(\d+)$/, JobPage],
+  [/^\/jobs$/, Jobs], [/^\/jobs\/new$/, JobEditor], [/^\/jobs\/(\d+)$/, JobPage], [/^\/jobs\/(\d+)\/edit$/, JobEditor],
   [/^\/monitoring$/, Monitoring],
   [/^\/sql$/, Sql],
   [/^\/settings$/, Settings],

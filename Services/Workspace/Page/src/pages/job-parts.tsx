@@ -1,22 +1,43 @@
 // Parts of jobs: starting one, its runs as squares, its schedule in words, its graph.
 import { useState } from "react";
 import { call } from "../api/client";
-import type { Job, Run, TaskSpec } from "../api/generated/contract";
+import type { Job, Run } from "../api/generated/contract";
 import { Link, navigate } from "../app/router";
-import { Button, words } from "../ui/parts";
+import { Graph, saidOf } from "../jobs/graph";
+import { kindOf, summary } from "../jobs/kinds";
+import { Pairs } from "../jobs/fields";
+import { cronInWords } from "../jobs/words";
+import { Button, Dialog, words } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
 
 export function RunNow({ job, onStarted, isSmall }: { job: Job; onStarted: () => void; isSmall?: boolean }) {
   const [isBusy, setBusy] = useState(false);
-  const start = () => {
+  const [isOpen, setOpen] = useState(false);
+  const hasParameters = (job.settings.parameters?.length ?? 0) > 0;
+  const start = (parameters?: Record<string, string>) => {
     setBusy(true);
-    call("runNow", { job_id: job.job_id, body: { idempotency_token: crypto.randomUUID() } }).then(({ run_id }) => {
+    call("runNow", { job_id: job.job_id, body: { parameters, idempotency_token: crypto.randomUUID() } }).then(({ run_id }) => {
       toast(`Run ${run_id} of ${job.settings.name} has been started.`, "good", { text: "Open", run: () => navigate(`/runs/${run_id}`) });
+      setOpen(false);
       onStarted();
     }, toastError).finally(() => setBusy(false));
   };
-  return <Button icon="play" tone={isSmall ? undefined : "primary"} isSmall={isSmall} isBusy={isBusy} onClick={start}
-    aria-label={isSmall ? `Run ${job.settings.name} now` : undefined}>Run now</Button>;
+  return <>
+    <Button icon="play" tone={isSmall ? undefined : "primary"} isSmall={isSmall} isBusy={isBusy} onClick={() => start()}
+      aria-label={isSmall ? `Run ${job.settings.name} now` : undefined}>Run now</Button>
+    {!isSmall && hasParameters && <Button icon="settings" onClick={() => setOpen(true)} aria-haspopup="dialog">Run with…</Button>}
+    {isOpen && <RunWith job={job} isBusy={isBusy} onStart={start} onClose={() => setOpen(false)} />}
+  </>;
+}
+
+function RunWith({ job, isBusy, onStart, onClose }: { job: Job; isBusy: boolean; onStart: (parameters: Record<string, string>) => void; onClose: () => void }) {
+  const [rows, setRows] = useState<Array<[string, string]>>(() => (job.settings.parameters ?? []).map((one) => [one.name, one.default]));
+  return (
+    <Dialog title={`Run ${job.settings.name} with`} onClose={onClose} foot={<><Button onClick={onClose}>Cancel</Button>
+      <Button tone="primary" icon="play" isBusy={isBusy} onClick={() => onStart(Object.fromEntries(rows))}>Run</Button></>}>
+      <div className="dialog-body"><Pairs label="Parameters of this run" rows={rows} onChange={setRows} isFixed hint="The job keeps its defaults." /></div>
+    </Dialog>
+  );
 }
 
 const tones: Record<string, string> = { SUCCESS: "good", FAILED: "bad", TIMEDOUT: "bad", CANCELED: "warn" };
@@ -39,68 +60,35 @@ export function Matrix({ runs }: { runs: Run[] }) {
 
 export function schedule(job: Job) {
   const value = job.settings.schedule;
-  if (!value) return <span className="soft">by hand</span>;
-  return <><span className="mono">{value.quartz_cron_expression}</span> <span className="soft">{value.timezone_id}{value.pause_status === "PAUSED" ? ", paused" : ""}</span></>;
+  const isPaused = (job.settings.trigger ?? job.settings.continuous)?.pause_status === "PAUSED";
+  if (!value) return <span className="soft">{others(job)}{isPaused ? ", paused" : ""}</span>;
+  const said = cronInWords(value.quartz_cron_expression);
+  return <>{said ?? <span className="mono">{value.quartz_cron_expression}</span>} <span className="soft">{value.timezone_id}{value.pause_status === "PAUSED" ? ", paused" : ""}</span></>;
 }
 
-/** The column of each task: one further than all that it waits for. */
-export function columns(tasks: TaskSpec[]): Map<string, number> {
-  const found = new Map<string, number>();
-  const byKey = new Map(tasks.map((task) => [task.task_key, task]));
-  const column = (key: string, path: string[]): number => {
-    const known = found.get(key);
-    if (known !== undefined || path.includes(key)) return known ?? 0;
-    const before = byKey.get(key)?.depends_on ?? [];
-    const value = before.length === 0 ? 0 : 1 + Math.max(...before.map((one) => column(one.task_key, [...path, key])));
-    found.set(key, value);
-    return value;
-  };
-  for (const task of tasks) column(task.task_key, []);
-  return found;
+/** What else makes a job run. */
+function others({ settings: { trigger, continuous } }: Job): string {
+  if (continuous) return "always";
+  if (trigger?.periodic) return `every ${trigger.periodic.interval} ${trigger.periodic.unit.toLowerCase()}`;
+  if (trigger?.job_completion) return `after job ${trigger.job_completion.job_id}`;
+  return trigger?.file_arrival ? `when files arrive in ${trigger.file_arrival.url}` : "by hand";
 }
 
-const box = { width: 190, height: 58, across: 62, down: 18 };
-
-export function Graph({ tasks, last }: { tasks: TaskSpec[]; last?: Run }) {
-  const place = columns(tasks);
-  const rows = new Map<number, number>();
-  const at = new Map(tasks.map((task) => {
-    const column = place.get(task.task_key) ?? 0;
-    const row = rows.get(column) ?? 0;
-    rows.set(column, row + 1);
-    return [task.task_key, { x: column * (box.width + box.across) + 2, y: row * (box.height + box.down) + 2 }];
-  }));
-  const width = (Math.max(...place.values()) + 1) * (box.width + box.across) - box.across + 4;
-  const height = Math.max(...rows.values()) * (box.height + box.down) - box.down + 4;
+/** The graph of a job; each task leads to how it went in the last run, or to where it is changed. */
+export function JobGraph({ job, last }: { job: Job; last?: Run }) {
   return (
-    <div className="graph" tabIndex={0} role="region" aria-label="Graph of the tasks">
-      <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img"
-        aria-label={tasks.map((task) => `${task.task_key}${task.depends_on?.length ? ` after ${task.depends_on.map((one) => one.task_key).join(" and ")}` : ""}`).join("; ")}>
-        {tasks.flatMap((task) => (task.depends_on ?? []).map((one) => {
-          const from = at.get(one.task_key);
-          const to = at.get(task.task_key);
-          if (!from || !to) return null;
-          const [x1, y1, x2, y2] = [from.x + box.width, from.y + box.height / 2, to.x, to.y + box.height / 2];
-          return <path key={`${one.task_key}>${task.task_key}`} className="graph-edge" d={`M${x1} ${y1}C${x1 + 30} ${y1} ${x2 - 30} ${y2} ${x2 - 3} ${y2}`} />;
-        }))}
-        {tasks.map((task) => {
-          const point = at.get(task.task_key);
-          const state = last?.tasks.find((one) => one.task_key === task.task_key);
-          if (!point) return null;
-          const path = task.notebook_task?.notebook_path ?? "";
-          return (
-            <g key={task.task_key} transform={`translate(${point.x} ${point.y})`}>
-              <title>{`${task.task_key}${path ? `: ${path}` : ""}`}</title>
-              <rect width={box.width} height={box.height} rx="8" className="graph-box" />
-              <rect width="5" height={box.height - 16} x="8" y="8" rx="2.5" className={`graph-state ${state ? runTone(state) : ""}`} />
-              <text x="24" y="25" className="graph-name">{cut(task.task_key, 20)}</text>
-              <text x="24" y="43" className="graph-path">{cut(path.split("/").pop() ?? "", 24)}</text>
-            </g>
-          );
-        })}
-      </svg>
-    </div>
+    <Graph tasks={job.settings.tasks} label="Graph of the tasks" node={(task, place) => {
+      const run = last?.tasks.find((one) => one.task_key === task.task_key);
+      const query = `task=${encodeURIComponent(task.task_key)}`;
+      const state = run ? words(run.state.result_state ?? run.state.life_cycle_state) : undefined;
+      return (
+        <Link key={task.task_key} to={run && last ? `/runs/${last.run_id}?${query}` : `/jobs/${job.job_id}/edit?${query}`} style={place}
+          className={task.disabled ? "node off" : "node"} aria-label={[saidOf(task), state].filter(Boolean).join(", ")} title={state ?? "Not run yet"}>
+          <span className={`node-state ${run ? runTone(run) : ""}`} />
+          <span className="node-name truncate">{task.task_key}</span>
+          <span className="node-text truncate">{summary(task) || kindOf(task)?.text}</span>
+        </Link>
+      );
+    }} />
   );
 }
-
-function cut(text: string, length: number): string { return text.length > length ? `${text.slice(0, length - 1)}…` : text; }

@@ -4,10 +4,12 @@ import type { Job, Run } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link, treeAddress } from "../app/router";
 import { ShareButton } from "../people/share";
+import { Icon } from "../ui/icons";
 import { Card, Empty, Failure, Heading, Loading, words } from "../ui/parts";
 import { Time } from "../ui/time";
 import { RunTable } from "./home";
-import { Graph, RunNow, runTone, schedule } from "./job-parts";
+import { kindOf, summary } from "../jobs/kinds";
+import { JobGraph, RunNow, runTone, schedule } from "./job-parts";
 import { isActive } from "./run-parts";
 
 export function JobPage({ id }: { id: string }) {
@@ -24,12 +26,14 @@ export function JobPage({ id }: { id: string }) {
   return (
     <div className="content">
       <Heading title={settings.name} crumbs={[{ text: "Jobs", to: "/jobs" }]} actions={<>
-        <ShareButton type="jobs" id={id} name={settings.name} /><RunNow job={job.data} onStarted={runs.refresh} /></>}>
+        <ShareButton type="jobs" id={id} name={settings.name} />
+        <Link className="button" to={`/jobs/new?from=${id}`}><Icon name="copy" />Copy</Link>
+        <Link className="button" to={`/jobs/${id}/edit`}><Icon name="edit" />Edit</Link><RunNow job={job.data} onStarted={runs.refresh} /></>}>
         {settings.description}
         <div className="row wrap small">Job {job.data.job_id} · {schedule(job.data)}
           {job.data.next_fire_time !== undefined && <>· next <Time value={job.data.next_fire_time} /></>}</div>
       </Heading>
-      <Card title="Tasks"><Graph tasks={settings.tasks} last={all[0]} /></Card>
+      <Card title="Tasks"><JobGraph job={job.data} last={all[0]} /></Card>
       <Card title="Runs by task" isFlush>
         {!runs.data ? <Loading lines={3} /> : all.length === 0 ? (
           <Empty icon="runs" title="It has not run yet" action={<RunNow job={job.data} onStarted={runs.refresh} />} />
@@ -71,13 +75,13 @@ function Settings({ job }: { job: Job }) {
           <dt key={parameter.name} className="mono">{parameter.name}</dt>, <dd key={`${parameter.name}=`} className="mono">{parameter.default}</dd>])}
       </dl>
       <div className="table-box"><table className="table">
-        <thead><tr><th scope="col">Task</th><th scope="col">Notebook</th><th scope="col">Cluster</th><th scope="col">Retries</th></tr></thead>
+        <thead><tr><th scope="col">Task</th><th scope="col">Does</th><th scope="col">Cluster</th><th scope="col">Retries</th></tr></thead>
         <tbody>{settings.tasks.map((task) => {
           const path = task.notebook_task?.notebook_path;
           return (
             <tr key={task.task_key}><td className="mono">{task.task_key}</td>
-              <td>{path ? <Link to={treeAddress(path)}>{path}</Link> : "–"}</td>
-              <td>{task.job_cluster_key ?? (task.existing_cluster_id
+              <td>{path ? <Link to={treeAddress(path)}>{path}</Link> : <>{kindOf(task)?.text} <span className="soft">{summary(task)}</span></>}</td>
+              <td>{!kindOf(task)?.hasCluster ? "–" : task.job_cluster_key ?? (task.existing_cluster_id
                 ? <Link to={`/clusters/${task.existing_cluster_id}`}>{task.existing_cluster_id}</Link> : "of its own")}</td>
               <td>{task.max_retries ?? 0}</td></tr>
           );

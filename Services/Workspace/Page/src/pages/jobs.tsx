@@ -3,6 +3,7 @@ import { call } from "../api/client";
 import type { Job, Run } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link } from "../app/router";
+import { Icon } from "../ui/icons";
 import { Card, Empty, Failure, Heading, Loading } from "../ui/parts";
 import { Time } from "../ui/time";
 import { RunNow, Matrix, schedule } from "./job-parts";
@@ -12,12 +13,12 @@ export function Jobs() {
   const runs = useQuery("jobs/runs", (signal) => call("listRuns", { page_size: 100 }, signal), 5000);
   return (
     <div className="content">
-      <Heading title="Jobs">A job runs notebooks in their order, on a schedule or when you say so, and tries again what fails.</Heading>
+      <Heading title="Jobs" actions={<Link className="button primary" to="/jobs/new"><Icon name="plus" />New job</Link>}>A job runs notebooks in their order, on a schedule or when you say so, and tries again what fails.</Heading>
       {jobs.error && <Failure error={jobs.error} retry={jobs.refresh} />}
       <Card isFlush>
         {!jobs.data ? <Loading lines={6} /> : jobs.data.jobs.length === 0 ? (
-          <Empty icon="jobs" title="There is no job yet">
-            Describe one as in <code>deploy/samples/job.json</code> and make it with <code>harbour jobs create job.json</code>.
+          <Empty icon="jobs" title="There is no job yet" action={<Link className="button primary" to="/jobs/new"><Icon name="plus" />Build one</Link>}>
+            Choose notebooks and what comes after what, here or in a file: <code>harbour jobs apply job.yaml</code>.
           </Empty>
         ) : <Table jobs={jobs.data.jobs} runs={runs.data?.runs ?? []} refresh={runs.refresh} />}
       </Card>

@@ -10,6 +10,7 @@ import { Button, Card, Failure, Heading, Loading, Note, RunBadge } from "../ui/p
 import { Span, Time } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 import { Gantt } from "./gantt";
+import { Repair, canRepair } from "./repair";
 import { isActive } from "./run-parts";
 import { LiveCells, TaskResult } from "./task-output";
 
@@ -19,6 +20,7 @@ export function RunPage({ id }: { id: string }) {
   const live = useRunEvents(run.data, run.refresh);
   const { query } = useAddress();
   const [isBusy, setBusy] = useState(false);
+  const [isRepairOpen, setRepairOpen] = useState(false);
   if (!run.data) {
     return <div className="content"><Heading title={`Run ${id}`} crumbs={[{ text: "Runs", to: "/runs" }]} />
       {run.error ? <Failure error={run.error} retry={run.refresh} /> : <Card isFlush><Loading lines={6} /></Card>}</div>;
@@ -30,18 +32,11 @@ export function RunPage({ id }: { id: string }) {
     setBusy(true);
     work.then((now) => { run.set(now); toast(said); }, toastError).finally(() => setBusy(false));
   };
-  const repair = () => {
-    setBusy(true);
-    // From the second repair on, the newest one is named, so that no two people repair the same failure.
-    const latest = data.history?.map((one) => one.id).filter((one) => one > 0).pop();
-    call("repairRun", { run_id: runID, body: { rerun_all_failed_tasks: true, rerun_dependent_tasks: true, latest_repair_id: latest } })
-      .then(() => { toast("What failed runs again."); run.refresh(); }, toastError).finally(() => setBusy(false));
-  };
   return (
     <div className="content">
       <Heading title={data.run_name} crumbs={crumbs(data)} badge={<RunBadge state={data.state} />} actions={<>
         {canRepair(data) && (
-          <Button icon="refresh" tone="primary" isBusy={isBusy} onClick={repair} title="Runs again what did not succeed and what depends on it">Repair</Button>
+          <Button icon="refresh" tone="primary" onClick={() => setRepairOpen(true)} aria-haspopup="dialog" title="Runs again what did not succeed, with other parameters if wanted">Repair</Button>
         )}
         {data.job_id !== undefined && <Again jobID={data.job_id} parameters={data.parameters} />}
         {isActive(data.state) && (
@@ -56,6 +51,7 @@ export function RunPage({ id }: { id: string }) {
       {data.state.state_message && data.state.result_state !== "SUCCESS" && (
         <Note tone={data.state.result_state === "FAILED" || data.state.result_state === "TIMEDOUT" ? "bad" : undefined}>{data.state.state_message}</Note>
       )}
+      {isRepairOpen && <Repair run={data} onClose={() => setRepairOpen(false)} onBegun={run.refresh} />}
       <Card title="Tasks" isFlush>
         <Gantt run={data} selected={task?.task_key} onSelect={(key) => setQuery("task", key)} />
       </Card>
@@ -74,10 +70,6 @@ function crumbs(run: Run) {
   const all = [{ text: "Runs", to: "/runs" }];
   if (run.job_id !== undefined) all.push({ text: `Job ${run.job_id}`, to: `/jobs/${run.job_id}` });
   return all;
-}
-
-function canRepair(run: Run): boolean {
-  return !isActive(run.state) && run.state.result_state !== undefined && run.state.result_state !== "SUCCESS" && run.tasks.length > 0;
 }
 
 /** What went wrong is looked at first, then what runs, then what came out last. */
