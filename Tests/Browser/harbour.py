@@ -1,4 +1,4 @@
-"""A whole platform with the web page, started from the built programs in a folder of its own, and its API."""
+"""A whole platform with the web page, started from the built programs in a folder of its own, its API, and a browser."""
 
 import json
 import os
@@ -9,10 +9,13 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
+SIZE = {"width": 1360, "height": 850}
 
 
 def free_ports(count):
@@ -118,3 +121,58 @@ def eventually(what, condition, seconds=60):
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(0.1)
+
+
+class Stage:
+    """A platform, and a browser that looks at it: what the tests of a module share.
+
+    It is made in `setUpModule`. What it has begun ends after the module's tests, also when the rest cannot begin.
+    """
+
+    def __init__(self, seconds=90, cluster=None):
+        # Whoever only wants a platform needs no browser.
+        from axe_playwright_python.sync_playwright import Axe
+        from playwright.sync_api import expect, sync_playwright
+
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.seconds = seconds
+        self.said, self.asked = [], []
+        self.platform = Platform(
+            os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
+        unittest.addModuleCleanup(self.platform.down)
+        self.platform.up()
+        if cluster:
+            spec = {"spec": {"cluster_name": cluster}}
+            self.cluster = self.platform.call("POST", "/api/v1/clusters", spec)["cluster_id"]
+        driver = sync_playwright().start()
+        unittest.addModuleCleanup(driver.stop)
+        self.browser = driver.chromium.launch(
+            executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"])
+        unittest.addModuleCleanup(self.browser.close)
+        expect.set_options(timeout=seconds * 1000)
+        self.expect, self.axe = expect, Axe()
+        if cluster:
+            address = f"/api/v1/clusters/{self.cluster}"
+            eventually("the cluster runs", lambda: self.platform.call("GET", address)["state"] == "RUNNING", 180)
+
+    def new_page(self, context=None, said=None):
+        """A page, in a browser of its own unless one is given; what it complains of is kept in `said`."""
+        said = self.said if said is None else said
+        page = (context or self.new_context()).new_page()
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("console", lambda line: said.append(line.text) if "Content Security Policy" in line.text else None)
+        page.on("request", lambda request: self.asked.append(request.url))
+        return page
+
+    def new_context(self, **more):
+        """A browser of somebody's own."""
+        context = self.browser.new_context(**{"viewport": SIZE, **more})
+        context.set_default_timeout(self.seconds * 1000)
+        return context
+
+    def sign_in(self, page, path):
+        """Goes to a path as somebody who has to sign in first."""
+        page.goto(self.platform.url + path)
+        page.get_by_label("Sign-in token").fill(self.platform.token)
+        page.keyboard.press("Enter")
+        self.expect(page.locator("h1")).to_be_visible()

@@ -1,45 +1,17 @@
 """The description of the API in a real Chromium: read, searched and tried."""
 
-import os
-import pathlib
 import re
 import unittest
 
-from axe_playwright_python.sync_playwright import Axe
-from harbour import Platform
+from harbour import PICTURES, Stage
 from looks import look
-from playwright.sync_api import expect, sync_playwright
-
-PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
+from playwright.sync_api import expect
 
 
 def setUpModule():
-    global platform, driver, browser, page, axe
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
-    platform.up()
-    driver = sync_playwright().start()
-    browser = driver.chromium.launch(
-        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
-    )
-    expect.set_options(timeout=90_000)
-    context = browser.new_context(viewport={"width": 1360, "height": 850})
-    context.set_default_timeout(90_000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("console", lambda line: said.append(line.text) if "Content Security Policy" in line.text else None)
-    page.on("request", lambda request: asked.append(request.url))
-    axe = Axe()
-
-
-def tearDownModule():
-    browser.close()
-    driver.stop()
-    platform.down()
-
-
-said = []
-asked = []
+    global stage, platform, page
+    stage = Stage()
+    platform, page = stage.platform, stage.new_page()
 
 
 def answer():
@@ -48,22 +20,20 @@ def answer():
 
 class DocsTests(unittest.TestCase):
     def setUp(self):
-        said.clear()
+        stage.said.clear()
 
     def tearDown(self):
         if self._outcome.result.failures or self._outcome.result.errors:
             page.screenshot(path=PICTURES / f"failed-{self._testMethodName}.png")
-        self.assertEqual(said, [])
+        self.assertEqual(stage.said, [])
         # Nothing is loaded from elsewhere.
-        self.assertEqual([url for url in asked if not url.startswith((platform.url, "blob:", "data:"))], [])
+        self.assertEqual([url for url in stage.asked if not url.startswith((platform.url, "blob:", "data:"))], [])
 
     def look(self, name):
-        look(self, page, axe, PICTURES / name)
+        look(self, page, stage.axe, PICTURES / name)
 
     def test_1_all_operations_of_all_services(self):
-        page.goto(platform.url + "/docs")
-        page.get_by_label("Sign-in token").fill(platform.token)
-        page.get_by_role("button", name="Sign in", exact=True).click()
+        stage.sign_in(page, "/docs")
         expect(page.locator("h1")).to_have_text("API")
         shown = page.locator(".docs-list a")
         described = platform.call("GET", "/openapi.json")["paths"]

@@ -4,18 +4,15 @@ The settings are those of test_page.py.
 """
 
 import hashlib
-import os
 import pathlib
 import re
 import unittest
 import urllib.request
 
-from axe_playwright_python.sync_playwright import Axe
-from harbour import Platform, eventually
+from harbour import PICTURES, Stage, eventually
 from looks import look
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
 SIZE = 100 << 20
 CSV = "city,day,price,sold\n" + "".join(
     f"{('Bonn', 'Köln', 'Aachen', '')[number % 4]},2026-{number % 12 + 1:02}-01,{number / 8},{number % 2 == 0}\n"
@@ -49,36 +46,14 @@ def pdf(*pages):
 
 
 def setUpModule():
-    global platform, driver, browser, context, page, axe
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
-    platform.up()
-    driver = sync_playwright().start()
-    browser = driver.chromium.launch(
-        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
-    )
-    expect.set_options(timeout=90_000)
-    context = browser.new_context(viewport={"width": 1360, "height": 850})
-    context.set_default_timeout(90_000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("console", lambda line: said.append(line.text) if "Content Security Policy" in line.text else None)
+    global stage, platform, context, page
+    stage = Stage()
+    platform, context = stage.platform, stage.new_context()
+    page = stage.new_page(context)
     # Leaving in the middle of an upload asks first.
     page.on("dialog", lambda dialog: dialog.accept())
-    axe = Axe()
-    page.goto(platform.url + "/workspace/Shared")
-    page.get_by_label("Sign-in token").fill(platform.token)
-    page.keyboard.press("Enter")
+    stage.sign_in(page, "/workspace/Shared")
     expect(page.locator("h1")).to_have_text("Shared")
-
-
-def tearDownModule():
-    browser.close()
-    driver.stop()
-    platform.down()
-
-
-said = []
 
 
 def large(name):
@@ -103,15 +78,15 @@ def stored(path):
 
 class FileTests(unittest.TestCase):
     def setUp(self):
-        said.clear()
+        stage.said.clear()
 
     def tearDown(self):
         if self._outcome.result.failures or self._outcome.result.errors:
             page.screenshot(path=PICTURES / f"failed-{self._testMethodName}.png")
-        self.assertEqual(said, [])
+        self.assertEqual(stage.said, [])
 
     def look(self, name):
-        look(self, page, axe, PICTURES / name)
+        look(self, page, stage.axe, PICTURES / name)
 
     def words(self, pattern):
         """What is said of the only upload."""
@@ -156,7 +131,7 @@ class FileTests(unittest.TestCase):
         expect(page.get_by_role("link", name="flights.bin").first).to_be_visible()
         page.get_by_label("Dismiss all").click()
         session.detach()
-        said.clear()
+        stage.said.clear()
 
     def test_2_stopped(self):
         path, _ = large("unwanted.bin")

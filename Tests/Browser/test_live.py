@@ -5,39 +5,19 @@ The settings are those of test_page.py. Figures that are printed are measured, n
 
 import base64
 import json
-import os
-import pathlib
 import unittest
 
-from axe_playwright_python.sync_playwright import Axe
-from harbour import Platform, eventually
-from playwright.sync_api import expect, sync_playwright
+from harbour import PICTURES, Stage, eventually
+from playwright.sync_api import expect
 
-PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
 LINES = [f"line {number}" for number in range(40)]
 SLOW = "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.15)"
 
 
 def setUpModule():
-    global platform, driver, browser, axe, cluster
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
-    platform.up()
-    cluster = platform.call("POST", "/api/v1/clusters", {"spec": {"cluster_name": "lab"}})["cluster_id"]
-    driver = sync_playwright().start()
-    browser = driver.chromium.launch(
-        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
-    )
-    expect.set_options(timeout=120_000)
-    axe = Axe()
-    eventually(
-        "the cluster runs", lambda: platform.call("GET", f"/api/v1/clusters/{cluster}")["state"] == "RUNNING", 180)
-
-
-def tearDownModule():
-    browser.close()
-    driver.stop()
-    platform.down()
+    global stage, platform, axe, cluster
+    stage = Stage(seconds=120, cluster="lab")
+    platform, axe, cluster = stage.platform, stage.axe, stage.cluster
 
 
 def document(sources, outputs=None):
@@ -70,19 +50,14 @@ class LiveTests(unittest.TestCase):
         made = platform.call("POST", "/api/v1/workspace/import", {
             "path": path, "content": content, "format": "JUPYTER", "overwrite": True})["object_id"]
         platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
-        return made, f"{platform.url}/workspace{path}"
+        return made, f"/workspace{path}"
 
     def open(self, address):
         """A browser of its own that is signed in and looks at a notebook."""
-        context = browser.new_context(viewport={"width": 1360, "height": 850}, reduced_motion="reduce")
-        context.set_default_timeout(120_000)
+        context = stage.new_context(reduced_motion="reduce")
         self.contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.goto(address)
-        field = page.get_by_label("Sign-in token")
-        field.fill(platform.token)
-        field.press("Enter")
+        page = stage.new_page(context, self.said)
+        stage.sign_in(page, address)
         expect(page.locator(".cell").first).to_be_visible()
         return page
 
@@ -229,7 +204,7 @@ class LiveTests(unittest.TestCase):
         for _ in range(3):
             page.goto(platform.url)
             expect(page.locator("h1")).to_have_text("Home")
-            page.goto(address)
+            page.goto(platform.url + address)
             expect(page.locator(".cell").first).to_be_visible()
             times.append(page.evaluate(
                 "new Promise((resolve) => { const look = () => document.querySelectorAll('.cell').length >= 500"

@@ -10,28 +10,24 @@ One browser and one cluster serve all tests, which follow each other as a user's
 
 import base64
 import json
-import os
 import pathlib
 import re
 import time
 import unittest
 
-from axe_playwright_python.sync_playwright import Axe
-from harbour import Platform, eventually
+from harbour import PICTURES, Stage, eventually
 from looks import look
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
 SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy/samples"
 BUDGET = 300 * 1024
 
 
 def setUpModule():
-    global platform, driver, browser, context, page, axe, cluster
+    global stage, platform, browser, context, page, axe, cluster
     cluster = None
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
-    platform.up()
+    stage = Stage()
+    platform, browser, axe, context = stage.platform, stage.browser, stage.axe, stage.new_context()
     for name, form, language in (("01_ingest.ipynb", "JUPYTER", None), ("02_report.py", "SOURCE", "python")):
         content = base64.b64encode((SAMPLES / name).read_bytes()).decode()
         body = {"path": f"/Shared/samples/{name.split('.')[0]}", "content": content, "format": form}
@@ -40,31 +36,7 @@ def setUpModule():
         if name.startswith("01"):
             platform.call("POST", "/api/v1/workspace/mkdirs", {"path": "/Shared/samples"})
         platform.call("POST", "/api/v1/workspace/import", body)
-    driver = sync_playwright().start()
-    browser = driver.chromium.launch(
-        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
-    )
-    context = browser.new_context(viewport={"width": 1360, "height": 850})
-    context.set_default_timeout(90_000)
-    expect.set_options(timeout=90_000)
-    page = new_page()
-    axe = Axe()
-
-
-def tearDownModule():
-    browser.close()
-    driver.stop()
-    platform.down()
-
-
-said = []
-
-
-def new_page():
-    made = context.new_page()
-    made.on("pageerror", lambda error: said.append(str(error)))
-    made.on("console", lambda line: said.append(line.text) if "Content Security Policy" in line.text else None)
-    return made
+    page = stage.new_page(context)
 
 
 def sample_tasks():
@@ -82,14 +54,14 @@ def heading(text):
 
 class PageTests(unittest.TestCase):
     def setUp(self):
-        said.clear()
+        stage.said.clear()
         self.began = time.monotonic()
 
     def tearDown(self):
         print(f"\n  {self._testMethodName} {time.monotonic() - self.began:.1f} s", end=" ")
         if self._outcome.result.failures or self._outcome.result.errors:
             page.screenshot(path=PICTURES / f"failed-{self._testMethodName}.png")
-        self.assertEqual(said, [])
+        self.assertEqual(stage.said, [])
 
     def look(self, name):
         look(self, page, axe, PICTURES / name)
@@ -206,7 +178,7 @@ class PageTests(unittest.TestCase):
         page.goto(address + "executors/")
         # The table is filled by scripts, which ask Spark for its figures.
         expect(page.locator("#active-executors-table tbody tr").first).to_contain_text("driver")
-        self.assertEqual(said, [])
+        self.assertEqual(stage.said, [])
         asked = page.evaluate(
             "Promise.all(['/api/v1/me', '/api/v1/session', '../../' + 'cluster'].map((one) =>"
             " fetch(one).then((answer) => answer.status, () => 'refused')))")
@@ -216,7 +188,7 @@ class PageTests(unittest.TestCase):
             "new Promise((resolve) => { const frame = document.createElement('iframe');"
             " frame.onload = () => { try { resolve(frame.contentDocument?.title ?? 'refused'); } catch { resolve('refused'); } };"
             " frame.src = '/'; document.body.append(frame); })"), "refused")
-        said.clear()
+        stage.said.clear()
 
     def test_06_notebook(self):
         page.goto(platform.url + "/workspace/Shared")
@@ -265,7 +237,7 @@ class PageTests(unittest.TestCase):
         shown = page.locator(".cell").nth(0).frame_locator("iframe").locator("#out")
         expect(shown).to_have_text("no page, no cookie, no network")
         # The refusal that was wanted is told by the browser.
-        said.clear()
+        stage.said.clear()
 
     def test_08_a_closed_tab_loses_nothing(self):
         """The tab is closed in the middle of a cell, and the workspace is killed; all lines are there, in order."""
@@ -275,7 +247,7 @@ class PageTests(unittest.TestCase):
         page.keyboard.press("Control+Enter")
         expect(page.locator(".cell").nth(0).get_by_text("line 2")).to_be_visible()
         page.close(run_before_unload=False)
-        page = new_page()
+        page = stage.new_page(context)
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         page.goto(address)
         output = page.locator(".cell").nth(0).locator(".text-output")
@@ -285,7 +257,7 @@ class PageTests(unittest.TestCase):
         lines = output.inner_text().split("\n")
         self.assertEqual([line for line in lines if line], [f"line {i}" for i in range(40)])
         expect(page.get_by_text("Saved", exact=True)).to_be_visible()
-        said.clear()
+        stage.said.clear()
 
     def test_09_nobody_is_overwritten(self):
         path = "/Shared/mine"

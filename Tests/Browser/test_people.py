@@ -1,53 +1,23 @@
 """Users, groups, tokens, sharing and the audit log in a real Chromium: an administrator in one browser, a user in another."""
 
 import json
-import os
-import pathlib
 import unittest
 import urllib.error
 import urllib.request
 
-from axe_playwright_python.sync_playwright import Axe
-from harbour import Platform
+from harbour import PICTURES, Stage
 from looks import look
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
 NOTEBOOK = {"path": "/Users/admin/lab/n", "content": "cHJpbnQoMSkK", "format": "SOURCE", "language": "python"}
 
 
 def setUpModule():
-    global platform, driver, browser, admin, ada, axe
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
-    platform.up()
+    global stage, platform, admin, ada
+    stage = Stage()
+    platform = stage.platform
     platform.call("POST", "/api/v1/workspace/import", NOTEBOOK)
-    driver = sync_playwright().start()
-    browser = driver.chromium.launch(
-        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
-    )
-    expect.set_options(timeout=90_000)
-    admin, ada = new_browser(), new_browser()
-    axe = Axe()
-
-
-def tearDownModule():
-    browser.close()
-    driver.stop()
-    platform.down()
-
-
-said = []
-
-
-def new_browser():
-    """A page of somebody else's browser."""
-    context = browser.new_context(viewport={"width": 1360, "height": 850})
-    context.set_default_timeout(90_000)
-    made = context.new_page()
-    made.on("pageerror", lambda error: said.append(str(error)))
-    made.on("console", lambda line: said.append(line.text) if "Content Security Policy" in line.text else None)
-    return made
+    admin, ada = stage.new_page(), stage.new_page()
 
 
 def status(token):
@@ -62,16 +32,16 @@ def status(token):
 
 class PeopleTests(unittest.TestCase):
     def setUp(self):
-        said.clear()
+        stage.said.clear()
 
     def tearDown(self):
         if self._outcome.result.failures or self._outcome.result.errors:
             for name, page in (("admin", admin), ("ada", ada)):
                 page.screenshot(path=PICTURES / f"failed-{self._testMethodName}-{name}.png")
-        self.assertEqual(said, [])
+        self.assertEqual(stage.said, [])
 
     def look(self, page, name):
-        look(self, page, axe, PICTURES / name)
+        look(self, page, stage.axe, PICTURES / name)
 
     def settings(self, page, tab):
         page.goto(f"{platform.url}/settings?tab={tab}")

@@ -1,50 +1,23 @@
 """The console of SQL in a real Chromium on real Spark: results, history, cancelling, a notebook made of it."""
 
 import base64
-import os
 import pathlib
 import re
 import unittest
 
-from axe_playwright_python.sync_playwright import Axe
-from harbour import Platform, eventually
+from harbour import PICTURES, Stage
 from looks import look
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-PICTURES = pathlib.Path(os.environ.get("HARBOUR_PICTURES", "/tmp/harbour-pictures"))
 QUERY = (
     "SELECT id, id % 3 AS kind, concat('a;', id) AS name FROM range(40);\n"
     "-- how many\nSELECT count(*) AS n FROM range(1000)")
 
 
 def setUpModule():
-    global platform, driver, browser, page, axe
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    platform = Platform(os.environ["HARBOUR_BINARIES"], os.environ["HARBOUR_PAGE"], os.environ["HARBOUR_RUNTIME"])
-    platform.up()
-    cluster = platform.call("POST", "/api/v1/clusters", {"spec": {"cluster_name": "lab"}})["cluster_id"]
-    driver = sync_playwright().start()
-    browser = driver.chromium.launch(
-        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
-    )
-    expect.set_options(timeout=120_000)
-    context = browser.new_context(viewport={"width": 1360, "height": 850}, accept_downloads=True)
-    context.set_default_timeout(120_000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("console", lambda line: said.append(line.text) if "Content Security Policy" in line.text else None)
-    axe = Axe()
-    eventually(
-        "the cluster runs", lambda: platform.call("GET", f"/api/v1/clusters/{cluster}")["state"] == "RUNNING", 180)
-
-
-def tearDownModule():
-    browser.close()
-    driver.stop()
-    platform.down()
-
-
-said = []
+    global stage, platform, page
+    stage = Stage(seconds=120, cluster="lab")
+    platform, page = stage.platform, stage.new_page()
 
 
 def write(text):
@@ -56,20 +29,18 @@ def write(text):
 
 class SqlTests(unittest.TestCase):
     def setUp(self):
-        said.clear()
+        stage.said.clear()
 
     def tearDown(self):
         if self._outcome.result.failures or self._outcome.result.errors:
             page.screenshot(path=PICTURES / f"failed-{self._testMethodName}.png")
-        self.assertEqual(said, [])
+        self.assertEqual(stage.said, [])
 
     def look(self, name):
-        look(self, page, axe, PICTURES / name)
+        look(self, page, stage.axe, PICTURES / name)
 
     def test_1_run_two_statements(self):
-        page.goto(platform.url + "/sql")
-        page.get_by_label("Sign-in token").fill(platform.token)
-        page.get_by_role("button", name="Sign in", exact=True).click()
+        stage.sign_in(page, "/sql")
         expect(page.get_by_text("Nothing has been run yet")).to_be_visible()
         self.look("sql-empty")
         write(QUERY)

@@ -8,6 +8,8 @@ const way = 14;
 /** Beyond that many points, edges go straight: nobody can follow them by eye. */
 const mostPoints = 3000;
 const margin = 6;
+/** Room beside the boxes and below them, for an edge that goes back. */
+const detour = 30;
 
 export interface Edge { from: string; to: string; path: string }
 export interface Layout { places: Map<string, { x: number; y: number; layer: number }>; edges: Edge[]; width: number; height: number }
@@ -114,9 +116,18 @@ function curve(x1: number, y1: number, x2: number, y2: number): string {
   return `C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
 }
 
+/** The way of an edge against the direction: around below everything, so that it is seen to go back. */
+function wayBack(x1: number, y1: number, x2: number, y2: number, bottom: number): string {
+  const right = x1 + detour - 6;
+  const left = x2 - detour + 6;
+  return `M${x1} ${y1}C${right} ${y1} ${right} ${bottom} ${x1} ${bottom}L${x2} ${bottom}C${left} ${bottom} ${left} ${y2} ${x2 - 6} ${y2}`;
+}
+
 export function layout(tasks: TaskSpec[]): Layout {
   const layers = layersOf(tasks);
   const edges = edgesOf(tasks);
+  const isBack = ([from, to]: Ends) => (layers.get(from) ?? 0) >= (layers.get(to) ?? 0);
+  const beside = edges.some(isBack) ? detour : margin;
   const { all, columns, ways } = points(tasks, layers, edges);
   for (const column of columns) {
     let y = 0;
@@ -130,13 +141,16 @@ export function layout(tasks: TaskSpec[]): Layout {
   for (const column of columns) settle(column, (point) => point.before);
   const top = Math.min(0, ...columns.flat().map((point) => point.y));
   const bottom = Math.max(0, ...columns.flat().map((point) => point.y + point.height));
-  const x = (layer: number) => margin + layer * (box.width + box.across);
+  const x = (layer: number) => beside + layer * (box.width + box.across);
   const y = (point: Point) => Math.round(point.y - top + margin);
   const places = new Map([...all].map(([key, point]) => [key, { x: x(point.layer), y: y(point), layer: point.layer }]));
   const drawn = edges.flatMap(([from, to]): Edge[] => {
     const start = all.get(from);
     const end = all.get(to);
     if (!start || !end) return [];
+    if (isBack([from, to])) {
+      return [{ from, to, path: wayBack(x(start.layer) + box.width, y(start) + box.height / 2, x(end.layer), y(end) + box.height / 2, bottom - top + margin + detour / 2) }];
+    }
     let at = { x: x(start.layer) + box.width, y: y(start) + box.height / 2 };
     let path = `M${at.x} ${at.y}`;
     for (const point of ways.get(`${from}>${to}`) ?? []) {
@@ -147,6 +161,6 @@ export function layout(tasks: TaskSpec[]): Layout {
     return [{ from, to, path: path + curve(at.x, at.y, x(end.layer) - 6, y(end) + box.height / 2) }];
   });
   return {
-    places, edges: drawn, width: x(Math.max(0, columns.length - 1)) + box.width + margin, height: Math.round(bottom - top) + 2 * margin,
+    places, edges: drawn, width: x(Math.max(0, columns.length - 1)) + box.width + beside, height: Math.round(bottom - top) + margin + beside,
   };
 }

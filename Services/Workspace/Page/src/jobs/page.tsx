@@ -19,7 +19,9 @@ import { YAMLView } from "./yaml";
 export function JobEditor({ id }: { id: string }) {
   const { query } = useAddress();
   const [from] = useState(() => Number(id || query.get("from") || 0));
-  const job = useQuery(from ? `job/${from}` : null, (signal) => call("getJob", { job_id: from }, signal));
+  // As it is now, not as it was when it was last looked at.
+  const [opened] = useState(Date.now);
+  const job = useQuery(from ? `job/${from}/edited/${opened}` : null, (signal) => call("getJob", { job_id: from }, signal));
   const crumbs = [{ text: "Jobs", to: "/jobs" }];
   if (from && !job.data) {
     return <div className="content"><Heading title={`Job ${from}`} crumbs={crumbs} />
@@ -36,14 +38,14 @@ function firstSpec(id: string, job: Job | undefined, notebook: string | null): J
 }
 
 /** Keeps what was changed in the browser, and says so when its user goes elsewhere. */
-function useKept(id: string, spec: JobSpec, isChanged: boolean, base: number | undefined) {
+function useKept(id: string, address: string, spec: JobSpec, isChanged: boolean, base: number | undefined) {
   const { session } = useSession();
   const state = useRef({ spec, isChanged, isKept: true, isDone: false });
   state.current = { ...state.current, spec, isChanged };
   const text = JSON.stringify(spec);
   useEffect(() => {
     if (state.current.isDone) return;
-    state.current.isKept = keepDraft(session.user_name, id || "new", isChanged ? { spec: state.current.spec, base, time: Date.now() } : undefined);
+    state.current.isKept = keepDraft(session.user_name, id, isChanged ? { spec: state.current.spec, base, time: Date.now() } : undefined);
   }, [session.user_name, id, text, isChanged, base]);
   useEffect(() => {
     // What the browser keeps is back after a reload; only what it could not keep is worth a question.
@@ -54,20 +56,24 @@ function useKept(id: string, spec: JobSpec, isChanged: boolean, base: number | u
       const { isChanged: isOpen, isDone, isKept, spec: last } = state.current;
       if (!isOpen || isDone) return;
       toast(isKept ? `What you changed of ${last.name} is not saved yet. This browser keeps it.` : `What you changed of ${last.name} was too large to be kept and is lost.`,
-        isKept ? "plain" : "bad", isKept ? { text: "Go back", run: () => navigate(id ? `/jobs/${id}/edit` : "/jobs/new") } : undefined);
+        isKept ? "plain" : "bad", isKept ? { text: "Go back", run: () => navigate(address) } : undefined);
     };
-  }, [id]);
+  }, [address]);
   return useCallback(() => {
     state.current.isDone = true;
-    keepDraft(session.user_name, id || "new", undefined);
+    keepDraft(session.user_name, id, undefined);
   }, [session.user_name, id]);
 }
 
 function Editor({ id, job, first }: { id: string; job?: Job; first: JobSpec }) {
   const { session } = useSession();
   const { query } = useAddress();
+  // What is made of a notebook, or of another job, is kept apart from what is made of nothing.
+  const [way] = useState(() => ["notebook", "from"].map((name) => [name, query.get(name)]).find(([, value]) => value !== null));
+  const keptAs = id || (way ? `new ${way[0]} ${way[1]}` : "new");
+  const address = id ? `/jobs/${id}/edit` : way ? `/jobs/new?${way[0]}=${encodeURIComponent(way[1] ?? "")}` : "/jobs/new";
   const [start] = useState<{ spec: JobSpec; kept?: Kept; base?: number }>(() => {
-    const kept = query.get("notebook") || query.get("from") ? undefined : keptDraft(session.user_name, id || "new");
+    const kept = keptDraft(session.user_name, keptAs);
     return { spec: kept?.spec ?? first, kept, base: kept ? kept.base : job?.updated_time };
   });
   const [original, setOriginal] = useState(first);
@@ -79,8 +85,8 @@ function Editor({ id, job, first }: { id: string; job?: Job; first: JobSpec }) {
   const [conflict, setConflict] = useState<Job>();
   const [isYAMLShown, setYAMLShown] = useState(false);
   const spec = draft.now;
-  const isChanged = JSON.stringify(spec) !== JSON.stringify(original) || (!id && draft.past.length > 0);
-  const done = useKept(id, spec, isChanged, base);
+  const isChanged = JSON.stringify(spec) !== JSON.stringify(original);
+  const done = useKept(keptAs, address, spec, isChanged, base);
   const check = useCheck(spec, isYAMLShown);
   const open = missing(spec);
   const problems = problemsOf([...(isTried ? open : []), ...check.problems]);

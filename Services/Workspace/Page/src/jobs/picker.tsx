@@ -40,11 +40,14 @@ export function PathField({ label, value, onChange, onPick, path, type, hint }: 
   );
 }
 
+/** Where somebody chose last: the next choice is often beside it. */
+let lastFolder = "/Shared";
+
 const above = (path: string) => path.slice(0, path.lastIndexOf("/")) || "/";
 
 function Picker({ type, at, onClose, onPick }: { type: "NOTEBOOK" | "FILE"; at?: string; onClose: () => void; onPick: (path: string) => void }) {
   const { session } = useSession();
-  const [folder, setFolder] = useState(at ? above(at) : "/Shared");
+  const [folder, setFolder] = useState(at ? above(at) : lastFolder);
   const objects = useQuery(`list${folder}`, (signal) => pages<ObjectInfo>(async (token) => {
     const page = await call("listObjects", { path: folder, page_size: 200, page_token: token }, signal);
     return { items: page.objects, token: page.next_page_token };
@@ -69,7 +72,7 @@ function Picker({ type, at, onClose, onPick }: { type: "NOTEBOOK" | "FILE"; at?:
         ) : (
           <ul className="list picker">{shown.map((one) => (
             <li key={one.object_id}>
-              <button type="button" className="picker-row" onClick={() => { if (one.object_type === "DIRECTORY") setFolder(one.path); else onPick(one.path); }}>
+              <button type="button" className="picker-row" onClick={() => { if (one.object_type === "DIRECTORY") setFolder(one.path); else { lastFolder = folder; onPick(one.path); } }}>
                 <Icon name={one.object_type === "DIRECTORY" ? "folder" : one.object_type === "NOTEBOOK" ? "notebook" : "file"} />
                 <span className="name">{one.path.split("/").pop()}</span>
                 {one.language && <span className="soft small">{one.language}</span>}

@@ -3,7 +3,7 @@ import { KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState, useSy
 import { ApiError, call } from "../api/client";
 import type { NotebookContent, RunScope } from "../api/generated/contract";
 import { connection } from "../api/connection";
-import { treeAddress } from "../app/router";
+import { navigate, treeAddress } from "../app/router";
 import { ShareButton } from "../people/share";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
@@ -162,6 +162,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
           <Button icon="down" aria-label="Run this cell and all below" disabled={!selectedCell} onClick={() => run("BELOW", [selectedCell?.id ?? ""])} />
           <Button icon="refresh" aria-label="Restart the kernel" disabled={!running.cluster}
             onClick={() => { runner.restart().then(() => toast("The kernel was restarted: its variables are gone."), toastError); }} />
+          <Button icon="clock" aria-label="Make a job of it" onClick={() => navigate(`/jobs/new?notebook=${encodeURIComponent(store.path)}`)} />
           <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
           <Button icon="history" aria-label="Revisions" onClick={() => setDialog("history")} />
           <Button icon="download" aria-label="Save as .ipynb" onClick={download} />

@@ -101,7 +101,6 @@ function useRunEvents(run: Run | undefined, refresh: () => void): Map<string, Li
     if (runID === undefined || !isOpen) return undefined;
     const controller = new AbortController();
     let tasks = new Map<string, LiveTask>();
-    let isOver = false;
     let frame = 0;
     const show = () => { frame = 0; setLive(tasks); };
     const take = (event: RunEvent) => {
@@ -111,10 +110,10 @@ function useRunEvents(run: Run | undefined, refresh: () => void): Map<string, Li
         if (!frame) frame = requestAnimationFrame(show);
         return;
       }
-      if (event.type === "RUN_STATE" && event.state && !isActive(event.state)) isOver = true;
+      // What is read then says whether the run is over; of a repaired run, the events tell of earlier ends too.
       refresh();
     };
-    follow("streamRunEvents", (after) => ({ run_id: runID, after }), controller.signal, take, () => isOver).then(refresh, toastError);
+    follow("streamRunEvents", (after) => ({ run_id: runID, after }), controller.signal, take, () => false).catch(toastError);
     return () => { controller.abort(); cancelAnimationFrame(frame); };
   }, [runID, isOpen, refresh]);
   return live;

@@ -1,0 +1,199 @@
+"""A job in a real Chromium: built of notebooks, run, failed, repaired with another parameter. The settings are those of test_page.py."""
+
+import base64
+import re
+import unittest
+
+from harbour import PICTURES, Stage, eventually
+from looks import look
+from playwright.sync_api import expect
+
+COUNT = "dbutils.jobs.taskValues.set('rows', 6)\nprint('counted')\n"
+SHARE = (
+    "parts = int(dbutils.widgets.get('parts'))\n"
+    "rows = int(dbutils.widgets.get('rows'))\n"
+    "print('each has', rows // parts)\n"
+)
+
+
+def setUpModule():
+    global stage, platform, page
+    stage = Stage(seconds=60, cluster="lab")
+    platform, page = stage.platform, stage.new_page(stage.new_context(permissions=["clipboard-read", "clipboard-write"]))
+    platform.call("POST", "/api/v1/workspace/mkdirs", {"path": "/Shared/daily"})
+    for name, text in (("count", COUNT), ("share", SHARE)):
+        platform.call("POST", "/api/v1/workspace/import", {
+            "path": f"/Shared/daily/{name}", "content": base64.b64encode(text.encode()).decode(),
+            "format": "SOURCE", "language": "python"})
+    stage.sign_in(page, "/jobs")
+
+
+def task(name):
+    """A task in the graph."""
+    return page.locator(f'.node[data-task="{name}"]')
+
+
+def standing(text):
+    """What the editor says of the whole job."""
+    expect(page.locator(".heading [role=status]")).to_contain_text(text)
+
+
+def drag(start, end):
+    """Drags from the middle of a task onto another."""
+    places = [task(name).bounding_box() for name in (start, end)]
+    (x, y), (to_x, to_y) = [(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2) for place in places]
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move((x + to_x) / 2, (y + to_y) / 2 + 5, steps=3)
+    page.mouse.move(to_x, to_y, steps=3)
+    page.mouse.up()
+
+
+class JobTests(unittest.TestCase):
+    def setUp(self):
+        stage.said.clear()
+
+    def tearDown(self):
+        if self._outcome.result.failures or self._outcome.result.errors:
+            page.screenshot(path=PICTURES / f"failed-{self._testMethodName}.png", full_page=True)
+        self.assertEqual(stage.said, [])
+
+    def look(self, name):
+        look(self, page, stage.axe, PICTURES / name)
+
+    def add(self, name):
+        """Adds a task for a notebook that is chosen from the tree; it gets the notebook's name."""
+        page.get_by_role("button", name="Add a task").click()
+        page.get_by_role("button", name="Choose the notebook").click()
+        chooser = page.get_by_role("dialog")
+        if name == "count":
+            chooser.get_by_role("button", name="daily").click()
+        # From then on it opens in that folder.
+        chooser.get_by_role("button", name=re.compile(f"^{name}")).click()
+        expect(task(name)).to_have_attribute("aria-pressed", "true")
+        page.get_by_label("Cluster", exact=True).select_option(label="lab")
+
+    def test_1_build(self):
+        page.get_by_role("link", name="Build one").click()
+        standing("Add the first task.")
+        self.look("job-new")
+        page.get_by_label("Name of the job").fill("daily")
+        self.add("count")
+        page.get_by_role("button", name="Add a task").click()
+        # Nothing is saved that is not whole; what is missing is said at its field.
+        page.get_by_role("button", name="Create", exact=True).click()
+        expect(page.locator(".field", has=page.get_by_label("Notebook", exact=True))).to_contain_text("Choose the notebook.")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Undo", exact=True).click()
+        self.add("share")
+        expect(task("share")).to_have_attribute("aria-label", re.compile("share, after count"))
+        page.get_by_role("button", name="Add a parameter").click()
+        page.keyboard.type("rows")
+        page.keyboard.press("Tab")
+        page.keyboard.type("{{tasks.count.values.lines}}")
+        page.get_by_role("button", name="Add a job parameter").click()
+        page.keyboard.type("parts")
+        page.keyboard.press("Tab")
+        page.keyboard.type("0")
+        page.get_by_label("Value of rows").fill("{{tasks.count.values.rows}}")
+        standing("Nothing is wrong with it.")
+
+    def test_2_what_is_wrong(self):
+        page.get_by_label("Value of rows").fill("{{tasks.nobody.values.rows}}")
+        expect(page.locator(".note.bad")).to_contain_text("nobody is no task of this job")
+        expect(task("share")).to_have_attribute("aria-label", re.compile("1 to correct"))
+        page.get_by_label("Value of rows").fill("{{tasks.count.values.rows}}")
+        standing("Nothing is wrong with it.")
+        # A circle is told with its path, by drag as by checkbox, and is gone with one undo.
+        drag("share", "count")
+        expect(page.get_by_role("alert").first).to_contain_text("count ← share ← count")
+        self.look("job-circle")
+        task("count").focus()
+        page.keyboard.press("Control+z")
+        standing("Nothing is wrong with it.")
+        page.get_by_label("Runs", exact=True).select_option(label="on a schedule")
+        cron = page.get_by_label("Cron expression")
+        cron.fill("0 0 25 * * ?")
+        expect(page.locator(".job-part", has=cron)).to_contain_text("hour")
+        standing("1 thing to correct.")
+        cron.fill("0 30 7 ? * MON-FRI")
+        expect(page.get_by_text("Every Monday to Friday at 07:30")).to_be_visible()
+        page.get_by_label("Time zone").fill("Europe/Berlin")
+        expect(page.locator(".fires li")).to_have_count(5)
+        expect(page.locator(".fires li").first).to_contain_text("7:30")
+        page.get_by_label("Paused").check()
+        standing("Nothing is wrong with it.")
+
+    def test_3_keyboard_and_what_is_kept(self):
+        task("count").focus()
+        page.keyboard.press("ArrowRight")
+        expect(task("share")).to_be_focused()
+        expect(task("share")).to_have_attribute("aria-pressed", "true")
+        page.keyboard.press("Delete")
+        expect(task("share")).to_have_count(0)
+        page.get_by_role("status").get_by_role("button", name="Undo").click()
+        expect(task("share")).to_have_attribute("aria-label", re.compile("share, after count"))
+        page.get_by_role("navigation", name="Areas").get_by_role("link", name="Clusters").click()
+        expect(page.get_by_text("What you changed of daily is not saved yet.")).to_be_visible()
+        page.get_by_role("button", name="Go back").click()
+        expect(task("share")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("and did not save is here again")).to_be_visible()
+        expect(page.get_by_label("Value of parts")).to_have_value("0")
+        page.get_by_role("button", name="YAML").click()
+        expect(page.get_by_label("The job as YAML")).to_contain_text("quartz_cron_expression: 0 30 7 ? * MON-FRI")
+        page.get_by_role("button", name="Copy", exact=True).click()
+        self.look("job-editor")
+        expect(page.get_by_text("Copied.")).to_be_visible()
+        file = platform.folder / "daily.yaml"
+        file.write_text(page.evaluate("navigator.clipboard.readText()"))
+        page.get_by_role("button", name="Create", exact=True).click()
+        expect(page.locator("h1")).to_have_text("daily")
+        # What the page shows as a file is the job for the command line, too.
+        self.assertIn("as the file says", platform.harbour("jobs", "diff", str(file), "--exit-code"))
+        self.assertEqual(page.evaluate("Object.keys(localStorage).filter((key) => key.includes('job-draft'))"), [])
+
+    def test_4_run_fail_repair(self):
+        page.get_by_role("button", name="Run now").first.click()
+        page.get_by_role("status").get_by_role("button", name="Open").click()
+        badge = page.locator(".heading-title .badge")
+        expect(badge).to_have_text("Failed")
+        # The failed task is looked at by itself, with its own line.
+        expect(page.locator(".card", has_text="Task share")).to_contain_text("ZeroDivisionError")
+        page.get_by_role("button", name="Repair").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_role("checkbox", name="share")).to_be_checked()
+        dialog.get_by_label("Value of parts").fill("2")
+        self.look("job-repair")
+        dialog.get_by_role("button", name="Run again").click()
+        expect(badge).to_have_text("Success")
+        expect(page.locator(".card", has_text="Task share")).to_contain_text("each has 3")
+        run = platform.call("GET", "/api/v1/runs?page_size=1")["runs"][0]
+        self.assertEqual(run["parameters"]["parts"], "2")
+        self.assertEqual([len(one["attempts"]) for one in run["tasks"]], [1, 2])
+
+    def test_5_edit_and_run_with(self):
+        page.goto(platform.url + "/jobs/1/edit?task=share")
+        field = page.get_by_label("Name of the task")
+        field.fill("divide")
+        expect(task("divide")).to_have_attribute("aria-label", re.compile("divide, after count"))
+        # Somebody else is quicker.
+        settings = platform.call("GET", "/api/v1/jobs/1")["settings"]
+        platform.call("PUT", "/api/v1/jobs/1", {**settings, "description": "theirs"})
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_text("Somebody has saved this job since you began")).to_be_visible()
+        page.get_by_role("button", name="Save mine instead").click()
+        expect(page.get_by_role("link", name=re.compile("divide, after count"))).to_be_visible()
+        page.get_by_role("button", name="Run with").first.click()
+        page.get_by_role("dialog").get_by_label("Value of parts").fill("3")
+        self.look("job-run-with")
+        page.get_by_role("dialog").get_by_role("button", name="Run", exact=True).click()
+        run = eventually("the run begins", lambda: next(iter(
+            one for one in platform.call("GET", "/api/v1/runs?page_size=1")["runs"] if one["run_id"] != 1), None))
+        self.assertEqual(run["parameters"]["parts"], "3")
+        self.assertEqual([one["task_key"] for one in run["tasks"]], ["count", "divide"])
+        self.look("job")
+
+
+if __name__ == "__main__":
+    unittest.main(failfast=True)
