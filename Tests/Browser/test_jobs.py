@@ -194,6 +194,31 @@ class JobTests(unittest.TestCase):
         self.assertEqual([one["task_key"] for one in run["tasks"]], ["count", "divide"])
         self.look("job")
 
+    def test_6_every_kind(self):
+        """Each kind of task has a form or is JSON; what is no task stays in its field and breaks nothing."""
+        page.goto(platform.url + "/jobs/new?notebook=/Shared/daily/count")
+        expect(task("count")).to_be_visible()
+        kind = page.get_by_label("Kind")
+        for value in kind.locator("option").evaluate_all("(all) => all.map((one) => one.value)"):
+            kind.select_option(value)
+            expect(page.get_by_label("Cluster", exact=True)).to_have_count(
+                0 if value in ("condition_task", "for_each_task", "run_job_task", "webhook_task", "airflow_task") else 1)
+            page.get_by_role("tab", name="JSON").click()
+            expect(page.get_by_label("The task as JSON")).to_have_value(re.compile(value))
+            page.get_by_role("tab", name="Form").click()
+        kind.select_option("for_each_task")
+        standing("Nothing is wrong with it.")
+        field = page.get_by_label("For each as JSON")
+        whole = field.input_value()
+        for text, said in (("{", "This is no JSON"), ("[]", "An object is wanted"), ('{"inputs": "[]"}', "nested task"),
+                           (whole.replace('"inputs"', '"imports"'), "inputs"),
+                           (whole.replace('"each"', '"e a c h"'), "must match")):
+            field.fill(text)
+            expect(page.locator(".field", has=field).locator(".problem")).to_contain_text(said)
+        field.fill(whole)
+        standing("Nothing is wrong with it.")
+        self.look("job-kind")
+
 
 if __name__ == "__main__":
     unittest.main(failfast=True)

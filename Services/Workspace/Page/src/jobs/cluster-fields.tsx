@@ -22,7 +22,9 @@ export function withPlace<T extends TaskSpec>(task: T, place: string): T {
   return { ...rest, new_cluster: old && !old.instance_pool_id ? old : { cluster_name: task.task_key } } as T;
 }
 
-export function ClusterChoice({ spec, task, path, onChange }: { spec: JobSpec; task: TaskSpec; path: string; onChange: (task: TaskSpec, isNewCluster?: boolean) => void }) {
+export function ClusterChoice({ spec, task, path, onChange }: {
+  spec: JobSpec; task: TaskSpec; path: string; onChange: (task: TaskSpec, isNewCluster?: boolean) => void;
+}) {
   const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 15000);
   const pools = useQuery("pools", (signal) => call("listPools", undefined, signal));
   const place = placeOf(task);
@@ -31,8 +33,10 @@ export function ClusterChoice({ spec, task, path, onChange }: { spec: JobSpec; t
     ...(spec.job_clusters ?? []).map((one) => ({ value: `job:${one.job_cluster_key}`, text: one.job_cluster_key, group: "Of this job, shared by its tasks" })),
     { value: "new", text: "Another cluster for this job…", group: "Of this job, shared by its tasks" },
     { value: "own", text: "A cluster of its own", group: "For this task alone" },
-    ...(pools.data?.instance_pools ?? []).map((one) => ({ value: `pool:${one.instance_pool_id}`, text: `Ready, from the pool ${one.instance_pool_name}`, group: "For this task alone" })),
-    ...standing.map((one) => ({ value: `cluster:${one.cluster_id}`, text: `${one.spec.cluster_name}${isAlive(one.state) ? "" : " (ended; is started)"}`, group: "A cluster that is there" })),
+    ...(pools.data?.instance_pools ?? []).map((one) => ({ value: `pool:${one.instance_pool_id}`,
+      text: `Ready, from the pool ${one.instance_pool_name}`, group: "For this task alone" })),
+    ...standing.map((one) => ({ value: `cluster:${one.cluster_id}`,
+      text: `${one.spec.cluster_name}${isAlive(one.state) ? "" : " (ended; is started)"}`, group: "A cluster that is there" })),
   ];
   if (!options.some((one) => one.value === place)) options.push({ value: place, text: place.slice(place.indexOf(":") + 1), group: "A cluster that is there" });
   const member = place.startsWith("job:") ? "job_cluster_key" : place.startsWith("cluster:") ? "existing_cluster_id" : "new_cluster";
@@ -57,12 +61,16 @@ function ClusterParts({ value, path, onChange }: { value: ClusterSpec; path: str
   return (
     <>
       <div className="thirds">
-        <Whole label="Workers" path={`${path}/num_workers`} value={value.num_workers} min={0} placeholder="0" onChange={(to) => set("num_workers", to)} />
-        <Whole label={isSingle ? "Cores" : "Cores each"} path={`${path}/${cores}`} value={value[cores]} min={1} placeholder="chosen" onChange={(to) => set(cores, to)} />
-        <Whole label={isSingle ? "Memory in MiB" : "MiB each"} path={`${path}/${memory}`} value={value[memory]} min={512} placeholder="chosen" onChange={(to) => set(memory, to)} />
+        <Whole label="Workers" path={`${path}/num_workers`} value={value.num_workers} min={0} placeholder="0"
+          onChange={(to) => set("num_workers", to)} />
+        <Whole label={isSingle ? "Cores" : "Cores each"} path={`${path}/${cores}`} value={value[cores]} min={1} placeholder="chosen"
+          onChange={(to) => set(cores, to)} />
+        <Whole label={isSingle ? "Memory in MiB" : "MiB each"} path={`${path}/${memory}`} value={value[memory]} min={512} placeholder="chosen"
+          onChange={(to) => set(memory, to)} />
       </div>
       <details><summary className="small">All of this cluster as JSON</summary>
-        <JSONField label="Cluster as JSON" path={path} value={value} onChange={onChange} hint="Libraries, Spark properties, init scripts, policies: as in POST /api/v1/clusters." /></details>
+        <JSONField label="Cluster as JSON" path={path} value={value} onChange={onChange}
+          hint="Libraries, Spark properties, init scripts, policies: as in POST /api/v1/clusters." /></details>
     </>
   );
 }
@@ -79,20 +87,26 @@ export function JobClusters({ spec, onChange }: { spec: JobSpec; onChange: (spec
       const next = follow(task);
       return next.for_each_task ? { ...next, for_each_task: { ...next.for_each_task, task: follow(next.for_each_task.task) } } : next;
     });
-    onChange({ ...spec, tasks, job_clusters: all.map((one, at) => at === index ? { job_cluster_key: key, new_cluster: { ...one.new_cluster, cluster_name: key || "cluster" } } : one) }, `cluster name ${index}`);
+    const named = all.map((one, at) => at !== index ? one
+      : { job_cluster_key: key, new_cluster: { ...one.new_cluster, cluster_name: key || "cluster" } });
+    onChange({ ...spec, tasks, job_clusters: named }, `cluster name ${index}`);
   };
   return (
     <div className="stack">
       {all.map((one, index) => (
         <div key={index} className="stack part">
           <div className="row ends">
-            <div className="grow"><Text label="Name of the cluster" path={`/job_clusters/${index}/job_cluster_key`} value={one.job_cluster_key} onChange={(key) => rename(index, key)} /></div>
-            <Button tone="quiet" icon="trash" aria-label={`Remove the cluster ${one.job_cluster_key}`} disabled={users(one.job_cluster_key).length > 0}
+            <div className="grow"><Text label="Name of the cluster" path={`/job_clusters/${index}/job_cluster_key`} value={one.job_cluster_key}
+              onChange={(key) => rename(index, key)} /></div>
+            <Button tone="quiet" icon="trash" aria-label={`Remove the cluster ${one.job_cluster_key}`}
+              disabled={users(one.job_cluster_key).length > 0}
               title={users(one.job_cluster_key).length > 0 ? "Tasks use it" : "Remove it"}
               onClick={() => onChange({ ...spec, job_clusters: all.filter((_, at) => at !== index) })} />
           </div>
-          <ClusterParts value={one.new_cluster} path={`/job_clusters/${index}/new_cluster`} onChange={(new_cluster) => set(index, { ...one, new_cluster })} />
-          <div className="soft small">{users(one.job_cluster_key).length === 0 ? "No task uses it: it is not started." : `For ${users(one.job_cluster_key).map((task) => task.task_key).join(", ")}.`}</div>
+          <ClusterParts value={one.new_cluster} path={`/job_clusters/${index}/new_cluster`}
+            onChange={(new_cluster) => set(index, { ...one, new_cluster })} />
+          <div className="soft small">{users(one.job_cluster_key).length === 0 ? "No task uses it: it is not started."
+            : `For ${users(one.job_cluster_key).map((task) => task.task_key).join(", ")}.`}</div>
         </div>
       ))}
       <div><Button isSmall icon="plus" onClick={() => onChange(withCluster(spec).spec)}>Add a cluster</Button></div>

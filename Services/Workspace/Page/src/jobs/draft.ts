@@ -1,5 +1,6 @@
 // A job while it is built: what is changed of it, undone and redone, and what is kept of it in the browser.
 import type { JobSpec, TaskDependency, TaskSpec } from "../api/generated/contract";
+import { wrongForm } from "./kinds";
 
 export interface Draft { past: JobSpec[]; now: JobSpec; future: JobSpec[]; /** What was changed last: typing on is one change. */ mark?: string }
 
@@ -137,7 +138,7 @@ const nameOf = (user: string, id: string) => `harbour.job-draft/${user}/${id}`;
 export function keptDraft(user: string, id: string): Kept | undefined {
   try {
     const kept = JSON.parse(localStorage.getItem(nameOf(user, id)) ?? "null") as Kept | null;
-    return kept && Array.isArray(kept.spec?.tasks) ? kept : undefined;
+    return kept && Array.isArray(kept.spec?.tasks) && !kept.spec.tasks.some(wrongForm) ? kept : undefined;
   } catch {
     return undefined;
   }

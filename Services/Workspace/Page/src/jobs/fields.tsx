@@ -24,7 +24,8 @@ export function Text({ value, onChange, rows, isMono, type = "text", placeholder
   const className = isMono ? "input mono" : "input";
   return (
     <At {...common}>{(id, more) => rows
-      ? <textarea id={id} className={className} rows={rows} value={value} placeholder={placeholder} spellCheck={!isMono} onChange={(event) => onChange(event.target.value)} {...more} />
+      ? <textarea id={id} className={className} rows={rows} value={value} placeholder={placeholder} spellCheck={!isMono}
+        onChange={(event) => onChange(event.target.value)} {...more} />
       : <>
         <input id={id} className={className} type={type} value={value} placeholder={placeholder} autoComplete="off" spellCheck={!isMono}
           list={list && `${id}-list`} onChange={(event) => onChange(event.target.value)} {...more} />
@@ -104,11 +105,14 @@ export function Pairs({ label, hint, path, rows, onChange, names, add = "Add", i
       {shown.map(([name, value], index) => (
         <div key={index} className="pair">
           {isFixed ? <span className="mono truncate" title={name}>{name}</span>
-            : <input ref={index === shown.length - 1 ? last : undefined} className="input mono" value={name} aria-label={`Name of ${what} ${index + 1}`} placeholder="name" autoComplete="off" spellCheck={false}
+            : <input ref={index === shown.length - 1 ? last : undefined} className="input mono" value={name} aria-label={`Name of ${what} ${index + 1}`}
+              placeholder="name" autoComplete="off" spellCheck={false}
               onChange={(event) => change(index, 0, event.target.value)} />}
-          <input className="input mono" value={value} aria-label={isFixed || name ? `Value of ${name}` : `Value of ${what} ${index + 1}`} placeholder="value" autoComplete="off" spellCheck={false}
+          <input className="input mono" value={value} aria-label={isFixed || name ? `Value of ${name}` : `Value of ${what} ${index + 1}`}
+            placeholder="value" autoComplete="off" spellCheck={false}
             onChange={(event) => change(index, 1, event.target.value)} />
-          {!isFixed && <Button tone="quiet" icon="close" aria-label={`Remove ${name || `${what} ${index + 1}`}`} onClick={() => tell(shown.filter((_, at) => at !== index))} />}
+          {!isFixed && <Button tone="quiet" icon="close" aria-label={`Remove ${name || `${what} ${index + 1}`}`}
+            onClick={() => tell(shown.filter((_, at) => at !== index))} />}
         </div>
       ))}
       {!isFixed && <div><Button isSmall icon="plus" onClick={() => { setShown([...shown, ["", ""]]); setAdded(true); }}>{add}</Button></div>}
@@ -127,7 +131,9 @@ export function MapField({ value, onChange, ...rest }: {
 }
 
 /** Arguments, one a line. */
-export function Lines({ value, onChange, ...rest }: Common & { value: string[] | undefined; onChange: (value: string[] | undefined) => void; placeholder?: string }) {
+export function Lines({ value, onChange, ...rest }: Common & {
+  value: string[] | undefined; onChange: (value: string[] | undefined) => void; placeholder?: string;
+}) {
   const [text, setText] = useState((value ?? []).join("\n"));
   const outside = (value ?? []).join("\n");
   useEffect(() => { setText((before) => before.split("\n").filter(Boolean).join("\n") === outside ? before : outside); }, [outside]);
@@ -139,7 +145,11 @@ export function Lines({ value, onChange, ...rest }: Common & { value: string[] |
 }
 
 /** A part of the job as JSON. What is no JSON stays here; all else the server judges. */
-export function JSONField({ value, onChange, rows = 8, ...common }: Common & { value: unknown; onChange: (value: never) => void; rows?: number }) {
+export function JSONField({ value, onChange, wrong, rows = 8, ...common }: Common & {
+  value: unknown; onChange: (value: never) => void; rows?: number;
+  /** Why something could not be shown. */
+  wrong?: (value: unknown) => string | undefined;
+}) {
   const outside = JSON.stringify(value, null, 2) ?? "";
   const [text, setText] = useState(outside);
   const [problem, setProblem] = useState<string>();
@@ -150,7 +160,9 @@ export function JSONField({ value, onChange, rows = 8, ...common }: Common & { v
     try {
       const parsed = JSON.parse(next) as unknown;
       if (!parsed || typeof parsed !== "object" || Array.isArray(parsed)) { setProblem("An object is wanted, in { and }."); return; }
-      setProblem(undefined);
+      const form = wrong?.(parsed);
+      setProblem(form);
+      if (form) return;
       told.current = JSON.stringify(parsed, null, 2);
       onChange(parsed as never);
     } catch (error) {

@@ -113,7 +113,8 @@ export function GraphEditor({ tasks, selected, circle, look, onSelect, onConnect
 
   const stop = selected ?? tasks[0]?.task_key;
   return (
-    <Graph tasks={tasks} circle={circle} line={drag?.line} label="Tasks of the job. Arrow keys go from task to task, Delete removes one." onCut={onCut}
+    <Graph tasks={tasks} circle={circle} line={drag?.line} label="Tasks of the job. Arrow keys go from task to task, Delete removes one."
+      onCut={onCut}
       onPointerDown={down} onPointerMove={move} onPointerUp={up} onPointerCancel={() => setDrag(undefined)} onKeyDown={press}
       node={(task, place) => {
         const shown = look(task);
@@ -125,7 +126,8 @@ export function GraphEditor({ tasks, selected, circle, look, onSelect, onConnect
             onClick={() => { if (!wasDragged.current) onSelect(task.task_key); }}>
             <span className="node-name truncate">{task.task_key}</span>
             <span className="node-text truncate">{shown.text || shown.kind}</span>
-            {(shown.problems > 0 || shown.isUnfinished) && <span className={shown.problems > 0 ? "node-mark bad" : "node-mark"}>{shown.problems > 0 ? "!" : "…"}</span>}
+            {(shown.problems > 0 || shown.isUnfinished) &&
+              <span className={shown.problems > 0 ? "node-mark bad" : "node-mark"}>{shown.problems > 0 ? "!" : "…"}</span>}
             <span className="node-handle" title="Drag onto the task that is to come after" />
           </button>
         );

@@ -18,7 +18,8 @@ export const kinds: Kind[] = [
   { name: "spark_python_task", text: "Python script", hasCluster: true, hint: "A Python file of the workspace, run as a program.",
     first: () => ({ python_file: "" }), needs: [{ member: "python_file", said: "Choose the file.", stand: "/file.py" }] },
   { name: "sql_task", text: "SQL", hasCluster: true, hint: "Statements on Spark; write :name for a parameter.",
-    first: () => ({ statement: "" }), needs: [{ member: "statement", said: "Write the statement.", stand: "SELECT 1" }, { member: "file", said: "Choose the file.", stand: "/file.sql" }] },
+    first: () => ({ statement: "" }),
+      needs: [{ member: "statement", said: "Write the statement.", stand: "SELECT 1" }, { member: "file", said: "Choose the file.", stand: "/file.sql" }] },
   { name: "shell_task", text: "Shell script", hasCluster: true, hint: "A script for bash on the cluster's driver.",
     first: () => ({ command: "" }), needs: [{ member: "command", said: "Write the script.", stand: ":" }] },
   { name: "python_wheel_task", text: "Python wheel", hasCluster: true, hint: "An entry point of an installed package.",
@@ -108,4 +109,35 @@ export function checkable(spec: JobSpec): JobSpec | undefined {
     return { ...task, [kind.name]: { ...part, ...Object.fromEntries(empty.map((need) => [need.member, need.stand])) } };
   });
   return { ...spec, name: spec.name.trim() || "job", tasks };
+}
+
+const texts = "notebook_path python_file statement file command package_name entry_point url dag_id left right op inputs method body".split(" ");
+const maps = "base_parameters named_parameters environment headers conf job_parameters".split(" ");
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+const isEdge = (value: unknown) => isObject(value) && typeof value.task_key === "string";
+
+/** Why what somebody wrote as JSON cannot even be shown as a task; all else the scheduler judges. */
+export function wrongForm(task: unknown): string | undefined {
+  if (!isObject(task) || typeof task.task_key !== "string") return "A task has a task_key.";
+  if (task.depends_on !== undefined && !(Array.isArray(task.depends_on) && task.depends_on.every(isEdge))) {
+    return "depends_on is a list of objects with a task_key.";
+  }
+  if (task.libraries !== undefined && !Array.isArray(task.libraries)) return "libraries is a list.";
+  for (const { name } of kinds) {
+    const part = task[name];
+    if (part === undefined) continue;
+    if (!isObject(part)) return `${name} is an object.`;
+    const bad = Object.keys(part).find((member) => (texts.includes(member) && typeof part[member] !== "string")
+      || (maps.includes(member) && !isObject(part[member]))
+      || (member === "parameters" && (name === "sql_task" ? !isObject(part[member]) : !Array.isArray(part[member]))));
+    if (bad) return `${bad} of ${name} has not the right form.`;
+    if (name === "for_each_task") {
+      const inside = wrongForm(part.task);
+      if (inside) return `The nested task: ${inside}`;
+    }
+    const absent = [...Object.keys(kinds.find((kind) => kind.name === name)?.first() ?? {})].find((member) =>
+      part[member] === undefined && !(name === "sql_task" || member === "concurrency"));
+    if (absent) return `${name} needs ${absent}.`;
+  }
+  return undefined;
 }

@@ -149,7 +149,8 @@ export function layout(tasks: TaskSpec[]): Layout {
     const end = all.get(to);
     if (!start || !end) return [];
     if (isBack([from, to])) {
-      return [{ from, to, path: wayBack(x(start.layer) + box.width, y(start) + box.height / 2, x(end.layer), y(end) + box.height / 2, bottom - top + margin + detour / 2) }];
+      const below = bottom - top + margin + detour / 2;
+      return [{ from, to, path: wayBack(x(start.layer) + box.width, y(start) + box.height / 2, x(end.layer), y(end) + box.height / 2, below) }];
     }
     let at = { x: x(start.layer) + box.width, y: y(start) + box.height / 2 };
     let path = `M${at.x} ${at.y}`;

@@ -30,12 +30,14 @@ export function PathField({ label, value, onChange, onPick, path, type, hint }: 
           : isPath && found.data ? <Link to={treeAddress(value)}>Open it</Link> : hint}>
         {(id, more) => (
           <div className="row">
-            <input id={id} className="input mono grow" value={value} placeholder="/Shared/…" autoComplete="off" spellCheck={false} onChange={(event) => onChange(event.target.value)} {...more} />
+            <input id={id} className="input mono grow" value={value} placeholder="/Shared/…" autoComplete="off" spellCheck={false}
+              onChange={(event) => onChange(event.target.value)} {...more} />
             <Button icon="folder" onClick={() => setOpen(true)} aria-label={`Choose the ${words[type]}`} aria-haspopup="dialog">Choose</Button>
           </div>
         )}
       </At>
-      {isOpen && <Picker type={type} at={isPath ? value : undefined} onClose={() => setOpen(false)} onPick={(picked) => { (onPick ?? onChange)(picked); setOpen(false); }} />}
+      {isOpen && <Picker type={type} at={isPath ? value : undefined} onClose={() => setOpen(false)}
+        onPick={(picked) => { (onPick ?? onChange)(picked); setOpen(false); }} />}
     </>
   );
 }
@@ -61,7 +63,8 @@ function Picker({ type, at, onClose, onPick }: { type: "NOTEBOOK" | "FILE"; at?:
           <Button isSmall tone="quiet" onClick={() => setFolder("/")}>Workspace</Button>
           {parts.map((part, index) => (
             <span key={index} className="row"><span aria-hidden="true">/</span>
-              <Button isSmall tone="quiet" aria-current={index === parts.length - 1 || undefined} onClick={() => setFolder(`/${parts.slice(0, index + 1).join("/")}`)}>{part}</Button></span>
+              <Button isSmall tone="quiet" aria-current={index === parts.length - 1 || undefined}
+                onClick={() => setFolder(`/${parts.slice(0, index + 1).join("/")}`)}>{part}</Button></span>
           ))}
           <span className="grow" />
           {["/Shared", `/Users/${session.user_name}`].filter((one) => one !== folder).map((one) => (
@@ -72,7 +75,11 @@ function Picker({ type, at, onClose, onPick }: { type: "NOTEBOOK" | "FILE"; at?:
         ) : (
           <ul className="list picker">{shown.map((one) => (
             <li key={one.object_id}>
-              <button type="button" className="picker-row" onClick={() => { if (one.object_type === "DIRECTORY") setFolder(one.path); else { lastFolder = folder; onPick(one.path); } }}>
+              <button type="button" className="picker-row" onClick={() => {
+                if (one.object_type === "DIRECTORY") { setFolder(one.path); return; }
+                lastFolder = folder;
+                onPick(one.path);
+              }}>
                 <Icon name={one.object_type === "DIRECTORY" ? "folder" : one.object_type === "NOTEBOOK" ? "notebook" : "file"} />
                 <span className="name">{one.path.split("/").pop()}</span>
                 {one.language && <span className="soft small">{one.language}</span>}

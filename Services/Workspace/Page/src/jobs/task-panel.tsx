@@ -7,7 +7,7 @@ import { useProblems } from "./check";
 import { freeKey, renamed, withEdges } from "./draft";
 import { Check, JSONField, Select, Text, Whole } from "./fields";
 import { KindFields } from "./kind-fields";
-import { kindOf, kinds, withKind } from "./kinds";
+import { kindOf, kinds, withKind, wrongForm } from "./kinds";
 
 const rules: Record<RunIf, string> = {
   ALL_SUCCESS: "all have succeeded", NONE_FAILED: "none has failed", ALL_DONE: "all have ended, however",
@@ -26,12 +26,14 @@ export function TaskPanel({ spec, task, index, onChange, onSelect, onRemove }: P
   const own = problems.all.filter((one) => one.path === path);
   const set = (next: TaskSpec, mark?: string) => onChange({ ...spec, tasks: spec.tasks.map((one, at) => at === index ? next : one) }, mark && `${index} ${mark}`);
   return (
-    <Card title={<>Task <span className="mono">{task.task_key}</span></>} actions={<Button isSmall tone="quiet" icon="trash" onClick={() => onRemove(task.task_key)}>Remove</Button>}>
+    <Card title={<>Task <span className="mono">{task.task_key}</span></>}
+      actions={<Button isSmall tone="quiet" icon="trash" onClick={() => onRemove(task.task_key)}>Remove</Button>}>
       <div className="stack">
         <Tabs label="How the task is shown" current={view} onChange={setView} tabs={[{ id: "form", text: "Form" }, { id: "json", text: "JSON" }]} />
         {own.map((one) => <Note key={one.message} tone="bad">{one.message}</Note>)}
         {view === "form" ? <Form spec={spec} task={task} index={index} path={path} set={set} onChange={onChange} onSelect={onSelect} />
-          : <JSONField label="The task as JSON" path={path} rows={20} value={task} hint="Libraries, retries with growing waits, and all else that the form has no field for."
+          : <JSONField label="The task as JSON" path={path} rows={20} value={task} wrong={wrongForm}
+            hint="Libraries, retries with growing waits, and all else that the form has no field for."
             onChange={(next: TaskSpec) => {
               // Its name is changed in the form, where whatever names it follows.
               set({ ...next, task_key: task.task_key }, "json");
@@ -64,26 +66,37 @@ function Form({ spec, task, index, path, set, onChange, onSelect }: Omit<Props, 
     <>
       <div className="halves">
         <KeyField spec={spec} task={task} onChange={(key) => { onChange(renamed(spec, task.task_key, key), `name ${index}`); onSelect(key); }} />
-        <Select label="Kind" value={kind?.name ?? ""} hint={kind?.hint} options={[...(kind ? [] : [{ value: "", text: "none" }]), ...kinds.map((one) => ({ value: one.name, text: one.text }))]}
-          onChange={(name) => { const next = kinds.find((one) => one.name === name); if (next) set(withKind(task, next, spec.job_clusters?.[0]?.job_cluster_key)); }} />
+        <Select label="Kind" value={kind?.name ?? ""} hint={kind?.hint}
+          options={[...(kind ? [] : [{ value: "", text: "none" }]), ...kinds.map((one) => ({ value: one.name, text: one.text }))]}
+          onChange={(name) => {
+            const next = kinds.find((one) => one.name === name);
+            if (next) set(withKind(task, next, spec.job_clusters?.[0]?.job_cluster_key));
+          }} />
       </div>
       {kind && <KindFields key={`${index} ${kind.name}`} kind={kind} spec={spec} task={task} path={path} onChange={set} onName={named} />}
       {kind?.hasCluster && <ClusterChoice spec={spec} task={task} path={path} onChange={toCluster} />}
       <Dependencies spec={spec} task={task} path={path} onChange={(edges) => set(withEdges(task, edges))} />
       {(task.depends_on?.length ?? 0) > 0 && (
-        <Select label="Runs when, of these," path={`${path}/run_if`} value={task.run_if ?? "ALL_SUCCESS"} options={Object.entries(rules).map(([value, text]) => ({ value, text }))}
+        <Select label="Runs when, of these," path={`${path}/run_if`} value={task.run_if ?? "ALL_SUCCESS"}
+          options={Object.entries(rules).map(([value, text]) => ({ value, text }))}
           onChange={(value) => member("run_if", value === "ALL_SUCCESS" ? undefined : value as RunIf)} />)}
       <details><summary>Retries, time limit, description</summary>
         <div className="stack">
           <div className="thirds">
-            {isTried && <Whole label="Retries" path={`${path}/max_retries`} min={-1} max={100} placeholder="0" hint="-1: any number" value={task.max_retries} onChange={(value) => member("max_retries", value)} />}
-            {isTried && <Whole label="Seconds between" path={`${path}/min_retry_interval_millis`} min={0} placeholder="0" value={task.min_retry_interval_millis === undefined ? undefined : task.min_retry_interval_millis / 1000}
+            {isTried && <Whole label="Retries" path={`${path}/max_retries`} min={-1} max={100} placeholder="0" hint="-1: any number"
+              value={task.max_retries} onChange={(value) => member("max_retries", value)} />}
+            {isTried && <Whole label="Seconds between" path={`${path}/min_retry_interval_millis`} min={0} placeholder="0"
+              value={task.min_retry_interval_millis === undefined ? undefined : task.min_retry_interval_millis / 1000}
               onChange={(value) => member("min_retry_interval_millis", value === undefined ? undefined : Math.round(value * 1000))} />}
-            <Whole label="Ends after seconds" path={`${path}/timeout_seconds`} min={0} placeholder="no limit" value={task.timeout_seconds} onChange={(value) => member("timeout_seconds", value)} />
+            <Whole label="Ends after seconds" path={`${path}/timeout_seconds`} min={0} placeholder="no limit" value={task.timeout_seconds}
+              onChange={(value) => member("timeout_seconds", value)} />
           </div>
-          {isTried && <Check label="Try again after a timeout as well" value={task.retry_on_timeout ?? false} onChange={(value) => member("retry_on_timeout", value || undefined)} />}
-          <Check label="Disabled" hint="Left out, as if it were not in the job." value={task.disabled ?? false} onChange={(value) => member("disabled", value || undefined)} />
-          <Text label="Description" rows={2} path={`${path}/description`} value={task.description ?? ""} onChange={(value) => member("description", value || undefined)} />
+          {isTried && <Check label="Try again after a timeout as well" value={task.retry_on_timeout ?? false}
+            onChange={(value) => member("retry_on_timeout", value || undefined)} />}
+          <Check label="Disabled" hint="Left out, as if it were not in the job." value={task.disabled ?? false}
+            onChange={(value) => member("disabled", value || undefined)} />
+          <Text label="Description" rows={2} path={`${path}/description`} value={task.description ?? ""}
+            onChange={(value) => member("description", value || undefined)} />
         </div>
       </details>
     </>
@@ -122,10 +135,14 @@ function Dependencies({ spec, task, path, onChange }: { spec: JobSpec; task: Tas
           return (
             <span key={key} className="row">
               <label className="check"><input type="checkbox" checked={edge !== undefined}
-                onChange={(event) => onChange(event.target.checked ? [...edges, { task_key: key }] : edges.filter((one) => one.task_key !== key))} /><span className="mono">{key}</span></label>
+                onChange={(event) => onChange(event.target.checked ? [...edges, { task_key: key }] : edges.filter((one) => one.task_key !== key))} />
+                <span className="mono">{key}</span></label>
               {edge && isCondition && (
                 <select className="input small" aria-label={`Outcome of ${key}`} value={edge.outcome ?? ""}
-                  onChange={(event) => onChange(edges.map((one) => one === edge ? { task_key: key, ...(event.target.value ? { outcome: event.target.value } : {}) } : one))}>
+                  onChange={(event) => {
+                    const outcome = event.target.value ? { outcome: event.target.value } : {};
+                    onChange(edges.map((one) => one === edge ? { task_key: key, ...outcome } : one));
+                  }}>
                   <option value="">either way</option><option value="true">if true</option><option value="false">if false</option>
                 </select>)}
             </span>

@@ -57,15 +57,19 @@ export function WhenFields({ spec, fires, onChange }: Props) {
           onChange={(unit) => trigger({ periodic: { interval: 1, ...spec.trigger?.periodic, unit: unit as "HOURS" } }, "unit")} /></div>}
       {way === "job_completion" && <AfterJob spec={spec} onChange={onChange} />}
       {way === "file_arrival" && <>
-        <Text label="Place" isMono path="/trigger/file_arrival/url" value={spec.trigger?.file_arrival?.url ?? ""} onChange={(url) => trigger({ file_arrival: { ...spec.trigger?.file_arrival, url } }, "place")}
+        <Text label="Place" isMono path="/trigger/file_arrival/url" value={spec.trigger?.file_arrival?.url ?? ""}
+          onChange={(url) => trigger({ file_arrival: { ...spec.trigger?.file_arrival, url } }, "place")}
           hint="A folder that the scheduler sees, or s3://bucket/prefix/" />
         <div className="halves">
-          <Whole label="Seconds without change before" path="/trigger/file_arrival/wait_after_last_change_seconds" value={spec.trigger?.file_arrival?.wait_after_last_change_seconds} min={0} placeholder="0"
+          <Whole label="Seconds without change before" path="/trigger/file_arrival/wait_after_last_change_seconds"
+            value={spec.trigger?.file_arrival?.wait_after_last_change_seconds} min={0} placeholder="0"
             onChange={(value) => trigger({ file_arrival: { url: "", ...spec.trigger?.file_arrival, wait_after_last_change_seconds: value } }, "wait")} />
-          <Whole label="Seconds between runs" path="/trigger/file_arrival/min_time_between_triggers_seconds" value={spec.trigger?.file_arrival?.min_time_between_triggers_seconds} min={0} placeholder="0"
+          <Whole label="Seconds between runs" path="/trigger/file_arrival/min_time_between_triggers_seconds"
+            value={spec.trigger?.file_arrival?.min_time_between_triggers_seconds} min={0} placeholder="0"
             onChange={(value) => trigger({ file_arrival: { url: "", ...spec.trigger?.file_arrival, min_time_between_triggers_seconds: value } }, "between")} /></div></>}
       {spec.trigger && <details><summary className="small">The trigger as JSON</summary>
-        <JSONField label="Trigger as JSON" rows={5} path="/trigger" value={spec.trigger} onChange={(value: TriggerSettings) => onChange({ ...spec, trigger: value }, "trigger json")} /></details>}
+        <JSONField label="Trigger as JSON" rows={5} path="/trigger" value={spec.trigger}
+          onChange={(value: TriggerSettings) => onChange({ ...spec, trigger: value }, "trigger json")} /></details>}
       {way !== "hand" && <Check label="Paused" hint="It rests until this is taken away." value={status === "PAUSED"} onChange={pause} />}
       {fires && fires.length > 0 && <NextTimes fires={fires} zone={spec.schedule?.timezone_id} isPaused={status === "PAUSED"} />}
     </>
@@ -80,9 +84,11 @@ function Schedule({ schedule, onChange }: { schedule: JobSchedule; onChange: (sc
     <Select label="Common times" value={common} onChange={(next) => { if (next) onChange({ ...schedule, quartz_cron_expression: next }); }}
       options={[{ value: "", text: "written below" }, ...commonTimes.map((one) => ({ value: one.cron, text: one.text }))]} />
     <div className="halves">
-      <Text label="Cron expression" isMono path="/schedule/quartz_cron_expression" value={cron} onChange={(value) => onChange({ ...schedule, quartz_cron_expression: value }, "cron")}
+      <Text label="Cron expression" isMono path="/schedule/quartz_cron_expression" value={cron}
+        onChange={(value) => onChange({ ...schedule, quartz_cron_expression: value }, "cron")}
         hint={words ?? "Quartz with 6 or 7 fields, or cron with 5."} />
-      <Text label="Time zone" path="/schedule/timezone_id" value={schedule.timezone_id} list={zones} onChange={(value) => onChange({ ...schedule, timezone_id: value }, "zone")} />
+      <Text label="Time zone" path="/schedule/timezone_id" value={schedule.timezone_id} list={zones}
+        onChange={(value) => onChange({ ...schedule, timezone_id: value }, "zone")} />
     </div>
   </>;
 }
@@ -92,7 +98,8 @@ function AfterJob({ spec, onChange }: Omit<Props, "fires">) {
   const current = spec.trigger?.job_completion?.job_id ?? 0;
   const options = (jobs.data?.jobs ?? []).map((job) => ({ value: String(job.job_id), text: `${job.settings.name} (${job.job_id})` }));
   if (!options.some((one) => one.value === String(current))) options.unshift({ value: String(current), text: current === 0 ? "Choose a job" : `Job ${current}` });
-  return <Select label="After a run of" path="/trigger/job_completion/job_id" value={String(current)} options={options} hint="When it has succeeded; other results under JSON."
+  return <Select label="After a run of" path="/trigger/job_completion/job_id" value={String(current)} options={options}
+    hint="When it has succeeded; other results under JSON."
     onChange={(value) => onChange({ ...spec, trigger: { ...spec.trigger, job_completion: { ...spec.trigger?.job_completion, job_id: Number(value) } } })} />;
 }
 
@@ -106,7 +113,8 @@ function NextTimes({ fires, zone, isPaused }: { fires: number[]; zone?: string; 
   }
   return (
     <div className="small"><span className="soft">{isPaused ? "It would run next" : "Runs next"}{zone ? `, in the time of ${zone}` : ""}</span>
-      <ol className="fires">{fires.map((fire) => <li key={fire}><time dateTime={new Date(fire).toISOString()}>{format.format(fire)}</time></li>)}</ol></div>
+      <ol className="fires">{fires.map((fire) => <li key={fire}><time
+        dateTime={new Date(fire).toISOString()}>{format.format(fire)}</time></li>)}</ol></div>
   );
 }
 
