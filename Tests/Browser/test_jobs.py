@@ -143,8 +143,8 @@ class JobTests(unittest.TestCase):
         page.get_by_role("button", name="YAML").click()
         expect(page.get_by_label("The job as YAML")).to_contain_text("quartz_cron_expression: 0 30 7 ? * MON-FRI")
         page.get_by_role("button", name="Copy", exact=True).click()
-        self.look("job-editor")
         expect(page.get_by_text("Copied.")).to_be_visible()
+        self.look("job-editor")
         file = platform.folder / "daily.yaml"
         file.write_text(page.evaluate("navigator.clipboard.readText()"))
         page.get_by_role("button", name="Create", exact=True).click()
@@ -203,9 +203,9 @@ class JobTests(unittest.TestCase):
             kind.select_option(value)
             expect(page.get_by_label("Cluster", exact=True)).to_have_count(
                 0 if value in ("condition_task", "for_each_task", "run_job_task", "webhook_task", "airflow_task") else 1)
-            page.get_by_role("tab", name="JSON").click()
-            expect(page.get_by_label("The task as JSON")).to_have_value(re.compile(value))
-            page.get_by_role("tab", name="Form").click()
+        page.get_by_role("tab", name="JSON").click()
+        expect(page.get_by_label("The task as JSON")).to_have_value(re.compile(value))
+        page.get_by_role("tab", name="Form").click()
         kind.select_option("for_each_task")
         standing("Nothing is wrong with it.")
         field = page.get_by_label("For each as JSON")

@@ -84,8 +84,8 @@ export function KindFields({ kind, ...props }: Props & { kind: Kind }) {
     default: return <JSONField label={`${kind.text} as JSON`} path={path} value={part}
       wrong={(value) => wrongForm({ ...task, [kind.name]: value })}
         onChange={(value) => onChange({ ...task, [kind.name]: value }, `${task.task_key} json`)}
-      hint={<>The members are those of <code>{kind.name}</code>
-        at <a href="/docs/createJob" target="_blank" rel="noreferrer">POST /api/v1/jobs</a>. The scheduler checks it as you write.</>} />;
+      hint={<>The members are those of <code>{kind.name}</code> at <a href="/docs/createJob" target="_blank"
+        rel="noreferrer">POST /api/v1/jobs</a>. The scheduler checks it as you write.</>} />;
   }
 }
 

@@ -16,8 +16,8 @@ export function YAMLView({ yaml, name, open, isFailed }: { yaml?: string; name: 
         {open.length > 0 ? <p className="soft">It is there once nothing is missing: {open.map((one) => one.message).join(" ")}</p>
           : isFailed ? <p className="soft">It is there once the job has the right form.</p>
             : isWhole ? <pre className="md-code yaml" tabIndex={0} aria-label="The job as YAML">{yaml}</pre> : <Loading lines={6} />}
-        <p className="soft small">Keep it with your code: <code>harbour jobs diff {file}</code>
-          shows what it would change, <code>harbour jobs apply {file}</code> does it.</p>
+        <p className="soft small">Keep it with your code: <code>harbour jobs diff {file}</code> shows what it would
+          change, <code>harbour jobs apply {file}</code> does it.</p>
       </div>
     </Card>
   );
