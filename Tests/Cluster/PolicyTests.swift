@@ -21,14 +21,16 @@ import Testing
     @Test func allProblemsOfAWishAreToldAtOnceWithoutMakingIt() async throws {
         try await withService { fixture, client in
             let spec = ClusterSpec(
-                clusterName: "a", numWorkers: 500, driverCores: 1000, sparkEnvVars: ["HARBOUR_X": "y"],
+                clusterName: "a", numWorkers: 500, driverCores: 1000, sparkConf: ["spark.eventLog.dir": "/tmp"],
+                sparkEnvVars: ["HARBOUR_X": "y"],
                 autoscale: AutoScale(minWorkers: 4, maxWorkers: 2), nodeTypeID: "huge", policyID: "none")
             let answer = try await client.call(
                 ClusterAPI.validateCluster, .init(body: EditCluster(spec: spec)))
             let fields = Set(answer.problems.map(\.field))
             #expect(
                 fields.isSuperset(of: [
-                    "num_workers", "driver_cores", "spark_env_vars", "autoscale", "node_type_id", "policy_id",
+                    "num_workers", "driver_cores", "spark_conf", "spark_env_vars", "autoscale", "node_type_id",
+                    "policy_id",
                 ]), "\(fields)")
             await expectCode(.invalidParameter) { try await create(client, spec, "c1") }
             let good = try await client.call(

@@ -1,7 +1,9 @@
 """The parts that need no running Spark."""
 
+import contextlib
 import datetime
 import decimal
+import io
 import json
 import os
 import subprocess
@@ -137,6 +139,13 @@ class Executors(unittest.TestCase):
             cutter = executors.EventCutter()
             pieces = [text[start : start + size].encode() for start in range(0, len(text), size)]
             self.assertEqual([event for piece in pieces for event in cutter.cut(piece)], wanted)
+
+    def test_a_damaged_line_hides_no_other(self):
+        cutter = executors.EventCutter()
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            found = cutter.cut(b'{"Event":"SparkListenerExecutorAdded","Exe\n{"Event":"SparkListenerExecutorRemoved"}\n')
+        self.assertEqual(found, [{"Event": "SparkListenerExecutorRemoved"}])
+        self.assertIn("damaged", said.getvalue())
 
     def test_a_line_too_long_is_left_out_whatever_its_end(self):
         cutter = executors.EventCutter()

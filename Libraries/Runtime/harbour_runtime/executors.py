@@ -1,4 +1,4 @@
-"""The executors of a cluster on this machine: how many there are, which are leaving, and which were lost and why.
+"""The executors of a cluster: how many there are, which are leaving, and which were lost and why.
 
 Spark writes of each that comes or goes into its event log, and flushes that at once; the kernel tells of each write. So
 nobody has to ask, and a cluster without work does not wake.
@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import re
+import sys
 import threading
 
 from py4j.protocol import Py4JError
@@ -100,7 +101,10 @@ class EventCutter:
         *lines, rest = (self._rest + data).split(b"\n")
         for line in lines:
             if not self._skips and line.startswith(_OF_EXECUTORS):
-                events.append(json.loads(line))
+                try:
+                    events.append(json.loads(line))
+                except ValueError:  # Cut short by a disk that was full; the events after it count none the less.
+                    print(f"spark_host: a damaged event in Spark's log: {line[:200]!r}", file=sys.stderr)
             self._skips = False
         if len(rest) > _LONGEST_LINE:
             rest, self._skips = b"", True

@@ -83,6 +83,10 @@ struct SpecCheck: Sendable {
                 problems.append(SpecProblem("autoscale", "must have min_workers of at most max_workers"))
             }
         }
+        for name in (spec.sparkConf ?? [:]).keys.sorted() where name.hasPrefix("spark.eventLog.") {
+            problems.append(
+                SpecProblem("spark_conf", "cannot hold \(name): the platform keeps the history of each cluster itself"))
+        }
         guard let backend else {
             let known = backendNames.joined(separator: ", ")
             problems.append(SpecProblem("backend", "must be one of \(known), not \(spec.backend?.prefix(64) ?? "")"))
