@@ -49,19 +49,25 @@ struct ExecutionHandlers: Sendable {
         }
     }
 
-    /// Who asks looks into what others have on that cluster, so both permissions are needed, as for running.
     private func registerQuestions(on router: ServiceRouter) {
-        router.on(WorkspaceAPI.completeInNotebook) { [service, access, questions] input, context in
-            try await service.checkExists(input.notebookID)
-            let place = try await questions.place(input.notebookID)
-            if let place { try await access.use(context.caller, place.clusterID) }
+        router.on(WorkspaceAPI.completeInNotebook) { [self] input, context in
+            let place = try await place(input.notebookID, context)
             return try await questions.complete(input.body, at: place, context.call())
         }
-        router.on(WorkspaceAPI.inspectInNotebook) { [service, access, questions] input, context in
-            try await service.checkExists(input.notebookID)
-            let place = try await questions.place(input.notebookID)
-            if let place { try await access.use(context.caller, place.clusterID) }
+        router.on(WorkspaceAPI.inspectInNotebook) { [self] input, context in
+            let place = try await place(input.notebookID, context)
             return try await questions.inspect(input.body, at: place, context.call())
         }
+    }
+
+    /// Where the notebook's kernel is. Who asks looks into what others have on that cluster, so both permissions are
+    /// needed, as for running.
+    private func place(
+        _ notebookID: Int64, _ context: RequestContext
+    ) async throws(HarbourError) -> NotebookQuestions.Place? {
+        try await service.checkExists(notebookID)
+        let place = try await questions.place(notebookID)
+        if let place { try await access.use(context.caller, place.clusterID) }
+        return place
     }
 }
