@@ -42,7 +42,7 @@ struct RunAdmission: Sendable {
 
 /// Who waits for which answer, and the answers of the last moment.
 private actor AdmissionDesk {
-    private typealias Question = RunAdmission.Question
+    fileprivate typealias Question = RunAdmission.Question
 
     private struct Known {
         var refusal: RunRefusal?
@@ -57,9 +57,9 @@ private actor AdmissionDesk {
 
     private let loop: EventLoop
     private let workspace: ServiceClient
-    private var queue = AdmissionQueue<RunAdmission.Question>()
-    private var known: [RunAdmission.Question: Known] = [:]
-    private var waiting: [RunAdmission.Question: [UInt64: CheckedContinuation<RunRefusal?, any Error>]] = [:]
+    private var queue = AdmissionQueue<Question>()
+    private var known: [Question: Known] = [:]
+    private var waiting: [Question: [UInt64: CheckedContinuation<RunRefusal?, any Error>]] = [:]
     private var lastTicket: UInt64 = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -71,7 +71,7 @@ private actor AdmissionDesk {
 
     /// - Parameter tellNew: called on the loop when there is a new question to ask.
     func refusal(
-        of question: RunAdmission.Question, tellNew: @Sendable () -> Void
+        of question: Question, tellNew: @Sendable () -> Void
     ) async throws -> RunRefusal? {
         if let known = known[question], known.until > .now { return known.refusal }
         lastTicket += 1
