@@ -17,7 +17,8 @@ public final class StaticFiles: Sendable {
         /// Served, with status 200, for paths that name no file and have no dot in their last part: the routes of a
         /// single-page application. Nil answers 404.
         public var fallback: String?
-        /// `cache-control` of files whose names hold a hash of their content, such as `main.5f3a9c1b.js`.
+        /// `cache-control` of files whose names hold a hash of their content, such as `main.5f3a9c1b.js`, or of that of the
+        /// folder they are in, such as `editor-5f3a9c1b/main.js`.
         public var immutableCacheControl = "public, max-age=31536000, immutable"
         /// `cache-control` of all others.
         public var cacheControl = "no-cache"
@@ -115,15 +116,21 @@ public final class StaticFiles: Sendable {
         }
     }
 
-    /// Whether the name has a part between dots or after a dash that is a hash: eight or more letters and digits, a
-    /// digit among them.
-    static func hasHash(_ name: String) -> Bool {
-        let last = name.split(separator: "/").last ?? ""
-        let parts = last.split { $0 == "." || $0 == "-" }
-        guard parts.count >= 3 else { return false }
-        return parts.dropFirst().dropLast().contains { part in
-            part.utf8.count >= 8 && part.utf8.allSatisfy { isAlphanumeric($0) } && part.utf8.contains { isDigit($0) }
+    /// Whether a name is of one content for ever: a part of the file's name between dots or after a dash is a hash, or the
+    /// end of the name of a folder that it is in. A hash is eight or more letters and digits, a digit among them.
+    static func hasHash(_ path: String) -> Bool {
+        let names = path.split(separator: "/")
+        guard let file = names.last else { return false }
+        let parts = file.split { $0 == "." || $0 == "-" }
+        if parts.dropFirst().dropLast().contains(where: isHash) { return true }
+        return names.dropLast().contains { folder in
+            let parts = folder.split(separator: "-")
+            return parts.count > 1 && parts.last.map(isHash) == true
         }
+    }
+
+    private static func isHash(_ part: Substring) -> Bool {
+        part.utf8.count >= 8 && part.utf8.allSatisfy { isAlphanumeric($0) } && part.utf8.contains { isDigit($0) }
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }

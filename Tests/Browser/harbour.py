@@ -123,6 +123,14 @@ def eventually(what, condition, seconds=60):
         time.sleep(0.1)
 
 
+def paste(page, text):
+    """Puts a text in place of what is selected, as the clipboard would: of what is typed, brackets would be closed."""
+    page.evaluate(
+        "(text) => { const clipboardData = new DataTransfer(); clipboardData.setData('text/plain', text);"
+        " document.activeElement.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true })); }",
+        text)
+
+
 class Stage:
     """A platform, and a browser that looks at it: what the tests of a module share.
 

@@ -15,7 +15,7 @@ import re
 import time
 import unittest
 
-from harbour import PICTURES, Stage, eventually
+from harbour import PICTURES, Stage, eventually, paste
 from looks import look
 from playwright.sync_api import expect
 
@@ -217,11 +217,11 @@ class PageTests(unittest.TestCase):
     def write(self, number, text):
         """Types into a cell, which becomes an editor for it."""
         cell = page.locator(".cell").nth(number - 1)
-        if cell.locator(".CodeMirror").count() == 0:
+        if cell.locator(".editor").count() == 0:
             cell.locator(".cell-source").click()
-        cell.locator("[contenteditable]").wait_for()
+        cell.locator(".monaco-editor textarea").wait_for()
         page.keyboard.press("Control+A")
-        page.keyboard.insert_text(text)
+        paste(page, text)
 
     def test_07_html_is_kept_apart(self):
         """What a cell shows runs in an origin of its own, without the page, the session or the network."""

@@ -5,7 +5,7 @@ import pathlib
 import re
 import unittest
 
-from harbour import PICTURES, Stage
+from harbour import PICTURES, Stage, paste
 from looks import look
 from playwright.sync_api import expect
 
@@ -22,9 +22,9 @@ def setUpModule():
 
 def write(text):
     """Puts a text into the editor in place of what is there, as by paste: typing would have brackets closed."""
-    page.locator(".sql-editor .CodeMirror").click()
+    page.locator(".sql-editor .view-lines").click()
     page.keyboard.press("Control+a")
-    page.keyboard.insert_text(text)
+    paste(page, text)
 
 
 class SqlTests(unittest.TestCase):
@@ -84,10 +84,10 @@ class SqlTests(unittest.TestCase):
         # The result is the server's: nothing is run again.
         expect(page.get_by_role("region", name="Result", exact=True)).to_contain_text("40 rows")
         past.nth(1).get_by_role("button", name=re.compile("Put into the editor")).click()
-        expect(page.locator(".sql-editor .CodeMirror")).to_contain_text("range(1000)")
+        expect(page.locator(".sql-editor .view-lines")).to_contain_text("range(1000)")
         # Of several statements, the one that is selected.
         write("SELECT 1 AS one;\nSELECT nothing FROM nowhere")
-        expect(page.locator(".sql-editor .CodeMirror-line").nth(1).locator(".cm-keyword").first).to_be_visible()
+        expect(page.locator(".sql-editor .view-line").nth(1).locator("span span").nth(1)).to_be_visible()
         page.keyboard.press("Shift+Home")
         page.keyboard.press("Control+Enter")
         expect(page.get_by_role("region", name="Result", exact=True)).to_contain_text("TABLE_OR_VIEW_NOT_FOUND")

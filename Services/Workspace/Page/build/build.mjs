@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { contract } from "./contract.mjs";
+import { copyMonaco, copyTypes, monacoFolder } from "./monaco.mjs";
 
 const page = dirname(dirname(fileURLToPath(import.meta.url)));
 const schemas = join(page, "../../../schemas/openapi");
@@ -32,7 +33,7 @@ function writeContract() {
   if (before !== text) writeFileSync(file, text);
 }
 
-function bundle() {
+function bundle(monaco) {
   const metafile = join(output, "meta.json");
   execFileSync("esbuild", [
     "src/main.tsx", "src/styles/main.css", "--bundle", "--splitting", "--format=esm", "--minify", "--target=es2020",
@@ -42,7 +43,7 @@ function bundle() {
     // A worker is a script of its own; what pdf.js would want of Node it does not ask for in a browser.
     "--loader:.worker.js=file", "--external:canvas", "--external:fs", "--external:http", "--external:https",
     "--external:url", "--external:zlib",
-    "--define:process.env.NODE_ENV=\"production\"", "--log-level=warning",
+    "--define:process.env.NODE_ENV=\"production\"", `--define:MONACO_FOLDER="${monaco}"`, "--log-level=warning",
   ], { cwd: page, env: { ...process.env, NODE_PATH: packages }, stdio: ["ignore", "inherit", "inherit"] });
   const meta = JSON.parse(readFileSync(metafile, "utf8"));
   rmSync(metafile);
@@ -98,10 +99,12 @@ const kibibytes = (bytes) => `${(bytes / 1024).toFixed(1).padStart(7)} KiB`;
 rmSync(output, { recursive: true, force: true });
 mkdirSync(join(output, "assets"), { recursive: true });
 writeContract();
+const editor = monacoFolder();
+copyTypes(editor, join(page, "src/code/generated/monaco.d.ts"));
 if (words.includes("--check")) {
   execFileSync("tsc", ["-p", join(page, "tsconfig.json")], { stdio: ["ignore", "inherit", "inherit"] });
 }
-const first = firstFiles(bundle());
+const first = firstFiles(bundle(copyMonaco(editor, join(output, "assets"))));
 writeDocuments(first);
 const sizes = compress(output);
 let total = 0;

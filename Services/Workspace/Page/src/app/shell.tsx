@@ -50,7 +50,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <button type="button" className="rail-button" onClick={signOut} aria-label="Sign out" title="Sign out"><Icon name="out" /></button>
         </div>
       </nav>
-      <main className="main" id="content" tabIndex={-1}>
+      <main className="shell-main" id="content" tabIndex={-1}>
         <Offline />
         {children}
       </main>

@@ -1,6 +1,6 @@
 // One cell: coloured text that becomes an editor when it is edited, and its outputs.
 import { MouseEvent, Suspense, lazy, memo, useEffect, useRef } from "react";
-import type { EditorProps } from "../code/editor";
+import type { EditorAction } from "../code/editing";
 import { Highlighted } from "../code/highlight";
 import { Markdown } from "../output/markdown";
 import { Outputs } from "../output/outputs";
@@ -50,24 +50,16 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
     if (cell.type === "code" || isEditing) edit();
     else store.select(cell.id);
   };
-  const keys: EditorProps["keys"] = {
-    Esc: () => { store.select(cell.id); },
-    "Shift-Enter": () => onRun(cell.id, "next"), "Ctrl-Enter": () => onRun(cell.id, "stay"), "Cmd-Enter": () => onRun(cell.id, "stay"),
-    "Alt-Enter": () => onRun(cell.id, "insert"), "Ctrl-S": onSave, "Cmd-S": onSave,
-    "Shift-Ctrl--": (editor) => store.split(cell.id, editor.getValue(), editor.indexFromPos(editor.getCursor())),
-    Up: (editor) => {
-      const at = editor.getCursor();
-      if (at.line > 0 || at.ch > 0 || number === 1) return "pass";
-      store.move(-1, true);
-      return undefined;
-    },
-    Down: (editor) => {
-      const at = editor.getCursor();
-      if (at.line < editor.lineCount() - 1 || at.ch < editor.getLine(at.line).length || number === store.state.cells.length) return "pass";
-      store.move(1, true);
-      return undefined;
-    },
-  };
+  const actions: EditorAction[] = [
+    { id: "leave", label: "Leave the editor", keys: ["Escape"], run: () => { store.select(cell.id); } },
+    { id: "run-next", label: "Run the cell and go to the next", keys: ["Shift+Enter"], run: () => onRun(cell.id, "next") },
+    { id: "run", label: "Run the cell", keys: ["Ctrl+Enter", "Mod+Enter"], run: () => onRun(cell.id, "stay") },
+    { id: "run-insert", label: "Run the cell and insert one below", keys: ["Alt+Enter"], run: () => onRun(cell.id, "insert") },
+    { id: "save", label: "Save the notebook", keys: ["Ctrl+S", "Mod+S"], run: onSave },
+    { id: "split", label: "Split the cell here", keys: ["Ctrl+Shift+Minus"], run: ({ text, offset }) => store.split(cell.id, text, offset) },
+    { id: "above", label: "Go to the cell above", keys: ["Up"], where: "start", run: () => { if (number > 1) store.move(-1, true); } },
+    { id: "below", label: "Go to the cell below", keys: ["Down"], where: "end", run: () => { if (number < store.state.cells.length) store.move(1, true); } },
+  ];
   const assistant = useAssistant(notebookID, language);
   const isRunning = cell.run?.state === "running";
   return (
@@ -86,7 +78,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
       <div className="cell-main">
         {isEditing ? (
           <Suspense fallback={<pre className="cell-source"><Highlighted text={body} language={language} /></pre>}>
-            <Editor value={body} language={language} label={`Cell ${number}`} keys={keys} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
+            <Editor value={body} language={language} label={`Cell ${number}`} actions={actions} takesFocus assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
           </Suspense>
         ) : isMarkdown ? (
           <div className="cell-markdown">{body.trim() ? <Markdown text={body} /> : <p className="soft">Empty text. Press Enter to write.</p>}</div>

@@ -2,7 +2,7 @@
 import { Suspense, lazy, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { call } from "../api/client";
 import type { NotebookContent } from "../api/generated/contract";
-import type { EditorProps } from "../code/editor";
+import type { EditorAction } from "../code/editing";
 import { Highlighted } from "../code/highlight";
 import { useAssistant } from "../notebook/assistant";
 import { Runner } from "../notebook/runner";
@@ -71,7 +71,7 @@ export function Console({ content, user }: { content: NotebookContent; user: str
     waiting.current = undefined;
   };
   const reuse = (source: string) => { setText(source); setEdition(edition + 1); selection.current = ""; };
-  const keys: EditorProps["keys"] = { "Ctrl-Enter": () => run(), "Cmd-Enter": () => run(), "Shift-Enter": () => run() };
+  const actions: EditorAction[] = [{ id: "run", label: "Run the statements", keys: ["Ctrl+Enter", "Mod+Enter", "Shift+Enter"], run: () => run() }];
 
   return (
     <div className="content">
@@ -87,7 +87,7 @@ export function Console({ content, user }: { content: NotebookContent; user: str
         <div className="sql-main">
           <div className="sql-editor card">
             <Suspense fallback={<pre className="cell-source"><Highlighted text={text} language="sql" /></pre>}>
-              <Editor key={edition} value={text} language="sql" label="Statement" keys={keys} assistant={assistant} onChange={setText}
+              <Editor key={edition} value={text} language="sql" label="Statement" shape="page" takesFocus actions={actions} assistant={assistant} onChange={setText}
                 onSelect={(chosen) => { selection.current = chosen; }} />
             </Suspense>
           </div>

@@ -1,0 +1,51 @@
+// A plain field for code: what can be written into at once, while Monaco is on its way; where it cannot be loaded; and on
+// touch screens, for which Monaco is not made.
+import { KeyboardEvent, useLayoutEffect, useRef } from "react";
+import { EditorProps, Standing, isPressed } from "./editing";
+
+export interface PlainProps extends EditorProps {
+  /** Is given what to keep, when this editor is about to go. */
+  onLeave: (standing: Standing) => void;
+}
+
+export default function PlainEditor({ value, label, language, onChange, onSelect, actions, shape, takesFocus, isReadOnly, onLeave }: PlainProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => {
+    const one = field.current;
+    if (!one) return undefined;
+    if (takesFocus) { one.focus(); one.setSelectionRange(one.value.length, one.value.length); }
+    // While it is still in the document: afterwards nobody has the focus.
+    return () => onLeave({ text: one.value, start: one.selectionStart, end: one.selectionEnd, hasFocus: document.activeElement === one });
+  }, []);
+  useLayoutEffect(() => {
+    const one = field.current;
+    if (!one || shape === "page") return;
+    one.style.height = "auto";
+    one.style.height = `${one.scrollHeight}px`;
+  }, [value, shape]);
+
+  const pressed = (event: KeyboardEvent<HTMLTextAreaElement>) => {
+    const one = event.currentTarget;
+    if (event.nativeEvent.isComposing) return;
+    const [start, end] = [one.selectionStart, one.selectionEnd];
+    for (const action of actions) {
+      if (!action.keys.some((key) => isPressed(event.nativeEvent, key))) continue;
+      if (action.where && (start !== end || start !== (action.where === "start" ? 0 : one.value.length))) continue;
+      event.preventDefault();
+      event.stopPropagation();
+      action.run({ text: one.value, offset: start, selection: one.value.slice(start, end) });
+      return;
+    }
+    if (event.key === "Tab" && !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey && !isReadOnly) {
+      event.preventDefault();
+      one.setRangeText("    ", start, end, "end");
+      onChange(one.value);
+    }
+  };
+  return (
+    <textarea ref={field} className={shape === "page" ? "plain-editor editor-page" : "plain-editor"} aria-label={label} value={value} readOnly={isReadOnly} rows={1}
+      spellCheck={language === "md"} autoCapitalize="off" autoCorrect="off" autoComplete="off" wrap={language === "md" ? "soft" : "off"}
+      onChange={(event) => onChange(event.target.value)} onKeyDown={pressed}
+      onSelect={(event) => onSelect?.(event.currentTarget.value.slice(event.currentTarget.selectionStart, event.currentTarget.selectionEnd))} />
+  );
+}
