@@ -44,6 +44,9 @@ public enum WorkspaceService {
     private static let auditDays = Option<Int>.integer(
         "audit-days", in: 0...36_500, environment: "HARBOUR_WORKSPACE_AUDIT_DAYS", default: "365",
         help: "For how many days the audit log is kept; 0 is for ever.")
+    private static let trashDays = Option<Int>.integer(
+        "trash-days", in: 0...36_500, environment: "HARBOUR_WORKSPACE_TRASH_DAYS", default: "30",
+        help: "For how many days what was deleted can be restored; 0 is for ever.")
     private static let secretKey = Option<String>.string(
         "secret-key", environment: "HARBOUR_WORKSPACE_SECRET_KEY", aliases: ["HARBOUR_SECRET_KEY", "SECRET_KEY"],
         secret: true,
@@ -92,7 +95,8 @@ public enum WorkspaceService {
             name: "workspace", summary: "Keeps folders, notebooks and their revisions; the front door to the platform.",
             defaultPort: 8000,
             ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey, pageFolder]
-                + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays, executionLease] + StorageSettings.all,
+                + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays, trashDays, executionLease]
+                + StorageSettings.all,
             document: ContractDocument(
                 service: "workspace",
                 andPublicOf: [SchedulerAPI.document, ClusterAPI.document, MonitoringAPI.document]),
@@ -134,6 +138,7 @@ public enum WorkspaceService {
             limit: StorageSettings.limit(settings),
             lifetime: StorageSettings.lifetime(settings))
         let reader = FileReader(tree: uploads.tree, store: uploads.store, storage: uploads.storage)
+        let emptier = registerTrash(on: router, uploads, gate, days: settings[trashDays])
         let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
         FileHandlers(uploads: uploads, reader: reader, parquet: parquet).register(on: router)
         registerOwn(router, foundation, gate, audit, running.service, reader, secretKey: settings[secretKey])
@@ -172,9 +177,10 @@ public enum WorkspaceService {
                     try await foundation.tokens.setAdminToken(hash: Digest.sha256(token))
                 }),
             Housekeeping(
-                audit: audit, tokens: foundation.tokens, uploads: uploads, retentionDays: settings[auditDays],
-                loop: environment.loop
+                audit: audit, tokens: foundation.tokens, uploads: uploads, trash: emptier,
+                retentionDays: settings[auditDays], loop: environment.loop
             ).component,
+            emptier.component,
             LifecycleComponent("gateway", drain: { _ in await http.close() }),
             running.component,
         ]
@@ -195,6 +201,17 @@ public enum WorkspaceService {
             limits: CallerLimits(perSecond: settings[callsPerSecond]))
     }
 
+    private static func registerTrash(
+        on router: ServiceRouter, _ uploads: UploadService, _ gate: AccessGate, days: Int
+    ) -> TrashEmptier {
+        let retention: Duration? = days > 0 ? .seconds(days * 86_400) : nil
+        let emptier = TrashEmptier(pool: uploads.tree.pool, storage: uploads.storage, retention: retention)
+        TrashHandlers(
+            trash: WorkspaceTrash(tree: uploads.tree, retention: retention), emptier: emptier, gate: gate, days: days
+        ).register(on: router)
+        return emptier
+    }
+
     /// The routes that the service answers itself.
     private static func registerOwn(
         _ router: ServiceRouter, _ foundation: Foundation, _ gate: AccessGate, _ audit: AuditStore,
@@ -203,7 +220,9 @@ public enum WorkspaceService {
         let pool = foundation.database.pool
         let tree = WorkspaceTree(pool: pool)
         let passwords = PasswordSignIn(store: foundation.people)
-        WorkspaceHandlers(tree: tree, gate: gate, execution: execution, files: reader).register(on: router)
+        WorkspaceHandlers(
+            tree: tree, gate: gate, execution: execution, files: reader, frozen: FrozenRevisions(pool: pool)
+        ).register(on: router)
         SecretHandlers(store: SecretStore(pool: pool), gate: gate, key: secretKey).register(on: router)
         SessionHandlers(
             authenticator: foundation.authenticator, tokens: foundation.tokens, directory: foundation.directory,

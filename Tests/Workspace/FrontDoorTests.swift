@@ -98,7 +98,8 @@ struct FrontDoorTests {
                     store: UploadStore(pool: pool), tree: WorkspaceTree(pool: pool), storage: nil, limit: 1,
                     lifetime: .seconds(1))
                 try await Housekeeping(
-                    audit: store, tokens: TokenStore(pool: pool), uploads: uploads, retentionDays: 365, loop: loop
+                    audit: store, tokens: TokenStore(pool: pool), uploads: uploads,
+                    trash: TrashEmptier(pool: pool, storage: nil, retention: nil), retentionDays: 365, loop: loop
                 ).sweep()
                 #expect(try await store.list(.init(count: 10)).map(\.action) == ["a0", "a364"])
                 await pool.drain(budget: .seconds(5))

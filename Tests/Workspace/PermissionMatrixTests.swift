@@ -45,6 +45,9 @@ struct PermissionMatrixTests {
         workspace edit importObject makeDirectories putSecret deleteSecret
         workspace manage setPermissions updatePermissions deleteObject moveObject deleteSecretScope
         workspace manage deleteNotebook
+        workspace known listTrash
+        workspace edit copyObject
+        workspace restorer restoreDeletion purgeDeletion
         workspace service readContent readRevision resolveSecrets checkRuns
         cluster known listClusters listBackends listNodeTypes listPolicies getPolicy listPools getPool
         cluster member createCluster validateCluster
@@ -105,6 +108,8 @@ struct PermissionMatrixTests {
         case "service": false
         // Uploads are their user's own; that of the samples is the owner's.
         case "uploader": person.name == "owner" || person.role == .admin
+        // Everybody who may manage the folder that it was in.
+        case "restorer": person.level >= .manage
         case "view": person.level >= .view
         case "run": person.level >= .run
         case "edit": person.level >= .edit
@@ -157,14 +162,25 @@ struct PermissionMatrixTests {
         }
     }
 
-    /// The address with an upload of the owner's in it: each is made for one request, which may end it.
+    /// The address with an upload of the owner's in it, or with something the owner has deleted: each is made for one
+    /// request, which may end it.
     private static func sample(
         of target: String, _ rule: String, _ people: [String: Person]
     ) async throws -> String {
-        guard rule == "uploader" else { return target }
-        let upload = try await people["owner"]?.client.call(
-            WorkspaceAPI.createUpload, .init(body: CreateUpload(path: "\(folder)/sample.csv", size: 1)))
-        return target.replacing("{upload_id}", with: try #require(upload?.uploadID))
+        let owner = try #require(people["owner"])
+        switch rule {
+        case "uploader":
+            let upload = try await owner.client.call(
+                WorkspaceAPI.createUpload, .init(body: CreateUpload(path: "\(folder)/sample.csv", size: 1)))
+            return target.replacing("{upload_id}", with: upload.uploadID)
+        case "restorer":
+            let path = "\(folder)/gone-\(Identifier.make())"
+            _ = try await owner.save(path)
+            let gone = try await owner.client.call(
+                WorkspaceAPI.deleteObject, .init(body: DeleteObject(path: path)))
+            return target.replacing("{deletion_id}", with: "\(gone.deletionID)")
+        default: return target
+        }
     }
 
     private static func makeScope(_ workspace: Workspace, _ owner: Person) async throws {
@@ -204,6 +220,7 @@ struct PermissionMatrixTests {
         "importObject": #"{"path":"\#(folder)/n","content":"eA==","format":"SOURCE","language":"PYTHON"}"#,
         "makeDirectories": #"{"path":"\#(folder)"}"#, "deleteObject": #"{"path":"\#(folder)"}"#,
         "moveObject": #"{"source_path":"\#(folder)/n","destination_path":"\#(folder)/there"}"#,
+        "copyObject": #"{"source_path":"\#(folder)/n","destination_path":"\#(folder)/there"}"#,
         "createUpload": #"{"path":"\#(folder)/data.csv","size":1}"#,
         "importNotebook": #"{"path":"\#(folder)/n","content":"eA==","format":"SOURCE","language":"PYTHON"}"#,
         "createNotebook": #"{"name":"made"}"#, "addCell": #"{"source":"x"}"#,

@@ -76,6 +76,11 @@ struct AccessGate: Gatekeeper {
             throw try await refusal(principal, .path(path), .view, has: .none)
         default:
             let targets = AccessTargets(request: request, body: body)
+            if case .restored(let place) = need.target {
+                guard let path = try await targets.restored(place, principal, permissions) else { return }
+                tell(path.text)
+                return try await require(need.level, on: .path(path), principal)
+            }
             if case .used = need.target {
                 for (object, level) in try await targets.used() { try await require(level, on: object, principal) }
                 return
@@ -115,6 +120,11 @@ struct AccessGate: Gatekeeper {
             guard let upload = try await permissions.upload(id) else { throw UploadStore.missing(id) }
             guard upload.user == principal.userName else { return .none }
             return try await permissions.level(principal, at: upload.path)
+        case .deletion(let id):
+            guard let deletion = try await permissions.deletion(id, for: principal) else {
+                throw WorkspaceTrash.missing(id)
+            }
+            return deletion.level
         case .cluster(let id):
             let cluster = try await owners.cluster(id)
             let given = try await permissions.levels(principal, on: [id], .cluster)
@@ -194,6 +204,12 @@ struct AccessGate: Gatekeeper {
     func viewer(_ caller: Caller, at path: WorkspacePath) async throws(HarbourError) -> Principal? {
         guard let principal = try await principal(caller) else { return nil }
         return try await level(principal, on: .path(path)) >= .view ? nil : principal
+    }
+
+    /// Whose trash is shown; nil when the caller may see all of it.
+    func restorer(_ caller: Caller) async throws(HarbourError) -> Principal? {
+        guard let principal = try await principal(caller), !principal.isAdministrator else { return nil }
+        return principal
     }
 
     /// The user who asks; nil for a service that asks for itself.

@@ -81,6 +81,8 @@ enum Securable: Sendable, Hashable {
     case object(Int64)
     /// What is being uploaded: to its user, what they may do where it shall come; to others, nothing.
     case upload(String)
+    /// What was deleted together, by its number.
+    case deletion(Int64)
     case cluster(String)
     case job(Int64)
     case run(Int64)
@@ -89,7 +91,7 @@ enum Securable: Sendable, Hashable {
 
     var kind: SecurableKind {
         switch self {
-        case .path, .object, .upload: .tree
+        case .path, .object, .upload, .deletion: .tree
         case .cluster: .cluster
         case .job, .run, .backfill: .job
         case .scope: .scope
@@ -102,6 +104,7 @@ enum Securable: Sendable, Hashable {
         case .path(let path): path.text
         case .object(let id): "object \(id)"
         case .upload(let id): "upload \(id)"
+        case .deletion(let id): "deletion \(id)"
         case .cluster(let id): "cluster \(id)"
         case .job(let id): "job \(id)"
         case .run(let id): "run \(id)"

@@ -33,6 +33,10 @@ struct AccessRule: Sendable {
         case notebook(Place)
         /// A file on its way into the tree.
         case upload(Place)
+        /// Something in the trash.
+        case deletion(Place)
+        /// The path that something in the trash is to come to: the one in the body, or where it was.
+        case restored(Place)
         case cluster(Place)
         case job(Place)
         case run(Place)

@@ -52,6 +52,13 @@ enum AccessTable {
         "workspace.deleteObject": .needs(.manage, .path(.body("path"))),
         "workspace.moveObject": .needs(.manage, .path(.body("source_path"))).and(
             .edit, .path(.body("destination_path"))),
+        "workspace.copyObject": .needs(.view, .path(.body("source_path"))).and(
+            .edit, .path(.body("destination_path"))),
+        // The handler lists what one may restore.
+        "workspace.listTrash": .signedIn,
+        "workspace.purgeDeletion": .needs(.manage, .deletion(.parameter("deletion_id"))),
+        "workspace.restoreDeletion": .needs(.manage, .deletion(.parameter("deletion_id"))).and(
+            .edit, .restored(.parameter("deletion_id"))),
         "workspace.getNotebook": .needs(.view, .notebook(.parameter("notebook_id"))),
         "workspace.listRevisions": .needs(.view, .notebook(.parameter("notebook_id"))),
         // Files. Uploads are their user's own.

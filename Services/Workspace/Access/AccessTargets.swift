@@ -19,6 +19,7 @@ struct AccessTargets: Sendable {
             guard let text = try await text(at: place) else { return [] }
             return [.path(try WorkspacePath(text))]
         case .upload(let place): return try await text(at: place).map { [.upload($0)] } ?? []
+        case .deletion(let place): return try await number(at: place).map { [.deletion($0)] } ?? []
         case .notebook(let place): return try await number(at: place).map { [.object($0)] } ?? []
         case .cluster(let place): return try await text(at: place).map { [.cluster($0)] } ?? []
         case .job(let place): return try await number(at: place).map { [.job($0)] } ?? []
@@ -34,7 +35,7 @@ struct AccessTargets: Sendable {
         case .secretReferences:
             let references = try ResolveSecrets(json: try await body.bytes()).secrets
             return Set(references.map(\.scope)).sorted().map { .scope($0) }
-        case .oneself, .used: return []
+        case .oneself, .used, .restored: return []
         }
     }
 
@@ -54,6 +55,15 @@ struct AccessTargets: Sendable {
             }
             return kind == .job ? .job(number) : .object(number)
         }
+    }
+
+    /// Where something in the trash is to come: to the `path` of the body, or to where it was.
+    func restored(
+        _ place: AccessRule.Place, _ principal: Principal, _ permissions: PermissionStore
+    ) async throws(HarbourError) -> WorkspacePath? {
+        if let path = try await text(at: .body("path")) { return try WorkspacePath(path) }
+        guard let id = try await number(at: place) else { return nil }
+        return try await permissions.deletion(id, for: principal)?.path
     }
 
     /// What the job or cluster in the body uses, and what of it that takes.

@@ -21,7 +21,7 @@ struct PermissionStore: Sendable {
     let pool: PostgresPool
 
     /// The grants that speak for a user.
-    private static func applies(to principal: Principal) -> SQL {
+    static func applies(to principal: Principal) -> SQL {
         """
         (NOT g.is_group AND g.principal = \(principal.userName) OR g.is_group AND g.principal = ANY(\(principal.groups)))
         """

@@ -2,23 +2,26 @@ internal import Core
 internal import EventLoop
 internal import Lifecycle
 
-/// Removes what has been kept long enough: events of the audit log, sessions that have ended, and uploads that nobody
-/// goes on with.
+/// Removes what has been kept long enough: events of the audit log, sessions that have ended, what is in the trash, and
+/// uploads that nobody goes on with.
 struct Housekeeping: Sendable {
     let audit: AuditStore
     let tokens: TokenStore
     let uploads: UploadService
+    let trash: TrashEmptier
     /// How long events are kept; nil for ever.
     let retention: Duration?
     let loop: EventLoop
     private let logger = Logger("housekeeping")
 
     init(
-        audit: AuditStore, tokens: TokenStore, uploads: UploadService, retentionDays: Int, loop: EventLoop
+        audit: AuditStore, tokens: TokenStore, uploads: UploadService, trash: TrashEmptier, retentionDays: Int,
+        loop: EventLoop
     ) {
         self.audit = audit
         self.tokens = tokens
         self.uploads = uploads
+        self.trash = trash
         retention = retentionDays > 0 ? .seconds(retentionDays * 86_400) : nil
         self.loop = loop
     }
@@ -30,6 +33,7 @@ struct Housekeeping: Sendable {
         if let retention {
             try await audit.sweep(before: Timestamp(milliseconds: now.milliseconds - retention.milliseconds))
         }
+        try await trash.sweep(at: now)
         // Last, for an object storage may be away for long.
         try await uploads.sweep(at: now)
     }

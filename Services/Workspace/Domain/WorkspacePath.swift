@@ -5,7 +5,8 @@ struct WorkspacePath: Sendable, Hashable {
     let text: String
 
     static let root = WorkspacePath(checked: "/")
-    private static let maximumDepth = 32
+    static let maximumDepth = 32
+    static let maximumBytes = 1024
 
     private init(checked text: String) { self.text = text }
 
@@ -19,7 +20,9 @@ struct WorkspacePath: Sendable, Hashable {
         }
         self.text = text
         if text == "/" { return }
-        guard text.utf8.count <= 1024 else { throw WorkspacePath.invalid("must have at most 1024 bytes") }
+        guard text.utf8.count <= WorkspacePath.maximumBytes else {
+            throw WorkspacePath.invalid("must have at most \(WorkspacePath.maximumBytes) bytes")
+        }
         let parts = text.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         guard parts.count <= WorkspacePath.maximumDepth else {
             throw WorkspacePath.invalid("must have at most \(WorkspacePath.maximumDepth) parts")

@@ -150,7 +150,7 @@ struct WorkspaceTree: Sendable {
         }
     }
 
-    private func makeFolders(
+    func makeFolders(
         above path: WorkspacePath, by user: String, at time: Timestamp, in transaction: PostgresTransaction
     ) async throws(HarbourError) {
         let ancestors = path.ancestors
@@ -164,9 +164,11 @@ struct WorkspaceTree: Sendable {
         }
     }
 
-    func delete(_ path: WorkspacePath, recursively: Bool, by user: String) async throws {
+    /// - Returns: the number by which it can be restored.
+    @discardableResult
+    func delete(_ path: WorkspacePath, recursively: Bool, by user: String) async throws -> Int64 {
         try WorkspaceTree.checkUnprotected(path)
-        try await pool.transaction { transaction in
+        return try await pool.transaction { transaction in
             try await objects.lockTree(exclusively: true, in: transaction)
             guard let found = try await objects.find(path, on: transaction) else { throw WorkspaceTree.missing(path) }
             if found.info.objectType == .directory, !recursively,
@@ -175,7 +177,7 @@ struct WorkspaceTree: Sendable {
                 throw HarbourError(
                     .directoryNotEmpty, "\(path.text) is not empty. Send recursive: true to delete all that is in it.")
             }
-            try await objects.delete(path, by: user, at: .now, in: transaction)
+            return try await objects.delete(path, by: user, at: .now, in: transaction)
         }
     }
 
@@ -193,6 +195,8 @@ struct WorkspaceTree: Sendable {
                 throw HarbourError(
                     .alreadyExists, "\(destination.text) is there already. Choose another destination_path.")
             }
+            try await TreeExtent.measure(CopyStore.below(source), in: transaction)
+                .check(from: source, to: destination)
             try await makeFolders(above: destination, by: user, at: now, in: transaction)
             try await objects.move(source, to: destination, by: user, at: now, in: transaction)
             guard let moved = try await objects.find(destination, on: transaction) else {
@@ -204,7 +208,7 @@ struct WorkspaceTree: Sendable {
 
     // MARK: Errors
 
-    private static func missing(_ path: WorkspacePath) -> HarbourError {
+    static func missing(_ path: WorkspacePath) -> HarbourError {
         HarbourError(.notFound, "There is nothing at \(path.text). List its folder to see what is there.")
     }
 

@@ -80,7 +80,7 @@ struct PermissionHandlers: Sendable {
         case .scope(let scope):
             entries.addOwner(try await store.owner(ofScope: scope))
             for grant in try await store.grants(on: scope, .scope) { entries.add(grant, .scope) }
-        case .path, .upload, .run, .backfill: break
+        case .path, .upload, .deletion, .run, .backfill: break
         }
         entries.add(
             .init(isGroup: true, principal: Principal.administrators, level: .manage), object.kind,

@@ -10,6 +10,7 @@ struct WorkspaceHandlers: Sendable {
     let execution: ExecutionService
     /// Fetches what is in the object storage.
     let files: FileReader
+    let frozen: FrozenRevisions
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.getObject) { [tree] input, _ in
@@ -19,12 +20,18 @@ struct WorkspaceHandlers: Sendable {
             try await tree.makeFolder(try WorkspacePath(input.body.path), by: context.userName)
         }
         router.on(WorkspaceAPI.deleteObject) { [tree] input, context in
-            try await tree.delete(
-                try WorkspacePath(input.body.path), recursively: input.body.recursive ?? false, by: context.userName)
-            return Empty()
+            DeletedObject(
+                deletionID: try await tree.delete(
+                    try WorkspacePath(input.body.path), recursively: input.body.recursive ?? false,
+                    by: context.userName))
         }
         router.on(WorkspaceAPI.moveObject) { [tree] input, context in
             try await tree.move(
+                try WorkspacePath(input.body.sourcePath), to: try WorkspacePath(input.body.destinationPath),
+                by: context.userName)
+        }
+        router.on(WorkspaceAPI.copyObject) { [tree] input, context in
+            try await tree.copy(
                 try WorkspacePath(input.body.sourcePath), to: try WorkspacePath(input.body.destinationPath),
                 by: context.userName)
         }
@@ -48,7 +55,11 @@ struct WorkspaceHandlers: Sendable {
             return try await content(.revisionOf(objectID: input.notebookID, revision))
         }
         router.on(WorkspaceAPI.readContent) { [self] input, _ in
-            try await content(.newest(try WorkspacePath(input.path)))
+            let path = try WorkspacePath(input.path)
+            let content = try await content(.newest(path))
+            // A run that has read it reads it again by its number.
+            guard try await frozen.freeze(content.revisionID) else { throw WorkspaceTree.missing(path) }
+            return content
         }
         router.on(WorkspaceAPI.readRevision) { [self] input, _ in try await content(.revision(input.revisionID)) }
     }

@@ -6,7 +6,9 @@ extension RunningNotebooks {
     func registerShortcuts(on router: ServiceRouter, _ gate: AccessGate, _ files: FileReader) {
         NotebookShortcuts(
             tree: service.tree, gate: gate, execution: service,
-            content: WorkspaceHandlers(tree: service.tree, gate: gate, execution: service, files: files)
+            content: WorkspaceHandlers(
+                tree: service.tree, gate: gate, execution: service, files: files,
+                frozen: FrozenRevisions(pool: service.tree.pool))
         ).register(on: router)
         JobShortcuts(tree: service.tree, scheduler: parts.scheduler).register(on: router)
         DashboardHandlers(

@@ -173,16 +173,28 @@ struct ObjectStore: Sendable {
     }
 
     /// Puts an entry and all below it into the trash.
+    /// - Returns: the number of the deletion.
     func delete(
         _ path: WorkspacePath, by user: String, at time: Timestamp, in transaction: PostgresTransaction
-    ) async throws(HarbourError) {
-        try await transaction.query(
+    ) async throws(HarbourError) -> Int64 {
+        let rows = try await transaction.query(
             """
-            UPDATE objects SET deleted_at = \(time), deleted_by = \(user), deletion_id = deletion.id
-            FROM (SELECT nextval('deletions') AS id) AS deletion
-            WHERE (path = \(path.text) OR (path >= \(path.prefix) AND path < \(path.prefixEnd)))
-                AND deleted_at IS NULL
+            WITH deletion AS MATERIALIZED (SELECT nextval('deletions') AS id), gone AS (
+                UPDATE objects SET deleted_at = \(time), deleted_by = \(user), deletion_id = deletion.id
+                FROM deletion
+                WHERE (path = \(path.text) OR (path >= \(path.prefix) AND path < \(path.prefixEnd)))
+                    AND deleted_at IS NULL
+                RETURNING object_id, path, size, deletion_id
+            )
+            INSERT INTO trash (deletion_id, object_id, folder_id, entry_count, size, deleted_at, deleted_by)
+            SELECT deletion_id, (SELECT object_id FROM gone WHERE path = \(path.text)), (
+                    SELECT object_id FROM objects WHERE path = \(path.folder?.text ?? "") AND deleted_at IS NULL),
+                count(*), coalesce(sum(size), 0)::bigint, \(time), \(user)
+            FROM gone GROUP BY deletion_id
+            RETURNING deletion_id
             """)
+        guard let row = rows.first else { throw .missingRow("deletion of \(path.text)") }
+        return try row.decode(Int64.self)
     }
 
     /// Gives an entry and all below it paths under the destination.

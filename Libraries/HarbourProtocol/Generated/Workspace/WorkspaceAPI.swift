@@ -252,7 +252,7 @@ public enum WorkspaceAPI {
     )
 
     /// Put an entry into the trash. `POST /api/v1/workspace/delete`.
-    public static let deleteObject = Endpoint<DeleteObjectInput, Empty>(
+    public static let deleteObject = Endpoint<DeleteObjectInput, DeletedObject>(
         EndpointRoute(
             service: "workspace", operationID: "deleteObject",
             method: .post, path: "/api/v1/workspace/delete",
@@ -264,6 +264,38 @@ public enum WorkspaceAPI {
         EndpointRoute(
             service: "workspace", operationID: "moveObject",
             method: .post, path: "/api/v1/workspace/move",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// Copy an entry, with all that is in it. `POST /api/v1/workspace/copy`.
+    public static let copyObject = Endpoint<CopyObjectInput, ObjectInfo>(
+        EndpointRoute(
+            service: "workspace", operationID: "copyObject",
+            method: .post, path: "/api/v1/workspace/copy",
+            successStatus: 200, isIdempotent: false)
+    )
+
+    /// List what is in the trash and may be restored, the newest first. `GET /api/v1/workspace/trash`.
+    public static let listTrash = Endpoint<ListTrashInput, TrashList>(
+        EndpointRoute(
+            service: "workspace", operationID: "listTrash",
+            method: .get, path: "/api/v1/workspace/trash",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Delete for good what was deleted together. `DELETE /api/v1/workspace/trash/{deletion_id}`.
+    public static let purgeDeletion = Endpoint<PurgeDeletionInput, Empty>(
+        EndpointRoute(
+            service: "workspace", operationID: "purgeDeletion",
+            method: .delete, path: "/api/v1/workspace/trash/{deletion_id}",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Put back what was deleted together. `POST /api/v1/workspace/trash/{deletion_id}/restore`.
+    public static let restoreDeletion = Endpoint<RestoreDeletionInput, ObjectInfo>(
+        EndpointRoute(
+            service: "workspace", operationID: "restoreDeletion",
+            method: .post, path: "/api/v1/workspace/trash/{deletion_id}/restore",
             successStatus: 200, isIdempotent: false)
     )
 
@@ -684,6 +716,10 @@ public enum WorkspaceAPI {
         makeDirectories.route,
         deleteObject.route,
         moveObject.route,
+        copyObject.route,
+        listTrash.route,
+        purgeDeletion.route,
+        restoreDeletion.route,
         listUploads.route,
         createUpload.route,
         getUpload.route,

@@ -968,6 +968,129 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `copyObject` is asked with.
+    public struct CopyObjectInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: CopyObject
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: CopyObject) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/workspace")
+            request.literal("/copy")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `listTrash` is asked with.
+    public struct ListTrashInput: EndpointInput, Hashable {
+        /// How many at most; 50 when absent.
+        public var pageSize: Int?
+        /// next_page_token of the page before.
+        public var pageToken: String?
+
+        /// Makes an input; what is left out is not sent.
+        public init(pageSize: Int? = nil, pageToken: String? = nil) {
+            self.pageSize = pageSize
+            self.pageToken = pageToken
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/workspace")
+            request.literal("/trash")
+            request.query("page_size", pageSize)
+            request.query("page_token", pageToken)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["page_size", "page_token"])
+            pageSize = try request.query("page_size")?.int(in: 1...500)
+            pageToken = try request.query("page_token")?.string(length: 0...512)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `purgeDeletion` is asked with.
+    public struct PurgeDeletionInput: EndpointInput, Hashable {
+        /// `deletion_id`.
+        public var deletionID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(deletionID: Int64) {
+            self.deletionID = deletionID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/workspace")
+            request.literal("/trash")
+            request.segment(deletionID)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            deletionID = try request.path("deletion_id").int64()
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `restoreDeletion` is asked with.
+    public struct RestoreDeletionInput: EndpointInput, Hashable {
+        /// `deletion_id`.
+        public var deletionID: Int64
+        /// The body.
+        public var body: RestoreDeletion
+
+        /// Makes an input; what is left out is not sent.
+        public init(deletionID: Int64, body: RestoreDeletion) {
+            self.deletionID = deletionID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/workspace")
+            request.literal("/trash")
+            request.segment(deletionID)
+            request.literal("/restore")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            deletionID = try request.path("deletion_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `listUploads` is asked with.
     public struct ListUploadsInput: EndpointInput, Hashable {
         /// Makes an input; what is left out is not sent.
