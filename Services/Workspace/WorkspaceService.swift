@@ -143,12 +143,7 @@ public enum WorkspaceService {
         FileHandlers(uploads: uploads, reader: reader, parquet: parquet).register(on: router)
         registerOwn(router, foundation, gate, audit, running.service, reader, secretKey: settings[secretKey])
         running.registerShortcuts(on: router, gate, reader)
-        if let folder = settings[pageFolder] {
-            // The API is worth having without the page, as in an image that was made where nothing builds it.
-            do { try PageRoutes(folder: folder).register(on: router.http) } catch {
-                environment.logger.warning("there is no web page: its folder cannot be opened", ["folder": folder])
-            }
-        }
+        if let folder = settings[pageFolder] { registerPage(folder, on: router, environment.logger) }
         let gateway = Gateway(
             http: http, authenticator: foundation.authenticator, gate: gate, serviceToken: environment.serviceToken)
         for (name, url, routes) in [
@@ -199,6 +194,13 @@ public enum WorkspaceService {
                 scheduler: try ServiceClient(
                     http: http, baseURL: settings[schedulerURL], token: token, service: "scheduler")),
             limits: CallerLimits(perSecond: settings[callsPerSecond]))
+    }
+
+    private static func registerPage(_ folder: String, on router: ServiceRouter, _ logger: Logger) {
+        // The API is worth having without the page, as in an image that was made where nothing builds it.
+        do { try PageRoutes(folder: folder).register(on: router.http) } catch {
+            logger.warning("there is no web page: its folder cannot be opened", ["folder": folder])
+        }
     }
 
     private static func registerTrash(

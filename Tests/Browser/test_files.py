@@ -3,6 +3,7 @@
 The settings are those of test_page.py.
 """
 
+import base64
 import hashlib
 import pathlib
 import re
@@ -212,6 +213,82 @@ class FileTests(unittest.TestCase):
         expect(page.get_by_role("button", name="Next page")).to_be_disabled()
         page.goto(platform.url + "/workspace/Shared/broken.pdf")
         expect(page.locator(".note")).to_contain_text("no PDF, or it is damaged")
+
+    def toast(self, words):
+        expect(page.locator(".toast").filter(has_text=words)).to_be_visible()
+
+    def dismiss(self):
+        while page.locator(".toast").count():
+            page.get_by_label("Dismiss", exact=True).first.click()
+
+    def in_dialog(self, button):
+        page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+    def delete(self, name):
+        page.get_by_label(f"Delete {name}", exact=True).click()
+        self.in_dialog("Delete")
+        self.toast(f"{name} is in the trash.")
+
+    def test_6_deleted_and_back(self):
+        """A copy, a deletion that is taken back at once, and the trash: back, elsewhere, and gone for good."""
+        for name in ("notes.txt", "plan.txt"):
+            platform.call("POST", "/api/v1/workspace/import", {
+                "path": f"/Shared/desk/{name}", "content": base64.b64encode(name.encode()).decode()})
+        page.goto(platform.url + "/workspace/Shared/desk")
+        table = page.locator(".table")
+        page.get_by_label("Copy notes.txt", exact=True).click()
+        expect(page.get_by_label("Path of the copy")).to_have_value("/Shared/desk/notes copy.txt")
+        self.look("copy")
+        page.get_by_label("Path of the copy").press("Enter")
+        expect(table.get_by_role("link", name="notes copy.txt")).to_be_visible()
+        self.delete("notes copy.txt")
+        page.get_by_role("button", name="Undo").click()
+        expect(table.get_by_role("link", name="notes copy.txt")).to_be_visible()
+        self.look("folder-with-toast")
+        self.dismiss()
+        for name in ("notes copy.txt", "notes.txt"):
+            self.delete(name)
+            expect(table.get_by_role("link", name=name, exact=True)).to_have_count(0)
+        page.goto(platform.url + "/workspace/Shared")
+        self.delete("desk")
+        self.dismiss()
+        page.get_by_role("link", name="Trash").click()
+        expect(page.locator("h1")).to_have_text("Trash")
+        expect(table.locator("tbody tr")).to_have_count(3)
+        expect(table.locator("tbody tr").first).to_contain_text("/Shared, with 1 thing in it")
+        expect(page.get_by_text("stays here for 30 days")).to_be_visible()
+        self.look("trash")
+        # By the keyboard; the folder it was in is made again.
+        page.get_by_label("Restore notes.txt").focus()
+        page.keyboard.press("Enter")
+        self.toast("notes.txt is back at /Shared/desk/notes.txt.")
+        expect(table.locator("tbody tr")).to_have_count(2)
+        expect(page.locator("#content")).to_be_focused()
+        self.elsewhere(table)
+        # The address is one to come back to.
+        page.goto(platform.url + "/trash")
+        page.get_by_label("Delete notes copy.txt for good").click()
+        self.look("purge")
+        self.in_dialog("Delete for good")
+        expect(page.get_by_text("The trash is empty")).to_be_visible()
+        self.dismiss()
+        self.look("trash-empty")
+
+    def elsewhere(self, table):
+        """The place of the folder is another's by now."""
+        self.dismiss()
+        page.get_by_label("Restore desk").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("There is something else at /Shared/desk now.")
+        expect(dialog.get_by_label("Path")).to_have_value("/Shared/desk restored")
+        self.look("restore-elsewhere")
+        self.in_dialog("Restore")
+        self.toast("desk is back at /Shared/desk restored.")
+        page.locator(".toast").get_by_role("button", name="Open").click()
+        expect(page.locator("h1")).to_have_text("desk restored")
+        expect(table.get_by_role("link", name="plan.txt")).to_be_visible()
+        self.dismiss()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ const ClusterPage = lazy(() => import("./pages/cluster").then((module) => ({ def
 const Jobs = lazy(() => import("./pages/jobs").then((module) => ({ default: module.Jobs })));
 const JobEditor = lazy(() => import("./jobs/page").then((module) => ({ default: module.JobEditor })));
 const JobPage = lazy(() => import("./pages/job").then((module) => ({ default: module.JobPage })));
+const Trash = lazy(() => import("./pages/trash").then((module) => ({ default: module.Trash })));
 const Settings = lazy(() => import("./pages/settings").then((module) => ({ default: module.Settings })));
 const Docs = lazy(() => import("./docs/page").then((module) => ({ default: module.Docs })));
 const Sql = lazy(() => import("./sql/page").then((module) => ({ default: module.Sql })));
@@ -24,6 +25,7 @@ const Monitoring = lazy(() => import("./pages/monitoring").then((module) => ({ d
 const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
   [/^\/$/, Home], [/^\/sign-in$/, Home],
   [/^\/workspace(?:\/.*)?$/, WorkspacePage],
+  [/^\/trash$/, Trash],
   [/^\/runs$/, Runs], [/^\/runs\/(\d+)$/, RunPage],
   [/^\/clusters$/, Clusters], [/^\/clusters\/([^/]+)$/, ClusterPage],
   [/^\/jobs$/, Jobs], [/^\/jobs\/new$/, JobEditor], [/^\/jobs\/(\d+)$/, JobPage], [/^\/jobs\/(\d+)\/edit$/, JobEditor],

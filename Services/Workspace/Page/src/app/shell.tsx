@@ -10,9 +10,9 @@ import { Link, useAddress } from "./router";
 import { useSession } from "./session";
 import { useTheme } from "./theme";
 
-const areas: Array<{ to: string; text: string; icon: IconName; also?: string }> = [
+const areas: Array<{ to: string; text: string; icon: IconName; also?: string[] }> = [
   { to: "/", text: "Home", icon: "home" },
-  { to: "/workspace", text: "Workspace", icon: "folder", also: "/notebooks" },
+  { to: "/workspace", text: "Workspace", icon: "folder", also: ["/notebooks", "/trash"] },
   { to: "/sql", text: "SQL", icon: "table" },
   { to: "/clusters", text: "Clusters", icon: "cluster" },
   { to: "/jobs", text: "Jobs", icon: "jobs" },
@@ -20,9 +20,9 @@ const areas: Array<{ to: string; text: string; icon: IconName; also?: string }> 
   { to: "/monitoring", text: "Monitoring", icon: "monitor" },
 ];
 
-function isIn(path: string, area: { to: string; also?: string }): boolean {
+function isIn(path: string, area: { to: string; also?: string[] }): boolean {
   if (area.to === "/") return path === "/";
-  return [area.to, area.also].some((start) => start !== undefined && (path === start || path.startsWith(`${start}/`)));
+  return [area.to, ...area.also ?? []].some((start) => path === start || path.startsWith(`${start}/`));
 }
 
 export function Shell({ children }: { children: ReactNode }) {

@@ -13,14 +13,17 @@ import { toast, toastError } from "../ui/toast";
 import { ShareButton } from "../people/share";
 import { bring, onArrival } from "../files/uploads";
 
-const icons: Record<ObjectInfo["object_type"], IconName> = { DIRECTORY: "folder", NOTEBOOK: "notebook", FILE: "file" };
+export const icons: Record<ObjectInfo["object_type"], IconName> = { DIRECTORY: "folder", NOTEBOOK: "notebook", FILE: "file" };
+
+/** What can be done with an entry. */
+type Act = "copy" | "move" | "delete";
 
 export function Folder({ path }: { path: string }) {
   const objects = useQuery(`list${path}`, (signal) => pages<ObjectInfo>(async (token) => {
     const page = await call("listObjects", { path, page_size: 200, page_token: token }, signal);
     return { items: page.objects, token: page.next_page_token };
   }), 15000);
-  const [dialog, setDialog] = useState<{ kind: "notebook" | "folder" } | { kind: "move" | "delete"; object: ObjectInfo }>();
+  const [dialog, setDialog] = useState<{ kind: "notebook" | "folder" } | { kind: Act; object: ObjectInfo }>();
   const [isOver, setOver] = useState(false);
   const chooser = useRef<HTMLInputElement>(null);
   const title = path === "/" ? "Workspace" : path.split("/").pop() ?? path;
@@ -34,6 +37,7 @@ export function Folder({ path }: { path: string }) {
       onDragLeave={(event) => { if (event.currentTarget === event.target) setOver(false); }}>
       <Heading title={title} crumbs={path === "/" ? [] : crumbsOf(path)} actions={<>
         {path !== "/" && path !== "/Users" && <ShareButton type="directories" path={path} name={title} />}
+        <Link className="button quiet icon" to="/trash" aria-label="Trash" title="Trash"><Icon name="trash" /></Link>
         <Button icon="upload" onClick={() => chooser.current?.click()}>Upload</Button>
         <Button icon="folder" onClick={() => setDialog({ kind: "folder" })}>New folder</Button>
         <Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>
@@ -54,16 +58,32 @@ export function Folder({ path }: { path: string }) {
       </Card>
       {dialog?.kind === "notebook" && <NewNotebook folder={path} onClose={close} />}
       {dialog?.kind === "folder" && <NewFolder folder={path} onClose={close} onMade={objects.refresh} />}
+      {dialog?.kind === "copy" && <Copy object={dialog.object} taken={objects.data?.map(nameOf) ?? []} onClose={close} onCopied={objects.refresh} />}
       {dialog?.kind === "move" && <Move object={dialog.object} onClose={close} onMoved={objects.refresh} />}
       {dialog?.kind === "delete" && <Delete object={dialog.object} onClose={close} onDeleted={objects.refresh} />}
     </div>
   );
 }
 
-function nameOf(object: ObjectInfo): string { return object.path.split("/").pop() ?? object.path; }
-function below(folder: string, name: string): string { return folder === "/" ? `/${name}` : `${folder}/${name}`; }
+export function lastPart(path: string): string { return path.split("/").pop() ?? path; }
+export function folderOf(path: string): string { return path.slice(0, path.lastIndexOf("/")) || "/"; }
+function nameOf(object: ObjectInfo): string { return lastPart(object.path); }
+export function below(folder: string, name: string): string { return folder === "/" ? `/${name}` : `${folder}/${name}`; }
 
-function Row({ object, onAct }: { object: ObjectInfo; onAct: (kind: "move" | "delete") => void }) {
+/** A name for another of its kind beside it: data.csv becomes data copy.csv, and then data copy 2.csv. */
+export function besides(name: string, type: ObjectInfo["object_type"], word: string, taken: string[]): string {
+  const dot = type === "DIRECTORY" ? -1 : name.lastIndexOf(".");
+  const [stem, end] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
+  for (let count = 1; ; count += 1) {
+    const found = `${stem} ${word}${count > 1 ? ` ${count}` : ""}${end}`;
+    if (!taken.includes(found)) return found;
+  }
+}
+
+/** Where the keyboard goes when what it was on is gone. */
+export function focusContent(): void { document.getElementById("content")?.focus({ preventScroll: true }); }
+
+function Row({ object, onAct }: { object: ObjectInfo; onAct: (kind: Act) => void }) {
   const name = nameOf(object);
   return (
     <tr>
@@ -72,6 +92,7 @@ function Row({ object, onAct }: { object: ObjectInfo; onAct: (kind: "move" | "de
       <td><Time value={object.modified_time} />{object.modified_by && <span className="soft small wide-only"> by {object.modified_by}</span>}</td>
       <td className="number wide-only soft">{object.size !== undefined ? bytes(object.size) : ""}</td>
       <td className="number nowrap">
+        <Button isSmall tone="quiet" icon="copy" aria-label={`Copy ${name}`} onClick={() => onAct("copy")} />
         <Button isSmall tone="quiet" icon="edit" aria-label={`Rename or move ${name}`} onClick={() => onAct("move")} />
         <Button isSmall tone="quiet" icon="trash" aria-label={`Delete ${name}`} onClick={() => onAct("delete")} />
       </td>
@@ -80,7 +101,7 @@ function Row({ object, onAct }: { object: ObjectInfo; onAct: (kind: "move" | "de
 }
 
 /** A dialog that asks for one text and does one thing with it. */
-function Ask({ title, label, initial, action, hint, onClose, onSubmit, children }: {
+export function Ask({ title, label, initial, action, hint, onClose, onSubmit, children }: {
   title: string; label: string; initial: string; action: string; hint?: string; onClose: () => void;
   onSubmit: (text: string) => Promise<unknown>; children?: React.ReactNode;
 }) {
@@ -136,6 +157,17 @@ function NewFolder({ folder, onClose, onMade }: { folder: string; onClose: () =>
     onSubmit={async (name) => { await call("makeDirectories", { body: { path: below(folder, name) } }); onMade(); }} />;
 }
 
+function Copy({ object, taken, onClose, onCopied }: { object: ObjectInfo; taken: string[]; onClose: () => void; onCopied: () => void }) {
+  const copy = async (to: string) => {
+    await call("copyObject", { body: { source_path: object.path, destination_path: to } });
+    toast(`${nameOf(object)} was copied to ${to}.`, "good", { text: "Open", run: () => navigate(treeAddress(to)) });
+    onCopied();
+  };
+  return <Ask title={`Copy ${nameOf(object)}`} label="Path of the copy" action="Copy" onClose={onClose} onSubmit={copy}
+    initial={below(folderOf(object.path), besides(nameOf(object), object.object_type, "copy", taken))}
+    hint={object.object_type === "DIRECTORY" ? "With everything in it, as it is now; without the history." : "As it is now; without its history."} />;
+}
+
 function Move({ object, onClose, onMoved }: { object: ObjectInfo; onClose: () => void; onMoved: () => void }) {
   const move = async (to: string) => {
     if (to !== object.path) {
@@ -153,16 +185,19 @@ function Delete({ object, onClose, onDeleted }: { object: ObjectInfo; onClose: (
   const [isBusy, setBusy] = useState(false);
   const remove = () => {
     setBusy(true);
-    call("deleteObject", { body: { path: object.path, recursive: object.object_type === "DIRECTORY" } }).then(() => {
-      toast(`${nameOf(object)} was deleted.`);
+    call("deleteObject", { body: { path: object.path, recursive: object.object_type === "DIRECTORY" } }).then((deleted) => {
+      toast(`${nameOf(object)} is in the trash.`, "good", {
+        text: "Undo", run: () => { call("restoreDeletion", { deletion_id: deleted.deletion_id, body: {} }).then(onDeleted, toastError); },
+      });
       onDeleted();
       onClose();
+      focusContent();
     }, (error: unknown) => { setBusy(false); toastError(error); });
   };
   return (
     <Dialog title={`Delete ${nameOf(object)}?`} onClose={onClose} foot={<><Button onClick={onClose}>Cancel</Button>
       <Button tone="danger" icon="trash" isBusy={isBusy} onClick={remove}>Delete</Button></>}>
-      <div className="dialog-body"><p>{object.object_type === "DIRECTORY" ? "With everything in it. " : ""}It disappears from the tree and from jobs that use it.</p></div>
+      <div className="dialog-body"><p>{object.object_type === "DIRECTORY" ? "With everything in it. " : ""}It disappears from the tree and from jobs that use it. As long as it is in the trash it can be restored.</p></div>
     </Dialog>
   );
 }

@@ -29,7 +29,7 @@ function dismiss(id: number): void {
 
 function One({ one }: { one: Toast }) {
   useEffect(() => {
-    const timer = setTimeout(() => dismiss(one.id), one.tone === "bad" ? 12000 : 6000);
+    const timer = setTimeout(() => dismiss(one.id), one.tone === "bad" || one.action ? 12000 : 6000);
     return () => clearTimeout(timer);
   }, [one]);
   return (
