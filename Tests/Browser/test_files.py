@@ -257,6 +257,7 @@ class FileTests(unittest.TestCase):
         expect(page.locator("h1")).to_have_text("Trash")
         expect(table.locator("tbody tr")).to_have_count(3)
         expect(table.locator("tbody tr").first).to_contain_text("/Shared, with 1 thing in it")
+        expect(table.locator("tbody tr").first).to_contain_text("30 days")
         expect(page.get_by_text("stays here for 30 days")).to_be_visible()
         self.look("trash")
         # By the keyboard; the folder it was in is made again.
@@ -280,7 +281,7 @@ class FileTests(unittest.TestCase):
         self.dismiss()
         page.get_by_label("Restore desk").click()
         dialog = page.get_by_role("dialog")
-        expect(dialog).to_contain_text("There is something else at /Shared/desk now.")
+        expect(dialog).to_contain_text("Something else is at /Shared/desk now")
         expect(dialog.get_by_label("Path")).to_have_value("/Shared/desk restored")
         self.look("restore-elsewhere")
         self.in_dialog("Restore")

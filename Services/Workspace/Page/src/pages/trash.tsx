@@ -36,7 +36,8 @@ export function Trash(_: { id: string }) {
     restore(entry).catch((error: unknown) => {
       // Its place is another's now, or may not be written to: it can go elsewhere.
       if (error instanceof ApiError && ["RESOURCE_ALREADY_EXISTS", "PERMISSION_DENIED"].includes(error.code)) {
-        setDialog({ kind: "elsewhere", entry, why: error.message });
+        setDialog({ kind: "elsewhere", entry, why: error.code === "PERMISSION_DENIED" ? error.message
+          : `Something else is at ${entry.path} now, or in the way to it. Choose another place.` });
       } else toastError(error);
     }).finally(() => setBusy(undefined));
   };
@@ -94,7 +95,8 @@ function Row({ entry, isBusy, onRestore, onPurge }: { entry: TrashEntry; isBusy:
 function Left({ until }: { until: number | undefined }) {
   const now = useNow(until !== undefined && until - Date.now() < 3600000);
   if (until === undefined) return <span className="soft">As long as you like</span>;
-  const days = Math.floor((until - now) / 86400000);
+  const left = (until - now) / 86400000;
+  const days = left < 1 ? 0 : Math.round(left);
   const words = days >= 1 ? plural(days, "day") : "Less than a day";
   return (
     <time dateTime={new Date(until).toISOString()} title={clockTime(until)}>
