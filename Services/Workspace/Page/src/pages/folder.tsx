@@ -37,7 +37,7 @@ export function Folder({ path }: { path: string }) {
       onDragLeave={(event) => { if (event.currentTarget === event.target) setOver(false); }}>
       <Heading title={title} crumbs={path === "/" ? [] : crumbsOf(path)} actions={<>
         {path !== "/" && path !== "/Users" && <ShareButton type="directories" path={path} name={title} />}
-        <Link className="button quiet icon" to="/trash" aria-label="Trash" title="Trash"><Icon name="trash" /></Link>
+        <Link className="button quiet" to="/trash"><Icon name="trash" />Trash</Link>
         <Button icon="upload" onClick={() => chooser.current?.click()}>Upload</Button>
         <Button icon="folder" onClick={() => setDialog({ kind: "folder" })}>New folder</Button>
         <Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>
