@@ -176,6 +176,7 @@ public enum WorkspaceService {
                 retentionDays: settings[auditDays], loop: environment.loop
             ).component,
             emptier.component,
+            SearchReader(tree: uploads.tree, files: reader).component,
             LifecycleComponent("gateway", drain: { _ in await http.close() }),
             running.component,
         ]
@@ -225,6 +226,7 @@ public enum WorkspaceService {
         WorkspaceHandlers(
             tree: tree, gate: gate, execution: execution, files: reader, frozen: FrozenRevisions(pool: pool)
         ).register(on: router)
+        SearchHandlers(tree: tree, gate: gate).register(on: router)
         SecretHandlers(store: SecretStore(pool: pool), gate: gate, key: secretKey).register(on: router)
         SessionHandlers(
             authenticator: foundation.authenticator, tokens: foundation.tokens, directory: foundation.directory,

@@ -33,6 +33,7 @@ struct PermissionMatrixTests {
         workspace admin createUser editUser deleteUser createGroup deleteGroup addGroupMember removeGroupMember
         workspace admin setPassword listAuditEvents
         workspace view getPermissions getPermissionLevels exportObject listObjects getObject getNotebook listRevisions
+        workspace view searchWorkspace
         workspace known listUploads
         workspace view downloadFile previewFile
         workspace edit createUpload uploadForm
@@ -205,6 +206,7 @@ struct PermissionMatrixTests {
             case "uploadForm": "path=\(folder)"
             case "writeUpload": "offset=0"
             case "listObjects", "getObject": "path=\(folder)"
+            case "searchWorkspace": "path=\(folder)&query=print"
             case "listSecrets": "scope=vault"
             case "listLibraryStatuses": "cluster_id=c1"
             case "queryMetrics": "name=up"

@@ -212,6 +212,12 @@ struct AccessGate: Gatekeeper {
         return principal
     }
 
+    /// What a caller sees below a folder; nil for everything.
+    func sight(_ caller: Caller, at path: WorkspacePath) async throws(HarbourError) -> PermissionStore.Sight? {
+        guard let viewer = try await viewer(caller, at: path) else { return nil }
+        return try await permissions.sight(of: viewer)
+    }
+
     /// The user who asks; nil for a service that asks for itself.
     func principal(_ caller: Caller) async throws(HarbourError) -> Principal? {
         guard let user = caller.user else { return nil }

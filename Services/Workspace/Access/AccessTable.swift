@@ -48,6 +48,8 @@ enum AccessTable {
         "workspace.exportObject": .needs(.view, .path(.query("path"))),
         "workspace.listObjects": .needs(.view, .passage(.query("path"))),
         "workspace.getObject": .needs(.view, .passage(.query("path"))),
+        // Only what one may see is found, wherever one asks.
+        "workspace.searchWorkspace": .needs(.view, .passage(.query("path"))),
         "workspace.makeDirectories": .needs(.edit, .path(.body("path"))),
         "workspace.deleteObject": .needs(.manage, .path(.body("path"))),
         "workspace.moveObject": .needs(.manage, .path(.body("source_path"))).and(

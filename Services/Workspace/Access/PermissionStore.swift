@@ -80,6 +80,40 @@ struct PermissionStore: Sendable {
         return try rows.first?.decode(Bool.self) ?? false
     }
 
+    /// All that a user may see of the tree.
+    struct Sight: Sendable {
+        let userName: String
+        /// The folders that are theirs and all that was given to them, each ending in a slash; none is below another.
+        let prefixes: [String]
+
+        /// Whether the row `o` of objects may be seen.
+        var condition: SQL {
+            """
+            (o.owner = \(userName) OR EXISTS (
+                SELECT FROM unnest(\(prefixes)) AS seen (prefix) WHERE starts_with(o.path || '/', seen.prefix)))
+            """
+        }
+    }
+
+    func sight(of principal: Principal) async throws(HarbourError) -> Sight {
+        let rows = try await pool.query(
+            """
+            SELECT path FROM objects WHERE owner = \(principal.userName) AND kind = 'DIRECTORY' AND deleted_at IS NULL
+            UNION SELECT o.path FROM grants g
+            JOIN objects o ON o.object_id = CASE WHEN g.kind = 'TREE' THEN g.object_id::bigint END
+            WHERE g.kind = 'TREE' AND \(PermissionStore.applies(to: principal)) AND o.deleted_at IS NULL
+            """)
+        var all: [String] = []
+        for row in rows { all.append(try WorkspacePath(try row.decode(String.self)).prefix) }
+        // As bytes, what is below a folder follows it.
+        all.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        var prefixes: [String] = []
+        for prefix in all where prefixes.last.map({ prefix.utf8.starts(with: $0.utf8) }) != true {
+            prefixes.append(prefix)
+        }
+        return Sight(userName: principal.userName, prefixes: prefixes)
+    }
+
     /// What was given on a path and above it, the root first.
     func given(at path: WorkspacePath) async throws(HarbourError) -> [Given] {
         let paths = (path.ancestors + [path]).map(\.text)

@@ -48,6 +48,8 @@ struct StoredContent: Sendable {
     let size: Int
     let hash: [UInt8]
     let place: ContentPlace
+    /// What the search looks into; nil when that is still to be read (`SearchReader`).
+    var text: SearchText?
 
     /// The most that a file may have; a notebook has the limits of its format.
     static let maximumBytes = 64 << 20
@@ -71,11 +73,12 @@ struct StoredContent: Sendable {
                 .tooLarge, "The content has \(bytes.count) bytes; at most \(maximumBytes) are allowed.")
         }
         let contentFormat = try self.format(of: bytes, name: name, format: format, language: language)
-        var notebookLanguage: String?
-        if case .notebook(let format) = contentFormat { notebookLanguage = try format.parse(bytes).language.name }
+        var notebook: Notebook?
+        if case .notebook(let format) = contentFormat { notebook = try format.parse(bytes) }
         return StoredContent(
-            format: contentFormat, language: notebookLanguage, size: bytes.count, hash: Digest.sha256(bytes),
-            place: .frame(LZ4Frame.compress(bytes)))
+            format: contentFormat, language: notebook?.language.name, size: bytes.count, hash: Digest.sha256(bytes),
+            place: .frame(LZ4Frame.compress(bytes)),
+            text: notebook.map(SearchText.init(notebook:)) ?? SearchText(file: bytes))
     }
 
     private static func format(

@@ -12,6 +12,7 @@ struct WorkspaceTree: Sendable {
     let pool: PostgresPool
     let objects = ObjectStore()
     let revisions = RevisionStore()
+    let search = SearchStore()
 
     // MARK: Reading
 

@@ -150,7 +150,7 @@ struct ObjectStore: Sendable {
         return Int(try rows.first?["count", as: Int64.self] ?? 0)
     }
 
-    /// Makes a revision the newest of its entry.
+    /// Makes a revision the newest of its entry, and its text what the search finds.
     func setRevision(
         _ revisionID: Int64, _ content: StoredContent, of objectID: Int64, by user: String, at time: Timestamp,
         in transaction: PostgresTransaction
@@ -159,10 +159,11 @@ struct ObjectStore: Sendable {
             """
             UPDATE objects SET revision_id = \(revisionID), format = \(content.format.name),
                 language = \(content.language), size = \(Int64(content.size)), modified_at = \(time),
-                modified_by = \(user)
+                modified_by = \(user), searched_revision_id = \(content.text == nil ? nil : revisionID)
             WHERE object_id = \(objectID) RETURNING \(StoredObject.columns)
             """)
         guard let row = rows.first else { throw .missingRow("object \(objectID)") }
+        try await SearchStore().write(content.text ?? .none, of: objectID, in: transaction)
         return try StoredObject(row)
     }
 

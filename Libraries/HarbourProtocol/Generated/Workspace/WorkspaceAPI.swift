@@ -243,6 +243,15 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Find entries by their names, and notebooks and small text files by what is in them. `GET
+    /// /api/v1/workspace/search`.
+    public static let searchWorkspace = Endpoint<SearchWorkspaceInput, SearchResults>(
+        EndpointRoute(
+            service: "workspace", operationID: "searchWorkspace",
+            method: .get, path: "/api/v1/workspace/search",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Make a folder and its parents. `POST /api/v1/workspace/mkdirs`.
     public static let makeDirectories = Endpoint<MakeDirectoriesInput, ObjectInfo>(
         EndpointRoute(
@@ -713,6 +722,7 @@ public enum WorkspaceAPI {
         exportObject.route,
         listObjects.route,
         getObject.route,
+        searchWorkspace.route,
         makeDirectories.route,
         deleteObject.route,
         moveObject.route,

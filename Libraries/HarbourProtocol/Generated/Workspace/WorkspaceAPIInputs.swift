@@ -884,6 +884,61 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `searchWorkspace` is asked with.
+    public struct SearchWorkspaceInput: EndpointInput, Hashable {
+        /// How many at most; 20 when absent.
+        public var pageSize: Int?
+        /// next_page_token of the page before.
+        public var pageToken: String?
+        /// What to find: each word literally, in any case, wherever it begins; several words must all be in the name,
+        /// or all in one cell or file.
+        public var query: String
+        /// Only below this folder.
+        public var path: String?
+        /// Only such entries.
+        public var kind: ObjectType?
+
+        /// Makes an input; what is left out is not sent.
+        public init(
+            pageSize: Int? = nil,
+            pageToken: String? = nil,
+            query: String,
+            path: String? = nil,
+            kind: ObjectType? = nil
+        ) {
+            self.pageSize = pageSize
+            self.pageToken = pageToken
+            self.query = query
+            self.path = path
+            self.kind = kind
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/workspace")
+            request.literal("/search")
+            request.query("page_size", pageSize)
+            request.query("page_token", pageToken)
+            request.query("query", query)
+            request.query("path", path)
+            request.query("kind", kind)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["page_size", "page_token", "query", "path", "kind"])
+            pageSize = try request.query("page_size")?.int(in: 1...100)
+            pageToken = try request.query("page_token")?.string(length: 0...512)
+            query = try request.requiredQuery("query").string(length: 1...256)
+            path = try request.query("path")?.string(length: 1...1024)
+            kind = try request.query("kind")?.name(ObjectType.self)
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `makeDirectories` is asked with.
     public struct MakeDirectoriesInput: EndpointInput, Hashable {
         /// The body.
