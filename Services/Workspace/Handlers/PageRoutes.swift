@@ -10,7 +10,7 @@ struct PageRoutes: Sendable {
     /// First parts of the page's addresses. They are listed so that an address of the API that does not exist stays one.
     private static let areas = [
         "sign-in", "workspace", "notebooks", "runs", "jobs", "clusters", "monitoring", "settings", "docs", "sql",
-        "trash",
+        "search", "trash",
     ]
     private static let document = "index.html"
     /// The frame that shows HTML outputs.

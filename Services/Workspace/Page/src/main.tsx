@@ -20,6 +20,7 @@ const Trash = lazy(() => import("./pages/trash").then((module) => ({ default: mo
 const Settings = lazy(() => import("./pages/settings").then((module) => ({ default: module.Settings })));
 const Docs = lazy(() => import("./docs/page").then((module) => ({ default: module.Docs })));
 const Sql = lazy(() => import("./sql/page").then((module) => ({ default: module.Sql })));
+const SearchPage = lazy(() => import("./search/page").then((module) => ({ default: module.SearchPage })));
 const Monitoring = lazy(() => import("./pages/monitoring").then((module) => ({ default: module.Monitoring })));
 
 const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
@@ -31,6 +32,7 @@ const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
   [/^\/jobs$/, Jobs], [/^\/jobs\/new$/, JobEditor], [/^\/jobs\/(\d+)$/, JobPage], [/^\/jobs\/(\d+)\/edit$/, JobEditor],
   [/^\/monitoring$/, Monitoring],
   [/^\/sql$/, Sql],
+  [/^\/search$/, SearchPage],
   [/^\/settings$/, Settings],
   [/^\/docs$/, Docs], [/^\/docs\/(\w+)$/, Docs],
 ];

@@ -7,7 +7,8 @@ let guard: (() => boolean) | undefined;
 function tell(): void { for (const listener of [...listeners]) listener(); }
 addEventListener("popstate", tell);
 
-function subscribe(listener: () => void): () => void {
+/** Hears of every change of the address, also of the part after `#`. */
+export function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   return () => { listeners.delete(listener); };
 }

@@ -1,7 +1,8 @@
 // What is around every page: the way to the others, the notice of a lost connection, and notices of what happened.
-import { ReactNode, useSyncExternalStore } from "react";
+import { ReactNode, Suspense, lazy, useEffect, useSyncExternalStore } from "react";
 import { connection } from "../api/connection";
 import { Uploads } from "../files/panel";
+import { listenForKeys, opened, searchKeys } from "../search/opened";
 import { Icon, IconName } from "../ui/icons";
 import { Button } from "../ui/parts";
 import { Toasts } from "../ui/toast";
@@ -9,6 +10,8 @@ import { brandIcon } from "./brand";
 import { Link, useAddress } from "./router";
 import { useSession } from "./session";
 import { useTheme } from "./theme";
+
+const SearchDialog = lazy(() => import("../search/dialog"));
 
 const areas: Array<{ to: string; text: string; icon: IconName; also?: string[] }> = [
   { to: "/", text: "Home", icon: "home" },
@@ -34,6 +37,9 @@ export function Shell({ children }: { children: ReactNode }) {
       <a className="skip" href="#content">Skip to the content</a>
       <nav className="rail" aria-label="Areas">
         <Link to="/" className="rail-brand"><img src={brandIcon} alt="" />DataHarbour</Link>
+        <button type="button" className="rail-search" onClick={opened.open} aria-haspopup="dialog" aria-keyshortcuts="Control+K Meta+K">
+          <Icon name="search" size={18} />Search<kbd>{searchKeys}</kbd>
+        </button>
         {areas.map((area) => (
           <Link key={area.to} to={area.to} className="rail-link" aria-current={isIn(path, area) ? "page" : undefined}>
             <Icon name={area.icon} size={18} />{area.text}
@@ -54,10 +60,18 @@ export function Shell({ children }: { children: ReactNode }) {
         <Offline />
         {children}
       </main>
+      <SearchOver />
       <Uploads />
       <Toasts />
     </div>
   );
+}
+
+/** The search over the page, loaded when it is wanted for the first time. */
+function SearchOver() {
+  useEffect(listenForKeys, []);
+  const isOpen = useSyncExternalStore(opened.subscribe, () => opened.isOpen);
+  return isOpen ? <Suspense fallback={null}><SearchDialog /></Suspense> : null;
 }
 
 function Offline() {

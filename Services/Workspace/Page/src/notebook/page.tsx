@@ -4,6 +4,7 @@ import { ApiError, call } from "../api/client";
 import type { NotebookContent, RunScope } from "../api/generated/contract";
 import { connection } from "../api/connection";
 import { navigate, treeAddress } from "../app/router";
+import { useCellOfAddress } from "./anchor";
 import { ShareButton } from "../people/share";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
@@ -63,6 +64,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     runner.open(content);
     return () => runner.close();
   }, [runner, content]);
+  useCellOfAddress(store);
   runner.save = saver.save;
   runner.onConflict = () => { void saver.save(); };
 
