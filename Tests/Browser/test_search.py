@@ -97,6 +97,13 @@ class SearchTests(unittest.TestCase):
         page.keyboard.press("Enter")
         expect(page.locator("#cell-cell39")).to_be_focused()
         expect(page.locator("#cell-cell39")).to_be_in_viewport()
+        # Out of an editor as well, and back into it.
+        page.keyboard.press("Enter")
+        expect(page.locator(".cell.editing .editor :focus")).to_have_count(1)
+        page.keyboard.press("Control+k")
+        expect(self.field()).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator(".cell.editing .editor :focus")).to_have_count(1)
         # An address of a cell is one by itself.
         page.reload()
         expect(page.locator("#cell-cell39")).to_be_focused()
