@@ -158,13 +158,12 @@ public enum WorkspaceService {
         door.registerPreflights(
             of: (WorkspaceAPI.routes + SchedulerAPI.routes + ClusterAPI.routes + MonitoringAPI.routes)
                 .filter { !$0.isInternal }, on: router.http)
-        let adminToken = settings[adminTokenFile]
         return [
             foundation.database.component,
             LifecycleComponent(
                 "sign-in",
                 start: {
-                    guard let adminToken else {
+                    guard let adminToken = settings[adminTokenFile] else {
                         environment.logger.warning("no administrator's token is configured: only services can sign in")
                         return
                     }
