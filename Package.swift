@@ -57,6 +57,7 @@ let doors: [Target] = [
     shim("CCurl", links: ["curl"]),
     shim("CPostgres", links: ["pq"]),
     shim("CLZ4", links: ["lz4"]),
+    shim("CArchive", links: ["archive"]),
     shim("COpenSSL", links: ["ssl", "crypto"]),
     shim("CZeroMQ", links: ["zmq"]),
     shim("CYAML", links: ["yaml"]),
@@ -87,6 +88,7 @@ let wire: [Target] = [
     library("WebClient", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "CCurl"]),
     library("ObjectStorage", ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient"]),
     library("Compression", ["Core", "CLZ4"]),
+    library("Archive", ["Core", "CArchive"]),
     library("Postgres", ["Core", "EventLoop", "Metrics", "CPostgres"]),
 ]
 
@@ -154,7 +156,7 @@ let services: [Target] =
         "Workspace", executable: "workspace",
         serviceBase + [
             "HTTPMessage", "HTTPServer", "WebSocket", "Compression", "Cryptography", "NotebookFormats",
-            "CellExecution", "ServiceClients", "ObjectStorage", "WebClient",
+            "CellExecution", "ServiceClients", "ObjectStorage", "WebClient", "Archive",
         ], exclude: ["Page"])
     + service(
         "Scheduler", executable: "scheduler",
@@ -212,6 +214,7 @@ let suites: [Target] = [
         "ObjectStorage",
         ["Core", "EventLoop", "HTTPMessage", "Cryptography", "WebClient", "ObjectStorage", "StorageTestKit"]),
     tests("Compression", ["Core", "Compression"]),
+    tests("Archive", ["Core", "Archive"], exclude: ["zip_peer.py"]),
     tests("Postgres", ["Core", "EventLoop", "Postgres", "Metrics"]),
     tests("HarbourProtocol", ["Core", "HTTPMessage", "HarbourProtocol", "ContractGenerator"]),
     tests(
@@ -295,7 +298,7 @@ let fuzzers: [Target] =
     ? [
         fuzzer("HTTP1", ["HTTP1"]), fuzzer("HTTP2", ["HTTPMessage", "HTTP2"]), fuzzer("WebSocket", ["WebSocket"]),
         fuzzer("JSON", []), fuzzer("NotebookFormats", ["NotebookFormats"]), fuzzer("CronSchedule", ["CronSchedule"]),
-        fuzzer("YAML", ["YAML"]),
+        fuzzer("YAML", ["YAML"]), fuzzer("Archive", ["Archive"]),
     ] : []
 
 var targets =

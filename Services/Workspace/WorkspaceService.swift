@@ -141,6 +141,7 @@ public enum WorkspaceService {
         let emptier = registerTrash(on: router, uploads, gate, days: settings[trashDays])
         let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
         FileHandlers(uploads: uploads, reader: reader, parquet: parquet).register(on: router)
+        ArchiveHandlers(uploads: uploads, files: reader, execution: running.service, gate: gate).register(on: router)
         registerOwn(router, foundation, gate, audit, running.service, reader, secretKey: settings[secretKey])
         running.registerShortcuts(on: router, gate, reader)
         if let folder = settings[pageFolder] { registerPage(folder, on: router, environment.logger) }

@@ -33,11 +33,11 @@ struct PermissionMatrixTests {
         workspace admin createUser editUser deleteUser createGroup deleteGroup addGroupMember removeGroupMember
         workspace admin setPassword listAuditEvents
         workspace view getPermissions getPermissionLevels exportObject listObjects getObject getNotebook listRevisions
-        workspace view searchWorkspace
+        workspace view searchWorkspace exportFolder
         workspace known listUploads
         workspace view downloadFile previewFile
         workspace edit createUpload uploadForm
-        workspace uploader getUpload writeUpload abortUpload completeUpload
+        workspace uploader getUpload writeUpload abortUpload completeUpload importFolder
         workspace view listSecrets getNotebookExecution getCellOutputs streamNotebookEvents exportNotebook
         workspace view getJobLogs getJobSparkPage
         workspace run runCells attachNotebook interruptNotebook restartKernel executeCell killJob restartJob
@@ -205,7 +205,7 @@ struct PermissionMatrixTests {
             case "exportObject", "readContent", "downloadFile", "previewFile": "path=\(folder)/n"
             case "uploadForm": "path=\(folder)"
             case "writeUpload": "offset=0"
-            case "listObjects", "getObject": "path=\(folder)"
+            case "listObjects", "getObject", "exportFolder": "path=\(folder)"
             case "searchWorkspace": "path=\(folder)&query=print"
             case "listSecrets": "scope=vault"
             case "listLibraryStatuses": "cluster_id=c1"

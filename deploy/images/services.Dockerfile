@@ -9,7 +9,8 @@ RUN rm -rf /etc/apt/sources.list.d && echo "deb ${MIRROR} bookworm main" >/etc/a
     && apt-get -o Acquire::https::CAInfo=/etc/ssl/build-authorities.pem -o APT::Update::Error-Mode=any \
         update -qq \
     && apt-get -o Acquire::https::CAInfo=/etc/ssl/build-authorities.pem install -qq -y --no-install-recommends \
-        ca-certificates curl libcurl4 libjemalloc2 liblz4-1 libnghttp2-14 libpq5 libssl3 libstdc++6 libyaml-0-2 libzmq5 \
+        ca-certificates curl libarchive13 libcurl4 libjemalloc2 liblz4-1 libnghttp2-14 libpq5 libssl3 libstdc++6 \
+        libyaml-0-2 libzmq5 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/* /etc/ssl/build-authorities.pem
 COPY bin /opt/harbour/bin
 COPY share /opt/harbour/share

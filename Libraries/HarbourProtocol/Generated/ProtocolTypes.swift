@@ -47,6 +47,8 @@ public enum ProtocolTypes {
         ("workspace", "SearchResult", { try SearchResult(json: $0).encodedJSON() }),
         ("workspace", "SearchResults", { try SearchResults(json: $0).encodedJSON() }),
         ("workspace", "ImportObject", { try ImportObject(json: $0).encodedJSON() }),
+        ("workspace", "ImportFolder", { try ImportFolder(json: $0).encodedJSON() }),
+        ("workspace", "ImportedFolder", { try ImportedFolder(json: $0).encodedJSON() }),
         ("workspace", "ExportedObject", { try ExportedObject(json: $0).encodedJSON() }),
         ("workspace", "MakeDirectories", { try MakeDirectories(json: $0).encodedJSON() }),
         ("workspace", "DeleteObject", { try DeleteObject(json: $0).encodedJSON() }),

@@ -46,6 +46,9 @@ enum AccessTable {
         // The tree.
         "workspace.importObject": .needs(.edit, .path(.body("path"))),
         "workspace.exportObject": .needs(.view, .path(.query("path"))),
+        // Of a folder on the way to something, that which may be seen.
+        "workspace.exportFolder": .needs(.view, .passage(.query("path"))),
+        "workspace.importFolder": .needs(.edit, .path(.body("path"))).and(.edit, .upload(.body("upload_id"))),
         "workspace.listObjects": .needs(.view, .passage(.query("path"))),
         "workspace.getObject": .needs(.view, .passage(.query("path"))),
         // Only what one may see is found, wherever one asks.

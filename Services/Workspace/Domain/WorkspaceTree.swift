@@ -136,19 +136,24 @@ struct WorkspaceTree: Sendable {
     }
 
     func makeFolder(_ path: WorkspacePath, by user: String) async throws -> ObjectInfo {
-        try await pool.transaction { transaction in
-            let now = Timestamp.now
-            try await objects.lockTree(exclusively: false, in: transaction)
-            try await makeFolders(above: path, by: user, at: now, in: transaction)
-            if let made = try await objects.insert(path, kind: .directory, by: user, at: now, in: transaction) {
-                return made.info
-            }
-            guard let existing = try await objects.find(path, on: transaction) else {
-                throw WorkspaceTree.missing(path)
-            }
-            guard existing.info.objectType == .directory else { throw WorkspaceTree.notFolder(path) }
-            return existing.info
+        try await pool.transaction { try await makeFolder(path, by: user, in: $0) }
+    }
+
+    /// The same within a transaction.
+    func makeFolder(
+        _ path: WorkspacePath, by user: String, in transaction: PostgresTransaction
+    ) async throws -> ObjectInfo {
+        let now = Timestamp.now
+        try await objects.lockTree(exclusively: false, in: transaction)
+        try await makeFolders(above: path, by: user, at: now, in: transaction)
+        if let made = try await objects.insert(path, kind: .directory, by: user, at: now, in: transaction) {
+            return made.info
         }
+        guard let existing = try await objects.find(path, on: transaction) else {
+            throw WorkspaceTree.missing(path)
+        }
+        guard existing.info.objectType == .directory else { throw WorkspaceTree.notFolder(path) }
+        return existing.info
     }
 
     func makeFolders(

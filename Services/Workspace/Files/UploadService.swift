@@ -139,12 +139,22 @@ struct UploadService: Sendable {
                 "The content that came has the SHA-256 \(hexadecimal(digest)) and not the one that was announced. "
                     + "Upload the file again.")
         }
-        let (tags, hashes) = try await store.pieces(of: id)
+        let (_, manifest, _) = try await assemble(row)
+        return try await place(row, manifest, storage, by: user)
+    }
+
+    /// Makes the object of an upload's pieces, of which all have come. Doing it again is harmless.
+    func assemble(
+        _ row: UploadRow
+    ) async throws -> (key: ObjectKey, manifest: ObjectManifest, storage: any ObjectStorage) {
+        let storage = try available()
+        let (tags, hashes) = try await store.pieces(of: row.id)
         let key = try row.key
         let begun = try await begun(row, storage)
-        try await storage.finish(key, begun.handle ?? "", tags: tags, size: size)
-        let manifest = try ObjectManifest(size: size, sha256: digest, blockHashes: hashes)
-        return try await place(row, manifest, storage, by: user)
+        try await storage.finish(key, begun.handle ?? "", tags: tags, size: row.stored)
+        let manifest = try ObjectManifest(
+            size: row.stored, sha256: row.digest ?? row.hash.digest(), blockHashes: hashes)
+        return (key, manifest, storage)
     }
 
     /// Makes a revision of the finished object, in one transaction with the end of the upload.

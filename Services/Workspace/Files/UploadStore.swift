@@ -77,10 +77,11 @@ struct UploadStore: Sendable {
     let pool: PostgresPool
 
     /// Notes a new upload.
+    /// - Parameter limit: how many the user may have open; any number when nil.
     /// - Throws: `RESOURCE_EXHAUSTED` when the user has too many.
     func insert(
         _ id: String, by user: String, to path: WorkspacePath, overwrites: Bool, size: Int?, wanted: [UInt8]?,
-        storage: String, lifetime: Duration
+        storage: String, lifetime: Duration, limit: Int? = UploadStore.limit
     ) async throws(HarbourError) -> UploadRow {
         let now = Timestamp.now
         let rows = try await pool.query(
@@ -90,7 +91,7 @@ struct UploadStore: Sendable {
             SELECT \(id), \(user), \(path.text), \(overwrites), \(size), \(wanted), \(storage),
                 \(ResumableSHA256().state), \(now), \(now + lifetime)
             WHERE (SELECT count(*) FROM uploads WHERE user_name = \(user) AND state = 'OPEN')
-                < \(Int64(UploadStore.limit))
+                < \(Int64(limit ?? .max))
             RETURNING \(UploadRow.columns)
             """)
         guard let row = rows.first else {

@@ -133,7 +133,7 @@ struct ObjectStore: Sendable {
         return objects
     }
 
-    private static func isVisible(to viewer: Principal) -> SQL {
+    static func isVisible(to viewer: Principal) -> SQL {
         """
         EXISTS (SELECT 1 FROM (\(PermissionStore.visible(to: viewer, below: .root))) AS v
             WHERE v.path = '/' OR v.path = objects.path OR starts_with(objects.path, v.path || '/'))

@@ -227,6 +227,24 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Get a folder as a zip archive: what one may see of it, notebooks with the ending of their format. `GET
+    /// /api/v1/workspace/export-zip`.
+    public static let exportFolder = RawEndpoint<ExportFolderInput>(
+        EndpointRoute(
+            service: "workspace", operationID: "exportFolder",
+            method: .get, path: "/api/v1/workspace/export-zip",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Unpack an uploaded zip archive into a folder, all of it or nothing; .ipynb, .sql and .py with a notebook's marks
+    /// become notebooks. `POST /api/v1/workspace/import-zip`.
+    public static let importFolder = Endpoint<ImportFolderInput, ImportedFolder>(
+        EndpointRoute(
+            service: "workspace", operationID: "importFolder",
+            method: .post, path: "/api/v1/workspace/import-zip",
+            successStatus: 200, isIdempotent: false)
+    )
+
     /// List a folder. `GET /api/v1/workspace/list`.
     public static let listObjects = Endpoint<ListObjectsInput, ObjectList>(
         EndpointRoute(
@@ -720,6 +738,8 @@ public enum WorkspaceAPI {
         listAuditEvents.route,
         importObject.route,
         exportObject.route,
+        exportFolder.route,
+        importFolder.route,
         listObjects.route,
         getObject.route,
         searchWorkspace.route,

@@ -818,6 +818,67 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `exportFolder` is asked with.
+    public struct ExportFolderInput: EndpointInput, Hashable {
+        /// The folder.
+        public var path: String
+        /// How all notebooks are written; each in its own format when AUTO or absent.
+        public var format: NotebookFormat?
+
+        /// Makes an input; what is left out is not sent.
+        public init(path: String, format: NotebookFormat? = nil) {
+            self.path = path
+            self.format = format
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/workspace")
+            request.literal("/export-zip")
+            request.query("path", path)
+            request.query("format", format)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["path", "format"])
+            path = try request.requiredQuery("path").string(length: 1...1024)
+            format = try request.query("format")?.name(NotebookFormat.self)
+        }
+    }
+}
+
+extension WorkspaceAPI {
+    /// What `importFolder` is asked with.
+    public struct ImportFolderInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: ImportFolder
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: ImportFolder) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/workspace")
+            request.literal("/import-zip")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `listObjects` is asked with.
     public struct ListObjectsInput: EndpointInput, Hashable {
         /// How many at most; 50 when absent.

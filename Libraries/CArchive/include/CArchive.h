@@ -1,0 +1,8 @@
+// The one door to libarchive: its own headers.
+#ifndef CARCHIVE_H
+#define CARCHIVE_H
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#endif
