@@ -15,7 +15,8 @@ public enum HarbourCommand {
     static let root = Command(
         name: "harbour", summary: "DataHarbour: notebooks, Spark clusters and scheduled workflows.",
         subcommands: PlatformCommands.all + [
-            NotebookCommands.group, FileCommands.group, JobCommands.jobs, RunCommands.runs, ClusterCommands.group,
+            WorkspaceCommands.group, NotebookCommands.group, FileCommands.group, JobCommands.jobs, RunCommands.runs,
+            ClusterCommands.group,
             SecretCommands.group,
             PeopleCommands.users, PeopleCommands.groups, TokenCommands.tokens, TokenCommands.permissions,
             TokenCommands.audit,

@@ -52,6 +52,29 @@ struct FileCommandTests {
         }
     }
 
+    @Test func foldersGoThereAndBack() async throws {
+        try await Files.run { files in
+            let home = try TemporaryDirectory()
+            _ = try await files.workspace.save("/Shared/project/query", "SELECT 1\n", format: .source, language: "sql")
+            try await files.upload("/Shared/project/data/d.bin", Files.bytes(100_000))
+            let said = try await harbour(files, home, "workspace", "export", "/Shared/project")
+            #expect(said.contains("/Shared/project is in project.zip."))
+            #expect(try runCommand(["unzip", "-t", home.file("project.zip")]).contains("No errors detected"))
+            let back = try await harbour(files, home, "workspace", "import", "project.zip", "/Shared/again")
+            #expect(back.contains("/Shared/again has 1 notebooks and 1 files of project.zip"))
+            #expect(try await files.contents("/Shared/again") == files.contents("/Shared/project"))
+            let refused = try await harbour(
+                files, home, "workspace", "import", "project.zip", "/Shared/again", fails: true)
+            #expect(refused.contains("/Shared/again/query is there already"))
+            let same = try await harbour(
+                files, home, "workspace", "import", "project.zip", "/Shared/again", "--overwrite")
+            #expect(same.contains("2 of them unchanged"))
+            _ = try home.write("none.zip", Array("no archive".utf8))
+            let none = try await harbour(files, home, "workspace", "import", "none.zip", "/Shared/none", fails: true)
+            #expect(none.contains("is no zip archive"))
+        }
+    }
+
     /// Another program that had begun the same file was killed: its upload is found by its content.
     @Test func whatWasBrokenOffGoesOn() async throws {
         try await Files.run { files in

@@ -136,7 +136,7 @@ struct FolderArchiveTests {
         #expect(done.notes == nil)
         #expect(done.folder.path == "/Shared/to/here")
         let contents = try await files.contents("/Shared/from")
-        #expect(contents.count == 14)
+        #expect(contents.count == 13)
         #expect(try await files.contents("/Shared/to/here") == contents)
         #expect(try await files.read("/Shared/to/here/data/large.bin") == Files.bytes(2 * Files.piece + 12_345))
         #expect(try await files.isThere("/Shared/archive.zip") == false, "the archive itself comes nowhere")
@@ -203,7 +203,7 @@ struct FolderArchiveTests {
             let archive = try files.python(#"z.writestr(e("a/b.txt"), b"1")"#, #"z.writestr(e("c.txt"), b"1")"#)
             try await files.upload("/Shared/t/a", [1])
             #expect(
-                await errorCode { try await files.unpack(archive, into: "/Shared/t", overwrite: true) }
+                await errorCode { _ = try await files.unpack(archive, into: "/Shared/t", overwrite: true) }
                     == "RESOURCE_ALREADY_EXISTS")
             #expect(try await !files.isThere("/Shared/t/c.txt"))
         }
@@ -226,7 +226,7 @@ struct FolderArchiveTests {
             } catch let error as HarbourError {
                 #expect(error.code.name == "INVALID_ARCHIVE")
                 let lines = error.message.split(separator: "\n").dropFirst()
-                #expect(lines.count == 11, "\(error.message)")
+                #expect(lines.count == 10, "\(error.message)")
                 for (name, reason) in [
                     ("../up", "leads out"), ("/absolute", "begins with a slash"), ("a/back\\slash", "backslash"),
                     ("link", "a link"), ("twice", "comes twice"), ("good.txt/below", "which is a file"),
@@ -242,11 +242,11 @@ struct FolderArchiveTests {
             _ = try files.folder.write("s.txt", Array("secret".utf8))
             try runCommand(["sh", "-c", "cd '\(files.folder.path)' && zip -qP password secret.zip s.txt"])
             let secret = try Files.load(files.folder.file("secret.zip"))
-            #expect(await errorCode { try await files.unpack(secret, into: "/Shared/t") } == "INVALID_ARCHIVE")
+            #expect(await errorCode { _ = try await files.unpack(secret, into: "/Shared/t") } == "INVALID_ARCHIVE")
             let good = try files.python(#"z.writestr(e("a.txt"), bytes(range(256)) * 1000)"#)
             for cut in [0, 10, good.count - 1] {
                 #expect(
-                    await errorCode { try await files.unpack(Array(good[..<cut]), into: "/Shared/t") }
+                    await errorCode { _ = try await files.unpack(Array(good[..<cut]), into: "/Shared/t") }
                         == "INVALID_ARCHIVE", "cut at \(cut)")
             }
             // The last of many is damaged: what came before does not stay.
@@ -255,11 +255,14 @@ struct FolderArchiveTests {
                 #"z.writestr(e("2", method=zipfile.ZIP_STORED), b"find me" * 100)"#)
             let place = try #require(damaged.indices.last { damaged[$0...].starts(with: "find me".utf8) })
             damaged[place] ^= 1
-            #expect(await errorCode { try await files.unpack(damaged, into: "/Shared/t") } == "INVALID_ARCHIVE")
+            #expect(await errorCode { _ = try await files.unpack(damaged, into: "/Shared/t") } == "INVALID_ARCHIVE")
             #expect(try await !files.isThere("/Shared/t"))
-            let open = try await files.workspace.service.pool.query(
-                "SELECT count(*) AS n FROM uploads WHERE user_name = '' AND state <> 'ENDED'")
-            #expect(try open.first?["n", as: Int64.self] == 0, "what was unpacked is on its way out")
+            let database = try #require(files.workspace.service.database)
+            let open = try runCommand([
+                "psql", database.url, "-Atc",
+                "SELECT count(*) FROM workspace.uploads WHERE user_name = '' AND state <> 'ENDED'",
+            ])
+            #expect(open == "0\n", "what was unpacked is on its way out")
         }
     }
 
@@ -267,7 +270,7 @@ struct FolderArchiveTests {
         try await Files.run { files in
             let bomb = try files.python(#"z.writestr(e("bomb"), bytes(200 << 20))"#)
             #expect(bomb.count < 300_000)
-            #expect(await errorCode { try await files.unpack(bomb, into: "/Shared/t") } == "REQUEST_TOO_LARGE")
+            #expect(await errorCode { _ = try await files.unpack(bomb, into: "/Shared/t") } == "REQUEST_TOO_LARGE")
             #expect(try await !files.isThere("/Shared/t"))
         }
     }
@@ -275,9 +278,10 @@ struct FolderArchiveTests {
     @Test func uploadsThatAreNotWholeAreNotUnpacked() async throws {
         try await Files.run { files in
             let upload = try await files.create("/Shared/archive.zip", 100)
-            #expect(await errorCode { try await files.unpack(upload.uploadID, into: "/Shared/t") } == "INVALID_STATE")
+            let early = await errorCode { _ = try await files.unpack(upload.uploadID, into: "/Shared/t") }
+            #expect(early == "INVALID_STATE")
             #expect(
-                await errorCode { try await files.unpack("none-of-these", into: "/Shared/t") }
+                await errorCode { _ = try await files.unpack("none-of-these", into: "/Shared/t") }
                     == "RESOURCE_DOES_NOT_EXIST")
         }
     }
@@ -305,7 +309,7 @@ struct FolderArchiveTests {
                 _ = try await files.workspace.save("/Users/admin/\(name)", FolderArchiveTests.source, format: .source)
             }
             #expect(
-                await errorCode { try await files.export("/Users/admin", by: anna.client) } == "PERMISSION_DENIED")
+                await errorCode { _ = try await files.export("/Users/admin", by: anna.client) } == "PERMISSION_DENIED")
             try await files.workspace.give(
                 .canRead, on: "directories", try await files.workspace.objectID("/Users/admin/open"), to: "anna")
             try await files.workspace.give(
@@ -316,7 +320,7 @@ struct FolderArchiveTests {
                 WorkspaceAPI.createUpload, .init(body: CreateUpload(path: "/Users/anna/x.zip", size: 1)))
             #expect(
                 await errorCode {
-                    try await anna.client.call(
+                    _ = try await anna.client.call(
                         WorkspaceAPI.importFolder,
                         .init(body: ImportFolder(uploadID: upload.uploadID, path: "/Users/admin/open")))
                 } == "PERMISSION_DENIED")
@@ -333,15 +337,16 @@ struct FolderArchiveTests {
             let file = open(path, O_WRONLY | O_CLOEXEC)
             #expect(pwrite(file, "x", 1, (2 << 20) + 5) == 1)
             close(file)
-            #expect(await errorCode { try await files.export("/Shared/a") } == "TEMPORARILY_UNAVAILABLE")
-            #expect(await errorCode { try await files.export("/Shared/a/first") } == "INVALID_PARAMETER_VALUE")
+            let code = await errorCode { _ = try await files.export("/Shared/a") }
+            #expect(code == "BAD_UPSTREAM_RESPONSE", "the archive is broken off and not short: \(code)")
+            #expect(await errorCode { _ = try await files.export("/Shared/a/first") } == "INVALID_PARAMETER_VALUE")
         }
     }
 
     @Test func tooMuchIsRefusedBeforeTheFirstByte() async throws {
         try await Files.run(more: ["--upload-limit-mb", "1"]) { files in
             for number in 0..<5 { try await files.upload("/Shared/a/\(number)", Files.bytes(900_000)) }
-            #expect(await errorCode { try await files.export("/Shared/a") } == "REQUEST_TOO_LARGE")
+            #expect(await errorCode { _ = try await files.export("/Shared/a") } == "REQUEST_TOO_LARGE")
         }
     }
 }

@@ -163,24 +163,25 @@ struct PermissionMatrixTests {
         }
     }
 
-    /// The address with an upload of the owner's in it, or with something the owner has deleted: each is made for one
-    /// request, which may end it.
+    /// The address and body with an upload of the owner's in them, or with something the owner has deleted: each is made
+    /// for one request, which may end it.
     private static func sample(
-        of target: String, _ rule: String, _ people: [String: Person]
-    ) async throws -> String {
+        of target: String, _ body: String?, _ rule: String, _ people: [String: Person]
+    ) async throws -> (String, String?) {
         let owner = try #require(people["owner"])
         switch rule {
         case "uploader":
             let upload = try await owner.client.call(
                 WorkspaceAPI.createUpload, .init(body: CreateUpload(path: "\(folder)/sample.csv", size: 1)))
-            return target.replacing("{upload_id}", with: upload.uploadID)
+            let id = upload.uploadID
+            return (target.replacing("{upload_id}", with: id), body?.replacing("{upload_id}", with: id))
         case "restorer":
             let path = "\(folder)/gone-\(Identifier.make())"
             _ = try await owner.save(path)
             let gone = try await owner.client.call(
                 WorkspaceAPI.deleteObject, .init(body: DeleteObject(path: path)))
-            return target.replacing("{deletion_id}", with: "\(gone.deletionID)")
-        default: return target
+            return (target.replacing("{deletion_id}", with: "\(gone.deletionID)"), body)
+        default: return (target, body)
         }
     }
 
@@ -220,6 +221,7 @@ struct PermissionMatrixTests {
         "createUser": #"{"user_name":"new-one"}"#, "editUser": "{}", "setPassword": #"{"password":"12345678"}"#,
         "createGroup": #"{"group_name":"new-ones"}"#, "createToken": "{}", "revokeToken": #"{"token_id":"0"}"#,
         "importObject": #"{"path":"\#(folder)/n","content":"eA==","format":"SOURCE","language":"PYTHON"}"#,
+        "importFolder": #"{"upload_id":"{upload_id}","path":"\#(folder)"}"#,
         "makeDirectories": #"{"path":"\#(folder)"}"#, "deleteObject": #"{"path":"\#(folder)"}"#,
         "moveObject": #"{"source_path":"\#(folder)/n","destination_path":"\#(folder)/there"}"#,
         "copyObject": #"{"source_path":"\#(folder)/n","destination_path":"\#(folder)/there"}"#,
@@ -285,9 +287,9 @@ struct PermissionMatrixTests {
                 if rule != "open" { #expect(anonymous == 401, "\(route.operationID), anonymous") }
                 for member in PermissionMatrixTests.cast {
                     let person = try #require(people[member.name])
-                    let sample = try await PermissionMatrixTests.sample(of: target, rule, people)
+                    let (sample, content) = try await PermissionMatrixTests.sample(of: target, body, rule, people)
                     let status = try await PermissionMatrixTests.ask(
-                        workspace, route, sample, body, token: person.token)
+                        workspace, route, sample, content, token: person.token)
                     let isAllowed = PermissionMatrixTests.expects(rule, member)
                     // An open route may know nobody of that token or password; it never says that one may not.
                     if rule == "open" {

@@ -20,6 +20,14 @@ struct FileUploader: Sendable {
     private static let readSize = 1 << 18
 
     func run(to path: String, overwrite: Bool) async throws -> ObjectInfo {
+        let upload = try await send(to: path, overwrite: overwrite)
+        // Putting many chunks together takes a store some time.
+        return try await api.client.callPatiently(
+            WorkspaceAPI.completeUpload, .init(uploadID: upload.uploadID), context: .within(.seconds(900)))
+    }
+
+    /// Sends everything and leaves it to be completed.
+    func send(to path: String, overwrite: Bool) async throws -> FileUpload {
         let sum = hexadecimal(try await digest())
         var upload = try await api.call(
             WorkspaceAPI.createUpload,
@@ -35,9 +43,7 @@ struct FileUploader: Sendable {
             if failures > 0 { try await api.loop.sleep(for: .milliseconds(100 << failures)) }
         }
         progress.end()
-        // Putting many chunks together takes a store some time.
-        return try await api.client.callPatiently(
-            WorkspaceAPI.completeUpload, .init(uploadID: upload.uploadID), context: .within(.seconds(900)))
+        return upload
     }
 
     /// Sends from where the upload is; returns where it is then.

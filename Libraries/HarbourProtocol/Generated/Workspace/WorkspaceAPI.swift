@@ -242,7 +242,7 @@ public enum WorkspaceAPI {
         EndpointRoute(
             service: "workspace", operationID: "importFolder",
             method: .post, path: "/api/v1/workspace/import-zip",
-            successStatus: 200, isIdempotent: false)
+            successStatus: 200, isIdempotent: true)
     )
 
     /// List a folder. `GET /api/v1/workspace/list`.

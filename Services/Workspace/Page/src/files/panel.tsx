@@ -12,8 +12,8 @@ function words(one: Transfer): string {
     case "waiting": return "Waits for the others";
     case "sending": return `${percent} % of ${bytes(one.size)}${one.resumedAt ? `, went on at ${bytes(one.resumedAt)}` : ""}`;
     case "offline": return `Waits for the connection at ${percent} %`;
-    case "finishing": return "Is being checked";
-    case "done": return `${bytes(one.size)} in ${one.folder}`;
+    case "finishing": return one.unpacks ? "Is being unpacked" : "Is being checked";
+    case "done": return one.result ?? `${bytes(one.size)} in ${one.folder}`;
     case "failed": return one.problem ?? "It failed.";
   }
 }
@@ -42,6 +42,7 @@ function One({ one }: { one: Transfer }) {
           {one.object ? <Link to={treeAddress(one.object.path)}>{one.object.path.split("/").pop()}</Link> : one.name}
         </span>
         <span className="small soft upload-words">{words(one)}</span>
+        {one.isInTheWay && <span><Button isSmall onClick={() => retry(one.id, true)}>Save new revisions</Button></span>}
         {isOpen && <progress max={Math.max(1, one.size)} value={one.sent} aria-label={`Upload of ${one.name}`} />}
       </div>
       {one.state === "done" && <Icon name="check" size={17} />}

@@ -2,7 +2,7 @@
 // a reload go on where they were when the same file is chosen again.
 import { ApiError, call, send } from "../api/client";
 import { connection } from "../api/connection";
-import type { FileUpload, ObjectInfo } from "../api/generated/contract";
+import type { FileUpload, ImportedFolder, ObjectInfo } from "../api/generated/contract";
 import { atFreePath, importNotebook, isNotebook } from "./notebooks";
 
 export interface Transfer {
@@ -16,6 +16,14 @@ export interface Transfer {
   resumedAt?: number;
   object?: ObjectInfo;
   problem?: string;
+  /** A zip archive that is unpacked into its folder. */
+  unpacks?: boolean;
+  /** Whether what is in the way gets a new revision; asked for once it turned out to be there. */
+  overwrites?: boolean;
+  /** Nothing was imported because of what is there already. */
+  isInTheWay?: boolean;
+  /** What came of it. */
+  result?: string;
 }
 
 /** How many files go at a time: more would share one connection and all be late. */
@@ -46,11 +54,11 @@ function change(id: number, values: Partial<Transfer>): void {
   for (const listener of [...listeners]) listener();
 }
 
-export function bring(chosen: Iterable<File>, folder: string): void {
+export function bring(chosen: Iterable<File>, folder: string, unpacks = false): void {
   for (const file of chosen) {
     last += 1;
     files.set(last, file);
-    transfers = [...transfers, { id: last, name: file.name, folder, size: file.size, sent: 0, state: "waiting" }];
+    transfers = [...transfers, { id: last, name: file.name, folder, size: file.size, sent: 0, state: "waiting", unpacks }];
   }
   change(0, {});
   startNext();
@@ -62,12 +70,15 @@ export function cancel(id: number): void {
   dismiss(id);
 }
 
-export function retry(id: number): void {
-  change(id, { state: "waiting", problem: undefined });
+export function retry(id: number, overwrites = false): void {
+  change(id, { state: "waiting", problem: undefined, overwrites, isInTheWay: false });
   startNext();
 }
 
 export function dismiss(id: number): void {
+  const [one, file] = [transfers.find((other) => other.id === id), files.get(id)];
+  // An archive that was refused is there for another try, which there will not be.
+  if (one?.unpacks && file) forget(one, file);
   files.delete(id);
   transfers = transfers.filter((one) => one.id !== id);
   change(0, {});
@@ -95,13 +106,16 @@ async function run(one: Transfer, file: File): Promise<void> {
   stops.set(one.id, stop);
   change(one.id, { state: "sending" });
   try {
-    const object = isNotebook(file)
+    const object = one.unpacks ? await unpack(one, file, stop.signal) : isNotebook(file)
       ? await importNotebook(file, one.folder, stop.signal) : await sendFile(one, file, stop.signal);
     change(one.id, { state: "done", sent: file.size, object });
     files.delete(one.id);
     for (const action of [...whenDone]) action(one.folder);
   } catch (error) {
-    if (!stop.signal.aborted) change(one.id, { state: "failed", problem: error instanceof Error ? error.message : String(error) });
+    if (!stop.signal.aborted) change(one.id, {
+      state: "failed", problem: error instanceof Error ? error.message : String(error),
+      isInTheWay: one.unpacks && !one.overwrites && error instanceof ApiError && error.code === "RESOURCE_ALREADY_EXISTS",
+    });
   } finally {
     stops.delete(one.id);
     startNext();
@@ -130,7 +144,8 @@ async function begin(file: File, folder: string, signal: AbortSignal): Promise<F
   return upload;
 }
 
-async function sendFile(one: Transfer, file: File, signal: AbortSignal): Promise<ObjectInfo> {
+/** Sends all bytes of a file, or the rest of them; the second value throws away what has come. */
+async function sendBytes(one: Transfer, file: File, signal: AbortSignal): Promise<[id: string, discard: () => void]> {
   let upload = await begin(file, one.folder, signal);
   const id = upload.upload_id;
   const discard = () => {
@@ -159,6 +174,11 @@ async function sendFile(one: Transfer, file: File, signal: AbortSignal): Promise
     }
   }
   change(one.id, { state: "finishing", sent: file.size });
+  return [id, discard];
+}
+
+async function sendFile(one: Transfer, file: File, signal: AbortSignal): Promise<ObjectInfo> {
+  const [id, discard] = await sendBytes(one, file, signal);
   try {
     const object = await patiently(() => call("completeUpload", { upload_id: id }, signal), signal);
     localStorage.removeItem(mark(file, one.folder));
@@ -171,6 +191,35 @@ async function sendFile(one: Transfer, file: File, signal: AbortSignal): Promise
   } finally {
     signal.removeEventListener("abort", discard);
   }
+}
+
+/** Sends an archive and has it unpacked; when it is refused, it stays there for another try. */
+async function unpack(one: Transfer, file: File, signal: AbortSignal): Promise<ObjectInfo> {
+  const [id, discard] = await sendBytes(one, file, signal);
+  try {
+    const done = await patiently(() =>
+      call("importFolder", { body: { upload_id: id, path: one.folder, overwrite: one.overwrites } }, signal), signal);
+    localStorage.removeItem(mark(file, one.folder));
+    change(one.id, { result: resultWords(done) });
+    return done.folder;
+  } finally {
+    signal.removeEventListener("abort", discard);
+  }
+}
+
+function counted(count: number, word: string): string { return `${count} ${word}${count === 1 ? "" : "s"}`; }
+
+function resultWords(done: ImportedFolder): string {
+  const what = done.notebooks === undefined
+    ? `Unpacked in ${done.folder.path}` : `${counted(done.notebooks, "notebook")} and ${counted(done.files ?? 0, "file")} in ${done.folder.path}`;
+  return [done.unchanged ? `${what}, ${done.unchanged} unchanged` : what, ...done.notes ?? []].join("\n");
+}
+
+function forget(one: Transfer, file: File): void {
+  const id = localStorage.getItem(mark(file, one.folder));
+  if (!id || one.state !== "failed") return;
+  localStorage.removeItem(mark(file, one.folder));
+  call("abortUpload", { upload_id: id }).catch(() => undefined);
 }
 
 /** Asks again whenever the connection is back; everything that is asked so may be asked twice. */

@@ -1,6 +1,6 @@
 // A folder: what is in it, making and bringing things, moving and deleting.
 import { DragEvent, FormEvent, useEffect, useRef, useState } from "react";
-import { ApiError, call, pages } from "../api/client";
+import { ApiError, addressOf, call, pages } from "../api/client";
 import type { ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link, navigate, treeAddress } from "../app/router";
@@ -26,6 +26,7 @@ export function Folder({ path }: { path: string }) {
   const [dialog, setDialog] = useState<{ kind: "notebook" | "folder" } | { kind: Act; object: ObjectInfo }>();
   const [isOver, setOver] = useState(false);
   const chooser = useRef<HTMLInputElement>(null);
+  const archiveChooser = useRef<HTMLInputElement>(null);
   const title = path === "/" ? "Workspace" : path.split("/").pop() ?? path;
   const close = () => setDialog(undefined);
   const { refresh } = objects;
@@ -38,10 +39,15 @@ export function Folder({ path }: { path: string }) {
       <Heading title={title} crumbs={path === "/" ? [] : crumbsOf(path)} actions={<>
         {path !== "/" && path !== "/Users" && <ShareButton type="directories" path={path} name={title} />}
         <Link className="button quiet" to="/trash"><Icon name="trash" />Trash</Link>
+        <a className="button" href={addressOf("exportFolder", { path })} download title="Everything in this folder as a zip archive">
+          <Icon name="download" size={17} />Export</a>
+        <Button icon="archive" title="Unpack a zip archive into this folder" onClick={() => archiveChooser.current?.click()}>Import</Button>
         <Button icon="upload" onClick={() => chooser.current?.click()}>Upload</Button>
         <Button icon="folder" onClick={() => setDialog({ kind: "folder" })}>New folder</Button>
         <Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>
         <input ref={chooser} type="file" multiple hidden aria-label="Files to upload" onChange={(event) => { bring([...event.target.files ?? []], path); event.target.value = ""; }} />
+        <input ref={archiveChooser} type="file" accept=".zip,application/zip" hidden aria-label="Archive to import"
+          onChange={(event) => { bring([...event.target.files ?? []], path, true); event.target.value = ""; }} />
       </>} />
       {objects.error && <Failure error={objects.error} retry={objects.refresh} />}
       <Card isFlush>

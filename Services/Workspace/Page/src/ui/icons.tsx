@@ -24,6 +24,7 @@ const shapes = {
   trash: "M4 6.5h16M9 6.5V4h6v2.5M6.5 6.5 7.5 20h9l1-13.5M10 10.5v6M14 10.5v6",
   edit: "M4 20l1-4L16 5l3 3L8 19z",
   copy: "M8 8h12v12H8zM16 8V4H4v12h4",
+  archive: "M3.5 4h17v5h-17zM5 9v11h14V9M10 13h4",
   download: "M12 4v11M7 10.5l5 5 5-5M4 20h16",
   upload: "M12 16V5M7 9.5l5-5 5 5M4 20h16",
   more: "M5 12h.01M12 12h.01M19 12h.01",
