@@ -112,14 +112,18 @@ async function run(one: Transfer, file: File): Promise<void> {
     files.delete(one.id);
     for (const action of [...whenDone]) action(one.folder);
   } catch (error) {
-    if (!stop.signal.aborted) change(one.id, {
-      state: "failed", problem: error instanceof Error ? error.message : String(error),
-      isInTheWay: one.unpacks && !one.overwrites && error instanceof ApiError && error.code === "RESOURCE_ALREADY_EXISTS",
-    });
+    if (!stop.signal.aborted) change(one.id, { state: "failed", ...failureOf(one, error) });
   } finally {
     stops.delete(one.id);
     startNext();
   }
+}
+
+function failureOf(one: Transfer, error: unknown): Partial<Transfer> {
+  const problem = error instanceof Error ? error.message : String(error);
+  const isInTheWay = one.unpacks && !one.overwrites && error instanceof ApiError && error.code === "RESOURCE_ALREADY_EXISTS";
+  // The first line tells programs what to send.
+  return isInTheWay ? { isInTheWay, problem: ["Nothing was imported, for there is already:", ...problem.split("\n").slice(1)].join("\n") } : { problem };
 }
 
 // MARK: One file
