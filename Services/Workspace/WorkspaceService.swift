@@ -135,8 +135,7 @@ public enum WorkspaceService {
         let uploads = UploadService(
             store: UploadStore(pool: pool), tree: WorkspaceTree(pool: pool),
             storage: try StorageSettings.storage(settings, environment.loop, environment.logger),
-            limit: StorageSettings.limit(settings),
-            lifetime: StorageSettings.lifetime(settings))
+            limit: StorageSettings.limit(settings), lifetime: StorageSettings.lifetime(settings))
         let reader = FileReader(tree: uploads.tree, store: uploads.store, storage: uploads.storage)
         let emptier = registerTrash(on: router, uploads, gate, days: settings[trashDays])
         let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
