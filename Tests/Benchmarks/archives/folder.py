@@ -42,7 +42,7 @@ def notebook(number):
 
 
 def large():
-    words = random.Random(1).choices(["harbour", "tide", "quay", "pilot", "42", "3.14", "2026-11-27"], k=1 << 17)
+    words = random.Random(1).choices(["harbour", "tide", "quay", "pilot", "42", "3.14", "2026-11-27"], k=1 << 18)
     text = (",".join(words).encode() + b"\n")[: 1 << 20]
     for number in range(FILE >> 20):
         yield hashlib.shake_128(str(number).encode()).digest(1 << 20) if number % 2 else text
