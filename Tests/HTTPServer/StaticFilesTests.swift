@@ -112,6 +112,15 @@ import Testing
     }
 
     @Test(arguments: [
+        ("main-0A1B2C3D.js", true), ("editor-08956417c/vs/loader.js", true), ("a/editor-08956417c/b.ttf", true),
+        ("editor/loader.js", false), ("editor-release/loader.js", false), ("08956417c/loader.js", false),
+        ("main.js", false), ("", false),
+    ])
+    func whatIsNamedByItsContentIsKnown(_ path: String, _ isNamed: Bool) {
+        #expect(StaticFiles.hasHash(path) == isNamed)
+    }
+
+    @Test(arguments: [
         "../secret.txt", "%2e%2e/secret.txt", "..%2fsecret.txt", "sub/../../secret.txt", "link/secret.txt",
         "link.txt", ".hidden", "sub//a.css", "a%00.txt", "..%5csecret.txt", "%2fetc%2fpasswd", "missing.txt",
     ])
