@@ -279,6 +279,62 @@ class LiveTests(unittest.TestCase):
         expect(page.get_by_role("status").get_by_text("The kernel is busy")).to_be_visible()
         page.screenshot(path=PICTURES / "notebook-completion-busy.png")
 
+    def test_8_what_is_typed_before_the_editor_is_there(self):
+        """Monaco takes its time: a plain field takes what is typed, and hands all of it over."""
+        _, address = self.notebook("early", ["x = 1", "y = 2"])
+        page = self.open(address)
+        held = []
+        page.route("**/editor.main.js", lambda route: held.append(route))
+        page.locator(".cell-source").first.click()
+        field = page.locator(".plain-editor")
+        expect(field).to_be_focused()
+        eventually("the editor is asked for", lambda: page.wait_for_timeout(20) or held)
+        page.keyboard.press("Control+End")
+        page.keyboard.type("00\nprint(x)")
+        for _ in range(2):
+            page.keyboard.press("ArrowLeft")
+        held[0].continue_()
+        page.locator(".monaco-editor textarea").wait_for()
+        # It stands where it stood, and goes on.
+        page.keyboard.type("x, ")
+        cell = page.locator(".cell").first
+        self.assertEqual(self.typed(cell), ["x = 100", "print(x, x)"])
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Escape")
+        expect(cell).to_be_focused()
+        expect(page.locator(".monaco-editor")).to_have_count(0)
+
+    def test_9_a_phone_and_no_editor(self):
+        """Touch screens have the plain field, and so has everybody whom the editor does not reach."""
+        _, address = self.notebook("plain", ["x = 1"])
+        phone = stage.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+        cut = stage.new_context()
+        self.contexts += [phone, cut]
+        asked = []
+        for context, isPhone in ((phone, True), (cut, False)):
+            page = stage.new_page(context, self.said)
+            page.on("request", lambda request: asked.append(request.url) if "monaco" in request.url else None)
+            page.route("**/monaco-*/**", lambda route: route.abort())
+            stage.sign_in(page, address)
+            page.locator(".cell-source").first.click()
+            field = page.locator(".plain-editor")
+            expect(field).to_be_focused()
+            page.keyboard.press("Control+End")
+            page.keyboard.type(f"\nprint({'1' if isPhone else '22'})")
+            if isPhone:
+                page.screenshot(path=PICTURES / "notebook-editing-phone.png")
+                self.assertEqual(asked, [])
+            page.keyboard.press("Escape")
+            expect(page.locator(".cell").first).to_contain_text("print(1)" if isPhone else "print(22)")
+            expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+        self.assertNotEqual(asked, [])
+
+    def typed(self, cell):
+        """The lines in a cell's editor, from the top."""
+        rows = cell.locator(".view-line").evaluate_all(
+            "(rows) => rows.map((row) => [parseFloat(row.style.top), row.textContent])")
+        return [text.replace("\u00a0", " ") for _, text in sorted(rows)]
+
     def sql_is_completed(self, page, options):
         language = page.get_by_label("Language of cell 3")
         language.focus()
