@@ -5,6 +5,7 @@ The settings are those of test_page.py. Figures that are printed are measured, n
 
 import base64
 import json
+import re
 import unittest
 
 from harbour import PICTURES, Stage, eventually, paste
@@ -328,6 +329,22 @@ class LiveTests(unittest.TestCase):
             expect(page.locator(".cell").first).to_contain_text("print(1)" if isPhone else "print(22)")
             expect(page.get_by_text("Saved", exact=True)).to_be_visible()
         self.assertNotEqual(asked, [])
+
+    def test_a_traceback_leads_to_its_line(self):
+        _, address = self.notebook("fails", ["# The first of two\ndef half(x):\n    return x / 0\n", "half(3)"])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all").click()
+        failed = page.get_by_role("group", name="Error: ZeroDivisionError")
+        failed.get_by_role("button", name=re.compile(r"Cell In\[1\], line 3")).click()
+        # The line is marked: what is typed takes its place.
+        cell = page.locator(".cell").first
+        expect(cell.locator(".monaco-editor textarea")).to_be_focused()
+        page.keyboard.type("    return x / 2")
+        self.assertEqual(self.typed(cell)[:3], ["# The first of two", "def half(x):", "    return x / 2"])
+        page.keyboard.press("Control+Enter")
+        expect(cell).to_contain_text("Took")
+        failed.get_by_role("button", name=re.compile(r"Cell In\[1\]")).click()
+        expect(page.get_by_text("has run again since")).to_be_visible()
 
     def typed(self, cell):
         """The lines in a cell's editor, from the top."""

@@ -37,6 +37,8 @@ export interface EditorProps {
   isReadOnly?: boolean;
   /** Whether whoever opened it is about to write. */
   takesFocus?: boolean;
+  /** A line to go to, counted from one; an object of its own each time. */
+  at?: { line: number };
 }
 
 /** What is kept of an editor that another takes the place of. */

@@ -1,6 +1,6 @@
 // A plain field for code: what can be written into at once, while Monaco is on its way; where it cannot be loaded; and on
 // touch screens, for which Monaco is not made.
-import { KeyboardEvent, useLayoutEffect, useRef } from "react";
+import { KeyboardEvent, useEffect, useLayoutEffect, useRef } from "react";
 import { EditorProps, Standing, isPressed } from "./editing";
 
 export interface PlainProps extends EditorProps {
@@ -8,7 +8,7 @@ export interface PlainProps extends EditorProps {
   onLeave: (standing: Standing) => void;
 }
 
-export default function PlainEditor({ value, label, language, onChange, onSelect, actions, shape, takesFocus, isReadOnly, onLeave }: PlainProps) {
+export default function PlainEditor({ value, label, language, onChange, onSelect, actions, shape, takesFocus, at, isReadOnly, onLeave }: PlainProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
     const one = field.current;
@@ -23,6 +23,15 @@ export default function PlainEditor({ value, label, language, onChange, onSelect
     one.style.height = "auto";
     one.style.height = `${one.scrollHeight}px`;
   }, [value, shape]);
+
+  useEffect(() => {
+    const one = field.current;
+    if (!one || !at) return;
+    const lines = one.value.split("\n");
+    const start = lines.slice(0, at.line - 1).reduce((sum, line) => sum + line.length + 1, 0);
+    one.focus();
+    one.setSelectionRange(Math.min(start, one.value.length), Math.min(start + (lines[at.line - 1]?.length ?? 0), one.value.length));
+  }, [at]);
 
   const pressed = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     const one = event.currentTarget;

@@ -25,6 +25,8 @@ export interface CellProps {
   language: string;
   isSelected: boolean;
   isEditing: boolean;
+  /** The line to go to, counted from one. */
+  led: { line: number } | undefined;
   store: NotebookStore;
   onRun: (id: string, then: "stay" | "next" | "insert") => void;
   onSave: () => void;
@@ -33,7 +35,7 @@ export interface CellProps {
   notebookID: number;
 }
 
-export const Cell = memo(function Cell({ cell, number, language, isSelected, isEditing, store, onRun, onSave, name, people, notebookID }: CellProps) {
+export const Cell = memo(function Cell({ cell, number, language, isSelected, isEditing, led, store, onRun, onSave, name, people, notebookID }: CellProps) {
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (isSelected && !isEditing && document.activeElement !== element.current) {
@@ -78,7 +80,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
       <div className="cell-main">
         {isEditing ? (
           <Suspense fallback={<pre className="cell-source"><Highlighted text={body} language={language} /></pre>}>
-            <Editor value={body} language={language} label={`Cell ${number}`} actions={actions} takesFocus assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
+            <Editor value={body} language={language} label={`Cell ${number}`} actions={actions} takesFocus at={led} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
           </Suspense>
         ) : isMarkdown ? (
           <div className="cell-markdown">{body.trim() ? <Markdown text={body} /> : <p className="soft">Empty text. Press Enter to write.</p>}</div>

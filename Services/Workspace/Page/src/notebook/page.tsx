@@ -7,6 +7,7 @@ import { navigate, treeAddress } from "../app/router";
 import { useCellOfAddress } from "./anchor";
 import { ShareButton } from "../people/share";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
+import { GoToLine } from "../output/outputs";
 import { toast, toastError } from "../ui/toast";
 import { Cell, removeCell } from "./cell";
 import { Near } from "./near";
@@ -104,6 +105,10 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     void saver.save().then((isSaved) => { if (isSaved) toast("Saved."); });
   }, [saver]);
 
+  const lead = useCallback((count: number, line: number) => {
+    if (!store.lead(count, line)) toast(`Cell [${count}] has run again since, or is not in this notebook.`);
+  }, [store]);
+
   const pressed = useRef<{ key: string; time: number }>({ key: "", time: 0 });
   const keyDown = (event: KeyboardEvent) => {
     const target = event.target as HTMLElement;
@@ -175,18 +180,20 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
         onCancel={(id) => { runner.interrupt(id).catch(toastError); }} />}
       {running.message && !running.problem && <div className="notebook-note"><Note tone="warn">{running.message}</Note></div>}
       {running.problem && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
+      <GoToLine.Provider value={lead}>
       <div className="cells">
         {state.cells.map((cell, index) => (
           <div key={cell.id} className="cell-place">
             <Insert onInsert={(kind) => store.insert(index, kind, true)} />
             <Near cell={cell} isNearAtFirst={index < 10 || state.selected === cell.id}>
               <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
-                isEditing={state.editing === cell.id} store={store} onRun={onRun} onSave={save} name={name} people={running.people} notebookID={store.notebookID} />
+                isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={save} name={name} people={running.people} notebookID={store.notebookID} />
             </Near>
           </div>
         ))}
         <Insert onInsert={(kind) => store.insert(state.cells.length, kind, true)} isLast />
       </div>
+      </GoToLine.Provider>
       {dialog === "history" && <History store={store} saver={saver} onClose={() => setDialog(undefined)} />}
       {dialog === "shortcuts" && <Shortcuts onClose={() => setDialog(undefined)} />}
       {saver.state === "conflict" && <Conflict store={store} saver={saver} />}

@@ -31,6 +31,8 @@ export interface NotebookState {
   cells: CellView[];
   selected: string | undefined;
   editing: string | undefined;
+  /** Where a traceback has led: an object of its own each time. */
+  led: { id: string; line: number } | undefined;
   /** Grows with each change of what is saved. */
   version: number;
   savedVersion: number;
@@ -61,7 +63,7 @@ export class NotebookStore {
     const cells = viewsOf(this.document);
     this.setBase(this.document);
     this.state = {
-      cells, selected: cells[0]?.id, editing: undefined, version: 0, savedVersion: 0, revisionID: content.revision_id,
+      cells, selected: cells[0]?.id, editing: undefined, led: undefined, version: 0, savedVersion: 0, revisionID: content.revision_id,
     };
   }
 
@@ -96,7 +98,14 @@ export class NotebookStore {
   }
 
   select(id: string | undefined, isEditing = false): void {
-    this.set({ selected: id, editing: isEditing ? id : undefined });
+    this.set({ selected: id, editing: isEditing ? id : undefined, led: undefined });
+  }
+
+  /** Opens a cell at a line, counted from one: the cell that ran under that number. Answers whether there is one. */
+  lead(count: number, line: number): boolean {
+    const cell = this.state.cells.find((one) => one.type === "code" && one.count === count);
+    if (cell) this.set({ selected: cell.id, editing: cell.id, led: { id: cell.id, line } });
+    return cell !== undefined;
   }
 
   move(offset: number, isEditing = false): void {

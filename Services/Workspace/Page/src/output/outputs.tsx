@@ -1,5 +1,5 @@
 // The outputs of a cell: the richest form that is there, errors folded to the user's own lines.
-import { memo, useEffect, useRef, useState } from "react";
+import { createContext, memo, useContext, useEffect, useRef, useState } from "react";
 import { useTheme } from "../app/theme";
 import { Button } from "../ui/parts";
 import { Icon } from "../ui/icons";
@@ -9,6 +9,9 @@ import { bytes } from "../ui/time";
 import { toastError } from "../ui/toast";
 import { Bundle, Omitted, Output, exitType, joined, omittedType, tableOf } from "./mime";
 import { TableOutput, save } from "./table";
+
+/** Goes to a line of the cell that has run under a number, where there are cells to go to. */
+export const GoToLine = createContext<((count: number, line: number) => void) | undefined>(undefined);
 
 const longText = 12000;
 
@@ -77,9 +80,23 @@ function Traceback({ name, value, lines }: { name: string; value: string; lines:
           <Button isSmall tone="quiet" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>{isOpen ? "Fold" : "Traceback"}</Button>
         )}
       </div>
-      {!isOpen && own.length > 0 && <pre className="traceback-own">{own.slice(0, 6).join("\n")}</pre>}
+      {own.length > 0 && <pre className="traceback-own">{own.slice(0, 6).map((line, index) => <OwnLine key={index} text={line} />)}</pre>}
       {isOpen && <pre tabIndex={0}><Ansi text={lines.join("\n")} /></pre>}
     </div>
+  );
+}
+
+/** A line of the user's own in a traceback; the place in a cell that it names is a way there. */
+function OwnLine({ text }: { text: string }) {
+  const goToLine = useContext(GoToLine);
+  const place = /Cell In\[(\d+)\], line (\d+)/.exec(text);
+  if (!place || !goToLine) return <>{text}{"\n"}</>;
+  return (
+    <>
+      {text.slice(0, place.index)}
+      <button type="button" className="link" onClick={() => goToLine(Number(place[1]), Number(place[2]))}>{place[0]}</button>
+      {text.slice(place.index + place[0].length)}{"\n"}
+    </>
   );
 }
 

@@ -61,6 +61,16 @@ export class CodeEditor {
 
   setLanguage(language: string): void { monaco.editor.setModelLanguage(this.model, languageOf(language)); }
 
+  /** Puts the keyboard at a line, which is marked and in sight. */
+  goTo(line: number): void {
+    const number = Math.max(1, Math.min(this.model.getLineCount(), line));
+    this.editor.setSelection(new monaco.Range(number, 1, number, this.model.getLineMaxColumn(number)));
+    this.editor.revealLineInCenterIfOutsideViewport(number);
+    this.editor.focus();
+    const top = this.place.getBoundingClientRect().top + this.editor.getTopForLineNumber(number) - this.editor.getScrollTop();
+    if (top < innerHeight / 8 || top > innerHeight * 0.85) document.scrollingElement?.scrollBy(0, top - innerHeight / 3);
+  }
+
   private text(): string { return this.model.getValue(monaco.editor.EndOfLinePreference.LF); }
 
   private placeNow(): Place {

@@ -19,5 +19,6 @@ export function MonacoEditor(props: EditorProps & { standing: MutableRefObject<S
   }, []);
   useEffect(() => { editor.current?.setText(props.value); }, [props.value]);
   useEffect(() => { editor.current?.setLanguage(props.language); }, [props.language]);
+  useEffect(() => { if (props.at) editor.current?.goTo(props.at.line); }, [props.at]);
   return <div ref={place} className={props.shape === "page" ? "editor editor-page" : "editor"} />;
 }
