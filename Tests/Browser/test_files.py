@@ -227,7 +227,6 @@ class FileTests(unittest.TestCase):
 
     def delete(self, name):
         page.get_by_label(f"Delete {name}", exact=True).click()
-        self.in_dialog("Delete")
         self.toast(f"{name} is in the trash.")
 
     def test_6_deleted_and_back(self):
@@ -275,6 +274,40 @@ class FileTests(unittest.TestCase):
         expect(page.get_by_text("The trash is empty")).to_be_visible()
         self.dismiss()
         self.look("trash-empty")
+
+    def test_7_a_text_is_edited(self):
+        path = "/Shared/settings.yaml"
+        write = lambda text, **more: platform.call("POST", "/api/v1/workspace/import", {
+            "path": path, "content": base64.b64encode(text).decode(), "format": "AUTO", **more})
+        write(b"berths: 4\r\ntide: low\r\n")
+        page.goto(f"{platform.url}/workspace{path}")
+        page.get_by_role("button", name="Edit").click()
+        page.locator(".monaco-editor textarea").wait_for()
+        page.keyboard.press("Control+Home")
+        page.keyboard.press("End")
+        page.keyboard.type("2")
+        expect(page.get_by_text("Not saved yet")).to_be_visible()
+        self.look("text-editor")
+        page.locator(".monaco-editor textarea").focus()
+        page.keyboard.press("Control+s")
+        expect(page.locator(".card-head").get_by_text("Saved", exact=True)).to_be_visible()
+        # Lines end as they have ended.
+        self.assertEqual(stored(path), hashlib.sha256(b"berths: 42\r\ntide: low\r\n").hexdigest())
+        self.dismiss()
+        # Somebody else saves it: nothing of theirs is lost without being asked.
+        write(b"theirs\n", overwrite=True)
+        page.locator(".monaco-editor textarea").focus()
+        page.keyboard.type("0")
+        page.keyboard.press("Control+s")
+        expect(page.get_by_text("Somebody else has saved this file")).to_be_visible()
+        self.assertEqual(stored(path), hashlib.sha256(b"theirs\n").hexdigest())
+        self.look("text-conflict")
+        page.get_by_role("button", name="Save mine on top").click()
+        expect(page.locator(".card-head").get_by_text("Saved", exact=True)).to_be_visible()
+        self.assertEqual(stored(path), hashlib.sha256(b"berths: 420\r\ntide: low\r\n").hexdigest())
+        page.get_by_role("button", name="Close").click()
+        expect(page.locator(".log")).to_contain_text("berths: 420")
+        self.dismiss()
 
     def elsewhere(self, table):
         """The place of the folder is another's by now."""

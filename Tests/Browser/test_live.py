@@ -333,7 +333,7 @@ class LiveTests(unittest.TestCase):
     def test_a_traceback_leads_to_its_line(self):
         _, address = self.notebook("fails", ["# The first of two\ndef half(x):\n    return x / 0\n", "half(3)"])
         page = self.open(address)
-        page.get_by_role("button", name="Run all").click()
+        page.get_by_role("button", name="Run all", exact=True).click()
         failed = page.get_by_role("group", name="Error: ZeroDivisionError")
         failed.get_by_role("button", name=re.compile(r"Cell In\[1\], line 3")).click()
         # The line is marked: what is typed takes its place.

@@ -1,5 +1,5 @@
 // A file that is no notebook: what is in it, and a way to save it.
-import { Suspense, lazy } from "react";
+import { Suspense, lazy, useState } from "react";
 import { addressOf, call } from "../api/client";
 import type { FilePreview, ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
@@ -8,29 +8,38 @@ import { crumbsOf } from "../notebook/page";
 import { TableOutput } from "../output/table";
 import { ShareButton } from "../people/share";
 import { Icon } from "../ui/icons";
-import { Card, Empty, Failure, Heading, Loading, Note } from "../ui/parts";
+import { Button, Card, Empty, Failure, Heading, Loading, Note } from "../ui/parts";
 import { Time, bytes } from "../ui/time";
 import { Profile } from "./profile";
 
 const picture = /\.(png|jpe?g|gif|webp)$/i;
 const Pdf = lazy(() => import("./pdf"));
+const TextEditor = lazy(() => import("./text").then((one) => ({ default: one.TextEditor })));
+/** Larger files are edited where there is more room. */
+const editableSize = 1 << 20;
 
-export function FilePage({ object }: { object: ObjectInfo }) {
+export function FilePage({ object, refresh }: { object: ObjectInfo; refresh: () => void }) {
+  const [isEditing, setEditing] = useState(false);
   const name = object.path.split("/").pop() ?? object.path;
   const isPicture = picture.test(name);
   const isPdf = /\.pdf$/i.test(name);
   const address = addressOf("downloadFile", { path: object.path, revision_id: object.revision_id, inline: true });
   const file = useQuery(isPicture || isPdf ? null : `preview${object.path}/${object.revision_id}`,
     (signal) => call("previewFile", { path: object.path, rows: 500 }, signal));
+  const isText = file.data?.text !== undefined && (object.size ?? 0) <= editableSize;
+  const close = (isChanged: boolean) => { setEditing(false); if (isChanged) refresh(); };
   return (
     <div className="content">
       <Heading title={name} crumbs={crumbsOf(object.path)} actions={<>
         <ShareButton type="files" id={String(object.object_id)} name={name} />
+        {isText && !isEditing && <Button icon="edit" onClick={() => setEditing(true)}>Edit</Button>}
         <a className="button" href={addressOf("downloadFile", { path: object.path })} download={name}><Icon name="download" size={17} />Download</a></>}>
         {object.size !== undefined && bytes(object.size)} · changed <Time value={object.modified_time} /> {object.modified_by && `by ${object.modified_by}`}
       </Heading>
       {file.error && <Failure error={file.error} retry={file.refresh} />}
-      {isPicture
+      {isEditing
+        ? <Suspense fallback={<Card isFlush><Loading lines={8} /></Card>}><TextEditor object={object} onClose={close} /></Suspense>
+        : isPicture
         ? <Card><img className="file-picture" src={address} alt={name} /></Card>
         : isPdf ? <Suspense fallback={<Card isFlush><Loading lines={12} /></Card>}><Pdf address={address} name={name} /></Suspense>
         : !file.data ? file.isLoading && <Card isFlush><Loading lines={6} /></Card> : <Preview preview={file.data} name={name} />}

@@ -23,7 +23,7 @@ export function Folder({ path }: { path: string }) {
     const page = await call("listObjects", { path, page_size: 200, page_token: token }, signal);
     return { items: page.objects, token: page.next_page_token };
   }), 15000);
-  const [dialog, setDialog] = useState<{ kind: "notebook" | "folder" } | { kind: Act; object: ObjectInfo }>();
+  const [dialog, setDialog] = useState<{ kind: "notebook" | "folder" } | { kind: Exclude<Act, "delete">; object: ObjectInfo }>();
   const [isOver, setOver] = useState(false);
   const chooser = useRef<HTMLInputElement>(null);
   const archiveChooser = useRef<HTMLInputElement>(null);
@@ -58,7 +58,8 @@ export function Folder({ path }: { path: string }) {
           <div className="table-box"><table className="table">
             <thead><tr><th scope="col">Name</th><th scope="col" className="wide-only">Language</th><th scope="col">Changed</th>
               <th scope="col" className="number wide-only">Size</th><th scope="col"><span className="visually-hidden">Actions</span></th></tr></thead>
-            <tbody>{objects.data.map((object) => <Row key={object.object_id} object={object} onAct={(kind) => setDialog({ kind, object })} />)}</tbody>
+            <tbody>{objects.data.map((object) => <Row key={object.object_id} object={object} 
+              onAct={(kind) => { if (kind === "delete") remove(object, objects.refresh); else setDialog({ kind, object }); }} />)}</tbody>
           </table></div>
         )}
       </Card>
@@ -66,7 +67,6 @@ export function Folder({ path }: { path: string }) {
       {dialog?.kind === "folder" && <NewFolder folder={path} onClose={close} onMade={objects.refresh} />}
       {dialog?.kind === "copy" && <Copy object={dialog.object} taken={objects.data?.map(nameOf) ?? []} onClose={close} onCopied={objects.refresh} />}
       {dialog?.kind === "move" && <Move object={dialog.object} onClose={close} onMoved={objects.refresh} />}
-      {dialog?.kind === "delete" && <Delete object={dialog.object} onClose={close} onDeleted={objects.refresh} />}
     </div>
   );
 }
@@ -187,23 +187,12 @@ function Move({ object, onClose, onMoved }: { object: ObjectInfo; onClose: () =>
   return <Ask title="Rename or move" label="Path" initial={object.path} action="Move" hint="Another folder moves it there." onClose={onClose} onSubmit={move} />;
 }
 
-function Delete({ object, onClose, onDeleted }: { object: ObjectInfo; onClose: () => void; onDeleted: () => void }) {
-  const [isBusy, setBusy] = useState(false);
-  const remove = () => {
-    setBusy(true);
-    call("deleteObject", { body: { path: object.path, recursive: object.object_type === "DIRECTORY" } }).then((deleted) => {
-      toast(`${nameOf(object)} is in the trash.`, "good", {
-        text: "Undo", run: () => { call("restoreDeletion", { deletion_id: deleted.deletion_id, body: {} }).then(onDeleted, toastError); },
-      });
-      onDeleted();
-      onClose();
-      focusContent();
-    }, (error: unknown) => { setBusy(false); toastError(error); });
-  };
-  return (
-    <Dialog title={`Delete ${nameOf(object)}?`} onClose={onClose} foot={<><Button onClick={onClose}>Cancel</Button>
-      <Button tone="danger" icon="trash" isBusy={isBusy} onClick={remove}>Delete</Button></>}>
-      <div className="dialog-body"><p>{object.object_type === "DIRECTORY" ? "With everything in it. " : ""}It disappears from the tree and from jobs that use it. As long as it is in the trash it can be restored.</p></div>
-    </Dialog>
-  );
+/** Nobody is asked: whoever did not mean it takes it back. */
+function remove(object: ObjectInfo, onChanged: () => void): void {
+  call("deleteObject", { body: { path: object.path, recursive: object.object_type === "DIRECTORY" } }).then((deleted) => {
+    const restore = () => { call("restoreDeletion", { deletion_id: deleted.deletion_id, body: {} }).then(onChanged, toastError); };
+    toast(`${nameOf(object)} is in the trash.`, "good", { text: "Undo", run: restore });
+    onChanged();
+    focusContent();
+  }, toastError);
 }
