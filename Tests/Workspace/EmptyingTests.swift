@@ -52,6 +52,31 @@ struct EmptyingTests {
         }
     }
 
+    /// Goal: the bytes of an archive go also when its folder is gone before them.
+    @Test func anArchiveOutlivesItsFolder() async throws {
+        try await Files.run { files in
+            let workspace = files.workspace
+            let upload = try await files.bring(try files.python(#"z.writestr(e("a.txt"), b"1")"#))
+            _ = try await files.unpack(upload, into: "/Shared/t")
+            let deletion = try await workspace.remove("/Shared/t")
+            try await workspace.withPool { (pool) async throws in
+                let storage = try LocalObjects(folder: files.folder.file("s"))
+                #expect(try await PurgeStore().mark(deletion, at: .now, on: pool))
+                try await TrashEmptier(pool: pool, storage: storage, retention: nil).empty()
+                #expect(try await EmptyingTests.count("trash", pool) == 0)
+                #expect(
+                    await errorCode { _ = try await files.unpack(upload, into: "/Shared/t") }
+                        == "RESOURCE_DOES_NOT_EXIST")
+                let uploads = UploadService(
+                    store: UploadStore(pool: pool), tree: WorkspaceTree(pool: pool), storage: storage, limit: 1 << 30,
+                    lifetime: .seconds(3600))
+                try await uploads.sweep()
+                #expect(try files.stored("objects").isEmpty)
+                #expect(try await EmptyingTests.count("uploads", pool) == 0)
+            }
+        }
+    }
+
     @Test func nothingOfARunNotebookStays() async throws {
         try await RunningWorkspace.run(["print one", "wait"]) { running in
             let workspace = running.workspace

@@ -71,7 +71,9 @@ struct PurgeStore: Sendable {
             "DELETE FROM notebook_sessions WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM live_presence WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM grants WHERE kind = 'TREE' AND object_id = ANY(\(ids.map { String($0) }))",
-            "DELETE FROM uploads WHERE object_id = ANY(\(ids))",
+            "DELETE FROM uploads WHERE object_id = ANY(\(ids)) AND state = 'COMPLETE'",
+            // Of an archive that became this folder the bytes are still there, and only this row knows of them.
+            "UPDATE uploads SET object_id = NULL WHERE object_id = ANY(\(ids))",
         ] { try await transaction.query(statement) }
     }
 
