@@ -103,11 +103,14 @@ struct PurgeStore: Sendable {
             """)
     }
 
-    /// Removes entries. One with frozen revisions stays in no folder and in no deletion, for them alone.
+    /// Removes entries. One with frozen revisions stays in no folder and in no deletion, for them alone; what the search
+    /// knows of it goes, as the text may be of a revision that is gone.
     func removeEntries(_ ids: [Int64], in transaction: PostgresTransaction) async throws(HarbourError) {
+        try await transaction.query("DELETE FROM search_passages WHERE object_id = ANY(\(ids))")
         try await transaction.query(
             """
-            UPDATE objects SET deletion_id = NULL, revision_id = NULL WHERE object_id = ANY(\(ids))
+            UPDATE objects SET deletion_id = NULL, revision_id = NULL, searched_revision_id = NULL
+            WHERE object_id = ANY(\(ids))
                 AND EXISTS (SELECT 1 FROM revisions r WHERE r.object_id = objects.object_id)
             """)
         try await transaction.query(
