@@ -90,8 +90,9 @@ struct PurgeStore: Sendable {
         var keys: [String] = []
         for row in rows { if let key = try row.decode(String?.self) { keys.append(key) } }
         if keys.isEmpty { return }
-        // So is a copy that is being made of one.
-        try await transaction.query("SELECT 1 AS one FROM stored_objects WHERE object_key = ANY(\(keys)) FOR UPDATE")
+        // So is a copy that is being made of one. In one order, for another process may empty what shares them.
+        try await transaction.query(
+            "SELECT 1 AS one FROM stored_objects WHERE object_key = ANY(\(keys)) ORDER BY object_key FOR UPDATE")
         try await transaction.query(
             """
             WITH gone AS (
