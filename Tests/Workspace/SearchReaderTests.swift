@@ -112,6 +112,24 @@ struct SearchReaderTests {
         }
     }
 
+    /// What was emptied meanwhile keeps nobody from reading the rest.
+    @Test func goesOnPastWhatIsGone() async throws {
+        try await Workspace.run { workspace in
+            for name in ["a", "b"] { try await workspace.saveCells("/Shared/\(name)", ["a needle"]) }
+            try await workspace.withPool { (pool) async throws in
+                let tree = WorkspaceTree(pool: pool)
+                let reader = SearchReader(
+                    tree: tree, files: FileReader(tree: tree, store: UploadStore(pool: pool), storage: nil))
+                try await pool.query("UPDATE objects SET revision_id = 9999999 WHERE path = '/Shared/a'")
+                try await pool.query("UPDATE objects SET searched_revision_id = NULL WHERE path = '/Shared/b'")
+                try await reader.read()
+                let rows = try await pool.query(
+                    "SELECT searched_revision_id = revision_id FROM objects WHERE path = '/Shared/b'")
+                #expect(try rows.first?.decode(Bool?.self) == true)
+            }
+        }
+    }
+
     @Test func thereIsAnIndexWhereItCanBe() async throws {
         try await Workspace.run { workspace in
             let pool = open(try #require(workspace.service.database), workspace.service.loop)

@@ -72,7 +72,8 @@ struct SearchReader: Sendable {
 
     /// The text of a revision; nil when it cannot be had now.
     private func text(_ revisionID: Int64, _ size: Int) async throws -> SearchText? {
-        let stored = try await tree.content(.revision(revisionID))
+        // Emptying the trash may have been faster.
+        guard let stored = try await tree.revisions.content(.revision(revisionID), on: tree.pool) else { return nil }
         if stored.format == .file, size > SearchText.maximumFile { return SearchText.none }
         do {
             let content = try await files.loaded(stored)
