@@ -43,6 +43,12 @@ class SqlTests(unittest.TestCase):
         stage.sign_in(page, "/sql")
         expect(page.get_by_text("Nothing has been run yet")).to_be_visible()
         self.look("sql-empty")
+        # Tab writes in the editor; whoever has no mouse leaves it by Esc, to what follows.
+        page.locator(".sql-editor .view-lines").click()
+        page.keyboard.press("Escape")
+        expect(page.locator(".sql-main > p")).to_be_focused()
+        page.keyboard.press("Shift+Tab")
+        self.assertTrue(page.evaluate("document.querySelector('.sql-editor').contains(document.activeElement)"))
         write(QUERY)
         page.get_by_role("button", name="Run", exact=True).click()
         # It is asked where, and runs as soon as that is known.

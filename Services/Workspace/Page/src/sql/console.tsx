@@ -71,7 +71,12 @@ export function Console({ content, user }: { content: NotebookContent; user: str
     waiting.current = undefined;
   };
   const reuse = (source: string) => { setText(source); setEdition(edition + 1); selection.current = ""; };
-  const actions: EditorAction[] = [{ id: "run", label: "Run the statements", keys: ["Ctrl+Enter", "Mod+Enter", "Shift+Enter"], run: () => run() }];
+  const hint = useRef<HTMLParagraphElement>(null);
+  const actions: EditorAction[] = [
+    { id: "run", label: "Run the statements", keys: ["Ctrl+Enter", "Mod+Enter", "Shift+Enter"], run: () => run() },
+    // Tab is a letter there: without this the keyboard could not get to what follows.
+    { id: "leave", label: "Leave the editor", keys: ["Escape"], run: () => hint.current?.focus() },
+  ];
 
   return (
     <div className="content">
@@ -91,8 +96,8 @@ export function Console({ content, user }: { content: NotebookContent; user: str
                 onSelect={(chosen) => { selection.current = chosen; }} />
             </Suspense>
           </div>
-          <p className="small soft"><kbd>Ctrl</kbd> <kbd>Enter</kbd> runs everything, or what is selected. Several statements are parted by semicolons.
-            {" "}<kbd>Tab</kbd> completes keywords and the names of tables and columns, <kbd>Shift</kbd> <kbd>Tab</kbd> tells about them.</p>
+          <p ref={hint} tabIndex={-1} className="small soft"><kbd>Ctrl</kbd> <kbd>Enter</kbd> runs everything, or what is selected. Several statements are parted by semicolons.
+            {" "}<kbd>Tab</kbd> completes keywords and the names of tables and columns, <kbd>Shift</kbd> <kbd>Tab</kbd> tells about them; <kbd>Esc</kbd> leaves the editor.</p>
           {current.length === 0 ? <Card><Empty icon="play" title="Nothing has been run yet">The result comes here. It stays on the server, also when this tab is closed.</Empty></Card>
             : current.map((cell, index) => <Result key={cell.id} cell={cell} store={store} number={current.length > 1 ? index + 1 : undefined} />)}
         </div>
