@@ -271,6 +271,9 @@ struct FolderArchiveTests {
             let bomb = try files.python(#"z.writestr(e("bomb"), bytes(200 << 20))"#)
             #expect(bomb.count < 300_000)
             #expect(await errorCode { _ = try await files.unpack(bomb, into: "/Shared/t") } == "REQUEST_TOO_LARGE")
+            // Few entries, each with folders of its own above it.
+            let deep = try files.python(#"for i in range(700): z.writestr(e(f"{i}/{'d/' * 28}f"), b"")"#)
+            #expect(await errorCode { _ = try await files.unpack(deep, into: "/Shared/t") } == "REQUEST_TOO_LARGE")
             #expect(try await !files.isThere("/Shared/t"))
         }
     }

@@ -42,11 +42,7 @@ struct ArchivePlan: Sendable {
     /// - Throws: `REQUEST_TOO_LARGE` when it is too much altogether; other problems are collected.
     mutating func add(_ entry: ZipReader.Entry, start: () throws -> [UInt8]) throws {
         defer { number += 1 }
-        guard number < limits.entries else {
-            throw HarbourError(
-                .tooLarge,
-                "The archive has more than \(limits.entries) entries, which is the limit. Import it in parts.")
-        }
+        guard number < limits.entries else { throw tooMany() }
         guard let text = entry.path else { return note("entry \(number + 1)", "its name is not in UTF-8") }
         if ArchiveNames.isLitter(text) {
             litter += 1
@@ -74,6 +70,14 @@ struct ArchivePlan: Sendable {
         } catch {
             note(text, error.message)
         }
+        // Folders that nothing but names of others names are made as well, up to thirty for each.
+        guard taken.count <= limits.entries else { throw tooMany() }
+    }
+
+    private func tooMany() -> HarbourError {
+        HarbourError(
+            .tooLarge,
+            "The archive has more than \(limits.entries) entries and folders, which is the limit. Import it in parts.")
     }
 
     /// The name below the folder; nil when it would be anywhere else, and empty for the folder itself.
