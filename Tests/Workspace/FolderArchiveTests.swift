@@ -289,6 +289,20 @@ struct FolderArchiveTests {
         }
     }
 
+    @Test func archivesAreWhatWasAnnounced() async throws {
+        try await Files.run { files in
+            let archive = try files.python(#"z.writestr(e("a.txt"), b"1")"#)
+            let upload = try await files.create(
+                "/Shared/archive.zip", archive.count, sha256: hexadecimal(Digest.sha256([1])))
+            _ = try await files.write(upload.uploadID, archive, at: 0)
+            #expect(
+                await errorCode { _ = try await files.unpack(upload.uploadID, into: "/Shared/t") }
+                    == "CHECKSUM_MISMATCH")
+            #expect(try await !files.isThere("/Shared/t"))
+            #expect(try files.stored("objects").isEmpty, "what is wrong is not kept")
+        }
+    }
+
     @Test func whatIsNoNotebookIsAFile() async throws {
         try await Files.run { files in
             let archive = try files.python(

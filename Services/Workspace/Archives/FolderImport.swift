@@ -84,6 +84,7 @@ struct FolderImport: Sendable {
                 "Only \(row.stored) of the archive's \(row.size ?? 0) bytes have come. Send the rest before importing it."
             )
         }
+        try await uploads.verify(row)
         let (key, manifest, storage) = try await uploads.assemble(row)
         let zip = StoredZip(size: size) { range in
             var reader = try await VerifiedReader(storage, key, manifest, range)

@@ -131,16 +131,22 @@ struct UploadService: Sendable {
                 "Only \(row.stored) of the file's \(row.size ?? 0) bytes have come. Send the rest before completing it."
             )
         }
+        try await verify(row)
+        let (_, manifest, _) = try await assemble(row)
+        return try await place(row, manifest, storage, by: user)
+    }
+
+    /// Throws away what has come when it is not what was announced.
+    /// - Throws: `CHECKSUM_MISMATCH` then.
+    func verify(_ row: UploadRow) async throws {
         let digest = row.digest ?? row.hash.digest()
         if let wanted = row.wanted, wanted != digest {
-            try await abort(id)
+            try await abort(row.id)
             throw HarbourError(
                 .checksumMismatch,
                 "The content that came has the SHA-256 \(hexadecimal(digest)) and not the one that was announced. "
                     + "Upload the file again.")
         }
-        let (_, manifest, _) = try await assemble(row)
-        return try await place(row, manifest, storage, by: user)
     }
 
     /// Makes the object of an upload's pieces, of which all have come. Doing it again is harmless.
