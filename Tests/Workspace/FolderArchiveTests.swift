@@ -303,6 +303,36 @@ struct FolderArchiveTests {
         }
     }
 
+    /// Goal: of notebooks only what is compressed is in memory until they are in the tree; their text is read afterwards.
+    @Test func textsAreReadAfterUnpacking() async throws {
+        try await Files.run { files in
+            let archive = try files.python(#"z.writestr(e("n.ipynb"), """\#(FolderArchiveTests.jupyter)""")"#)
+            _ = try await files.unpack(archive, into: "/Shared/t")
+            try await eventually("the notebook is found") {
+                try await files.workspace.found("1 +", path: "/Shared/t") == ["CONTENT /Shared/t/n#1"]
+            }
+            try await files.workspace.withPool { (pool) async throws in
+                let uploads = UploadService(
+                    store: UploadStore(pool: pool), tree: WorkspaceTree(pool: pool), storage: nil, limit: 1 << 30,
+                    lifetime: .seconds(3600))
+                let limits = ArchiveLimits(fileBytes: 1 << 30)
+                var staging = ArchiveStaging(uploads: uploads, limits: limits, overwrites: false)
+                let bytes = Array(FolderArchiveTests.jupyter.utf8)
+                var pieces = [bytes]
+                let item = ArchivePlan.Item(
+                    number: 0, name: "n.ipynb", path: try WorkspacePath("/Shared/n"), isFolder: false, isNotebook: true,
+                    size: bytes.count)
+                try await staging.add(item) { _ in pieces.popLast() }
+                guard case .small(let content)? = staging.contents.first?.kind else {
+                    Issue.record("a notebook is kept in memory")
+                    return
+                }
+                #expect(content.format != .file)
+                #expect(content.text == nil)
+            }
+        }
+    }
+
     @Test func whatIsNoNotebookIsAFile() async throws {
         try await Files.run { files in
             let archive = try files.python(

@@ -69,7 +69,10 @@ struct ArchiveStaging {
         let content: StoredContent
         do {
             content = try await StoredContent.work(on: bytes.count) {
-                try StoredContent.read(bytes, name: name, format: .auto, language: nil)
+                var content = try StoredContent.read(bytes, name: name, format: .auto, language: nil)
+                // It is not compressed, and of thousands of notebooks too much to keep: `SearchReader` reads it again.
+                content.text = nil
+                return content
             }
         } catch let error as HarbourError where error.code == .invalidNotebook || error.code == .tooLarge {
             notes.append("\(item.name) is a file and no notebook: \(error.message)")
