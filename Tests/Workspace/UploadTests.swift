@@ -112,6 +112,24 @@ struct UploadTests {
         }
     }
 
+    /// What looks like a notebook and is a file stays one when it is edited.
+    @Test func editedFilesStayFiles() async throws {
+        try await Files.run { files in
+            for (name, text) in [("a.json", #"{"a": 1}"#), ("module.py", "def f(): return 1"), ("q.sql", "SELECT 1")] {
+                let path = "/Shared/\(name)"
+                let file = try await files.upload(path, [UInt8(ascii: "1")])
+                let saved = try await files.workspace.user.call(
+                    WorkspaceAPI.importObject,
+                    .init(
+                        body: ImportObject(
+                            path: path, content: Base64.encode(Array(text.utf8)), format: .auto, overwrite: true,
+                            expectedRevisionID: file.revisionID)))
+                #expect(saved.objectType == .file)
+                #expect(try await files.read(path) == Array(text.utf8))
+            }
+        }
+    }
+
     @Test func whatIsAbortedOrForgottenIsRemoved() async throws {
         try await Files.run(more: ["--upload-expiry", "1h"]) { files in
             let upload = try await files.create("/Shared/x.bin", 2 * Files.piece)

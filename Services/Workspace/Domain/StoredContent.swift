@@ -68,10 +68,7 @@ struct StoredContent: Sendable {
     static func read(
         _ bytes: [UInt8], name: String, format: HarbourProtocol.NotebookFormat, language: String?
     ) throws -> StoredContent {
-        guard bytes.count <= maximumBytes else {
-            throw HarbourError(
-                .tooLarge, "The content has \(bytes.count) bytes; at most \(maximumBytes) are allowed.")
-        }
+        try checkSize(bytes)
         let contentFormat = try self.format(of: bytes, name: name, format: format, language: language)
         var notebook: Notebook?
         if case .notebook(let format) = contentFormat { notebook = try format.parse(bytes) }
@@ -79,6 +76,21 @@ struct StoredContent: Sendable {
             format: contentFormat, language: notebook?.language.name, size: bytes.count, hash: Digest.sha256(bytes),
             place: .frame(LZ4Frame.compress(bytes)),
             text: notebook.map(SearchText.init(notebook:)) ?? SearchText(file: bytes))
+    }
+
+    /// A file, whatever its content looks like.
+    static func file(_ bytes: [UInt8]) throws(HarbourError) -> StoredContent {
+        try checkSize(bytes)
+        return StoredContent(
+            format: .file, language: nil, size: bytes.count, hash: Digest.sha256(bytes),
+            place: .frame(LZ4Frame.compress(bytes)), text: SearchText(file: bytes))
+    }
+
+    private static func checkSize(_ bytes: [UInt8]) throws(HarbourError) {
+        guard bytes.count <= maximumBytes else {
+            throw HarbourError(
+                .tooLarge, "The content has \(bytes.count) bytes; at most \(maximumBytes) are allowed.")
+        }
     }
 
     private static func format(

@@ -94,11 +94,18 @@ struct WorkspaceHandlers: Sendable {
         guard !path.isRoot else {
             throw HarbourError(.invalidParameter, "The path must name a notebook, not the root.")
         }
+        var isFile = false
+        if body.expectedRevisionID != nil, body.format ?? .auto == .auto, body.language == nil {
+            // Whoever has seen a file saves a file: JSON and modules of Python look like notebooks.
+            isFile = try await tree.objects.find(path, on: tree.pool)?.info.objectType == .file
+        }
+        let staysFile = isFile
         let content = try await StoredContent.work(on: body.content.utf8.count) {
             guard let bytes = Base64.decode(body.content) else {
                 throw HarbourError(
                     .invalidParameter, "The field `content` is not base64. Encode the file and try again.")
             }
+            if staysFile { return try StoredContent.file(bytes) }
             return try StoredContent.read(
                 bytes, name: path.name, format: body.format ?? .auto, language: body.language)
         }
