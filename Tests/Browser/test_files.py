@@ -294,6 +294,9 @@ class FileTests(unittest.TestCase):
         # Lines end as they have ended.
         self.assertEqual(stored(path), hashlib.sha256(b"berths: 42\r\ntide: low\r\n").hexdigest())
         self.dismiss()
+        page.locator(".monaco-editor textarea").focus()
+        page.keyboard.press("Escape")
+        expect(page.locator("#content")).to_be_focused()
         # Somebody else saves it: nothing of theirs is lost without being asked.
         write(b"theirs\n", overwrite=True)
         page.locator(".monaco-editor textarea").focus()

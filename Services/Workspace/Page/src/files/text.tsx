@@ -90,7 +90,11 @@ function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; 
     }
     await save();
   };
-  const actions: EditorAction[] = [{ id: "save", label: "Save the file", keys: ["Ctrl+S", "Mod+S"], run: () => { void save(); } }];
+  const actions: EditorAction[] = [
+    { id: "save", label: "Save the file", keys: ["Ctrl+S", "Mod+S"], run: () => { void save(); } },
+    // Tab is a letter there: without this the keyboard could not get to anything else.
+    { id: "leave", label: "Leave the editor", keys: ["Escape"], run: () => { document.getElementById("content")?.focus({ preventScroll: true }); } },
+  ];
   return (
     <>
       {isConflict && (
