@@ -132,16 +132,23 @@ export function Dialog({ title, onClose, children, foot, isWide }: {
 }) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
+  // Who selects a text and lets go beside the dialog does not mean to close it.
+  const isPressedBeside = useRef(false);
   useEffect(() => {
     const dialog = element.current;
     const before = document.activeElement;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      // The browser would choose the button that closes it; and `autoFocus` comes before the dialog is open.
+      dialog.querySelector<HTMLElement>("form .input")?.focus();
+    }
     // Who opened it has the keyboard again when it is gone.
     return () => { if (before instanceof HTMLElement && before.isConnected) before.focus(); };
   }, []);
   return (
     <dialog ref={element} className={isWide ? "wide" : undefined} aria-labelledby={id} onCancel={(event) => { event.preventDefault(); onClose?.(); }}
-      onClick={(event) => { if (event.target === element.current) onClose?.(); }}>
+      onPointerDown={(event) => { isPressedBeside.current = event.target === element.current; }}
+      onClick={(event) => { if (event.target === element.current && isPressedBeside.current) onClose?.(); }}>
       <div className="dialog-head"><h2 id={id}>{title}</h2>{onClose && <Button tone="quiet" icon="close" aria-label="Close" onClick={onClose} />}</div>
       {children}
       {foot && <div className="dialog-foot">{foot}</div>}
