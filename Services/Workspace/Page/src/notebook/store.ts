@@ -48,7 +48,8 @@ export class NotebookStore {
   language: string;
   private document: NotebookDocument;
   private listeners = new Set<() => void>();
-  private undos: CellView[][] = [];
+  /** What the cells were before each change, and which of them it gave another text. */
+  private undos: Array<{ cells: CellView[]; rewritten: string[] }> = [];
   /** The cells as they are in the revision that is edited, by id. */
   private base = new Map<string, DocumentCell>();
   private baseOrder = "";
@@ -115,7 +116,7 @@ export class NotebookStore {
 
   // Changing
 
-  private remember(): void { this.undos = [...this.undos.slice(1 - undoLimit), this.state.cells]; }
+  private remember(...rewritten: string[]): void { this.undos = [...this.undos.slice(1 - undoLimit), { cells: this.state.cells, rewritten }]; }
 
   update(id: string, change: Partial<CellView>, isContent = true): void {
     const cells = this.state.cells.map((cell) => cell.id === id ? { ...cell, ...change } : cell);
@@ -135,7 +136,7 @@ export class NotebookStore {
   setLanguage(id: string, language: string): void {
     const cell = this.cell(id);
     if (!cell) return;
-    this.remember();
+    this.remember(id);
     const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
     const body = magic && magic.language !== "pip" ? magic.body : cell.source;
     if (language === "md") this.cleared.add(id);
@@ -145,6 +146,10 @@ export class NotebookStore {
 
   insert(at: number, cell: Partial<CellView> = {}, isEditing = false): string {
     this.remember();
+    return this.put(at, cell, isEditing);
+  }
+
+  private put(at: number, cell: Partial<CellView> = {}, isEditing = false): string {
     const made: CellView = {
       id: crypto.randomUUID().slice(0, 8), type: "code", source: "", outputs: [], count: null,
       origin: { cell_type: "code", source: "", metadata: {} }, ...cell,
@@ -160,7 +165,7 @@ export class NotebookStore {
     const at = this.index(id);
     const cells = this.state.cells.filter((cell) => cell.id !== id);
     this.change(cells, { selected: cells[Math.min(at, cells.length - 1)]?.id, editing: undefined });
-    if (cells.length === 0) this.insert(0);
+    if (cells.length === 0) this.put(0);
   }
 
   shift(id: string, offset: number): void {
@@ -177,12 +182,12 @@ export class NotebookStore {
   split(id: string, text: string, offset: number): void {
     const cell = this.cell(id);
     if (!cell) return;
-    this.remember();
+    this.remember(id);
     const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
     const head = magic && magic.language !== "pip" ? `${magic.command}\n` : "";
     this.cleared.add(id);
     this.update(id, { source: head + text.slice(0, offset).replace(/\n$/, ""), outputs: [], count: null });
-    this.insert(this.index(id) + 1, { type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") }, true);
+    this.put(this.index(id) + 1, { type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") }, true);
   }
 
   clearOutputs(): void {
@@ -194,11 +199,15 @@ export class NotebookStore {
   get canUndo(): boolean { return this.undos.length > 0; }
 
   undo(): void {
-    const cells = this.undos.pop();
-    if (!cells) return;
-    // What ran meanwhile keeps its outputs.
+    const last = this.undos.pop();
+    if (!last) return;
+    const { cells, rewritten } = last;
+    // What was written meanwhile stays, and what ran keeps its outputs.
     const now = new Map(this.state.cells.map((cell) => [cell.id, cell]));
-    this.change(cells.map((cell) => ({ ...cell, outputs: now.get(cell.id)?.outputs ?? cell.outputs, run: now.get(cell.id)?.run })), {
+    this.change(cells.map((cell) => {
+      const current = now.get(cell.id);
+      return current && !rewritten.includes(cell.id) ? current : { ...cell, outputs: current?.outputs ?? cell.outputs, run: current?.run };
+    }), {
       selected: cells.some((cell) => cell.id === this.state.selected) ? this.state.selected : cells[0]?.id, editing: undefined,
     });
   }
