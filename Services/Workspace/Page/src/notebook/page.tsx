@@ -87,6 +87,12 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     if (isChosen) wanted.current?.();
     wanted.current = undefined;
   };
+  // What had the keyboard before a dialog may be gone with it: a cell that was run from its editor, for one.
+  useEffect(() => {
+    if (dialog || document.activeElement !== document.body) return;
+    const cell = document.getElementById(`cell-${store.state.selected}`);
+    (cell?.querySelector<HTMLElement>(".editor textarea") ?? cell)?.focus({ preventScroll: true });
+  }, [dialog, store]);
 
   const onRun = useCallback((id: string, then: "stay" | "next" | "insert") => {
     const cell = store.cell(id);
