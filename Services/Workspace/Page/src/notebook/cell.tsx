@@ -1,6 +1,8 @@
 // One cell: coloured text that becomes an editor when it is edited, and its outputs.
-import { MouseEvent, Suspense, lazy, memo, useEffect, useRef } from "react";
+import { MouseEvent, memo, useEffect, useRef } from "react";
 import type { EditorAction } from "../code/editing";
+// With the notebook: what is typed right after Enter would be taken for commands while an editor is on its way.
+import Editor from "../code/editor";
 import { Highlighted } from "../code/highlight";
 import { Markdown } from "../output/markdown";
 import { Outputs } from "../output/outputs";
@@ -16,7 +18,6 @@ import { AtCell } from "./people";
 import type { CellRun, CellView, NotebookStore } from "./store";
 import { toast } from "../ui/toast";
 
-const Editor = lazy(() => import("../code/editor"));
 const languages: Array<[string, string]> = [["python", "Python"], ["sql", "SQL"], ["md", "Markdown"], ["sh", "Shell"]];
 
 export interface CellProps {
@@ -79,9 +80,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
       </div>
       <div className="cell-main">
         {isEditing ? (
-          <Suspense fallback={<pre className="cell-source"><Highlighted text={body} language={language} /></pre>}>
-            <Editor value={body} language={language} label={`Cell ${number}`} actions={actions} takesFocus at={led} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
-          </Suspense>
+          <Editor value={body} language={language} label={`Cell ${number}`} actions={actions} takesFocus at={led} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
         ) : isMarkdown ? (
           <div className="cell-markdown">{body.trim() ? <Markdown text={body} /> : <p className="soft">Empty text. Press Enter to write.</p>}</div>
         ) : (
