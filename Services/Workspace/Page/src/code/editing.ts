@@ -37,6 +37,8 @@ export interface EditorProps {
   isReadOnly?: boolean;
   /** Whether whoever opened it is about to write. */
   takesFocus?: boolean;
+  /** Where the cursor begins, in code units; follows it, so that the next editor of this text begins there. */
+  cursor?: { offset: number };
   /** A line to go to, counted from one; an object of its own each time. */
   at?: { line: number };
 }

@@ -8,12 +8,16 @@ export interface PlainProps extends EditorProps {
   onLeave: (standing: Standing) => void;
 }
 
-export default function PlainEditor({ value, label, language, onChange, onSelect, actions, shape, takesFocus, at, isReadOnly, onLeave }: PlainProps) {
+export default function PlainEditor({ value, label, language, onChange, onSelect, actions, shape, takesFocus, at, isReadOnly, cursor, onLeave }: PlainProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
     const one = field.current;
     if (!one) return undefined;
-    if (takesFocus) { one.focus(); one.setSelectionRange(one.value.length, one.value.length); }
+    if (takesFocus) {
+      const first = Math.min(cursor?.offset ?? Infinity, one.value.length);
+      one.focus();
+      one.setSelectionRange(first, first);
+    }
     // While it is still in the document: afterwards nobody has the focus.
     return () => onLeave({ text: one.value, start: one.selectionStart, end: one.selectionEnd, hasFocus: document.activeElement === one });
   }, []);
@@ -55,6 +59,10 @@ export default function PlainEditor({ value, label, language, onChange, onSelect
     <textarea ref={field} className={shape === "page" ? "plain-editor editor-page" : "plain-editor"} aria-label={label} value={value} readOnly={isReadOnly} rows={1}
       spellCheck={language === "md"} autoCapitalize="off" autoCorrect="off" autoComplete="off" wrap={language === "md" ? "soft" : "off"}
       onChange={(event) => onChange(event.target.value)} onKeyDown={pressed}
-      onSelect={(event) => onSelect?.(event.currentTarget.value.slice(event.currentTarget.selectionStart, event.currentTarget.selectionEnd))} />
+      onSelect={(event) => {
+        const { value: text, selectionStart, selectionEnd } = event.currentTarget;
+        if (cursor) cursor.offset = selectionStart;
+        onSelect?.(text.slice(selectionStart, selectionEnd));
+      }} />
   );
 }

@@ -50,7 +50,11 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
   const click = (event: MouseEvent) => {
     if ((event.target as HTMLElement).closest("button, a, select, input, iframe, .outputs, .editor")) return;
     if (getSelection()?.toString()) return;
-    if (cell.type === "code" || isEditing) edit();
+    if (cell.type === "code" || isEditing) {
+      const offset = offsetOfClick(event);
+      if (offset !== undefined) store.cursorOf(cell.id).offset = offset;
+      edit();
+    }
     else store.select(cell.id);
   };
   const actions: EditorAction[] = [
@@ -80,7 +84,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
       </div>
       <div className="cell-main">
         {isEditing ? (
-          <Editor value={body} language={language} label={`Cell ${number}`} actions={actions} takesFocus at={led} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
+          <Editor value={body} language={language} label={`Cell ${number}`} actions={actions} takesFocus cursor={store.cursorOf(cell.id)} at={led} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
         ) : isMarkdown ? (
           <div className="cell-markdown">{body.trim() ? <Markdown text={body} /> : <p className="soft">Empty text. Press Enter to write.</p>}</div>
         ) : (
@@ -106,6 +110,17 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
     </div>
   );
 });
+
+/** Where in the text of a cell somebody has clicked: the browser has put its caret there. */
+function offsetOfClick(event: MouseEvent): number | undefined {
+  const text = (event.target as HTMLElement).closest(".cell-source");
+  const caret = getSelection();
+  if (!text || !caret?.anchorNode || !text.contains(caret.anchorNode)) return undefined;
+  const before = document.createRange();
+  before.setStart(text, 0);
+  before.setEnd(caret.anchorNode, caret.anchorOffset);
+  return before.toString().length;
+}
 
 export function removeCell(store: NotebookStore, id: string): void {
   store.remove(id);

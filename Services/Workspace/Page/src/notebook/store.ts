@@ -50,6 +50,8 @@ export class NotebookStore {
   private listeners = new Set<() => void>();
   /** What the cells were before each change, and which of them it gave another text. */
   private undos: Array<{ cells: CellView[]; rewritten: string[] }> = [];
+  /** Where the cursor was in each cell that was edited. */
+  private cursors = new Map<string, { offset: number }>();
   /** The cells as they are in the revision that is edited, by id. */
   private base = new Map<string, DocumentCell>();
   private baseOrder = "";
@@ -109,9 +111,19 @@ export class NotebookStore {
     return cell !== undefined;
   }
 
+  /** Where the cursor of a cell's editor begins: where it was, and at first at the end. */
+  cursorOf(id: string): { offset: number } {
+    const known = this.cursors.get(id) ?? { offset: Infinity };
+    this.cursors.set(id, known);
+    return known;
+  }
+
+  /** Goes to another cell; its editor is entered from the side one comes from. */
   move(offset: number, isEditing = false): void {
     const next = this.state.cells[Math.max(0, Math.min(this.state.cells.length - 1, this.index(this.state.selected) + offset))];
-    if (next) this.select(next.id, isEditing);
+    if (!next) return;
+    if (isEditing) this.cursorOf(next.id).offset = offset > 0 ? 0 : Infinity;
+    this.select(next.id, isEditing);
   }
 
   // Changing
@@ -187,7 +199,8 @@ export class NotebookStore {
     const head = magic && magic.language !== "pip" ? `${magic.command}\n` : "";
     this.cleared.add(id);
     this.update(id, { source: head + text.slice(0, offset).replace(/\n$/, ""), outputs: [], count: null });
-    this.put(this.index(id) + 1, { type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") }, true);
+    const made = this.put(this.index(id) + 1, { type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") }, true);
+    this.cursorOf(made).offset = 0;
   }
 
   clearOutputs(): void {

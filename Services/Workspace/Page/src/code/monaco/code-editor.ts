@@ -12,6 +12,8 @@ const languages: Record<string, string> = {
 };
 /** A cell that is higher scrolls by itself: everything that is in sight of an editor is in the document. */
 const tallest = 4000;
+/** What the cursor keeps from the page's upper edge, where the notebook's bar is, and from the lower one. */
+const [headroom, footroom] = [110, 40];
 
 export class CodeEditor {
   private readonly editor: Instance;
@@ -19,6 +21,8 @@ export class CodeEditor {
   private readonly assist: Assist;
   private readonly closing: Array<() => void> = [];
   private isSetting = false;
+  /** When Monaco has scrolled by itself, the page follows. */
+  private frame: number | undefined;
 
   constructor(private readonly place: HTMLElement, private readonly props: () => EditorProps, standing: Standing | undefined) {
     const { value, language, takesFocus } = props();
@@ -36,12 +40,15 @@ export class CodeEditor {
     this.closing.push(() => rows.disconnect(), () => widgets.remove(), this.follow(), ...props().actions.map((one) => this.bind(one)));
     this.listen();
     this.layOut();
-    const [start, end] = standing ? [standing.start, standing.end] : [text.length, text.length];
+    const first = Math.min(props().cursor?.offset ?? Infinity, text.length);
+    const [start, end] = standing ? [standing.start, standing.end] : [first, first];
     this.editor.setSelection(monaco.Range.fromPositions(this.model.getPositionAt(start), this.model.getPositionAt(end)));
     if (standing ? standing.hasFocus : takesFocus) this.editor.focus();
+    this.keepInSight();
   }
 
   close(): void {
+    if (this.frame !== undefined) cancelAnimationFrame(this.frame);
     this.assist.close();
     for (const one of this.closing) one();
     this.editor.dispose();
@@ -84,7 +91,14 @@ export class CodeEditor {
 
   private listen(): void {
     this.model.onDidChangeContent(() => { if (!this.isSetting) this.props().onChange(this.text()); });
-    this.editor.onDidChangeCursorSelection(() => this.props().onSelect?.(this.placeNow().selection));
+    this.editor.onDidChangeCursorSelection((event) => {
+      const { cursor, onSelect } = this.props();
+      const { offset, selection } = this.placeNow();
+      if (cursor) cursor.offset = offset;
+      onSelect?.(selection);
+      // Whoever points sees where.
+      if (event.source !== "mouse" && !this.isSetting) this.frame ??= requestAnimationFrame(() => this.keepInSight());
+    });
     this.editor.onDidContentSizeChange((event) => { if (event.contentHeightChanged) this.layOut(); });
     if (this.props().shape !== "page") {
       // The browser finds in the whole notebook; Monaco would only in this cell.
@@ -95,6 +109,18 @@ export class CodeEditor {
     const seen = new ResizeObserver(() => this.layOut());
     seen.observe(this.place);
     this.closing.push(() => seen.disconnect());
+  }
+
+  /** A cell is as high as its text, so that the page has to scroll to the cursor where Monaco need not. */
+  private keepInSight(): void {
+    this.frame = undefined;
+    const at = this.editor.getPosition();
+    const seen = at && this.props().shape !== "page" && this.editor.hasTextFocus() ? this.editor.getScrolledVisiblePosition(at) : null;
+    if (!seen) return;
+    const top = this.place.getBoundingClientRect().top + seen.top;
+    const [highest, lowest] = [headroom, innerHeight - seen.height - footroom];
+    if (top < highest) document.scrollingElement?.scrollBy(0, top - highest);
+    else if (top > lowest) document.scrollingElement?.scrollBy(0, top - lowest);
   }
 
   private layOut(): void {
