@@ -32,6 +32,8 @@ const states: Record<NotebookCommand["state"], RunState> = {
 const isOpen = (command: NotebookCommand) => command.state === "QUEUED" || command.state === "RUNNING";
 
 export class Runner {
+  /** When the run that was asked for last has been sent, or has failed. */
+  private turn: Promise<void> = Promise.resolve();
   state: RunnerState = { kernel: "none", queue: [], people: [], others: 0, isLive: false };
   /** Saves what is written here; false when that was not possible. */
   save: () => Promise<boolean> = () => Promise.resolve(true);
@@ -206,7 +208,13 @@ export class Runner {
   }
 
   /** Runs what is saved: what is written here is saved first. */
-  async run(scope: RunScope, ids: string[] = []): Promise<void> {
+  run(scope: RunScope, ids: string[] = []): Promise<void> {
+    // In the order in which they were asked for: each waits for saving, and one might be done with that sooner.
+    this.turn = this.turn.then(() => this.runNow(scope, ids));
+    return this.turn;
+  }
+
+  private async runNow(scope: RunScope, ids: string[]): Promise<void> {
     const token = crypto.getRandomValues(new Uint32Array(4)).join("-");
     try {
       if (!await this.save()) throw new ApiError("NOT_SAVED", "The notebook could not be saved, so nothing was run.", 409);
