@@ -39,6 +39,14 @@ export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more,
     document.getElementById("content")?.focus({ preventScroll: true });
     navigate(addressOfHit(hit));
   };
+  // Enter is meant also when the answer is still on its way.
+  const isAwaited = useRef(false);
+  useEffect(() => { isAwaited.current = false; }, [text, kind]);
+  useEffect(() => {
+    if (!isAwaited.current || search.isBusy) return;
+    isAwaited.current = false;
+    if (results[0]) open(results[0]);
+  }, [results, search.isBusy]);
   const click = (event: MouseEvent, hit: SearchResult) => {
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
@@ -49,7 +57,8 @@ export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more,
     const hit = results[active];
     if (event.key === "ArrowDown" && hit) setActive((active + 1) % results.length);
     else if (event.key === "ArrowUp" && hit) setActive((active + results.length - 1) % results.length);
-    else if (event.key === "Enter" && hit && !search.isBusy) open(hit);
+    else if (event.key === "Enter" && search.isBusy) isAwaited.current = true;
+    else if (event.key === "Enter" && hit) open(hit);
     else if (event.key === "Escape" && onEscape) onEscape();
     else return;
     event.preventDefault();
