@@ -59,7 +59,8 @@ class ArchiveTests(unittest.TestCase):
         expect(page.get_by_role("link", name="query", exact=True)).to_be_visible()
         self.look("archive-imported")
         with page.expect_download() as download:
-            page.get_by_role("link", name="Export").press("Enter")
+            page.get_by_role("button", name="More").press("Enter")
+            page.get_by_role("menuitem", name="Export").press("Enter")
         self.assertEqual(download.value.suggested_filename, "out.zip")
         with zipfile.ZipFile(pathlib.Path(download.value.path())) as file:
             self.assertIsNone(file.testzip())

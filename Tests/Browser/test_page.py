@@ -280,7 +280,8 @@ class PageTests(unittest.TestCase):
         expect(page.get_by_text("Saved", exact=True)).to_be_visible()
         revisions = platform.call("GET", f"/api/v1/notebooks/{info['object_id']}/revisions")["revisions"]
         self.assertIn(saved["revision_id"], [one["revision_id"] for one in revisions[1:]])
-        page.get_by_role("button", name="Revisions").click()
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name="Revisions").click()
         page.get_by_role("button", name=re.compile("admin")).nth(1).click()
         expect(page.get_by_role("dialog")).to_contain_text("theirs = 1")
         self.look("revisions")
@@ -301,6 +302,66 @@ class PageTests(unittest.TestCase):
         page.keyboard.press("?")
         expect(page.get_by_role("dialog")).to_contain_text("restart the kernel")
         page.keyboard.press("Escape")
+        self.cells_are_moved_by_keys()
+        self.the_menu_goes_by_keys()
+
+    def sources(self):
+        return [cell.inner_text() for cell in page.locator(".cell .cell-source, .cell .cell-markdown").all()]
+
+    def cells_are_moved_by_keys(self):
+        before = self.sources()
+        first, second = before[0], before[1:]
+        page.locator(".cell").nth(0).focus()
+        page.keyboard.press("x")
+        expect(page.locator(".cell")).to_have_count(len(before) - 1)
+        page.keyboard.press("v")
+        expect(page.locator(".cell")).to_have_count(len(before))
+        self.assertEqual(self.sources(), [second[0], first, *second[1:]])
+        page.keyboard.press("z")
+        page.keyboard.press("z")
+        self.assertEqual(self.sources(), before)
+        page.keyboard.press("Z")
+        expect(page.locator(".cell")).to_have_count(len(before) - 1)
+        page.keyboard.press("z")
+        # A cell and its copy become one, and two again.
+        page.locator(".cell").nth(0).focus()
+        page.keyboard.press("c")
+        page.keyboard.press("v")
+        page.locator(".cell").nth(0).focus()
+        page.keyboard.press("M")
+        expect(page.locator(".cell")).to_have_count(len(before))
+        self.assertEqual(self.sources()[0], f"{first}\n{first}")
+        for _ in range(2):
+            page.keyboard.press("z")
+        self.assertEqual(self.sources(), before)
+
+    def the_menu_goes_by_keys(self):
+        button = page.get_by_role("button", name="More")
+        button.focus()
+        page.keyboard.press("ArrowDown")
+        self.look("notebook-menu")
+        item = page.get_by_role("menuitem", name="Restart the kernel")
+        page.keyboard.press("r")
+        page.keyboard.press("r")
+        expect(item).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("menu")).to_have_count(0)
+        expect(button).to_be_focused()
+        # What cannot be taken back is asked about.
+        page.locator(".cell").nth(0).focus()
+        page.keyboard.press("0")
+        page.keyboard.press("0")
+        expect(page.get_by_role("dialog")).to_contain_text("Restart the kernel?")
+        self.look("notebook-restart")
+        page.get_by_role("dialog").get_by_role("button", name="Restart", exact=True).click()
+        expect(page.get_by_text("The kernel was restarted")).to_be_visible()
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name="Clear all outputs").click()
+        expect(page.locator(".outputs")).to_have_count(0)
+        expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+        page.reload()
+        expect(page.locator(".cell").first).to_be_visible()
+        expect(page.locator(".outputs")).to_have_count(0)
 
     def test_11_other_pages(self):
         job = platform.call("POST", "/api/v1/jobs", {

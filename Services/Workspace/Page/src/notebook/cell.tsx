@@ -146,7 +146,7 @@ function Ending({ run }: { run: CellRun }) {
   switch (run.state) {
     case "waiting": return <div className="cell-status">Waits for its turn</div>;
     case "running": return <div className="cell-status">Runs for <Span from={run.start} to={undefined} /></div>;
-    case "cancelled": return <div className="cell-status">Not run to its end</div>;
+    case "cancelled": return <div className="cell-status">{run.start === undefined ? "Not run: what came before it failed or was cancelled" : "Not run to its end"}</div>;
     default: return run.start !== undefined && run.end !== undefined
       ? <div className="cell-status">{run.state === "failed" ? "Failed after" : "Took"} <Span from={run.start} to={run.end} /></div> : null;
   }

@@ -3,7 +3,7 @@ import { KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState, useSy
 import { ApiError, call } from "../api/client";
 import type { NotebookContent, RunScope } from "../api/generated/contract";
 import { connection } from "../api/connection";
-import { navigate, treeAddress } from "../app/router";
+import { treeAddress } from "../app/router";
 import { useCellOfAddress } from "./anchor";
 import { ShareButton } from "../people/share";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
@@ -14,7 +14,10 @@ import { Near } from "./near";
 import { Conflict } from "./conflict";
 import { Attach, SaveNote } from "./toolbar";
 import { History } from "./history";
+import { copyCell, pasteCell } from "./clipboard";
+import { Restart } from "./restart";
 import { Shortcuts } from "./shortcuts";
+import { Menu, MenuItem } from "../ui/menu";
 import { Runner } from "./runner";
 import { outputLimit, useSaver } from "./saver";
 import { People } from "./people";
@@ -58,7 +61,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   const state = useStore(store);
   const running = useSyncExternalStore(runner.subscribe, () => runner.state);
   const saver = useSaver(store);
-  const [dialog, setDialog] = useState<"history" | "shortcuts" | "attach">();
+  const [dialog, setDialog] = useState<"history" | "shortcuts" | "attach" | "restart" | "restart-run">();
   const isBusy = running.queue.length > 0;
 
   useEffect(() => {
@@ -148,9 +151,15 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       case "m": return () => store.setLanguage(id, "md");
       case "y": return () => store.setLanguage(id, store.language);
       case "z": return () => store.undo();
+      case "Z": return () => store.redo();
+      case "c": return () => { copyCell(store, id); toast("The cell is copied: v puts it below, V above.", "plain"); };
+      case "x": return () => { copyCell(store, id); removeCell(store, id); };
+      case "v": return () => pasteCell(store, at + 1);
+      case "V": return () => pasteCell(store, at);
+      case "M": return () => store.merge(id);
       case "d": return isTwice ? () => removeCell(store, id) : undefined;
       case "i": return isTwice ? () => { runner.interrupt().catch(toastError); } : undefined;
-      case "0": return isTwice ? () => { runner.restart().then(() => toast("The kernel was restarted."), toastError); } : undefined;
+      case "0": return isTwice && running.cluster ? () => setDialog("restart") : undefined;
       case "?": return () => setDialog("shortcuts");
       default: return undefined;
     }
@@ -162,7 +171,19 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       saveFile(`${name}.ipynb`, "application/x-ipynb+json", Uint8Array.from(atob(file.content), (one) => one.charCodeAt(0)));
     }).catch(toastError);
   };
-  const selectedCell = store.cell(state.selected);
+  const selected = store.cell(state.selected)?.id;
+  const more: MenuItem[] = [
+    { text: "Run all cells above", icon: "up", isDisabled: !selected, run: () => run("ABOVE", [selected ?? ""]) },
+    { text: "Run this cell and all below", icon: "down", isDisabled: !selected, run: () => run("BELOW", [selected ?? ""]) },
+    { text: "Restart the kernel", icon: "refresh", isDisabled: !running.cluster, run: () => setDialog("restart") },
+    { text: "Restart and run all", icon: "play", isDisabled: !running.cluster, run: () => setDialog("restart-run") },
+    { text: "Clear the outputs of this cell", icon: "close", isDisabled: !selected, run: () => store.clearOutputs(selected) },
+    { text: "Clear all outputs", icon: "close", run: () => store.clearOutputs() },
+    { text: "Make a job of it", icon: "clock", to: `/jobs/new?notebook=${encodeURIComponent(store.path)}` },
+    { text: "Revisions", icon: "history", run: () => setDialog("history") },
+    { text: "Save as .ipynb", icon: "download", run: download },
+    { text: "Keys", icon: "keyboard", run: () => setDialog("shortcuts") },
+  ];
   return (
     <div className="notebook" onKeyDown={keyDown}>
       <div className="notebook-bar">
@@ -171,15 +192,8 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
           <Attach runner={runner} state={running} isOpen={dialog === "attach"} onOpen={() => setDialog("attach")} onClose={closeChoice} />
           {isBusy ? <Button icon="stop" tone="danger" onClick={() => { runner.interrupt().catch(toastError); }}>Interrupt</Button>
             : <Button icon="play" tone="primary" onClick={() => run("ALL")}>Run all</Button>}
-          <Button icon="up" aria-label="Run all cells above" disabled={!selectedCell} onClick={() => run("ABOVE", [selectedCell?.id ?? ""])} />
-          <Button icon="down" aria-label="Run this cell and all below" disabled={!selectedCell} onClick={() => run("BELOW", [selectedCell?.id ?? ""])} />
-          <Button icon="refresh" aria-label="Restart the kernel" disabled={!running.cluster}
-            onClick={() => { runner.restart().then(() => toast("The kernel was restarted: its variables are gone."), toastError); }} />
-          <Button icon="clock" aria-label="Make a job of it" onClick={() => navigate(`/jobs/new?notebook=${encodeURIComponent(store.path)}`)} />
           <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
-          <Button icon="history" aria-label="Revisions" onClick={() => setDialog("history")} />
-          <Button icon="download" aria-label="Save as .ipynb" onClick={download} />
-          <Button icon="keyboard" aria-label="Keys" onClick={() => setDialog("shortcuts")} />
+          <Menu label="More" items={more} />
         </>} />
       </div>
       {isBusy && <QueuePanel queue={running.queue} cells={state.cells} onGo={(id) => store.select(id)}
@@ -202,6 +216,9 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       </GoToLine.Provider>
       {dialog === "history" && <History store={store} saver={saver} onClose={() => setDialog(undefined)} />}
       {dialog === "shortcuts" && <Shortcuts onClose={() => setDialog(undefined)} />}
+      {(dialog === "restart" || dialog === "restart-run") && (
+        <Restart isRun={dialog === "restart-run"} runner={runner} onClose={() => setDialog(undefined)} onDone={() => { if (dialog === "restart-run") run("ALL"); }} />
+      )}
       {saver.state === "conflict" && <Conflict store={store} saver={saver} />}
     </div>
   );

@@ -41,6 +41,9 @@ export interface NotebookState {
 
 const undoLimit = 100;
 
+/** What the cells were before or after a change, and which of them it rewrote. */
+interface Step { cells: CellView[]; rewritten: string[] }
+
 export class NotebookStore {
   state: NotebookState;
   readonly notebookID: number;
@@ -49,7 +52,8 @@ export class NotebookStore {
   private document: NotebookDocument;
   private listeners = new Set<() => void>();
   /** What the cells were before each change, and which of them it gave another text. */
-  private undos: Array<{ cells: CellView[]; rewritten: string[] }> = [];
+  private undos: Step[] = [];
+  private redos: Step[] = [];
   /** Where the cursor was in each cell that was edited. */
   private cursors = new Map<string, { offset: number }>();
   /** The cells as they are in the revision that is edited, by id. */
@@ -128,7 +132,10 @@ export class NotebookStore {
 
   // Changing
 
-  private remember(...rewritten: string[]): void { this.undos = [...this.undos.slice(1 - undoLimit), { cells: this.state.cells, rewritten }]; }
+  private remember(...rewritten: string[]): void {
+    this.undos = [...this.undos.slice(1 - undoLimit), { cells: this.state.cells, rewritten }];
+    this.redos = [];
+  }
 
   update(id: string, change: Partial<CellView>, isContent = true): void {
     const cells = this.state.cells.map((cell) => cell.id === id ? { ...cell, ...change } : cell);
@@ -203,18 +210,36 @@ export class NotebookStore {
     this.cursorOf(made).offset = 0;
   }
 
-  clearOutputs(): void {
-    this.remember();
-    for (const cell of this.state.cells) this.cleared.add(cell.id);
-    this.change(this.state.cells.map((cell) => ({ ...cell, outputs: [], count: null, run: undefined })));
+  /** Puts the cell below to the end of this one. */
+  merge(id: string): void {
+    const [cell, next] = [this.cell(id), this.state.cells[this.index(id) + 1]];
+    if (!cell || !next || cell.type !== next.type || this.languageOf(cell) !== this.languageOf(next)) return;
+    this.remember(id);
+    this.cleared.add(id);
+    const below = next.type === "code" ? magicOf(next.source)?.body ?? next.source : next.source;
+    const cells = this.state.cells.filter((one) => one.id !== next.id)
+      .map((one) => one.id === id ? { ...one, source: `${one.source}\n${below}`, outputs: [], count: null, run: undefined } : one);
+    this.change(cells);
+  }
+
+  /** What was put out is gone from the server as well; it is in the revisions that had it. */
+  clearOutputs(id?: string): void {
+    const isMeant = (cell: CellView) => id === undefined || cell.id === id;
+    for (const cell of this.state.cells) if (isMeant(cell)) this.cleared.add(cell.id);
+    this.change(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, outputs: [], count: null, run: undefined } : cell));
   }
 
   get canUndo(): boolean { return this.undos.length > 0; }
 
-  undo(): void {
-    const last = this.undos.pop();
+  undo(): void { this.step(this.undos, this.redos); }
+
+  redo(): void { this.step(this.redos, this.undos); }
+
+  private step(from: Step[], to: Step[]): void {
+    const last = from.pop();
     if (!last) return;
     const { cells, rewritten } = last;
+    to.push({ cells: this.state.cells, rewritten });
     // What was written meanwhile stays, and what ran keeps its outputs.
     const now = new Map(this.state.cells.map((cell) => [cell.id, cell]));
     this.change(cells.map((cell) => {
@@ -319,6 +344,7 @@ export class NotebookStore {
     this.language = notebookLanguage(this.document);
     this.path = content.path;
     this.undos = [];
+    this.redos = [];
     this.cleared.clear();
     this.setBase(this.document);
     const cells = viewsOf(this.document);

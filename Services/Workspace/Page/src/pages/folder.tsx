@@ -6,6 +6,7 @@ import { useQuery } from "../api/query";
 import { Link, navigate, treeAddress } from "../app/router";
 import { base64 } from "../notebook/saver";
 import { crumbsOf } from "../notebook/page";
+import { Menu } from "../ui/menu";
 import { Button, Card, Dialog, Empty, Failure, Field, Heading, Loading } from "../ui/parts";
 import { Icon, IconName } from "../ui/icons";
 import { Time, bytes } from "../ui/time";
@@ -38,13 +39,14 @@ export function Folder({ path }: { path: string }) {
       onDragLeave={(event) => { if (event.currentTarget === event.target) setOver(false); }}>
       <Heading title={title} crumbs={path === "/" ? [] : crumbsOf(path)} actions={<>
         {path !== "/" && path !== "/Users" && <ShareButton type="directories" path={path} name={title} />}
-        <Link className="button quiet" to="/trash"><Icon name="trash" />Trash</Link>
-        <a className="button" href={addressOf("exportFolder", { path })} download title="Everything in this folder as a zip archive">
-          <Icon name="download" size={17} />Export</a>
-        <Button icon="archive" title="Unpack a zip archive into this folder" onClick={() => archiveChooser.current?.click()}>Import</Button>
         <Button icon="upload" onClick={() => chooser.current?.click()}>Upload</Button>
         <Button icon="folder" onClick={() => setDialog({ kind: "folder" })}>New folder</Button>
         <Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>
+        <Menu label="More" items={[
+          { text: "Export as a zip archive", icon: "download", href: addressOf("exportFolder", { path }) },
+          { text: "Import a zip archive", icon: "archive", run: () => archiveChooser.current?.click() },
+          { text: "Open the trash", icon: "trash", to: "/trash" },
+        ]} />
         <input ref={chooser} type="file" multiple hidden aria-label="Files to upload" onChange={(event) => { bring([...event.target.files ?? []], path); event.target.value = ""; }} />
         <input ref={archiveChooser} type="file" accept=".zip,application/zip" hidden aria-label="Archive to import"
           onChange={(event) => { bring([...event.target.files ?? []], path, true); event.target.value = ""; }} />
@@ -125,13 +127,20 @@ export function Ask({ title, label, initial, action, hint, onClose, onSubmit, ch
       <Button tone="primary" type="submit" form="ask" isBusy={isBusy}>{action}</Button></>}>
       <form id="ask" className="dialog-body" onSubmit={submit} noValidate>
         <Field label={label} problem={problem} hint={hint}>
-          {(id, described) => <input id={id} className="input" value={text} autoFocus autoComplete="off" aria-describedby={described}
+          {(id, described) => <input id={id} className="input" value={text} autoFocus autoComplete="off" onFocus={(event) => markName(event.target)} aria-describedby={described}
             aria-invalid={problem !== undefined} onChange={(event) => { setText(event.target.value); setProblem(undefined); }} />}
         </Field>
         {children}
       </form>
     </Dialog>
   );
+}
+
+/** In a path the name is marked, without its ending: that is what is changed most often. */
+function markName(field: HTMLInputElement): void {
+  const start = field.value.lastIndexOf("/") + 1;
+  const end = field.value.lastIndexOf(".");
+  field.setSelectionRange(start, end > start ? end : field.value.length);
 }
 
 function NewNotebook({ folder, onClose }: { folder: string; onClose: () => void }) {

@@ -98,7 +98,7 @@ export class Assist {
     if (!found) return;
     if (found.busy) { this.tip.note(busy); return; }
     const [first, second] = found.matches;
-    if (!first) { this.tip.note("Nothing is known to go on with here."); return; }
+    if (!first) { this.tip.note("Nothing is known to go on with here. A name is known once the cell that makes it has run."); return; }
     if (!second && !found.truncated) {
       const { from, to } = pieceOf(text, found, cursor);
       const range = monaco.Range.fromPositions(this.model.getPositionAt(from), this.model.getPositionAt(to));
