@@ -12,6 +12,39 @@ import Testing
 
 @Suite("The trash", .timeLimit(.minutes(10)))
 struct TrashTests {
+    /// Goal: very large folders may take longer than a statement otherwise may.
+    @Test func largeFoldersHaveTime() async throws {
+        try await Workspace.run { workspace in
+            try await workspace.save("/Shared/f/n.py", "1\n")
+            try await workspace.withPool { (owner) async throws in
+                // As if there were many entries.
+                try await owner.query(
+                    """
+                    CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN
+                        PERFORM pg_sleep(2.5);
+                        RETURN NULL;
+                    END $$
+                    """)
+                try await owner.query(
+                    "CREATE TRIGGER large BEFORE UPDATE ON objects FOR EACH STATEMENT EXECUTE FUNCTION take_long()")
+                var configuration = owner.configuration
+                configuration.queryTimeout = .seconds(2)
+                let pool = PostgresPool(configuration: configuration, loop: workspace.service.loop)
+                let tree = WorkspaceTree(pool: pool)
+                let (source, target) = (try WorkspacePath("/Shared/f"), try WorkspacePath("/Shared/g"))
+                await #expect(throws: HarbourError.self) {
+                    try await pool.query("UPDATE objects SET size = 1 WHERE path = '/Shared/f'")
+                }
+                let deletion = try await tree.delete(source, recursively: true, by: "ada")
+                _ = try await WorkspaceTrash(tree: tree, retention: nil).restore(deletion, to: nil, by: "ada")
+                _ = try await tree.move(source, to: target, by: "ada")
+                await pool.drain(budget: .seconds(5))
+            }
+            #expect(try await workspace.export("/Shared/g/n.py").text == "1\n")
+        }
+    }
+
     @Test func listsTheNewestFirstAndByPages() async throws {
         try await Workspace.run { workspace in
             #expect(try await workspace.trash().isEmpty)

@@ -25,7 +25,7 @@ struct WorkspaceTrash: Sendable {
 
     /// Puts a deletion back where it was, or elsewhere. Folders that are gone are made again.
     func restore(_ deletionID: Int64, to wished: WorkspacePath?, by user: String) async throws -> ObjectInfo {
-        try await tree.pool.transaction { transaction in
+        try await tree.pool.transaction(timeout: CopyStore.patience) { transaction in
             try await tree.objects.lockTree(exclusively: true, in: transaction)
             guard let row = try await store.lock(deletionID, in: transaction) else {
                 throw WorkspaceTrash.missing(deletionID)

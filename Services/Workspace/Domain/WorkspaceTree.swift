@@ -174,7 +174,7 @@ struct WorkspaceTree: Sendable {
     @discardableResult
     func delete(_ path: WorkspacePath, recursively: Bool, by user: String) async throws -> Int64 {
         try WorkspaceTree.checkUnprotected(path)
-        return try await pool.transaction { transaction in
+        return try await pool.transaction(timeout: CopyStore.patience) { transaction in
             try await objects.lockTree(exclusively: true, in: transaction)
             guard let found = try await objects.find(path, on: transaction) else { throw WorkspaceTree.missing(path) }
             if found.info.objectType == .directory, !recursively,
@@ -193,7 +193,7 @@ struct WorkspaceTree: Sendable {
             throw HarbourError(
                 .invalidParameter, "\(source.text) cannot be moved into itself. Choose another destination_path.")
         }
-        return try await pool.transaction { transaction in
+        return try await pool.transaction(timeout: CopyStore.patience) { transaction in
             let now = Timestamp.now
             try await objects.lockTree(exclusively: true, in: transaction)
             guard try await objects.find(source, on: transaction) != nil else { throw WorkspaceTree.missing(source) }

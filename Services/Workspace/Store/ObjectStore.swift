@@ -193,7 +193,7 @@ struct ObjectStore: Sendable {
                 count(*), coalesce(sum(size), 0)::bigint, \(time), \(user)
             FROM gone GROUP BY deletion_id
             RETURNING deletion_id
-            """)
+            """, timeout: CopyStore.patience)
         guard let row = rows.first else { throw .missingRow("deletion of \(path.text)") }
         return try row.decode(Int64.self)
     }
@@ -209,13 +209,13 @@ struct ObjectStore: Sendable {
             UPDATE objects SET path = \(destination.text) || substr(path, \(kept)::integer),
                 folder = \(destination.text) || substr(folder, \(kept)::integer)
             WHERE path >= \(source.prefix) AND path < \(source.prefixEnd) AND deleted_at IS NULL
-            """)
+            """, timeout: CopyStore.patience)
         try await transaction.query(
             """
             UPDATE objects SET path = \(destination.text), folder = \(destination.folder?.text ?? ""),
                 name = \(destination.name), modified_at = \(time), modified_by = \(user)
             WHERE path = \(source.text) AND deleted_at IS NULL
-            """)
+            """, timeout: CopyStore.patience)
     }
 }
 

@@ -78,7 +78,7 @@ struct TrashStore: Sendable {
                 name = CASE WHEN object_id = \(row.objectID) THEN \(destination.name) ELSE name END,
                 deleted_at = NULL, deleted_by = NULL, deletion_id = NULL
             WHERE deletion_id = \(row.deletionID)
-            """)
+            """, timeout: CopyStore.patience)
         try await transaction.query("DELETE FROM trash WHERE deletion_id = \(row.deletionID)")
     }
 }
@@ -101,7 +101,7 @@ struct TreeExtent: Sendable {
                 coalesce(max(octet_length(o.path)), 0)::bigint AS longest,
                 coalesce(max(cardinality(string_to_array(o.path, '/'))) - 1, 0)::bigint AS depth
             FROM objects o LEFT JOIN revisions r ON r.revision_id = o.revision_id WHERE \(condition)
-            """)
+            """, timeout: CopyStore.patience)
         guard let row = rows.first else { throw .missingRow("extent of the tree") }
         let (entries, bytes, longest, depth) = try row.decode((Int64.self, Int64.self, Int64.self, Int64.self))
         return TreeExtent(
