@@ -109,7 +109,7 @@ struct ArchiveStaging {
 
 extension StoredContent {
     /// What it takes in memory.
-    fileprivate var frameBytes: Int {
+    var frameBytes: Int {
         if case .frame(let frame) = place { frame.count } else { 0 }
     }
 }

@@ -218,7 +218,7 @@ struct WorkspaceTree: Sendable {
         HarbourError(.notFound, "There is nothing at \(path.text). List its folder to see what is there.")
     }
 
-    private static func notFolder(_ path: WorkspacePath) -> HarbourError {
+    static func notFolder(_ path: WorkspacePath) -> HarbourError {
         HarbourError(.alreadyExists, "\(path.text) is not a folder. Choose another path.")
     }
 
