@@ -6,6 +6,8 @@ internal import ServiceKit
 struct SearchHandlers: Sendable {
     let tree: WorkspaceTree
     let gate: AccessGate
+    /// Of the connections to the database a few; everything else needs one too.
+    let turns = SearchTurns(limit: 3, queue: 12)
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.searchWorkspace) { [self] input, context in
@@ -14,9 +16,8 @@ struct SearchHandlers: Sendable {
             let wish = SearchStore.Wish(
                 query: try SearchQuery(input.query), folder: folder, kind: input.kind,
                 sight: try await gate.sight(context.caller, at: folder ?? .root))
-            return try await tree.search(
-                wish, from: try input.pageToken.map { text throws(HarbourError) in try SearchStart(text) },
-                count: input.pageSize ?? 20)
+            let start = try input.pageToken.map { text throws(HarbourError) in try SearchStart(text) }
+            return try await turns.run { try await tree.search(wish, from: start, count: input.pageSize ?? 20) }
         }
     }
 }
