@@ -2,6 +2,7 @@ import Core
 import EventLoop
 import HTTPClient
 import HarbourProtocol
+import ObjectStorage
 import Postgres
 import ServiceClients
 import ServiceKit
@@ -127,6 +128,30 @@ struct SearchReaderTests {
                     "SELECT searched_revision_id = revision_id FROM objects WHERE path = '/Shared/b'")
                 #expect(try rows.first?.decode(Bool?.self) == true)
             }
+        }
+    }
+
+    /// Goal: bytes that are lost are not asked for again with every change, and nobody is told for ever to wait for them.
+    @Test func whatIsLostIsFoundByItsName() async throws {
+        try await Files.run { files in
+            try await files.upload("/Shared/data.csv", Array("city,sales\nOslo,12\n".utf8))
+            try await eventually("the upload is found") {
+                try await files.workspace.found("oslo") == ["CONTENT /Shared/data.csv"]
+            }
+            try runCommand(["rm", try #require(try files.stored("objects").first)])
+            try await files.workspace.withPool { (pool) async throws in
+                try await pool.query("UPDATE objects SET searched_revision_id = NULL WHERE path = '/Shared/data.csv'")
+                #expect(try await files.workspace.find("data").isReading == true)
+                let tree = WorkspaceTree(pool: pool)
+                let storage = try LocalObjects(folder: files.folder.file("s"))
+                let reader = SearchReader(
+                    tree: tree, files: FileReader(tree: tree, store: UploadStore(pool: pool), storage: storage))
+                #expect(try await reader.read() == 1)
+                #expect(try await reader.read() == 0)
+            }
+            let found = try await files.workspace.find("data")
+            #expect(found.results.map(Workspace.line) == ["NAME /Shared/data.csv"])
+            #expect(found.isReading == nil)
         }
     }
 

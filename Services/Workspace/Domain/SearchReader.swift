@@ -82,10 +82,11 @@ struct SearchReader: Sendable {
                 return SearchText(notebook: try content.notebook())
             }
         } catch let error as HarbourError {
-            let isPassing = [.unavailable, .objectMissing, .deadlineExceeded].contains(error.code)
+            let isPassing = [.unavailable, .deadlineExceeded].contains(error.code)
             logger.warning(
                 "an entry was not read for the search", ["path": stored.path, "error": error.describeChain()])
-            // What cannot be read at all is found by its name alone.
+            // What cannot be read at all, or whose bytes are lost, is found by its name alone: otherwise it would be
+            // fetched again with every change.
             return isPassing ? nil : SearchText.none
         }
     }
