@@ -40,7 +40,8 @@ public struct PageToken: Sendable, Hashable {
         return value
     }
 
-    private static var invalid: HarbourError {
+    /// What is thrown for a token that no list gave out.
+    public static var invalid: HarbourError {
         HarbourError(
             .invalidParameter,
             "The page_token is not one that this list gave out. Begin again without page_token.")

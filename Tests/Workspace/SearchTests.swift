@@ -176,6 +176,14 @@ struct SearchTests {
             let many = (0...SearchQuery.maximumWords).map { "w\($0)" }.joined(separator: " ")
             #expect(await errorCode { _ = try await workspace.find(many) } == "INVALID_PARAMETER_VALUE")
             #expect(await errorCode { _ = try await workspace.find("x", token: "eA==") } == "INVALID_PARAMETER_VALUE")
+            for place in [(Int64.max, Int64(1)), (.min, 1), (-1, 1), (1 << 60, 1), (0, -1)] {
+                let token = SearchStart(.content, after: .init(changed: place.0, objectID: place.1)).text
+                #expect(
+                    await errorCode { _ = try await workspace.find("x", token: token) } == "INVALID_PARAMETER_VALUE",
+                    "\(place)")
+            }
+            let last = SearchStart(.name, after: .init(changed: 253_402_300_799_999_999, objectID: .max)).text
+            #expect(try await workspace.find("needle.txt", token: last).results.count == 1)
         }
     }
 

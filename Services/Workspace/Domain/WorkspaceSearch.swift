@@ -13,12 +13,17 @@ struct SearchStart: Sendable {
         self.place = place
     }
 
+    /// When an entry can have been changed, in microseconds: until the end of the year 9999.
+    private static let times = 0...Int64(253_402_300_799_999_999)
+
     /// - Throws: `INVALID_PARAMETER_VALUE` when it is none of ours.
     init(_ text: String) throws(HarbourError) {
         let token = try PageToken(text, count: 3)
-        part = try token.int64(0) == 0 ? .name : .content
-        let id = try token.int64(2)
-        place = id == 0 ? nil : SearchStore.Place(changed: try token.int64(1), objectID: id)
+        let (number, changed, id) = (try token.int64(0), try token.int64(1), try token.int64(2))
+        // The database refuses times that are none, which would look like a mistake of ours.
+        guard [0, 1].contains(number), SearchStart.times.contains(changed), id >= 0 else { throw PageToken.invalid }
+        part = number == 0 ? .name : .content
+        place = id == 0 ? nil : SearchStore.Place(changed: changed, objectID: id)
     }
 
     var text: String {
