@@ -49,8 +49,8 @@ public final class ZipReader: @unchecked Sendable {
     private var current: Entry?
     private var missing = 0
 
-    /// The most bytes of the directory: it is in memory as a whole.
-    public static let directoryLimit = 64 << 20
+    /// The most bytes of the directory, which is in memory as a whole: enough for 20,000 names of a kibibyte.
+    public static let directoryLimit = 24 << 20
 
     /// Begins to read.
     /// - Throws: `INVALID_ARCHIVE` when it is no zip archive or its end is missing; what the source throws.

@@ -217,6 +217,16 @@ struct ArchiveTests {
         #expect(try reader.read(1 << 16)?.count == 1 << 16)
     }
 
+    @Test func largeDirectoriesAreReadOrRefused() throws {
+        let names = try ZipReader(FileSource(try made("names")))
+        var count = 0
+        while try names.next() != nil { count += 1 }
+        #expect(count == 20_000)
+        let comments = try made("comments")
+        #expect(comments.count > ZipReader.directoryLimit && comments.count < 32 << 20)
+        #expect(code { try ZipReader(FileSource(comments)).next() } == .invalidArchive)
+    }
+
     @Test func errorsOfTheSourceComeThrough() throws {
         final class Broken: ZipSource {
             let good: [UInt8]

@@ -45,6 +45,13 @@ def make(path, kind):
             archive.writestr(entry("folder/größe 漢字.txt"), "Grüße".encode() * 1000)
             archive.writestr(entry("stored.bin", method=zipfile.ZIP_STORED), bytes(range(256)) * 5000)
             archive.writestr(entry("empty"), b"")
+        elif kind == "names":
+            for number in range(20_000):
+                archive.writestr(entry(f"{number:05}".ljust(1024, "n")), b"")
+        elif kind == "comments":
+            for number in range(400):
+                archive.writestr(entry(f"{number}"), b"")
+                archive.infolist()[-1].comment = b"c" * 65_000
         elif kind == "bomb":
             with archive.open(entry("bomb"), "w", force_zip64=True) as file:
                 for _ in range(64):
