@@ -68,6 +68,18 @@ import Testing
         }
     }
 
+    /// What was sent is thrown away only when no other try can take it.
+    @Test func uploadsAreKeptForAnotherTry() {
+        for status in [400, 413, 422] {
+            #expect(WorkspaceCommands.isFinal(HarbourError(ErrorCode("SOME", status: status), "No.")), "\(status)")
+        }
+        let passing: [ErrorCode] = [
+            .alreadyExists, .resourceExhausted, .unavailable, .deadlineExceeded, .cancelled, .badGateway,
+            .internalError, .permissionDenied, .notFound, .conflict,
+        ]
+        for code in passing { #expect(!WorkspaceCommands.isFinal(HarbourError(code, "Later.")), "\(code.name)") }
+    }
+
     @Test func helpIsThereForEveryCommandAndGroup() throws {
         for line in [
             ["--help"], ["jobs"], ["jobs", "run", "7", "--help"], ["--output", "json", "jobs", "--help"],

@@ -77,10 +77,7 @@ enum WorkspaceCommands {
                         uploadID: upload.uploadID, path: folder, overwrite: invocation.has("overwrite") ? true : nil)),
                 context: .within(.seconds(3600)))
         } catch {
-            // An archive that cannot be taken is not kept; one that is in the way may be wanted with --overwrite.
-            if error.code != .alreadyExists {
-                _ = try? await api.call(WorkspaceAPI.abortUpload, .init(uploadID: upload.uploadID))
-            }
+            await end(upload, after: error, api, setting.terminal)
             throw error
         }
         for note in done.notes ?? [] { setting.terminal.say(note) }
@@ -88,5 +85,26 @@ enum WorkspaceCommands {
         let same = done.unchanged.map { $0 > 0 ? ", \($0) of them unchanged" : "" } ?? ""
         setting.terminal.say("\(done.folder.path) has \(counts) of \(name)\(same).")
         setting.terminal.answer(done)
+    }
+
+    /// Whether an archive cannot be taken, however often it is tried. All else passes, or can be put right.
+    static func isFinal(_ error: HarbourError) -> Bool { [400, 413, 422].contains(error.code.status) }
+
+    /// Removes the upload of an archive that cannot be taken, and keeps any other: it may have taken hours.
+    private static func end(
+        _ upload: FileUpload, after error: HarbourError, _ api: PublicAPI, _ terminal: Terminal
+    ) async {
+        guard isFinal(error) else {
+            return terminal.progress(
+                "The archive was sent and is kept until \(Show.time(upload.expiresTime)). The same command, also with --overwrite, "
+                    + "does not send it again.")
+        }
+        do {
+            _ = try await api.call(WorkspaceAPI.abortUpload, .init(uploadID: upload.uploadID))
+        } catch {
+            terminal.progress(
+                "What was sent could not be removed and goes by itself at \(Show.time(upload.expiresTime)): "
+                    + HarbourError.describe(error))
+        }
     }
 }
