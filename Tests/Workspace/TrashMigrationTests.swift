@@ -2,6 +2,7 @@ import Core
 import EventLoop
 import HarbourProtocol
 import Postgres
+import ServiceClients
 import TestSupport
 import Testing
 
@@ -43,6 +44,41 @@ import Testing
                 let tree = WorkspaceTree(pool: pool)
                 #expect(try await tree.object(try WorkspacePath("/Shared/f/b/n")).size == 7)
                 await pool.drain(budget: .seconds(5))
+            }
+        }
+    }
+
+    /// Goal: what a service from before the trash deletes beside this one can be seen, restored and emptied.
+    @Test func takesInWhatAnOlderServiceDeletes() async throws {
+        try await Workspace.run { workspace in
+            for name in ["f/a", "f/deep/b", "f2", "kept/c"] { try await workspace.save("/Shared/\(name).py", "1\n") }
+            try await workspace.delete("/Shared/kept", recursive: true)
+            try await workspace.withPool { (pool) async throws in
+                // As it deletes: each entry has a number of its own.
+                for path in ["/Shared/f", "/Shared/f2.py"] {
+                    let time = Timestamp.now
+                    try await pool.query(
+                        """
+                        UPDATE objects SET deleted_at = \(time), deleted_by = 'ada', deletion_id = nextval('deletions')
+                        WHERE (path = \(path) OR starts_with(path, \(path) || '/')) AND deleted_at IS NULL
+                        """)
+                }
+                #expect(try await workspace.trash() == ["/Shared/kept"])
+                let emptier = TrashEmptier(pool: pool, storage: nil, retention: nil)
+                for _ in 0..<2 {
+                    try await emptier.sweep()
+                    #expect(try await workspace.trash().sorted() == ["/Shared/f", "/Shared/f2.py", "/Shared/kept"])
+                }
+                let list = try await workspace.user.call(WorkspaceAPI.listTrash, .init()).deletions
+                let folder = try #require(list.first { $0.path == "/Shared/f" })
+                #expect(folder.entryCount == 4)
+                #expect(folder.deletedBy == "ada")
+                _ = try await workspace.restore(folder.deletionID)
+                #expect(try await workspace.export("/Shared/f/deep/b.py").text == "1\n")
+                let file = try #require(list.first { $0.path == "/Shared/f2.py" })
+                try await workspace.purge(file.deletionID)
+                try await eventually("it is emptied") { try await EmptyingTests.count("trash", pool) == 1 }
+                #expect(try await EmptyingTests.count("objects WHERE deleted_by = 'ada'", pool) == 0)
             }
         }
     }

@@ -19,6 +19,8 @@ final class TrashEmptier: Sendable {
     /// How long things stay in the trash; nil for ever.
     private let retention: Duration?
     private let logger = Logger("trash")
+    /// How many deletions of an older service are taken in at a time.
+    private static let adoptions = 1000
     private let wishes: AsyncStream<Void>
     private let wish: AsyncStream<Void>.Continuation
 
@@ -32,8 +34,17 @@ final class TrashEmptier: Sendable {
     /// Has what is marked removed soon.
     func wake() { wish.yield() }
 
-    /// Marks what has been in the trash for long enough, and has it removed.
-    func sweep(at now: Timestamp = .now) async throws(HarbourError) {
+    /// Takes what an older service has deleted into the trash, marks what has been there for long enough, and has it
+    /// removed.
+    func sweep(at now: Timestamp = .now) async throws {
+        var adopted = 0
+        // Each is what was deleted at one moment; what is left over is for the next time.
+        for _ in 0..<TrashEmptier.adoptions {
+            let count = try await pool.transaction(timeout: CopyStore.patience) { try await TrashStore().adopt(in: $0) }
+            if count == 0 { break }
+            adopted += count
+        }
+        if adopted > 0 { logger.info("took into the trash what an older service deleted", ["entries": "\(adopted)"]) }
         if let retention {
             try await store.mark(
                 before: Timestamp(milliseconds: now.milliseconds - retention.milliseconds), at: now, on: pool)

@@ -81,6 +81,49 @@ struct TrashStore: Sendable {
             """, timeout: CopyStore.patience)
         try await transaction.query("DELETE FROM trash WHERE deletion_id = \(row.deletionID)")
     }
+
+    /// Gives what was deleted at one moment, and is in no trash, its place there: a service from before the trash, beside
+    /// this one during an upgrade, deletes so, each entry under a number of its own.
+    /// - Returns: how many entries that were; none when all is there, or another process is at it.
+    func adopt(in transaction: PostgresTransaction) async throws(HarbourError) -> Int {
+        let name = "harbour workspace adoption"
+        let turn = try await transaction.query(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(\(name), 0)) AS is_ours")
+        guard try turn.first?.decode(Bool.self) == true else { return 0 }
+        let lost: SQL = """
+            o.deletion_id IS NOT NULL AND o.deleted_at IS NOT NULL
+                AND NOT EXISTS (SELECT FROM trash t WHERE t.deletion_id = o.deletion_id)
+            """
+        let rows = try await transaction.query(
+            """
+            WITH moment AS MATERIALIZED (
+                SELECT deleted_at, deleted_by FROM objects o WHERE \(lost) ORDER BY deletion_id LIMIT 1
+            ), lost AS MATERIALIZED (
+                SELECT o.* FROM objects o JOIN moment m
+                    ON o.deleted_at = m.deleted_at AND o.deleted_by IS NOT DISTINCT FROM m.deleted_by
+                WHERE \(lost)
+            ), root AS MATERIALIZED (
+                -- What is deleted takes along all that is below it.
+                SELECT * FROM lost WHERE NOT EXISTS (SELECT FROM lost above WHERE above.path = lost.folder)
+            ), whole AS MATERIALIZED (
+                SELECT lost.object_id, lost.size, root.deletion_id FROM lost JOIN root
+                    ON lost.path = root.path OR starts_with(lost.path, root.path || '/')
+            ), made AS (
+                INSERT INTO trash (deletion_id, object_id, folder_id, entry_count, size, deleted_at, deleted_by)
+                SELECT root.deletion_id, root.object_id, (
+                        -- Only a folder that was there already can be the one.
+                        SELECT object_id FROM objects folder WHERE folder.path = root.folder
+                            AND folder.deleted_at IS NULL AND folder.created_at <= root.deleted_at),
+                    total.entries, total.size, root.deleted_at, root.deleted_by
+                FROM root JOIN (
+                    SELECT deletion_id, count(*) AS entries, coalesce(sum(size), 0)::bigint AS size
+                    FROM whole GROUP BY deletion_id) AS total USING (deletion_id)
+            )
+            UPDATE objects o SET deletion_id = whole.deletion_id FROM whole WHERE o.object_id = whole.object_id
+            RETURNING 1 AS one
+            """, timeout: CopyStore.patience)
+        return rows.count
+    }
 }
 
 /// How much there is of a part of the tree.
