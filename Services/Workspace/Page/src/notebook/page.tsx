@@ -22,7 +22,7 @@ import { Runner } from "./runner";
 import { outputLimit, useSaver } from "./saver";
 import { People } from "./people";
 import { QueuePanel } from "./queue";
-import { NotebookStore, useStore } from "./store";
+import { isOutOfOrder, NotebookStore, useStore } from "./store";
 import { save as saveFile } from "../output/table";
 
 export function NotebookPage({ notebookID, path }: { notebookID: number; path: string }) {
@@ -187,7 +187,11 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   return (
     <div className="notebook" onKeyDown={keyDown}>
       <div className="notebook-bar">
-        <Heading title={name} crumbs={crumbsOf(store.path)} badge={<SaveNote state={saver.state} problem={saver.problem} onSave={save} />} actions={<>
+        <Heading title={name} crumbs={crumbsOf(store.path)} badge={<>
+          <SaveNote state={saver.state} problem={saver.problem} onSave={save} />
+          {isOutOfOrder(state.cells) && running.cluster && (
+            <Button isSmall tone="quiet" icon="alert" title="Run from the top, they may do something else" onClick={() => setDialog("restart-run")}>Ran in another order</Button>)}
+        </>} actions={<>
           <People people={running.people} others={running.others} onGo={(id) => store.select(id)} />
           <Attach runner={runner} state={running} isOpen={dialog === "attach"} onOpen={() => setDialog("attach")} onClose={closeChoice} />
           {isBusy ? <Button icon="stop" tone="danger" onClick={() => { runner.interrupt().catch(toastError); }}>Interrupt</Button>

@@ -41,6 +41,17 @@ export interface NotebookState {
 
 const undoLimit = 100;
 
+/** Whether cells ran in another order than they stand in: what they show may not come again, from the top. */
+export function isOutOfOrder(cells: CellView[]): boolean {
+  let highest = 0;
+  return cells.some((cell) => {
+    if (cell.count === null || cell.count === undefined) return false;
+    if (cell.count < highest) return true;
+    highest = cell.count;
+    return false;
+  });
+}
+
 /** What the cells were before or after a change, and which of them it rewrote. */
 interface Step { cells: CellView[]; rewritten: string[] }
 

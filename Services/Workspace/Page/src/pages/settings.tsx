@@ -1,17 +1,18 @@
-// Settings: one's own account and tokens; for administrators users, groups and the audit log.
+// Settings: one's own account, tokens and secrets; for administrators users, groups and the audit log.
 import { useState } from "react";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import { Link, setQuery, useAddress } from "../app/router";
 import { useSession } from "../app/session";
 import { Audit } from "../people/audit";
+import { Secrets } from "../people/secrets";
 import { Tokens } from "../people/tokens";
 import { Groups, Password, Users, roleNames } from "../people/users";
 import { Icon } from "../ui/icons";
 import { Button, Card, Failure, Heading, Loading, Tabs } from "../ui/parts";
 
-type Tab = "account" | "tokens" | "users" | "groups" | "audit";
-const own: Array<{ id: Tab; text: string }> = [{ id: "account", text: "Account" }, { id: "tokens", text: "Tokens" }];
+type Tab = "account" | "tokens" | "secrets" | "users" | "groups" | "audit";
+const own: Array<{ id: Tab; text: string }> = [{ id: "account", text: "Account" }, { id: "tokens", text: "Tokens" }, { id: "secrets", text: "Secrets" }];
 const administrators: typeof own = [...own, { id: "users", text: "Users" }, { id: "groups", text: "Groups" }, { id: "audit", text: "Audit log" }];
 
 export function Settings(_: { id: string }) {
@@ -25,6 +26,7 @@ export function Settings(_: { id: string }) {
       <Tabs tabs={tabs} current={tab} onChange={(next) => setQuery("tab", next === "account" ? null : next)} label="Parts of the settings" />
       {tab === "account" && <Account />}
       {tab === "tokens" && <Tokens />}
+      {tab === "secrets" && <Secrets />}
       {tab === "users" && <Users />}
       {tab === "groups" && <Groups />}
       {tab === "audit" && <Audit />}
