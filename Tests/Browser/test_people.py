@@ -148,7 +148,7 @@ class PeopleTests(unittest.TestCase):
         self.look(ada, "share-to-see")
         ada.keyboard.press("Escape")
         self.settings(ada, "users")
-        expect(ada.get_by_role("tab")).to_have_text(["Account", "Tokens"])
+        expect(ada.get_by_role("tab")).to_have_text(["Account", "Tokens", "Secrets"])
 
     def test_05_tokens(self):
         self.settings(ada, "tokens")
