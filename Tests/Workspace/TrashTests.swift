@@ -12,37 +12,58 @@ import Testing
 
 @Suite("The trash", .timeLimit(.minutes(10)))
 struct TrashTests {
-    /// Goal: very large folders may take longer than a statement otherwise may.
+    /// Very large folders may take longer than a statement otherwise may.
     @Test func largeFoldersHaveTime() async throws {
         try await Workspace.run { workspace in
             try await workspace.save("/Shared/f/n.py", "1\n")
             try await workspace.withPool { (owner) async throws in
-                // As if there were many entries.
+                // As if there were many entries: changing them takes as long as the test holds a lock.
                 try await owner.query(
                     """
-                    CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS $$
+                    CREATE FUNCTION wait_for_test() RETURNS trigger LANGUAGE plpgsql AS $$
                     BEGIN
-                        PERFORM pg_sleep(2.5);
+                        PERFORM pg_advisory_xact_lock(4242);
                         RETURN NULL;
                     END $$
                     """)
                 try await owner.query(
-                    "CREATE TRIGGER large BEFORE UPDATE ON objects FOR EACH STATEMENT EXECUTE FUNCTION take_long()")
+                    "CREATE TRIGGER large BEFORE UPDATE ON objects FOR EACH STATEMENT EXECUTE FUNCTION wait_for_test()")
                 var configuration = owner.configuration
                 configuration.queryTimeout = .seconds(2)
                 let pool = PostgresPool(configuration: configuration, loop: workspace.service.loop)
                 let tree = WorkspaceTree(pool: pool)
                 let (source, target) = (try WorkspacePath("/Shared/f"), try WorkspacePath("/Shared/g"))
-                await #expect(throws: HarbourError.self) {
-                    try await pool.query("UPDATE objects SET size = 1 WHERE path = '/Shared/f'")
+                let deletion = try await TrashTests.outlastingAStatement(of: pool, owner) {
+                    try await tree.delete(source, recursively: true, by: "ada")
                 }
-                let deletion = try await tree.delete(source, recursively: true, by: "ada")
-                _ = try await WorkspaceTrash(tree: tree, retention: nil).restore(deletion, to: nil, by: "ada")
-                _ = try await tree.move(source, to: target, by: "ada")
+                _ = try await TrashTests.outlastingAStatement(of: pool, owner) {
+                    try await WorkspaceTrash(tree: tree, retention: nil).restore(deletion, to: nil, by: "ada")
+                }
+                _ = try await TrashTests.outlastingAStatement(of: pool, owner) {
+                    try await tree.move(source, to: target, by: "ada")
+                }
                 await pool.drain(budget: .seconds(5))
             }
             #expect(try await workspace.export("/Shared/g/n.py").text == "1\n")
         }
+    }
+
+    /// Does the work, which waits for a lock until a statement that began later has run into its limit.
+    private static func outlastingAStatement<Value: Sendable>(
+        of pool: PostgresPool, _ owner: PostgresPool, _ work: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        let task = try await owner.transaction { transaction in
+            try await transaction.query("SELECT pg_advisory_xact_lock(4242)")
+            let task = Task { try await work() }
+            try await eventually("the work waits") {
+                try await transaction.query(
+                    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 4242 AND NOT granted"
+                ).count == 1
+            }
+            await #expect(throws: HarbourError.self) { try await pool.query("SELECT pg_advisory_xact_lock(4242)") }
+            return task
+        }
+        return try await task.value
     }
 
     @Test func listsTheNewestFirstAndByPages() async throws {
