@@ -34,7 +34,6 @@ export interface EditorProps {
   actions: EditorAction[];
   /** A cell is as high as its text and leaves searching to the browser; a page has numbered lines and scrolls by itself. */
   shape?: "cell" | "page";
-  isReadOnly?: boolean;
   /** Whether whoever opened it is about to write. */
   takesFocus?: boolean;
   /** Where the cursor begins, in code units; follows it, so that the next editor of this text begins there. */

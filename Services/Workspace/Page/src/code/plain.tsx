@@ -8,7 +8,7 @@ export interface PlainProps extends EditorProps {
   onLeave: (standing: Standing) => void;
 }
 
-export default function PlainEditor({ value, label, language, onChange, onSelect, actions, shape, takesFocus, at, isReadOnly, cursor, onLeave }: PlainProps) {
+export default function PlainEditor({ value, label, language, onChange, onSelect, actions, shape, takesFocus, at, cursor, onLeave }: PlainProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
     const one = field.current;
@@ -49,14 +49,14 @@ export default function PlainEditor({ value, label, language, onChange, onSelect
       action.run({ text: one.value, offset: start, selection: one.value.slice(start, end) });
       return;
     }
-    if (event.key === "Tab" && !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey && !isReadOnly) {
+    if (event.key === "Tab" && !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
       one.setRangeText("    ", start, end, "end");
       onChange(one.value);
     }
   };
   return (
-    <textarea ref={field} className={shape === "page" ? "plain-editor editor-page" : "plain-editor"} aria-label={label} value={value} readOnly={isReadOnly} rows={1}
+    <textarea ref={field} className={shape === "page" ? "plain-editor editor-page" : "plain-editor"} aria-label={label} value={value} rows={1}
       spellCheck={language === "md"} autoCapitalize="off" autoCorrect="off" autoComplete="off" wrap={language === "md" ? "soft" : "off"}
       onChange={(event) => onChange(event.target.value)} onKeyDown={pressed}
       onSelect={(event) => {

@@ -240,8 +240,6 @@ export class NotebookStore {
     this.change(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, outputs: [], count: null, run: undefined } : cell));
   }
 
-  get canUndo(): boolean { return this.undos.length > 0; }
-
   undo(): void { this.step(this.undos, this.redos); }
 
   redo(): void { this.step(this.redos, this.undos); }

@@ -4,7 +4,6 @@ import { call } from "../api/client";
 import type { ClusterInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link, setQuery, useAddress } from "../app/router";
-import { Icon } from "../ui/icons";
 import { Button, Card, ClusterBadge, Empty, Failure, Heading, Loading } from "../ui/parts";
 import { Span, Time } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
@@ -86,8 +85,4 @@ export function PowerButton({ cluster, refresh, isLarge }: { cluster: ClusterInf
     <Button isSmall={!isLarge} icon={alive ? "stop" : "play"} tone={alive ? "danger" : undefined} isBusy={isBusy} disabled={isDisabled} onClick={act}
       aria-label={`${alive ? "Terminate" : "Start"} ${cluster.spec.cluster_name}`}>{alive ? "Terminate" : "Start"}</Button>
   );
-}
-
-export function BackToClusters() {
-  return <Link className="button" to="/clusters"><Icon name="cluster" />All clusters</Link>;
 }

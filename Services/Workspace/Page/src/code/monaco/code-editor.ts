@@ -85,17 +85,18 @@ export class CodeEditor {
     const at = this.editor.getPosition();
     return {
       text: this.text(), offset: at ? this.model.getOffsetAt(at) : 0,
-      selection: selection ? this.model.getValueInRange(selection, monaco.editor.EndOfLinePreference.LF) : "",
+      selection: selection ? this.marked(selection) : "",
     };
   }
+
+  private marked(range: monaco.IRange): string { return this.model.getValueInRange(range, monaco.editor.EndOfLinePreference.LF); }
 
   private listen(): void {
     this.model.onDidChangeContent(() => { if (!this.isSetting) this.props().onChange(this.text()); });
     this.editor.onDidChangeCursorSelection((event) => {
       const { cursor, onSelect } = this.props();
-      const { offset, selection } = this.placeNow();
-      if (cursor) cursor.offset = offset;
-      onSelect?.(selection);
+      if (cursor) cursor.offset = this.model.getOffsetAt(event.selection.getPosition());
+      onSelect?.(this.marked(event.selection));
       // Whoever points sees where.
       if (event.source !== "mouse" && !this.isSetting) this.frame ??= requestAnimationFrame(() => this.keepInSight());
     });
@@ -133,9 +134,10 @@ export class CodeEditor {
     const atStart = this.editor.createContextKey("harbourAtStart", false);
     const atEnd = this.editor.createContextKey("harbourAtEnd", false);
     const look = () => {
-      const { text, offset, selection } = this.placeNow();
-      atStart.set(selection === "" && offset === 0);
-      atEnd.set(selection === "" && offset === text.length);
+      const selection = this.editor.getSelection();
+      const at = selection?.isEmpty() ? selection.getPosition() : undefined;
+      atStart.set(at?.lineNumber === 1 && at.column === 1);
+      atEnd.set(at?.equals(this.model.getFullModelRange().getEndPosition()) ?? false);
     };
     const moved = this.editor.onDidChangeCursorSelection(look);
     const changed = this.model.onDidChangeContent(look);
@@ -190,10 +192,10 @@ function modifierOf(name: string): number {
   }
 }
 
-function optionsOf({ label, language, shape, isReadOnly, assistant }: EditorProps): monaco.editor.IStandaloneEditorConstructionOptions {
+function optionsOf({ label, language, shape, assistant }: EditorProps): monaco.editor.IStandaloneEditorConstructionOptions {
   const isPage = shape === "page";
   return {
-    theme: "harbour", ariaLabel: label, readOnly: isReadOnly ?? false, fontSize: 12.5, lineHeight: 19,
+    theme: "harbour", ariaLabel: label, fontSize: 12.5, lineHeight: 19,
     fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono").trim(),
     // What is written stands where it stood as mere text.
     padding: { top: 9, bottom: 9 }, lineDecorationsWidth: isPage ? 16 : 12, lineNumbers: isPage ? "on" : "off", lineNumbersMinChars: isPage ? 4 : 0,
