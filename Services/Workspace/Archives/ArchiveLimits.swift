@@ -1,6 +1,3 @@
-internal import Core
-internal import Synchronization
-
 /// How much one archive may be, in both directions.
 struct ArchiveLimits: Sendable {
     /// Files, notebooks and folders.
@@ -25,39 +22,5 @@ struct ArchiveLimits: Sendable {
     func unpacked(from size: Int) -> Int {
         let (product, isOver) = size.multipliedReportingOverflow(by: ratio)
         return min(bytes, isOver ? bytes : max(alwaysBytes, product))
-    }
-}
-
-/// Lets few do something at a time: each import may hold a lot in memory, each export keeps a processor busy.
-final class ArchiveTurns: Sendable {
-    private let limit: Int
-    private let what: String
-    private let taken = Mutex(0)
-
-    init(limit: Int, _ what: String) {
-        self.limit = limit
-        self.what = what
-    }
-
-    /// - Throws: `RESOURCE_EXHAUSTED` when all turns are taken.
-    func take() throws(HarbourError) -> Turn {
-        let isFree = taken.withLock { taken in
-            guard taken < limit else { return false }
-            taken += 1
-            return true
-        }
-        guard isFree else {
-            throw HarbourError(
-                .resourceExhausted,
-                "\(limit) archives are being \(what) at the moment, which is the limit. Try again soon.")
-        }
-        return Turn(self)
-    }
-
-    /// Ends with its last owner.
-    final class Turn: Sendable {
-        private let turns: ArchiveTurns
-        init(_ turns: ArchiveTurns) { self.turns = turns }
-        deinit { turns.taken.withLock { $0 -= 1 } }
     }
 }

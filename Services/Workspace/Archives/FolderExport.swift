@@ -12,7 +12,8 @@ struct FolderExport: Sendable {
     let files: FileReader
     let execution: ExecutionService
     let limits: ArchiveLimits
-    let turns = ArchiveTurns(limit: 8, "exported")
+    let turns = Turns(
+        limit: 8, refusal: "8 archives are being exported at the moment, which is the limit. Try again soon.")
 
     /// What gets smaller by less than this is only stored: pictures, Parquet files and archives.
     private static let worthwhile = 0.95
@@ -35,7 +36,7 @@ struct FolderExport: Sendable {
                 "\(folder.text) is no folder. Get a notebook from /api/v1/workspace/export, and a file from "
                     + "/api/v1/files/content.")
         }
-        let turn = try turns.take()
+        let turn = try await turns.take()
         let entries = try await store.entries(below: folder, visibleTo: viewer, count: limits.entries + 1)
         try check(entries, folder)
         let items = FolderExport.items(entries, below: folder, as: format)

@@ -14,7 +14,10 @@ struct FolderImport: Sendable {
     let uploads: UploadService
     let store: ArchiveStore
     let limits: ArchiveLimits
-    private let turns = ArchiveTurns(limit: FolderImport.parallel, "imported")
+    private let turns = Turns(
+        limit: FolderImport.parallel,
+        refusal: "\(FolderImport.parallel) archives are being imported at the moment, which is the limit. "
+            + "Try again soon.")
     /// Threads that wait for the storage; as many as there are imports at a time.
     private let threads = BlockingPool(threads: FolderImport.parallel)
 
@@ -29,7 +32,7 @@ struct FolderImport: Sendable {
     func run(_ body: ImportFolder, by user: String) async throws -> ImportedFolder {
         let folder = try WorkspacePath(body.path)
         if let id = try await store.result(ofUpload: body.uploadID) { return try await result(id) }
-        let turn = try turns.take()
+        let turn = try await turns.take()
         defer { withExtendedLifetime(turn) {} }
         let (row, zip) = try await open(body.uploadID)
         var plan = try await self.plan(zip, folder)

@@ -7,7 +7,10 @@ struct SearchHandlers: Sendable {
     let tree: WorkspaceTree
     let gate: AccessGate
     /// Of the connections to the database a few; everything else needs one too.
-    let turns = SearchTurns(limit: 3, queue: 12)
+    let turns = Turns(
+        limit: 3, queue: 12,
+        refusal: "Too many searches are under way at the moment. Try again soon; words of three letters and more, and "
+            + "a folder to search in, make a search fast.")
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.searchWorkspace) { [self] input, context in

@@ -1,7 +1,6 @@
 internal import Core
 internal import EventLoop
 internal import Glibc
-internal import Synchronization
 
 /// Turns a Parquet file into lines of JSON, as many as fit into the limit of a preview, by the Python environment of
 /// the clusters. It runs apart: without our variables, which hold secrets, and within limits that the kernel enforces,
@@ -20,11 +19,10 @@ final class ParquetReader: Sendable {
     static let fileLimit = 64 << 20
     private static let patience = Duration.seconds(30)
     /// The machine has more to do.
-    private static let parallel = 2
+    private let turns = Turns(limit: 2, refusal: "Other files are being looked into. Try again in a moment.")
 
     private let python: String
     private let loop: EventLoop
-    private let running = Mutex(0)
 
     /// - Returns: nil when there is no such interpreter.
     init?(python: String?, loop: EventLoop) {
@@ -38,15 +36,8 @@ final class ParquetReader: Sendable {
     /// - Throws: `INVALID_STATE` when it is no Parquet file or too large a one, `RESOURCE_EXHAUSTED` when others are
     ///   read, and what the feed throws.
     func read(_ feed: @escaping @Sendable (([UInt8]) async throws -> Void) async throws -> Void) async throws -> Rows {
-        let isFree = running.withLock { count in
-            guard count < ParquetReader.parallel else { return false }
-            count += 1
-            return true
-        }
-        guard isFree else {
-            throw HarbourError(.resourceExhausted, "Other files are being looked into. Try again in a moment.")
-        }
-        defer { running.withLock { $0 -= 1 } }
+        let turn = try await turns.take()
+        defer { withExtendedLifetime(turn) {} }
         let child = try await ChildProcess.start(specification, loop: loop)
         let timer = loop.schedule(after: ParquetReader.patience) { child.kill() }
         defer { timer.cancel() }

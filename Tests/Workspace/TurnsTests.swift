@@ -5,8 +5,8 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("Turns of searches", .timeLimit(.minutes(1)))
-struct SearchTurnsTests {
+@Suite("Turns", .timeLimit(.minutes(1)))
+struct TurnsTests {
     /// Holds turns until it is told to let go.
     private final class Holder: Sendable {
         private let ends: AsyncStream<Void>
@@ -24,7 +24,7 @@ struct SearchTurnsTests {
     }
 
     @Test func fewSearchAFewWaitAndTheOthersAreToldSo() async throws {
-        let turns = SearchTurns(limit: 2, queue: 2)
+        let turns = Turns(limit: 2, queue: 2, refusal: "Try again soon.")
         let holder = Holder()
         let running = (0..<2).map { _ in Task { try await turns.run { await holder.hold() } } }
         try await eventually("two search") { holder.begun.load(ordering: .relaxed) == 2 }
@@ -51,5 +51,12 @@ struct SearchTurnsTests {
             }
         }
         #expect(try await turns.run { 7 } == 7)
+        // A turn that is kept ends with whoever keeps it.
+        var kept: [Turns.Turn]? = [try await turns.take(), try await turns.take()]
+        let next = Task { try await turns.run { 8 } }
+        try await eventually("one waits") { turns.waiting == 1 }
+        #expect(kept?.count == 2)
+        kept = nil
+        #expect(try await next.value == 8)
     }
 }
