@@ -286,10 +286,9 @@ class LiveTests(unittest.TestCase):
         page = self.open(address)
         held = []
         page.route("**/editor.main.js", lambda route: held.append(route))
-        page.locator(".cell-source").first.click()
-        field = page.locator(".plain-editor")
-        expect(field).to_be_focused()
-        eventually("the editor is asked for", lambda: page.wait_for_timeout(20) or held)
+        with page.expect_request("**/editor.main.js"):
+            page.locator(".cell-source").first.click()
+        expect(page.locator(".plain-editor")).to_be_focused()
         page.keyboard.press("Control+End")
         page.keyboard.type("00\nprint(x)")
         for _ in range(2):

@@ -205,18 +205,18 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       {running.message && !running.problem && <div className="notebook-note"><Note tone="warn">{running.message}</Note></div>}
       {running.problem && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
       <GoToLine.Provider value={lead}>
-      <div className="cells">
-        {state.cells.map((cell, index) => (
-          <div key={cell.id} className="cell-place">
-            <Insert onInsert={(kind) => store.insert(index, kind, true)} />
-            <Near cell={cell} isNearAtFirst={index < 10 || state.selected === cell.id}>
-              <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
-                isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={save} name={name} people={running.people} notebookID={store.notebookID} />
-            </Near>
-          </div>
-        ))}
-        <Insert onInsert={(kind) => store.insert(state.cells.length, kind, true)} isLast />
-      </div>
+        <div className="cells">
+          {state.cells.map((cell, index) => (
+            <div key={cell.id} className="cell-place">
+              <Insert onInsert={(kind) => store.insert(index, kind, true)} />
+              <Near cell={cell} isNearAtFirst={index < 10 || state.selected === cell.id}>
+                <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
+                  isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={save} name={name} people={running.people} notebookID={store.notebookID} />
+              </Near>
+            </div>
+          ))}
+          <Insert onInsert={(kind) => store.insert(state.cells.length, kind, true)} isLast />
+        </div>
       </GoToLine.Provider>
       {dialog === "history" && <History store={store} saver={saver} onClose={() => setDialog(undefined)} />}
       {dialog === "shortcuts" && <Shortcuts onClose={() => setDialog(undefined)} />}
