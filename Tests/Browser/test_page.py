@@ -334,6 +334,20 @@ class PageTests(unittest.TestCase):
         for _ in range(2):
             page.keyboard.press("z")
         self.assertEqual(self.sources(), before)
+        # Undo beside the message is for that cell, also after others were changed.
+        while page.locator(".toast").count():
+            page.get_by_label("Dismiss", exact=True).first.click()
+        page.locator(".cell").nth(0).focus()
+        for key in ("d", "d", "a"):
+            page.keyboard.press(key)
+        page.locator(".toast").get_by_role("button", name="Undo").click()
+        expect(page.locator(".cell")).to_have_count(len(before) + 1)
+        self.assertEqual([text for text in self.sources() if text.strip()], [text for text in before if text.strip()])
+        page.keyboard.press("Escape")
+        page.locator(".cell").nth(0).focus()
+        for _ in range(3):
+            page.keyboard.press("z")
+        self.assertEqual(self.sources(), before)
 
     def the_menu_goes_by_keys(self):
         button = page.get_by_role("button", name="More")

@@ -123,8 +123,11 @@ function offsetOfClick(event: MouseEvent): number | undefined {
 }
 
 export function removeCell(store: NotebookStore, id: string): void {
+  const [cell, at] = [store.cell(id), store.index(id)];
+  if (!cell) return;
   store.remove(id);
-  toast("The cell was deleted.", "plain", { text: "Undo", run: () => store.undo() });
+  // This cell, whatever was changed or taken back since.
+  toast("The cell was deleted.", "plain", { text: "Undo", run: () => { if (!store.cell(id)) store.insert(at, cell); } });
 }
 
 function bodyOf(source: string): string { return magicOf(source)?.body ?? source; }
