@@ -308,6 +308,9 @@ class PageTests(unittest.TestCase):
     def sources(self):
         return [cell.inner_text() for cell in page.locator(".cell .cell-source, .cell .cell-markdown").all()]
 
+    def shows(self, wanted):
+        eventually(f"the cells are {wanted}", lambda: self.sources() == wanted)
+
     def cells_are_moved_by_keys(self):
         before = self.sources()
         first, second = before[0], before[1:]
@@ -316,10 +319,10 @@ class PageTests(unittest.TestCase):
         expect(page.locator(".cell")).to_have_count(len(before) - 1)
         page.keyboard.press("v")
         expect(page.locator(".cell")).to_have_count(len(before))
-        self.assertEqual(self.sources(), [second[0], first, *second[1:]])
+        self.shows([second[0], first, *second[1:]])
         page.keyboard.press("z")
         page.keyboard.press("z")
-        self.assertEqual(self.sources(), before)
+        self.shows(before)
         page.keyboard.press("Z")
         expect(page.locator(".cell")).to_have_count(len(before) - 1)
         page.keyboard.press("z")
@@ -330,10 +333,10 @@ class PageTests(unittest.TestCase):
         page.locator(".cell").nth(0).focus()
         page.keyboard.press("M")
         expect(page.locator(".cell")).to_have_count(len(before))
-        self.assertEqual(self.sources()[0], f"{first}\n{first}")
+        eventually("two cells are one", lambda: self.sources()[0] == f"{first}\n{first}")
         for _ in range(2):
             page.keyboard.press("z")
-        self.assertEqual(self.sources(), before)
+        self.shows(before)
         # Undo beside the message is for that cell, also after others were changed.
         while page.locator(".toast").count():
             page.get_by_label("Dismiss", exact=True).first.click()
@@ -347,7 +350,7 @@ class PageTests(unittest.TestCase):
         page.locator(".cell").nth(0).focus()
         for _ in range(3):
             page.keyboard.press("z")
-        self.assertEqual(self.sources(), before)
+        self.shows(before)
 
     def the_menu_goes_by_keys(self):
         button = page.get_by_role("button", name="More")
