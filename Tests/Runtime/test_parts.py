@@ -112,7 +112,8 @@ class Executors(unittest.TestCase):
         self.assertEqual(self.take("1", "Command exited with code 137"), [(1, 0, [told]), (1, 0, [])])
         self.assertEqual(self.take("1", "told twice"), [])
         self.assertEqual(self.take("2"), [(2, 0, [])])
-        self.assertEqual(self.application.settled, 3)
+        # At each that came or went, but not at what is told twice.
+        self.assertEqual(self.application.settled, 4)
 
     def test_one_that_was_told_to_leave_is_not_lost(self):
         self.take("0")
@@ -121,6 +122,12 @@ class Executors(unittest.TestCase):
         self.assertEqual(self.census.count(), [{"running": 1, "leaving": 1, "lost": []}])
         self.assertEqual(self.take("0", "Executor decommission."), [(1, 0, [])])
         self.assertEqual(self.application.told_to_leave, set())
+
+    def test_the_least_busy_are_too_many(self):
+        # "2" has just come: the count of tasks does not have it yet.
+        self.assertEqual(executors.surplus({"0", "1", "2"}, {"0": 1, "1": 2, "driver": 0}, 1), ["2", "0"])
+        self.assertEqual(executors.surplus({"0", "1"}, {"0": 1}, 2), [])
+        self.assertEqual(executors.surplus({"0"}, {}, 3), [])
 
     def test_out_of_memory_is_known(self):
         self.take("0")

@@ -9,6 +9,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 
 from . import jvm as jvm_module
 from .config import spark_settings
+from .executors import surplus
 from .failure import StartFailure
 
 _SESSION = "org.apache.spark.sql.classic.SparkSession"
@@ -111,17 +112,18 @@ class Application:
                 self._let_go()
 
     def _let_go(self):
-        active = [each for each in self.stats()["executors"] if each["is_active"] and each["id"] != "driver"]
-        staying = [each for each in active if each["id"] not in self._leaving]
-        surplus = sorted(staying, key=lambda each: each["active_tasks"])[: max(0, len(staying) - self._wanted)]
-        names = [each["id"] for each in surplus]
+        # Spark's backend knows who is there; its store of states, from which their tasks are, is told later.
+        staying = self.executors() - self._leaving
+        tasks = {each["id"]: each["active_tasks"] for each in self.stats()["executors"]}
+        names = surplus(staying, tasks, self._wanted)
         if not names:
             return
         backend = self._context.schedulerBackend()
         if not self._lets_finish:
             listed = _class(self._jvm, "org.apache.spark.api.python.PythonUtils").toSeq(names)
             # The number that is wanted is known already, and a task that runs there runs again elsewhere.
-            backend.killExecutors(listed, False, False, True)
+            killed = backend.killExecutors(listed, False, False, True)
+            self._leaving.update(filter(None, killed.mkString(",").split(",")))
             return
         # Takes no new tasks, ends the ones it has, hands what it keeps to the others, and leaves.
         nobody = _class(self._jvm, "scala.Option").empty()

@@ -56,6 +56,8 @@ class Census:
             self._application.settle()
         elif kind == "SparkListenerExecutorRemoved" and name in self._known:
             self._known.discard(name)
+            # One that was about to be lost may have counted among those that stay, or have been chosen to leave.
+            self._application.settle()
             if name not in self._application.leaving():
                 # Told by itself, or one that is replaced at once would not be seen to have been lost.
                 lost, self._told = self._describe(name, event.get("Removed Reason") or ""), None
@@ -79,6 +81,11 @@ class Census:
         kills = self._memory_kills()
         starved, self._kills = kills > self._kills, kills
         return describe(name, reason, starved)
+
+
+def surplus(names, tasks, wanted):
+    """Those of the executors that are too many, the least busy ones; one that `tasks` does not know yet has none."""
+    return sorted(names, key=lambda name: (tasks.get(name, 0), name))[: max(0, len(names) - wanted)]
 
 
 def describe(name, reason, starved):
