@@ -136,6 +136,21 @@ class Results(unittest.TestCase):
         self.assertEqual(result.table["rows"], [[1, "value"]])
         self.assertEqual(first.run("_sqldf.columns").data("text/plain"), ["['a', 'b']"])
 
+    def test_widgets_in_sql(self):
+        result = first.run(
+            "CREATE WIDGET DROPDOWN city DEFAULT 'Rome' CHOICES SELECT * FROM VALUES ('Oslo'), ('Rome');\n"
+            "SELECT :city AS city",
+            language="sql",
+        )
+        self.assertEqual(result.table["rows"], [["Rome"]])
+        told = result.data("application/vnd.dataharbour.widgets+json")
+        self.assertEqual(told[0]["declared"][0]["choices"], ["Oslo", "Rome"])
+        kept = [{**told[0]["declared"][0], "value": "Oslo"}]
+        self.assertEqual(first.run("SELECT :city", language="sql", widgets=kept).table["rows"], [["Oslo"]])
+        error = first.run("CREATE WIDGET DROPDOWN city DEFAULT 'x' CHOICES SELECT nope", language="sql")
+        self.assertEqual(error.error_metadata["error_class"], "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION")
+        self.assertEqual(first.run("REMOVE WIDGET city", language="sql").reply["status"], "ok")
+
     def asked(self, kernel, text, kind="complete", language="sql"):
         """What the kernel says to code that is being written, where the cursor is the |."""
         place = text.index("|")

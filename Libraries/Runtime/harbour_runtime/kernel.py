@@ -14,7 +14,7 @@ from ipykernel.zmqshell import ZMQInteractiveShell
 
 from . import errors, magics, overlay, processes, session, showing, sql_names
 from .command import current
-from .utilities import NotebookExit
+from .utilities import NotebookExit, dbutils
 from .link import cancel_current, link
 
 _PRELOAD = "pyarrow,pandas,matplotlib.pyplot"
@@ -102,13 +102,21 @@ class HarbourKernel(IPythonKernel):
         try:
             if "attach" in options:
                 self._attach(options["attach"])
+            dbutils.widgets.begin(options.get("widgets"))
             code = magics.with_language(code, options.get("language", "python"))
         except Exception as error:
             return self._failed(error, silent)
         reply = await super().do_execute(
             code, silent, store_history, user_expressions, allow_stdin, cell_meta=cell_meta, cell_id=cell_id
         )
+        self._tell_widgets()
         return self._finished(reply)
+
+    def _tell_widgets(self):
+        """Says what the command has changed of the notebook's widgets, also when it failed later on."""
+        changes = dbutils.widgets.changes()
+        if changes:
+            showing.publish({showing.WIDGETS_MIME: changes})
 
     def _attach(self, values):
         if not isinstance(values, dict) or not isinstance(values.get("context_id"), str):

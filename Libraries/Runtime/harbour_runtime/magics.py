@@ -5,6 +5,7 @@ import re
 from . import overlay, shell, showing
 from .utilities import dbutils
 from .sql import run_sql, short_errors
+from .sql_widgets import run_widget_statement
 
 _FIRST = re.compile(r"^\s*%(sql|md|sh|python)\b[ \t]*(.*)$", re.DOTALL)
 _PREFIXES = {"sql": "%sql", "markdown": "%md", "shell": "%sh", "python": ""}
@@ -35,7 +36,7 @@ def _sql(line, cell=None):
     """Runs SQL and shows the last result, which is `_sqldf` afterwards."""
     from IPython import get_ipython
 
-    frame = run_sql("\n".join(filter(None, [line, cell])), dbutils.widgets.getAll())
+    frame = run_sql("\n".join(filter(None, [line, cell])), dbutils.widgets.getAll, run_widget_statement)
     if frame is not None:
         get_ipython().user_ns["_sqldf"] = frame
     # Spark runs most queries only when rows are asked for.

@@ -4,6 +4,7 @@ from . import tables
 
 EXIT_MIME = "application/vnd.dataharbour.exit+json"
 TASK_VALUE_MIME = "application/vnd.dataharbour.task-value+json"
+WIDGETS_MIME = "application/vnd.dataharbour.widgets+json"
 
 
 def publish(bundle):

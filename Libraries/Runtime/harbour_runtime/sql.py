@@ -92,11 +92,11 @@ def _comment_end(text, at):
     return len(text)
 
 
-def run_sql(text, parameters=None):
+def run_sql(text, parameters=dict, own=None):
     """Runs the statements in order and returns the last result as a DataFrame, or None for an empty text.
 
-    `:name` in a statement is bound to the notebook's parameter of that name. Raises `SqlError`, short, with Spark's own
-    exception as its cause.
+    `:name` in a statement is bound to the notebook's parameter of that name, which `parameters` gives. A statement that
+    `own` runs, and says so, is none for Spark. Raises `SqlError`, short, with Spark's own exception as its cause.
     """
     session = link.session()
     statements = split(text)
@@ -104,8 +104,13 @@ def run_sql(text, parameters=None):
     for number, statement in enumerate(statements, 1):
         place = f" (statement {number} of {len(statements)})" if len(statements) > 1 else ""
         with short_errors(place):
-            result = session.sql(statement, args=_arguments(statement, parameters))
+            if own is None or not own(statement, lambda query: _run(session, query, parameters())):
+                result = _run(session, statement, parameters())
     return result
+
+
+def _run(session, statement, parameters):
+    return session.sql(statement, args=_arguments(statement, parameters))
 
 
 @contextmanager
@@ -120,7 +125,5 @@ def short_errors(place=""):
 
 
 def _arguments(statement, parameters):
-    if not parameters:
-        return None
     wanted = {name: parameters[name] for name in _PARAMETER.findall(statement) if name in parameters}
     return wanted or None
