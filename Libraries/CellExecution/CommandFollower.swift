@@ -22,10 +22,13 @@ public struct CommandFollower: Sendable {
         public var source: String
         /// On whose behalf.
         public var user: String
+        /// What the notebook's widgets are at its beginning; nil where the context has parameters of its own.
+        public var widgets: [NotebookWidget]?
 
         /// Describes what is run.
         public init(
-            clusterID: String, contextID: String, commandID: String, language: String, source: String, user: String
+            clusterID: String, contextID: String, commandID: String, language: String, source: String, user: String,
+            widgets: [NotebookWidget]? = nil
         ) {
             self.clusterID = clusterID
             self.contextID = contextID
@@ -33,6 +36,7 @@ public struct CommandFollower: Sendable {
             self.language = language
             self.source = source
             self.user = user
+            self.widgets = widgets
         }
     }
 
@@ -67,7 +71,9 @@ public struct CommandFollower: Sendable {
                     ClusterAPI.runCommand,
                     .init(
                         clusterID: order.clusterID, contextID: order.contextID, commandID: order.commandID,
-                        body: CommandRun(language: order.language, source: order.source, after: reader.last)),
+                        body: CommandRun(
+                            language: order.language, source: order.source, after: reader.last,
+                            widgets: order.widgets)),
                     context: CallContext(user: order.user))
                 for try await event in events where event.sequence > reader.last {
                     pause = .milliseconds(50)

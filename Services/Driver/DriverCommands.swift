@@ -35,7 +35,7 @@ extension Driver {
         try ScratchFolder.make("\(scratch.overflow)/\(contextID)")
         let command = DriverCommand(
             journal: try CommandJournal(folder: "\(scratch.journals)/\(contextID)", header: header),
-            source: spec.source, timeoutSeconds: spec.timeoutSeconds ?? 0,
+            source: spec.source, timeoutSeconds: spec.timeoutSeconds ?? 0, widgets: spec.widgets,
             limiter: OutputLimiter(configuration, scratch, contextID, id), clusterID: configuration.clusterID,
             loop: loop)
         counts.submitted += 1
@@ -82,7 +82,8 @@ extension Driver {
         _ id: String, in contextID: String, _ run: CommandRun, _ body: (_ events: [[UInt8]]) async throws -> Void
     ) async throws {
         let spec = CommandSpec(
-            commandID: id, language: run.language, source: run.source, timeoutSeconds: run.timeoutSeconds)
+            commandID: id, language: run.language, source: run.source, timeoutSeconds: run.timeoutSeconds,
+            widgets: run.widgets)
         _ = try submit(spec, in: contextID)
         try await follow(id, in: contextID, after: run.after ?? 0, body)
     }

@@ -96,10 +96,12 @@ extension Driver {
     @discardableResult
     func transcript(
         _ source: String, id: String = Identifier.make(), in context: String, language: String? = nil,
-        timeout: Int? = nil, after: Int64 = 0, each: (CommandEvent) throws -> Void = { _ in }
+        timeout: Int? = nil, after: Int64 = 0, widgets: [NotebookWidget]? = nil,
+        each: (CommandEvent) throws -> Void = { _ in }
     ) async throws -> Transcript {
         var transcript = Transcript()
-        let run = CommandRun(language: language, source: source, timeoutSeconds: timeout, after: after)
+        let run = CommandRun(
+            language: language, source: source, timeoutSeconds: timeout, after: after, widgets: widgets)
         try await self.run(id, in: context, run) { events in
             for json in events {
                 let event = try CommandEvent(json: json)

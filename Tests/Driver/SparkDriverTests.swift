@@ -64,6 +64,7 @@ private final class Found: @unchecked Sendable {
             #expect(status.phases?.contains { $0.name == "total" } == true)
             #expect(try await driver.transcript("dbutils.widgets.get('day')", in: "a").value == "'monday'")
 
+            try await widgetsTravel(driver)
             try await aSecondContextIsApart(driver)
             let table = try await driver.transcript("SELECT 1 AS one, 'x' AS letter", in: "b", language: "sql")
             let type = "application/vnd.dataharbour.table+json"
@@ -82,6 +83,29 @@ private final class Found: @unchecked Sendable {
             #expect(driver.stats.completedTasks > 0)
             try await cancelReachesSpark(driver)
         }
+    }
+
+    /// What a command has changed is an event and no output; what people chose comes with the next one, and with SQL.
+    private func widgetsTravel(_ driver: Driver) async throws {
+        let source = "dbutils.widgets.dropdown('city', 'Rome', ['Oslo', 'Rome'])\n1 / 0"
+        let declared = try await driver.transcript(source, id: "declared", in: "a")
+        #expect(declared.last?.state == .error)
+        #expect(declared.count(.display) == 0)
+        let event = try #require(declared.events.first { $0.type == .widgets })
+        let changes = try WidgetChanges(json: JSONValue.object(event.data ?? [:]).encodedJSON())
+        var city = NotebookWidget(kind: .dropdown, name: "city", defaultValue: "Rome", choices: ["Oslo", "Rome"])
+        #expect(changes == WidgetChanges(removed: [], declared: [city]))
+        city.value = "Oslo"
+        let day = NotebookWidget(kind: .text, name: "day", defaultValue: "", label: "Day", value: "friday")
+        let given = try await driver.transcript("SELECT :city AS city", in: "a", language: "sql", widgets: [city, day])
+        let type = "application/vnd.dataharbour.table+json"
+        #expect(given.events.compactMap { $0.data?[type] }.first?["rows"]?[0]?[0] == "Oslo")
+        // The run's own parameter comes first; without word of them widgets stay.
+        let all = try await driver.transcript("dbutils.widgets.getAll()", in: "a")
+        #expect(all.value == "{'city': 'Oslo', 'day': 'monday'}")
+        // The same command, though its widgets are others by now.
+        let again = try await driver.transcript(source, id: "declared", in: "a", widgets: [day])
+        #expect(again.events == declared.events)
     }
 
     /// A context gets the warm kernel, where Spark has started long ago, and a session of its own.

@@ -41,7 +41,7 @@ struct PermissionMatrixTests {
         workspace view listSecrets getNotebookExecution getCellOutputs streamNotebookEvents exportNotebook
         workspace view getJobLogs getJobSparkPage
         workspace run runCells attachNotebook interruptNotebook restartKernel executeCell killJob restartJob
-        workspace run completeInNotebook inspectInNotebook
+        workspace run completeInNotebook inspectInNotebook changeWidgets
         workspace edit saveNotebook importNotebook addCell deleteCell
         workspace edit importObject makeDirectories putSecret deleteSecret
         workspace manage setPermissions updatePermissions deleteObject moveObject deleteSecretScope

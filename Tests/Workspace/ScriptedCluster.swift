@@ -5,13 +5,14 @@ import ServiceKit
 import Synchronization
 
 /// The cluster service as the workspace sees it, with cells that do what their lines say, one after the other:
-/// `print x`, `show key bytes`, `fail x`, `exit x`, `wait`. Commands run once a name and keep their events, as the
+/// `print x`, `show key bytes`, `widgets JSON`, `value name`, `fail x`, `exit x`, `wait`. Commands run once a name and keep their events, as the
 /// driver does; after `wait` a command goes on with what the test lets it do.
 final class ScriptedCluster: Sendable {
     private struct Command {
         var events: [CommandEvent] = []
         var readers: [CheckedContinuation<Void, Never>] = []
         var isOver = false
+        var widgets: [NotebookWidget]?
     }
     private struct State {
         var commands: [String: Command] = [:]
@@ -117,7 +118,7 @@ final class ScriptedCluster: Sendable {
 
     private func registerCommands(_ router: ServiceRouter) {
         router.on(ClusterAPI.runCommand) { [self] input, _, send in
-            begin(input.commandID, input.body.source)
+            begin(input.commandID, input.body)
             var last = input.body.after ?? 0
             while true {
                 let news = state.withLock { $0.commands[input.commandID]?.events.filter { $0.sequence > last } ?? [] }
@@ -138,16 +139,16 @@ final class ScriptedCluster: Sendable {
         }
     }
 
-    private func begin(_ id: String, _ source: String) {
+    private func begin(_ id: String, _ run: CommandRun) {
         let isNew = state.withLock { state in
             if state.commands[id] != nil { return false }
-            state.commands[id] = Command()
+            state.commands[id] = Command(widgets: run.widgets)
             state.started.append(id)
             return true
         }
         guard isNew else { return }
         emit(id, CommandEvent(sequence: 0, timestamp: .now, type: .state, state: .running))
-        for line in source.split(separator: "\n") where run(id, String(line)) == false { return }
+        for line in run.source.split(separator: "\n") where self.run(id, String(line)) == false { return }
         end(id, .finished)
     }
 
@@ -163,6 +164,13 @@ final class ScriptedCluster: Sendable {
             let parts = rest.split(separator: " ").map(String.init)
             let value = String(repeating: "x", count: Int(parts[1]) ?? 1)
             emit(id, CommandEvent(sequence: 0, timestamp: .now, type: .display, data: [parts[0]: .string(value)]))
+        case "widgets":
+            let data = try? JSONValue(json: Array(rest.utf8)).object
+            emit(id, CommandEvent(sequence: 0, timestamp: .now, type: .widgets, data: data))
+        case "value":
+            let widget = state.withLock { $0.commands[id]?.widgets?.first { $0.name == rest } }
+            let text = widget.map { $0.value ?? $0.defaultValue } ?? "(none)"
+            emit(id, CommandEvent(sequence: 0, timestamp: .now, type: .stream, name: "stdout", text: text + "\n"))
         case "exit":
             emit(id, CommandEvent(sequence: 0, timestamp: .now, type: .exit, text: rest))
             end(id, .finished)

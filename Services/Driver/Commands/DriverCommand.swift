@@ -9,6 +9,8 @@ final class DriverCommand: @unchecked Sendable {
     /// Empty for a command of a driver that came before this one.
     let source: String
     let timeoutSeconds: Int
+    /// What the notebook has, until the kernel is given it.
+    private var widgets: [NotebookWidget]?
     let changed: LoopSignal
     private(set) var state = CommandState.queued
     private(set) var started: Timestamp?
@@ -22,12 +24,13 @@ final class DriverCommand: @unchecked Sendable {
 
     /// A new command, queued.
     init(
-        journal: CommandJournal, source: String, timeoutSeconds: Int, limiter: OutputLimiter, clusterID: String,
-        loop: EventLoop
+        journal: CommandJournal, source: String, timeoutSeconds: Int, widgets: [NotebookWidget]?,
+        limiter: OutputLimiter, clusterID: String, loop: EventLoop
     ) {
         self.journal = journal
         self.source = source
         self.timeoutSeconds = timeoutSeconds
+        self.widgets = widgets
         self.limiter = limiter
         self.clusterID = clusterID
         changed = LoopSignal(loop)
@@ -76,6 +79,12 @@ final class DriverCommand: @unchecked Sendable {
     }
 
     // MARK: What happens to it
+
+    /// The notebook's widgets, once: commands that have ended are kept, and these may be long.
+    func takeWidgets() -> [NotebookWidget]? {
+        defer { widgets = nil }
+        return widgets
+    }
 
     func begin() { append(changesState: true) { $0.state = .running } }
 

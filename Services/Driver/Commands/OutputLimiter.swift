@@ -27,6 +27,11 @@ struct OutputLimiter {
     static let errorTextLimit = 65_536
     /// `dbutils.notebook.exit` was called.
     static let exitType = "application/vnd.dataharbour.exit+json"
+    /// The command has changed the notebook's widgets.
+    static let widgetsType = "application/vnd.dataharbour.widgets+json"
+    /// The kernel tells of them once a command and in less than this; what is more is an output as any other.
+    private static let widgetEvents = 16
+    private static let widgetBytes = 1_048_576
 
     let byteLimit: Int
     let eventLimit: Int
@@ -34,6 +39,7 @@ struct OutputLimiter {
     private let redactor: Redactor
     private var bytes = 0
     private var events = 0
+    private var widgetChanges = 0
     private(set) var isTruncated = false
 
     init(byteLimit: Int, eventLimit: Int, overflow: OverflowFile, redactor: Redactor = Redactor()) {
@@ -53,6 +59,7 @@ struct OutputLimiter {
         case .stream(let name, let text): return OutputLimiter.pieces(text).flatMap { stream(name, $0) }
         case .display(let bundle, let id):
             if let value = OutputLimiter.exitValue(bundle) { return [exit(value)] }
+            if let draft = widgets(bundle) { return [draft] }
             return bundled(.display, bundle, id)
         case .updateDisplay(let bundle, let id): return bundled(.updateDisplay, bundle, id)
         case .result(let bundle, let count):
@@ -118,6 +125,17 @@ struct OutputLimiter {
     private func exit(_ value: String) -> Draft {
         var draft = Draft(.exit)
         draft.text = OutputLimiter.cut(value, 1_048_576)
+        return draft
+    }
+
+    private mutating func widgets(_ bundle: KernelBundle) -> Draft? {
+        guard let changes = bundle.data[OutputLimiter.widgetsType]?.object,
+            widgetChanges < OutputLimiter.widgetEvents,
+            JSONValue.object(changes).encodedJSON().count <= OutputLimiter.widgetBytes
+        else { return nil }
+        widgetChanges += 1
+        var draft = Draft(.widgets)
+        draft.data = changes
         return draft
     }
 

@@ -157,7 +157,9 @@ final class DriverContext: @unchecked Sendable {
             case "md": "markdown"
             case let other: other
             }
-        return ["dataharbour": ["command_id": .string(command.id), "language": .string(language)]]
+        var ours: JSONObject = ["command_id": .string(command.id), "language": .string(language)]
+        if let widgets = command.takeWidgets() { ours["widgets"] = .array(widgets.map(\.kernelValue)) }
+        return ["dataharbour": .object(ours)]
     }
 
     private func finished(_ command: DriverCommand, _ result: KernelResult) {
@@ -233,5 +235,18 @@ final class DriverContext: @unchecked Sendable {
     private static func describe(_ exit: ProcessExit) -> String {
         let hint = exit == .signalled(9) ? " It may have run out of memory." : ""
         return "The kernel \(exit).\(hint)"
+    }
+}
+
+extension NotebookWidget {
+    /// As the kernel takes it.
+    fileprivate var kernelValue: JSONValue {
+        var object: JSONObject = [
+            "kind": .string(kind.rawValue), "name": .string(name), "default_value": .string(defaultValue),
+            "choices": .array((choices ?? []).map { .string($0) }),
+        ]
+        if let label { object["label"] = .string(label) }
+        if let value { object["value"] = .string(value) }
+        return .object(object)
     }
 }

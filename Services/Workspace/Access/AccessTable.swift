@@ -90,6 +90,8 @@ enum AccessTable {
         "workspace.attachNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
         "workspace.interruptNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
         "workspace.restartKernel": .needs(.run, .notebook(.parameter("notebook_id"))),
+        // What runs next goes by them, whoever runs it.
+        "workspace.changeWidgets": .needs(.run, .notebook(.parameter("notebook_id"))),
         // It looks into the kernel's variables, and may run what is behind a name there.
         "workspace.completeInNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),
         "workspace.inspectInNotebook": .needs(.run, .notebook(.parameter("notebook_id"))),

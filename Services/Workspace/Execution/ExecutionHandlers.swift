@@ -37,6 +37,10 @@ struct ExecutionHandlers: Sendable {
             try await service.checkExists(input.notebookID)
             return try await service.store.restart(input.notebookID)
         }
+        router.on(WorkspaceAPI.changeWidgets) { [service] input, context in
+            try await service.checkExists(input.notebookID)
+            return try await service.store.changeWidgets(input.notebookID, input.body, by: context.userName)
+        }
         router.on(WorkspaceAPI.getCellOutputs) { [service] input, _ in
             try await service.outputs(of: input.cellID, in: input.notebookID)
         }

@@ -132,7 +132,16 @@ struct ExecutionProgress: Sendable {
                 "SELECT coalesce(max(command_sequence), 0) FROM cell_events WHERE command_id = \(commandID)")
             let last = try known.first?.decode(Int64.self) ?? 0
             let new = events.filter { $0.sequence > last }
-            let entries = new.map { JournalEntry.output($0, cellID: cellID, commandID: commandID) }
+            var entries: [JournalEntry] = []
+            for event in new {
+                if event.type == .widgets {
+                    // No output: the notebook has them, whatever becomes of the cell.
+                    let widgets = try await store.widgets.apply(event.data ?? [:], to: notebookID, in: transaction)
+                    entries.append(.widgets(widgets, command: (commandID, event.sequence)))
+                } else {
+                    entries.append(.output(event, cellID: cellID, commandID: commandID))
+                }
+            }
             try await journal.append(entries, to: notebookID, after: row.lastSequence, in: transaction)
         }
     }

@@ -6,6 +6,7 @@ internal import Postgres
 struct ExecutionStore: Sendable {
     let pool: PostgresPool
     let journal = NotebookJournal()
+    let widgets = WidgetStore()
 
     /// Who can own notebooks listens here.
     static let channel = "workspace_work"
@@ -55,7 +56,7 @@ struct ExecutionStore: Sendable {
             """, on: transaction)
         return NotebookExecution(
             notebookID: notebookID, session: row.session, commands: commands.map(\.command),
-            lastSequence: row.lastSequence)
+            lastSequence: row.lastSequence, widgets: try await widgets.widgets(notebookID, on: transaction))
     }
 
     // MARK: Asking
@@ -198,6 +199,19 @@ struct ExecutionStore: Sendable {
                 """)
             try await journal.append([.session(session)], to: notebookID, after: now, in: transaction)
             try await wake(notebookID, in: transaction)
+            return try await execution(notebookID, in: transaction)
+        }
+    }
+
+    /// Chooses values of widgets, removes some or brings them back, for everybody. It holds for what begins to run from
+    /// now on, also of what waits.
+    func changeWidgets(_ notebookID: Int64, _ body: ChangeWidgets, by user: String) async throws -> NotebookExecution {
+        try await pool.transaction { transaction in
+            let last = try await journal.lock(notebookID, in: transaction)
+            if let changed = try await widgets.change(body, by: user, of: notebookID, in: transaction) {
+                try await journal.append(
+                    [.widgets(changed, user: user)], to: notebookID, after: last, in: transaction)
+            }
             return try await execution(notebookID, in: transaction)
         }
     }

@@ -5,7 +5,7 @@ internal import Postgres
 /// An event that has no number yet.
 struct JournalEntry: Sendable {
     var event: NotebookEvent
-    /// Of an output: the number of the command's event.
+    /// Of what a command has said: the number of the command's event.
     var commandSequence: Int64?
 
     static func command(_ command: NotebookCommand, at time: Timestamp = .now) -> JournalEntry {
@@ -14,6 +14,16 @@ struct JournalEntry: Sendable {
 
     static func session(_ session: NotebookSession) -> JournalEntry {
         JournalEntry(event: NotebookEvent(sequence: 0, timestamp: .now, type: .session, session: session))
+    }
+
+    /// - Parameter command: the command that has changed them, and the number of its event; nil for a person.
+    static func widgets(
+        _ widgets: [NotebookWidget], user: String? = nil, command: (id: String, sequence: Int64)? = nil
+    ) -> JournalEntry {
+        JournalEntry(
+            event: NotebookEvent(
+                sequence: 0, timestamp: .now, type: .widgets, commandID: command?.id, userName: user, widgets: widgets),
+            commandSequence: command?.sequence)
     }
 
     static func output(_ event: CommandEvent, cellID: String, commandID: String) -> JournalEntry {
@@ -80,7 +90,12 @@ struct NotebookJournal: Sendable {
         var event = entry.event
         event.sequence = sequence
         let text = event.jsonText()
-        guard text.utf8.count > toldBytes, var output = event.output else { return (text, "") }
+        guard text.utf8.count > toldBytes else { return (text, "") }
+        if event.type == .widgets {
+            event.widgets = nil
+            return (event.jsonText(), "")
+        }
+        guard var output = event.output else { return (text, "") }
         let whole = output.jsonText()
         // Whoever follows what is printed sees that it goes on.
         output.text = output.text.map {

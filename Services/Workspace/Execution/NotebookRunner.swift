@@ -264,9 +264,13 @@ actor NotebookRunner {
         var result: CellResult?
         do {
             let follower = CommandFollower(clusters: context.clusters, loop: context.loop, label: "workspace.execution")
+            let widgets = try await context.persistently("reading widgets") { [context, progress] in
+                try await progress.store.widgets.widgets(progress.claim.notebookID, on: context.pool)
+            }
             let order = CommandFollower.Order(
                 clusterID: row.clusterID ?? "", contextID: row.contextID ?? "", commandID: command.commandID,
-                language: NotebookRunner.commandLanguage(row.language), source: row.source, user: command.userName)
+                language: NotebookRunner.commandLanguage(row.language), source: row.source, user: command.userName,
+                widgets: widgets)
             _ = try await follower.follow(order, from: start.reader) { event in
                 result = reader.read(event)
                 try await log.append(event)

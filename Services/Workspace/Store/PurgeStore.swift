@@ -68,6 +68,7 @@ struct PurgeStore: Sendable {
             "DELETE FROM cell_outputs WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM cell_events WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM cell_commands WHERE notebook_id = ANY(\(ids))",
+            "DELETE FROM notebook_widgets WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM notebook_sessions WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM live_presence WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM grants WHERE kind = 'TREE' AND object_id = ANY(\(ids.map { String($0) }))",

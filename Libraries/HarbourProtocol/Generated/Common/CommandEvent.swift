@@ -18,7 +18,7 @@ public struct CommandEvent: JSONCodable, Sendable, Hashable {
     public var name: Optional<String>
     /// STREAM: the text; EXIT: the value; TRUNCATED: what was left out and where the rest is.
     public var text: Optional<String>
-    /// DISPLAY, UPDATE_DISPLAY, RESULT: the bundle, as the Jupyter protocol has it.
+    /// DISPLAY, UPDATE_DISPLAY, RESULT: the bundle, as the Jupyter protocol has it; WIDGETS: WidgetChanges.
     public var data: Optional<JSONObject>
     /// DISPLAY, UPDATE_DISPLAY, RESULT: metadata of the bundle.
     public var metadata: Optional<JSONObject>

@@ -30,6 +30,8 @@ public struct CommandEventType: RawRepresentable, JSONCodable, ParameterName, Se
     public static let exit = CommandEventType(rawValue: "EXIT")
     /// `TRUNCATED`.
     public static let truncated = CommandEventType(rawValue: "TRUNCATED")
+    /// `WIDGETS`.
+    public static let widgets = CommandEventType(rawValue: "WIDGETS")
 
     /// Writes the name.
     public func encode(to writer: inout JSONWriter) { writer.value(rawValue) }

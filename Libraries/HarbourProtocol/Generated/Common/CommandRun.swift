@@ -14,18 +14,23 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
     public var timeoutSeconds: Optional<Int>
     /// The last sequence number already seen; 0 or absent for all. At least 0.
     public var after: Optional<Int64>
+    /// All widgets of the notebook, in its order, with what people have chosen: what the code finds by
+    /// `dbutils.widgets`. Those of the context stay when absent. At most 200 elements.
+    public var widgets: Optional<[NotebookWidget]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
         language: String? = nil,
         source: String,
         timeoutSeconds: Int? = nil,
-        after: Int64? = nil
+        after: Int64? = nil,
+        widgets: [NotebookWidget]? = nil
     ) {
         self.language = language
         self.source = source
         self.timeoutSeconds = timeoutSeconds
         self.after = after
+        self.widgets = widgets
     }
 
     /// Writes an object.
@@ -45,6 +50,10 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"after\":")
             writer.value(after)
         }
+        if let widgets {
+            writer.key(quoted: "\"widgets\":")
+            widgets.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -54,7 +63,8 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
         var source: String?
         var timeoutSeconds: Int?
         var after: Int64?
-        var fields = JSONFields("\u{b}\"language\":\u{9}\"source\":\u{12}\"timeout_seconds\":\u{8}\"after\":")
+        var widgets: [NotebookWidget]?
+        var fields = JSONFields("\u{b}\"language\":\u{9}\"source\":\u{12}\"timeout_seconds\":\u{8}\"after\":\u{a}\"widgets\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -62,6 +72,7 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
                 case 1: source = try reader.string(length: 0...10_485_760)
                 case 2: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
                 case 3: if try !reader.null() { after = try reader.int64(in: 0...Int64.max) }
+                case 4: if try !reader.null() { widgets = try reader.array(count: 0...200) { reader throws(JSONError) in try NotebookWidget(from: &reader) } }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
@@ -71,5 +82,6 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
         self.source = consume source
         self.timeoutSeconds = timeoutSeconds
         self.after = after
+        self.widgets = consume widgets
     }
 }

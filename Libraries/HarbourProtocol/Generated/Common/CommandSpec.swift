@@ -14,18 +14,23 @@ public struct CommandSpec: JSONCodable, Sendable, Hashable {
     public var source: String
     /// Interrupted after that long; 0 or absent for no limit. 0 to 31_536_000.
     public var timeoutSeconds: Optional<Int>
+    /// All widgets of the notebook, in its order, with what people have chosen: what the code finds by
+    /// `dbutils.widgets`. Those of the context stay when absent. At most 200 elements.
+    public var widgets: Optional<[NotebookWidget]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
         commandID: String? = nil,
         language: String? = nil,
         source: String,
-        timeoutSeconds: Int? = nil
+        timeoutSeconds: Int? = nil,
+        widgets: [NotebookWidget]? = nil
     ) {
         self.commandID = commandID
         self.language = language
         self.source = source
         self.timeoutSeconds = timeoutSeconds
+        self.widgets = widgets
     }
 
     /// Writes an object.
@@ -45,6 +50,10 @@ public struct CommandSpec: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"timeout_seconds\":")
             writer.value(timeoutSeconds)
         }
+        if let widgets {
+            writer.key(quoted: "\"widgets\":")
+            widgets.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -54,7 +63,8 @@ public struct CommandSpec: JSONCodable, Sendable, Hashable {
         var language: String?
         var source: String?
         var timeoutSeconds: Int?
-        var fields = JSONFields("\u{d}\"command_id\":\u{b}\"language\":\u{9}\"source\":\u{12}\"timeout_seconds\":")
+        var widgets: [NotebookWidget]?
+        var fields = JSONFields("\u{d}\"command_id\":\u{b}\"language\":\u{9}\"source\":\u{12}\"timeout_seconds\":\u{a}\"widgets\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -62,6 +72,7 @@ public struct CommandSpec: JSONCodable, Sendable, Hashable {
                 case 1: if try !reader.null() { language = try reader.string(length: 0...32) }
                 case 2: source = try reader.string(length: 0...10_485_760)
                 case 3: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
+                case 4: if try !reader.null() { widgets = try reader.array(count: 0...200) { reader throws(JSONError) in try NotebookWidget(from: &reader) } }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
@@ -71,5 +82,6 @@ public struct CommandSpec: JSONCodable, Sendable, Hashable {
         self.language = consume language
         self.source = consume source
         self.timeoutSeconds = timeoutSeconds
+        self.widgets = consume widgets
     }
 }

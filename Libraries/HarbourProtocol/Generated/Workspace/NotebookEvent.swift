@@ -20,7 +20,7 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
     private var boxedCommand: Boxed<NotebookCommand>
     /// OUTPUT: of which cell.
     public var cellID: Optional<String>
-    /// OUTPUT: of which command.
+    /// OUTPUT, WIDGETS: of which command.
     public var commandID: Optional<String>
     /// OUTPUT: what the command said.
     public var output: Optional<CommandEvent> {
@@ -39,10 +39,12 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
     private var boxedSession: Boxed<NotebookSession>
     /// REVISION: the new one.
     public var revisionID: Optional<Int64>
-    /// REVISION: who saved.
+    /// REVISION, WIDGETS: who did it.
     public var userName: Optional<String>
     /// REVISION: what the saver calls itself.
     public var clientID: Optional<String>
+    /// WIDGETS: all of them as they are now; when absent they are too long to be told, and are in `/execution`.
+    public var widgets: Optional<[NotebookWidget]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -57,7 +59,8 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
         session: NotebookSession? = nil,
         revisionID: Int64? = nil,
         userName: String? = nil,
-        clientID: String? = nil
+        clientID: String? = nil,
+        widgets: [NotebookWidget]? = nil
     ) {
         self.sequence = sequence
         self.timestamp = timestamp
@@ -71,6 +74,7 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
         self.revisionID = revisionID
         self.userName = userName
         self.clientID = clientID
+        self.widgets = widgets
     }
 
     /// Writes an object.
@@ -118,6 +122,10 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"client_id\":")
             writer.value(clientID)
         }
+        if let widgets {
+            writer.key(quoted: "\"widgets\":")
+            widgets.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -135,7 +143,8 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
         var revisionID: Int64?
         var userName: String?
         var clientID: String?
-        var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{7}\"type\":\u{a}\"command\":\u{a}\"cell_id\":\u{d}\"command_id\":\u{9}\"output\":\u{10}\"omitted_bytes\":\u{a}\"session\":\u{e}\"revision_id\":\u{c}\"user_name\":\u{c}\"client_id\":")
+        var widgets: [NotebookWidget]?
+        var fields = JSONFields("\u{b}\"sequence\":\u{c}\"timestamp\":\u{7}\"type\":\u{a}\"command\":\u{a}\"cell_id\":\u{d}\"command_id\":\u{9}\"output\":\u{10}\"omitted_bytes\":\u{a}\"session\":\u{e}\"revision_id\":\u{c}\"user_name\":\u{c}\"client_id\":\u{a}\"widgets\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -151,6 +160,7 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
                 case 9: if try !reader.null() { revisionID = try reader.int64() }
                 case 10: if try !reader.null() { userName = try reader.string() }
                 case 11: if try !reader.null() { clientID = try reader.string() }
+                case 12: if try !reader.null() { widgets = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try NotebookWidget(from: &reader) } }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -170,6 +180,7 @@ public struct NotebookEvent: JSONCodable, Sendable, Hashable {
         self.revisionID = revisionID
         self.userName = consume userName
         self.clientID = consume clientID
+        self.widgets = consume widgets
     }
 }
 

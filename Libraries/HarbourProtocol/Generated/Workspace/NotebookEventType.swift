@@ -10,6 +10,7 @@ public enum NotebookEventType: String, JSONCodable, ParameterName, Sendable, Has
     case output = "OUTPUT"
     case session = "SESSION"
     case revision = "REVISION"
+    case widgets = "WIDGETS"
 
     /// Writes the name.
     public func encode(to writer: inout JSONWriter) {
@@ -18,6 +19,7 @@ public enum NotebookEventType: String, JSONCodable, ParameterName, Sendable, Has
         case .output: writer.literal("\"OUTPUT\"")
         case .session: writer.literal("\"SESSION\"")
         case .revision: writer.literal("\"REVISION\"")
+        case .widgets: writer.literal("\"WIDGETS\"")
         }
     }
 
@@ -30,6 +32,7 @@ public enum NotebookEventType: String, JSONCodable, ParameterName, Sendable, Has
             case 7:
                 if word.matches("COMMAND") { return .command }
                 if word.matches("SESSION") { return .session }
+                if word.matches("WIDGETS") { return .widgets }
             case 8:
                 if word.matches("REVISION") { return .revision }
             default: break

@@ -14,18 +14,22 @@ public struct NotebookExecution: JSONCodable, Sendable, Hashable {
     public var commands: [NotebookCommand]
     /// The last event that is in this; follow from here.
     public var lastSequence: Int64
+    /// In the order in which they were declared, with what people have chosen.
+    public var widgets: Optional<[NotebookWidget]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
         notebookID: Int64,
         session: NotebookSession,
         commands: [NotebookCommand],
-        lastSequence: Int64
+        lastSequence: Int64,
+        widgets: [NotebookWidget]? = nil
     ) {
         self.notebookID = notebookID
         self.session = session
         self.commands = commands
         self.lastSequence = lastSequence
+        self.widgets = widgets
     }
 
     /// Writes an object.
@@ -39,6 +43,10 @@ public struct NotebookExecution: JSONCodable, Sendable, Hashable {
         commands.encode(to: &writer)
         writer.key(quoted: "\"last_sequence\":")
         writer.value(lastSequence)
+        if let widgets {
+            writer.key(quoted: "\"widgets\":")
+            widgets.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -48,7 +56,8 @@ public struct NotebookExecution: JSONCodable, Sendable, Hashable {
         var session: NotebookSession?
         var commands: [NotebookCommand]?
         var lastSequence: Int64?
-        var fields = JSONFields("\u{e}\"notebook_id\":\u{a}\"session\":\u{b}\"commands\":\u{10}\"last_sequence\":")
+        var widgets: [NotebookWidget]?
+        var fields = JSONFields("\u{e}\"notebook_id\":\u{a}\"session\":\u{b}\"commands\":\u{10}\"last_sequence\":\u{a}\"widgets\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -56,6 +65,7 @@ public struct NotebookExecution: JSONCodable, Sendable, Hashable {
                 case 1: session = try NotebookSession(from: &reader)
                 case 2: commands = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try NotebookCommand(from: &reader) }
                 case 3: lastSequence = try reader.int64()
+                case 4: if try !reader.null() { widgets = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try NotebookWidget(from: &reader) } }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -68,5 +78,6 @@ public struct NotebookExecution: JSONCodable, Sendable, Hashable {
         self.session = consume session
         self.commands = consume commands
         self.lastSequence = lastSequence
+        self.widgets = consume widgets
     }
 }

@@ -492,6 +492,15 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: false)
     )
 
+    /// Choose values of the notebook's widgets, for everybody, or remove some. `PATCH
+    /// /api/v1/notebooks/{notebook_id}/widgets`.
+    public static let changeWidgets = Endpoint<ChangeWidgetsInput, NotebookExecution>(
+        EndpointRoute(
+            service: "workspace", operationID: "changeWidgets",
+            method: .patch, path: "/api/v1/notebooks/{notebook_id}/widgets",
+            successStatus: 200, isIdempotent: true, maximumBodyBytes: 2_097_152)
+    )
+
     /// Get all that a cell has put out. `GET /api/v1/notebooks/{notebook_id}/cells/{cell_id}/outputs`.
     public static let getCellOutputs = Endpoint<GetCellOutputsInput, CellOutputs>(
         EndpointRoute(
@@ -770,6 +779,7 @@ public enum WorkspaceAPI {
         completeInNotebook.route,
         inspectInNotebook.route,
         restartKernel.route,
+        changeWidgets.route,
         getCellOutputs.route,
         streamNotebookEvents.route,
         readContent.route,

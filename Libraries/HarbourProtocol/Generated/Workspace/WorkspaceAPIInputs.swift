@@ -1839,6 +1839,39 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `changeWidgets` is asked with.
+    public struct ChangeWidgetsInput: EndpointInput, Hashable {
+        /// `notebook_id`.
+        public var notebookID: Int64
+        /// The body.
+        public var body: ChangeWidgets
+
+        /// Makes an input; what is left out is not sent.
+        public init(notebookID: Int64, body: ChangeWidgets) {
+            self.notebookID = notebookID
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/notebooks")
+            request.segment(notebookID)
+            request.literal("/widgets")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            notebookID = try request.path("notebook_id").int64()
+            body = try request.body()
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `getCellOutputs` is asked with.
     public struct GetCellOutputsInput: EndpointInput, Hashable {
         /// `notebook_id`.

@@ -1,0 +1,217 @@
+import Core
+import EventLoop
+import HTTPClient
+import HarbourProtocol
+import ServiceClients
+import ServiceKit
+import ServiceTestKit
+import TestSupport
+import Testing
+
+@testable import WorkspaceService
+
+@Suite("The widgets of a notebook", .timeLimit(.minutes(5)))
+struct WidgetTests {
+    private static let city = NotebookWidget(
+        kind: .dropdown, name: "city", defaultValue: "Rome", label: "City", choices: ["Oslo", "Rome"])
+    private static let day = NotebookWidget(kind: .text, name: "day", defaultValue: "monday")
+
+    private static func line(_ declared: [NotebookWidget], removed: [String] = []) -> String {
+        "widgets " + WidgetChanges(removed: removed, declared: declared).jsonText()
+    }
+
+    private func change(
+        _ running: RunningWorkspace, _ body: ChangeWidgets
+    ) async throws(HarbourError) -> NotebookExecution {
+        try await running.user.call(WorkspaceAPI.changeWidgets, .init(notebookID: running.id, body: body))
+    }
+
+    private func code(_ running: RunningWorkspace, _ body: ChangeWidgets) async -> String {
+        await errorCode { _ = try await change(running, body) }
+    }
+
+    // MARK: Through the service
+
+    /// Goal: what a cell declares is everybody's and no output; what is chosen reaches the next command, whatever becomes
+    /// of the kernel, and is told to all who look.
+    @Test func valuesReachTheNextCommandOfAnyKernel() async throws {
+        let cells = [WidgetTests.line([WidgetTests.city, WidgetTests.day]), "value city\nvalue day"]
+        try await RunningWorkspace.run(cells) { running in
+            let client = try await LiveClient.ready(running.workspace)
+            client.subscribe("notebooks/\(running.id)")
+            _ = try await client.next { $0.type == .subscribed }
+            try await running.start()
+            let ended = try await running.settled()
+            #expect(ended.widgets == [WidgetTests.city, WidgetTests.day])
+            #expect(try await running.outputs() == ["c0": "", "c1": "Rome\nmonday\n"])
+            let told = try await client.next { $0.notebook?.type == .widgets }
+            #expect(told.notebook?.widgets == ended.widgets)
+            #expect(told.notebook?.commandID == ended.commands.first?.commandID)
+
+            let chosen = try await change(running, ChangeWidgets(values: ["city": "Oslo"]))
+            #expect(chosen.widgets?.map(\.value) == ["Oslo", nil])
+            #expect(chosen.widgets?.first?.changedBy == "admin")
+            let heard = try await client.next { $0.notebook?.type == .widgets }
+            #expect(heard.notebook?.widgets == chosen.widgets)
+            #expect(heard.notebook?.userName == "admin")
+            // Said again it is no news.
+            #expect(try await change(running, ChangeWidgets(values: ["city": "Oslo"])).lastSequence == heard.sequence)
+
+            _ = try await running.user.call(WorkspaceAPI.restartKernel, .init(notebookID: running.id))
+            try await running.start(RunCells(cellIds: ["c1"]))
+            _ = try await running.settled()
+            #expect(try await running.outputs()["c1"] == "Oslo\nmonday\n")
+            // The cell that declares them runs as often as one likes.
+            try await running.start()
+            #expect(try await running.settled().widgets?.map(\.value) == ["Oslo", nil])
+            #expect(try await running.outputs()["c1"] == "Oslo\nmonday\n")
+            client.close()
+        }
+    }
+
+    @Test func refusesWhatAWidgetCannotBe() async throws {
+        try await RunningWorkspace.run([WidgetTests.line([WidgetTests.city, WidgetTests.day])]) { running in
+            #expect(await code(running, ChangeWidgets(values: ["city": "Oslo"])) == "RESOURCE_DOES_NOT_EXIST")
+            try await running.start()
+            _ = try await running.settled()
+            // All of it or nothing.
+            let both = ChangeWidgets(values: ["city": "Bergen", "day": "friday"])
+            #expect(await code(running, both) == "INVALID_PARAMETER_VALUE")
+            #expect(await code(running, ChangeWidgets(values: ["day": "a\0"])) == "INVALID_PARAMETER_VALUE")
+            let long = String(repeating: "é", count: 40_000)
+            #expect(await code(running, ChangeWidgets(values: ["day": long])) == "INVALID_PARAMETER_VALUE")
+            #expect(await code(running, ChangeWidgets(values: ["no": ""])) == "RESOURCE_DOES_NOT_EXIST")
+            #expect(await code(running, ChangeWidgets(restored: ["no"])) == "RESOURCE_DOES_NOT_EXIST")
+            #expect(try await running.execution().widgets == [WidgetTests.city, WidgetTests.day])
+            let other = ChangeWidgets(values: [:])
+            let unknown = await errorCode {
+                _ = try await running.user.call(WorkspaceAPI.changeWidgets, .init(notebookID: 1 << 40, body: other))
+            }
+            #expect(unknown == "RESOURCE_DOES_NOT_EXIST")
+        }
+    }
+
+    @Test func aRemovedOneComesBackWithItsValue() async throws {
+        let cells = [WidgetTests.line([WidgetTests.city, WidgetTests.day]), "value city", "widgets nonsense"]
+        try await RunningWorkspace.run(cells) { running in
+            try await running.start(RunCells(cellIds: ["c0"]))
+            _ = try await running.settled()
+            _ = try await change(running, ChangeWidgets(values: ["city": "Oslo"]))
+            let without = try await change(running, ChangeWidgets(removed: ["city", "nothing"]))
+            #expect(without.widgets == [WidgetTests.day])
+            try await running.start(RunCells(cellIds: ["c1", "c2"]))
+            #expect(try await running.settled().commands.allSatisfy { $0.state == .finished })
+            #expect(try await running.outputs()["c1"] == "(none)\n")
+            let back = try await change(running, ChangeWidgets(restored: ["city"]))
+            #expect(back.widgets?.map(\.name) == ["city", "day"])
+            #expect(back.widgets?.first?.value == "Oslo")
+            // Declared anew after it was removed, it is another one, at the end.
+            _ = try await change(running, ChangeWidgets(removed: ["city"]))
+            try await running.start(RunCells(cellIds: ["c0"]))
+            #expect(try await running.settled().widgets == [WidgetTests.day, WidgetTests.city])
+        }
+    }
+
+    /// Goal: kill -9 in the middle of the command that declares loses nothing, and what a person chose meanwhile stays.
+    @Test func aKilledWorkspaceLosesNone() async throws {
+        let scripted = ScriptedCluster()
+        try await withDatabase { database in
+            try await withEventLoop { loop in
+                let below = try await ServiceRuntime.start(
+                    scripted.definition, arguments: ["--listen", "127.0.0.1:0", "--service-token", "t"], loop: loop)
+                let place = WorkspaceProcess.Surroundings(
+                    loop: loop, http: HTTPClient(loop: loop), database: database, cluster: try await below.baseURL,
+                    folder: try TemporaryDirectory())
+                try await declareAndKill(scripted, place)
+                await place.http.close()
+                try await below.stop()
+            }
+        }
+    }
+
+    private func declareAndKill(_ scripted: ScriptedCluster, _ place: WorkspaceProcess.Surroundings) async throws {
+        // Removing first: taken in twice it would drop what was chosen.
+        let first = WidgetTests.line([WidgetTests.city], removed: ["city"])
+        let document = RunningWorkspace.document([first + "\nwait", "value city"])
+        var process = try await WorkspaceProcess.start("w0", in: place)
+        let notebook = try await process.client.call(
+            WorkspaceAPI.importObject,
+            .init(
+                body: ImportObject(
+                    path: "/Shared/n", content: Base64.encode(document.encodedJSON()), format: .jupyter))
+        ).objectID
+        let begun = try await process.client.call(
+            WorkspaceAPI.runCells, .init(notebookID: notebook, body: RunCells(clusterID: "lab", scope: .all)))
+        func execution() async throws -> NotebookExecution {
+            try await process.client.call(WorkspaceAPI.getNotebookExecution, .init(notebookID: notebook))
+        }
+        try await eventually("it is declared") { try await execution().widgets == [WidgetTests.city] }
+        _ = try await process.client.call(
+            WorkspaceAPI.changeWidgets, .init(notebookID: notebook, body: ChangeWidgets(values: ["city": "Oslo"])))
+        try await process.kill()
+        process = try await WorkspaceProcess.start("w0", in: place)
+        #expect(try await execution().widgets?.first?.value == "Oslo")
+        scripted.finish(begun.commands[0].commandID)
+        try await eventually("all cells have run") {
+            try await execution().commands.allSatisfy { $0.state == .finished }
+        }
+        #expect(try await execution().widgets?.first?.value == "Oslo")
+        let outputs = try await process.client.call(
+            WorkspaceAPI.getCellOutputs, .init(notebookID: notebook, cellID: "c1"))
+        #expect(outputs.outputs.first?.jsonText().contains("Oslo") == true)
+        try await process.kill()
+    }
+
+    // MARK: The list alone
+
+    @Test func aDeclarationKeepsWhatFits() throws {
+        var list = WidgetList()
+        list.apply(WidgetChanges(removed: [], declared: [WidgetTests.city, WidgetTests.day]))
+        try list.change(ChangeWidgets(values: ["city": "Oslo", "day": "friday"]), by: "a", at: .now)
+        var other = WidgetTests.city
+        other.choices = ["Oslo", "Paris"]
+        other.defaultValue = "Paris"
+        list.apply(WidgetChanges(removed: [], declared: [other]))
+        #expect(list.shown.map(\.name) == ["city", "day"])
+        #expect(list.shown.map(\.value) == ["Oslo", "friday"])
+        other.choices = ["Paris"]
+        list.apply(WidgetChanges(removed: [], declared: [other]))
+        #expect(list.shown.map(\.value) == [nil, "friday"])
+        list.apply(WidgetChanges(removed: ["day"], declared: [WidgetTests.day]))
+        #expect(list.shown.map(\.value) == [nil, nil])
+    }
+
+    @Test func severalOfAList() {
+        let widget = NotebookWidget(kind: .multiselect, name: "m", defaultValue: "", choices: ["a", "b c"])
+        for value in ["", "a", "b c,a"] { #expect(widget.allows(value), "\(value)") }
+        for value in ["c", "a,", "a, b c", ","] { #expect(!widget.allows(value), "\(value)") }
+    }
+
+    @Test func limitsHold() throws {
+        var list = WidgetList()
+        let many = (0..<300).map { NotebookWidget(kind: .text, name: "w\($0)", defaultValue: "") }
+        for part in [many[..<150], many[150...]] {
+            list.apply(WidgetChanges(removed: [], declared: Array(part)))
+        }
+        list.apply(
+            WidgetChanges(removed: [], declared: [NotebookWidget(kind: .text, name: "a\0", defaultValue: "")]))
+        #expect(list.shown.count == 200)
+        let value = String(repeating: "x", count: 65_536)
+        try list.change(
+            ChangeWidgets(values: ["w0": value, "w1": value, "w2": value, "w3": value]), by: "a", at: .now)
+        let refused = #expect(throws: HarbourError.self) {
+            try list.change(ChangeWidgets(values: ["w4": "x"]), by: "a", at: .now)
+        }
+        #expect(refused?.code == .resourceExhausted)
+        // Of those that are removed the newest are kept.
+        for (index, part) in [many[..<150], many[150..<200]].enumerated() {
+            try list.change(
+                ChangeWidgets(removed: part.map(\.name)), by: "a", at: Timestamp(milliseconds: Int64(index)))
+        }
+        list.apply(WidgetChanges(removed: [], declared: Array(many[200...])))
+        try list.change(ChangeWidgets(removed: many[200...].map(\.name)), by: "a", at: Timestamp(milliseconds: 9))
+        #expect(list.entries.count == 200)
+        #expect(list.entries["w0"] == nil)
+        #expect(list.entries["w299"] != nil)
+    }
+}
