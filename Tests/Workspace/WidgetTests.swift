@@ -112,6 +112,25 @@ struct WidgetTests {
         }
     }
 
+    /// Goal: an event stays small; what is left out of it is there for whoever asks.
+    @Test func longOnesAreAskedFor() async throws {
+        try await RunningWorkspace.run([WidgetTests.line([WidgetTests.city, WidgetTests.day])]) { running in
+            try await running.start()
+            _ = try await running.settled()
+            let client = try await LiveClient.ready(running.workspace)
+            client.subscribe("notebooks/\(running.id)")
+            _ = try await client.next { $0.type == .subscribed }
+            let long = String(repeating: "x", count: 65_536)
+            let answer = try await change(running, ChangeWidgets(values: ["day": long]))
+            let event = try #require(try await client.next { $0.notebook?.type == .widgets }.notebook)
+            #expect(event.widgets == nil)
+            #expect(event.userName == "admin")
+            #expect(answer.widgets?.last?.value == long)
+            #expect(try await running.execution().widgets == answer.widgets)
+            client.close()
+        }
+    }
+
     /// Goal: kill -9 in the middle of the command that declares loses nothing, and what a person chose meanwhile stays.
     @Test func aKilledWorkspaceLosesNone() async throws {
         let scripted = ScriptedCluster()

@@ -22,6 +22,7 @@ import { Runner } from "./runner";
 import { outputLimit, useSaver } from "./saver";
 import { People } from "./people";
 import { QueuePanel } from "./queue";
+import { sticking, Widgets } from "./widgets";
 import { isOutOfOrder, NotebookStore, useStore } from "./store";
 import { save as saveFile } from "../output/table";
 
@@ -122,7 +123,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   const keyDown = (event: KeyboardEvent) => {
     const target = event.target as HTMLElement;
     if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); save(); return; }
-    if (target.closest(".editor, input, textarea, select, dialog, .data, iframe")) return;
+    if (target.closest(".editor, .widgets, input, textarea, select, dialog, .data, iframe")) return;
     const isTwice = pressed.current.key === event.key && event.timeStamp - pressed.current.time < 600;
     const action = command(event, isTwice);
     pressed.current = isTwice ? { key: "", time: 0 } : { key: event.key, time: event.timeStamp };
@@ -184,6 +185,8 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     { text: "Save as .ipynb", icon: "download", run: download },
     { text: "Keys", icon: "keyboard", run: () => setDialog("shortcuts") },
   ];
+  const widgets = running.widgets.length > 0
+    && <Widgets runner={runner} widgets={running.widgets} notebookID={content.notebook_id} />;
   return (
     <div className="notebook" onKeyDown={keyDown}>
       <div className="notebook-bar">
@@ -199,7 +202,9 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
           <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
           <Menu label="More" items={more} />
         </>} />
+        {running.widgets.length <= sticking && widgets}
       </div>
+      {running.widgets.length > sticking && widgets}
       {isBusy && <QueuePanel queue={running.queue} cells={state.cells} onGo={(id) => store.select(id)}
         onCancel={(id) => { runner.interrupt(id).catch(toastError); }} />}
       {running.message && !running.problem && <div className="notebook-note"><Note tone="warn">{running.message}</Note></div>}

@@ -2,7 +2,8 @@
 // open. The page asks for things and shows what it is told; it keeps nothing that a closed tab could lose.
 import { ApiError, call } from "../api/client";
 import type {
-  CommandEvent, LiveMessage, LivePresence, NotebookCommand, NotebookContent, NotebookEvent, NotebookExecution, NotebookSession, RunScope,
+  ChangeWidgets, CommandEvent, LiveMessage, LivePresence, NotebookCommand, NotebookContent, NotebookEvent, NotebookExecution, NotebookSession,
+  NotebookWidget, RunScope,
 } from "../api/generated/contract";
 import { live, tabID } from "../api/live";
 import { Output, withEvent, withOmitted } from "../output/mime";
@@ -19,6 +20,8 @@ export interface RunnerState {
   problem?: string;
   /** What runs and what waits, in order. */
   queue: NotebookCommand[];
+  /** The notebook's parameters, in order. */
+  widgets: NotebookWidget[];
   people: LivePresence[];
   /** How many more are here who are not named. */
   others: number;
@@ -34,14 +37,23 @@ const isOpen = (command: NotebookCommand) => command.state === "QUEUED" || comma
 export class Runner {
   /** When the run that was asked for last has been sent, or has failed. */
   private turn: Promise<void> = Promise.resolve();
-  state: RunnerState = { kernel: "none", queue: [], people: [], others: 0, isLive: false };
+  state: RunnerState = { kernel: "none", queue: [], widgets: [], people: [], others: 0, isLive: false };
   /** Saves what is written here; false when that was not possible. */
   save: () => Promise<boolean> = () => Promise.resolve(true);
   /** Others have changed what is changed here too. */
   onConflict: () => void = () => undefined;
   private readonly topic: string;
   private session: NotebookSession = { kernel: "ABSENT" };
-  private commands = new Map<string, NotebookCommand>();
+  readonly commands = new Map<string, NotebookCommand>();
+  /** Saves what is typed into the fields of widgets, before anything runs that goes by it. */
+  readonly drafts = new Map<string, () => Promise<void>>();
+  /** The widgets as they were told last, and the event, or the answer, that they are of. */
+  private told: NotebookWidget[] = [];
+  private widgetsAt = -1;
+  /** Values that were chosen here and are not answered yet: what is told meanwhile is older. */
+  private chosen = new Map<string, { value: string; turn: number }>();
+  private choices = 0;
+  private choosing: Promise<unknown> = Promise.resolve();
   /** Commands whose beginning has cleared their cell. */
   private begun = new Set<string>();
   private listeners = new Set<() => void>();
@@ -105,6 +117,7 @@ export class Runner {
   private takeEvent(event: NotebookEvent): void {
     if (event.type === "COMMAND" && event.command) this.takeCommands([event.command]);
     else if (event.type === "SESSION" && event.session) this.takeSession(event.session);
+    else if (event.type === "WIDGETS") this.takeWidgetEvent(event);
     else if (event.type === "OUTPUT" && event.output && event.cell_id) this.takeOutput(event.cell_id, event.output, event.omitted_bytes);
     else if (event.type === "REVISION" && event.client_id !== tabID && (event.revision_id ?? 0) > this.store.state.revisionID) void this.pull();
   }
@@ -125,7 +138,27 @@ export class Runner {
 
   private takeExecution(execution: NotebookExecution): void {
     this.session = execution.session;
+    this.takeWidgets(execution.widgets ?? [], execution.last_sequence);
     this.takeCommands(execution.commands, false);
+  }
+
+  private takeWidgetEvent(event: NotebookEvent): void {
+    if (event.widgets) this.takeWidgets(event.widgets, event.sequence);
+    // They are too long to be told.
+    else call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal)
+      .then((execution) => this.takeExecution(execution), (error: unknown) => this.fail(error));
+  }
+
+  /** An answer may come after events that tell more. */
+  private takeWidgets(widgets: NotebookWidget[], sequence: number): void {
+    if (sequence < this.widgetsAt) return;
+    this.widgetsAt = sequence;
+    this.told = widgets;
+    this.showWidgets();
+  }
+
+  private showWidgets(): void {
+    this.set({ widgets: this.told.map((one) => ({ ...one, value: this.chosen.get(one.name)?.value ?? one.value })) });
   }
 
   /** Takes in how commands stand; of an event, one that begins clears its cell. */
@@ -217,11 +250,33 @@ export class Runner {
   private async runNow(scope: RunScope, ids: string[]): Promise<void> {
     const token = crypto.getRandomValues(new Uint32Array(4)).join("-");
     try {
+      await Promise.all([...this.drafts.values()].map((save) => save()));
+      await this.choosing;
       if (!await this.save()) throw new ApiError("NOT_SAVED", "The notebook could not be saved, so nothing was run.", 409);
       const body = { scope, idempotency_token: token, ...(scope === "SELECTED" ? { cell_ids: ids } : scope === "ALL" ? {} : { cell_id: ids[0] }) };
       await this.ask(() => call("runCells", { notebook_id: this.store.notebookID, body }));
     } catch (error) {
       this.set({ problem: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  /** Chooses values, removes widgets or brings them back: shown at once, and kept in the order in which it was asked for. */
+  async changeWidgets(body: ChangeWidgets): Promise<void> {
+    const turn = ++this.choices;
+    for (const [name, value] of Object.entries(body.values ?? {})) this.chosen.set(name, { value, turn });
+    this.showWidgets();
+    // The next one waits for this one, however it ends.
+    const work = this.choosing.catch(() => undefined).then(() => call("changeWidgets", { notebook_id: this.store.notebookID, body }));
+    this.choosing = work;
+    let answer: NotebookExecution | undefined;
+    try {
+      answer = await work;
+    } finally {
+      for (const [name, one] of this.chosen) if (one.turn === turn) this.chosen.delete(name);
+      // Whoever waits to run has been told of a failure; the next run does not hear of it again.
+      if (this.choosing === work) this.choosing = Promise.resolve();
+      if (answer) this.takeExecution(answer);
+      else this.showWidgets();
     }
   }
 

@@ -1,0 +1,168 @@
+// The notebook's parameters, over its cells: what is chosen here is everybody's, and what runs next goes by it.
+import { KeyboardEvent, useCallback, useEffect, useId, useRef, useState } from "react";
+import { call } from "../api/client";
+import { useQuery } from "../api/query";
+import type { NotebookCommand, NotebookWidget, PermissionLevel } from "../api/generated/contract";
+import { Icon } from "../ui/icons";
+import { Menu } from "../ui/menu";
+import { toast, toastError } from "../ui/toast";
+import type { Runner } from "./runner";
+
+/** So many stay in sight while the cells scroll; more would leave them too little room. */
+export const sticking = 6;
+const running: PermissionLevel[] = ["CAN_RUN", "CAN_EDIT", "CAN_MANAGE", "IS_OWNER"];
+
+export function valueOf(widget: NotebookWidget): string { return widget.value ?? widget.default_value; }
+
+/** Whether somebody has chosen something since a cell was last begun: what is shown is then of other values. */
+function isChanged(widgets: NotebookWidget[], commands: Iterable<NotebookCommand>): boolean {
+  let last: number | undefined;
+  for (const one of commands) if (one.start_time !== undefined) last = Math.max(last ?? 0, one.start_time);
+  return last !== undefined && widgets.some((one) => (one.changed_time ?? 0) > (last ?? 0));
+}
+
+export function Widgets({ runner, widgets, notebookID }: { runner: Runner; widgets: NotebookWidget[]; notebookID: number }) {
+  const permissions = useQuery(`permissions/notebooks/${notebookID}`,
+    (signal) => call("getPermissions", { object_type: "notebooks", object_id: String(notebookID) }, signal));
+  const level = permissions.data?.effective_level;
+  const isReadOnly = level !== undefined && !running.includes(level);
+  const place = useRef<HTMLElement>(null);
+  const remove = (widget: NotebookWidget) => {
+    const title = widget.label ?? widget.name;
+    runner.changeWidgets({ removed: [widget.name] }).then(() => {
+      toast(`The widget ${title} was removed.`, "plain", {
+        text: "Undo", run: () => { runner.changeWidgets({ restored: [widget.name] }).catch(toastError); },
+      });
+      // What had the keyboard is gone.
+      place.current?.focus({ preventScroll: true });
+    }, toastError);
+  };
+  return (
+    <section ref={place} tabIndex={-1} className="widgets" aria-label="Widgets">
+      {widgets.map((one) => <Field key={one.name} widget={one} runner={runner} isReadOnly={isReadOnly} onRemove={() => remove(one)} />)}
+      <div className="widgets-hint" role="status">{isChanged(widgets, runner.commands.values()) && "Changed since the last run"}</div>
+    </section>
+  );
+}
+
+function Field({ widget, runner, isReadOnly, onRemove }: {
+  widget: NotebookWidget; runner: Runner; isReadOnly: boolean; onRemove: () => void;
+}) {
+  const id = useId();
+  const title = widget.label ?? widget.name;
+  const value = valueOf(widget);
+  const choose = useCallback((next: string) => runner.changeWidgets({ values: { [widget.name]: next } }), [runner, widget.name]);
+  const shown = { id, value, isReadOnly, choose };
+  return (
+    <div className="widget">
+      <div className="widget-head">
+        <label htmlFor={id} className="truncate" title={widget.label ? `${widget.label} (${widget.name})` : widget.name}>{title}</label>
+        {!isReadOnly && <Menu label={`More for ${title}`} items={[
+          { text: "Back to the default", icon: "undo", isDisabled: value === widget.default_value, run: () => { choose(widget.default_value).catch(toastError); } },
+          { text: "Remove", icon: "trash", run: onRemove },
+        ]} />}
+      </div>
+      {widget.kind === "DROPDOWN" ? <Dropdown {...shown} choices={widget.choices ?? []} />
+        : widget.kind === "MULTISELECT" ? <Several {...shown} title={title} choices={widget.choices ?? []} />
+          : <Text {...shown} name={widget.name} runner={runner} choices={widget.kind === "COMBOBOX" ? widget.choices ?? [] : []} />}
+    </div>
+  );
+}
+
+interface Shown { id: string; value: string; isReadOnly: boolean; choose: (value: string) => Promise<void> }
+
+function Dropdown({ id, value, isReadOnly, choose, choices }: Shown & { choices: string[] }) {
+  return (
+    <select id={id} className="input" value={value} disabled={isReadOnly} onChange={(event) => { choose(event.target.value).catch(toastError); }}>
+      {!choices.includes(value) && <option value={value}>{value}</option>}
+      {choices.map((one) => <option key={one} value={one}>{one === "" ? "(empty)" : one}</option>)}
+    </select>
+  );
+}
+
+/** What is typed is kept when the field is left, by Enter, and before anything runs; Escape takes it back. */
+function Text({ id, value, isReadOnly, choose, choices, name, runner }: Shown & { choices: string[]; name: string; runner: Runner }) {
+  const [draft, setDraft] = useState<string>();
+  const keep = useCallback(async (text: string) => {
+    if (text !== value) await choose(text);
+    setDraft((now) => now === text ? undefined : now);
+  }, [value, choose]);
+  useEffect(() => {
+    if (draft === undefined) return undefined;
+    const save = () => keep(draft);
+    const hide = () => { if (document.hidden) save().catch(toastError); };
+    runner.drafts.set(name, save);
+    document.addEventListener("visibilitychange", hide);
+    return () => {
+      if (runner.drafts.get(name) === save) runner.drafts.delete(name);
+      document.removeEventListener("visibilitychange", hide);
+    };
+  }, [draft, keep, runner, name]);
+  const pressed = (event: KeyboardEvent) => {
+    if (draft === undefined) return;
+    if (event.key === "Enter") keep(draft).catch(toastError);
+    if (event.key === "Escape") setDraft(undefined);
+  };
+  const change = (text: string, isChosen: boolean) => {
+    setDraft(text);
+    if (isChosen) keep(text).catch(toastError);
+  };
+  return (
+    <>
+      <input id={id} className="input" type="text" autoComplete="off" spellCheck={false} maxLength={65536} value={draft ?? value} title={draft ?? value} disabled={isReadOnly}
+        list={choices.length > 0 ? `${id}-choices` : undefined} onKeyDown={pressed} onBlur={() => { if (draft !== undefined) keep(draft).catch(toastError); }}
+        onChange={(event) => change(event.target.value, choices.includes(event.target.value) && isFromList(event.nativeEvent))} />
+      {choices.length > 0 && <datalist id={`${id}-choices`}>{choices.map((one) => <option key={one} value={one} />)}</datalist>}
+    </>
+  );
+}
+
+/** Of the list's proposals browsers say so, or nothing at all; of keys they say which kind of change it was. */
+function isFromList(event: Event): boolean {
+  return !(event instanceof InputEvent) || event.inputType === "" || event.inputType === "insertReplacementText";
+}
+
+function Several({ id, value, isReadOnly, choose, choices, title }: Shown & { choices: string[]; title: string }) {
+  const [isOpen, setOpen] = useState(false);
+  const place = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const chosen = value === "" ? [] : value.split(",");
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    place.current?.querySelector<HTMLElement>("input")?.focus();
+    const outside = (event: Event) => { if (!(event.target instanceof Node && place.current?.contains(event.target))) setOpen(false); };
+    addEventListener("pointerdown", outside);
+    addEventListener("focusin", outside);
+    return () => { removeEventListener("pointerdown", outside); removeEventListener("focusin", outside); };
+  }, [isOpen]);
+  const pressed = (event: KeyboardEvent) => {
+    if (!isOpen) return;
+    const all = [...place.current?.querySelectorAll<HTMLElement>("input") ?? []];
+    const at = all.indexOf(document.activeElement as HTMLElement);
+    if (event.key === "Escape") { setOpen(false); button.current?.focus(); }
+    else if (event.key === "ArrowDown") all[(at + 1) % all.length]?.focus();
+    else if (event.key === "ArrowUp") all[(at - 1 + all.length) % all.length]?.focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const toggle = (one: string) => {
+    // In the order of the list, whatever was clicked first.
+    const next = choices.filter((each) => each === one ? !chosen.includes(one) : chosen.includes(each));
+    choose(next.join(",")).catch(toastError);
+  };
+  const text = chosen.length === 0 ? "None" : chosen.length <= 2 ? chosen.join(", ") : `${chosen.length} of ${choices.length}`;
+  return (
+    <div ref={place} className="several" onKeyDown={pressed}>
+      <button ref={button} id={id} type="button" className="input" disabled={isReadOnly} aria-expanded={isOpen} aria-controls={isOpen ? `${id}-list` : undefined}
+        aria-label={`${title}: ${text}`} onClick={() => setOpen(!isOpen)}>
+        <span className="truncate">{text}</span><Icon name="chevronDown" size={13} />
+      </button>
+      {isOpen && (
+        <div id={`${id}-list`} className="several-list" role="group" aria-label={title}>
+          {choices.map((one) => <label key={one}><input type="checkbox" checked={chosen.includes(one)} onChange={() => toggle(one)} /><span>{one}</span></label>)}
+        </div>
+      )}
+    </div>
+  );
+}

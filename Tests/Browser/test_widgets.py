@@ -1,0 +1,197 @@
+"""The widgets of a notebook in real Chromium on real Spark: chosen in one browser, seen in another, kept by the server.
+
+The settings are those of test_page.py.
+"""
+
+import base64
+import json
+import re
+import unittest
+
+from harbour import PICTURES, ROOT, Stage, eventually
+from looks import look
+from playwright.sync_api import expect
+
+DECLARE = (
+    "dbutils.widgets.text('day', 'monday', 'Day')\n"
+    "dbutils.widgets.dropdown('city', 'Rome', ['Oslo', 'Rome', 'Valletta'], 'City')\n"
+    "dbutils.widgets.combobox('airline', 'AZ', ['AZ', 'LH', 'SK'])\n"
+    "dbutils.widgets.multiselect('ports', 'A', ['A', 'B', 'C', 'D'], 'Ports')"
+)
+SHOW = "print(*[dbutils.widgets.get(name) for name in ('day', 'city', 'airline', 'ports')], sep=' / ')"
+QUERY = "%sql\nSELECT :city AS city, upper(:day) AS day"
+SQL = "%sql\nCREATE WIDGET DROPDOWN level DEFAULT '2' CHOICES SELECT id FROM range(1, 4)"
+
+
+def setUpModule():
+    global stage, platform, cluster
+    stage = Stage(seconds=120, cluster="lab")
+    platform, cluster = stage.platform, stage.cluster
+
+
+class WidgetTests(unittest.TestCase):
+    def setUp(self):
+        self.pages = []
+        stage.said.clear()
+
+    def tearDown(self):
+        for number, page in enumerate(self.pages):
+            if self._outcome.result.failures or self._outcome.result.errors:
+                page.screenshot(path=PICTURES / f"failed-{self._testMethodName}-{number}.png")
+            page.context.close()
+        self.assertEqual(stage.said, [])
+
+    def notebook(self, name, sources):
+        cells = [
+            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None, "outputs": []}
+            for number, source in enumerate(sources)
+        ]
+        document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        content = base64.b64encode(json.dumps(document).encode()).decode()
+        made = platform.call("POST", "/api/v1/workspace/import", {
+            "path": f"/Shared/{name}", "content": content, "format": "JUPYTER", "overwrite": True})["object_id"]
+        platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
+        return made, f"/workspace/Shared/{name}"
+
+    def open(self, address, token=None):
+        page = stage.new_page(stage.new_context(reduced_motion="reduce"))
+        self.pages.append(page)
+        page.goto(platform.url + address)
+        page.get_by_label("Sign-in token").fill(token or platform.token)
+        page.keyboard.press("Enter")
+        expect(page.locator(".cell").first).to_be_visible()
+        return page
+
+    def kept(self, number):
+        widgets = platform.call("GET", f"/api/v1/notebooks/{number}/execution")["widgets"]
+        return {one["name"]: one.get("value", one["default_value"]) for one in widgets}
+
+    def answers(self, number):
+        try:
+            return self.kept(number)
+        except (OSError, RuntimeError):
+            return None
+
+    def bar(self, page):
+        return page.get_by_role("region", name="Widgets", exact=True)
+
+    def test_1_chosen_run_shared_and_kept(self):
+        number, address = self.notebook("widgets", [DECLARE, SHOW, QUERY])
+        ann = self.open(address)
+        expect(self.bar(ann)).to_have_count(0)
+        ann.get_by_role("button", name="Run all", exact=True).click()
+        shown = ann.locator(".cell").nth(1).locator(".text-output")
+        expect(shown).to_have_text("monday / Rome / AZ / A")
+        expect(ann.locator(".cell").nth(2)).to_contain_text("MONDAY")
+        # What declares them puts nothing out.
+        expect(ann.locator(".cell").nth(0).locator(".outputs > *")).to_have_count(0)
+        bob = self.open(address)
+        expect(self.bar(bob).get_by_label("City", exact=True)).to_have_value("Rome")
+
+        # Each kind by the keyboard: Enter keeps a text, arrows choose, the list of checkboxes ends with Esc.
+        bar = self.bar(ann)
+        bar.get_by_label("Day", exact=True).fill("friday")
+        ann.keyboard.press("Enter")
+        bar.get_by_label("City", exact=True).focus()
+        ann.keyboard.press("ArrowDown")
+        bar.get_by_label("airline", exact=True).fill("XX")
+        ann.keyboard.press("Tab")
+        bar.get_by_role("button", name="Ports: A").focus()
+        ann.keyboard.press("Enter")
+        expect(bar.get_by_role("checkbox", name="A")).to_be_focused()
+        ann.keyboard.press("ArrowDown")
+        ann.keyboard.press("Space")
+        expect(bar.get_by_role("checkbox", name="B")).to_be_checked()
+        ann.keyboard.press("ArrowDown")
+        ann.keyboard.press("Space")
+        look(self, ann, stage.axe, PICTURES / "widgets-list")
+        ann.keyboard.press("Escape")
+        expect(bar.get_by_role("button", name="Ports: 3 of 4")).to_be_focused()
+        expect(bar).to_contain_text("Changed since the last run")
+        other = self.bar(bob)
+        expect(other.get_by_label("Day", exact=True)).to_have_value("friday")
+        expect(other.get_by_label("City", exact=True)).to_have_value("Valletta")
+        expect(other.get_by_role("button", name="Ports: 3 of 4")).to_be_visible()
+        eventually("they are kept", lambda: self.kept(number) == {
+            "day": "friday", "city": "Valletta", "airline": "XX", "ports": "A,B,C"})
+        look(self, bob, stage.axe, PICTURES / "widgets")
+
+        # What is typed and not yet kept is kept before anything runs.
+        other.get_by_label("Day", exact=True).fill("sunday")
+        bob.get_by_role("button", name="Run all", exact=True).click()
+        expect(shown).to_have_text("sunday / Valletta / XX / A,B,C")
+        expect(ann.locator(".cell").nth(2)).to_contain_text("SUNDAY")
+        expect(bar).not_to_contain_text("Changed since the last run")
+
+        # Neither a new page, nor a new kernel, nor a killed service has others.
+        platform.kill("workspace")
+        eventually("it is back", lambda: self.answers(number))
+        ann.reload()
+        expect(self.bar(ann).get_by_label("City", exact=True)).to_have_value("Valletta")
+        ann.get_by_role("button", name="More", exact=True).click()
+        ann.get_by_role("menuitem", name="Restart the kernel").click()
+        ann.get_by_role("dialog").get_by_role("button", name="Restart").click()
+        expect(ann.get_by_text("idle")).to_be_visible()
+        self.bar(ann).get_by_label("City", exact=True).select_option("Oslo")
+        ann.get_by_label("Run cell 2").click()
+        expect(shown).to_have_text("sunday / Oslo / XX / A,B,C")
+
+    def test_2_removed_and_brought_back(self):
+        number, address = self.notebook("stale", [DECLARE, SQL])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        bar = self.bar(page)
+        expect(bar.get_by_label("level", exact=True)).to_have_value("2")
+        bar.get_by_label("City", exact=True).select_option("Oslo")
+        bar.get_by_role("button", name="More for City").click()
+        page.get_by_role("menuitem", name="Remove").click()
+        expect(bar.get_by_label("City", exact=True)).to_have_count(0)
+        eventually("it is gone", lambda: "city" not in self.kept(number))
+        page.get_by_role("button", name="Undo").click()
+        expect(bar.get_by_label("City", exact=True)).to_have_value("Oslo")
+        self.assertEqual(list(self.kept(number)), ["day", "city", "airline", "ports", "level"])
+        bar.get_by_role("button", name="More for City").click()
+        page.get_by_role("menuitem", name="Back to the default").click()
+        expect(bar.get_by_label("City", exact=True)).to_have_value("Rome")
+
+    def test_3_whoever_may_only_look(self):
+        _, address = self.notebook("seen", [DECLARE])
+        owner = self.open(address)
+        owner.get_by_role("button", name="Run all", exact=True).click()
+        expect(self.bar(owner).get_by_label("Day", exact=True)).to_be_enabled()
+        platform.call("POST", "/api/v1/users", {"user_name": "vera", "role": "VIEWER"})
+        token = platform.call("POST", "/api/v1/token/create", {"user_name": "vera"})["token_value"]
+        page = self.open(address, token)
+        for label in ("Day", "City", "airline"):
+            expect(self.bar(page).get_by_label(label, exact=True)).to_be_disabled()
+        expect(self.bar(page).get_by_role("button", name="Ports: A")).to_be_disabled()
+        expect(self.bar(page).get_by_role("button", name="More for Day")).to_have_count(0)
+        look(self, page, stage.axe, PICTURES / "widgets-seen")
+        self.bar(owner).get_by_label("City", exact=True).select_option("Oslo")
+        expect(self.bar(page).get_by_label("City", exact=True)).to_have_value("Oslo")
+
+    def test_4_many(self):
+        """More than fit beside the toolbar scroll away with the cells."""
+        source = "for n in range(12):\n    dbutils.widgets.text(f'w{n}', 'a value', f'Parameter {n}')"
+        _, address = self.notebook("many", [source])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        expect(self.bar(page).get_by_label("Parameter 11", exact=True)).to_be_visible()
+        expect(page.locator(".notebook-bar").get_by_role("region", name="Widgets", exact=True)).to_have_count(0)
+        look(self, page, stage.axe, PICTURES / "widgets-many")
+
+    def test_5_the_sample(self):
+        """Its widget is told whether or not there is data in the folder."""
+        content = base64.b64encode((ROOT / "deploy/samples/02_report.py").read_bytes()).decode()
+        made = platform.call("POST", "/api/v1/workspace/import", {
+            "path": "/Shared/02_report", "content": content, "format": "SOURCE", "language": "PYTHON", "overwrite": True})
+        platform.call("POST", f"/api/v1/notebooks/{made['object_id']}/attach", {"cluster_id": cluster})
+        page = self.open("/workspace/Shared/02_report")
+        page.get_by_role("button", name="Run all", exact=True).click()
+        expect(self.bar(page).get_by_label("data_dir", exact=True)).to_have_value("/tmp/dataharbour-samples")
+        expect(page.locator(".cell").last).to_contain_text(re.compile("Took|Not run|Cancelled"))
+        look(self, page, stage.axe, PICTURES / "widgets-sample")
+
+
+if __name__ == "__main__":
+    unittest.main()
