@@ -111,7 +111,7 @@ public final class JupyterKernel: @unchecked Sendable {
                 var outputs: [KernelOutput] = []
                 execute(request) { event in
                     switch event {
-                    case .began, .counted: break
+                    case .began, .counted, .asked: break
                     case .output(let output): outputs.append(output)
                     case .ended(let result): continuation.resume(returning: (outputs, result))
                     }
@@ -253,6 +253,12 @@ public final class JupyterKernel: @unchecked Sendable {
                 heartbeat.beat(endpoint, patience, loop)
             }
         }
+    }
+
+    /// Answers a question of the request that runs; does nothing when that has ended meanwhile.
+    public func reply(_ text: String, to input: KernelInput) {
+        loop.preconditionCurrent()
+        perform(session.handle(.reply(text, to: input)))
     }
 
     // MARK: The state machine's hands

@@ -90,6 +90,9 @@ enum KernelContent {
         return text
     }
 
+    /// What a kernel of ours asks in an `input_request`; nil when it is any other one's.
+    static func question(of message: JupyterMessage) -> JSONObject? { object(message.content)["dataharbour"]?.object }
+
     /// The question in an `input_request`.
     static func prompt(of message: JupyterMessage) -> String { text(object(message.content)["prompt"]) }
 

@@ -23,6 +23,8 @@ struct KernelSession {
         case withdraw(UInt64)
         /// Ask about code as soon as nothing runs, if that is within the time; then the kernel has time to think.
         case ask(UInt64, KernelQuestion, patience: Duration)
+        /// Answer a question of the request that runs.
+        case reply(String, to: KernelInput)
         /// Stop what runs.
         case interrupt
         case received(KernelChannel, JupyterMessage)
@@ -75,12 +77,16 @@ struct KernelSession {
     /// taken up only after this one, so the answers to it prove that nothing more will come.
     static let endPatience: Duration = .seconds(2)
     static let subscriptionInterval: Duration = .milliseconds(50)
+    /// How many questions of one request may be open.
+    static let askedLimit = 16
 
     let interruptByMessage: Bool
     private let session: String
     private var state = State.down(willRestart: true)
     private var queue: [(id: UInt64, request: KernelRequest)] = []
     private var questions = KernelQuestions()
+    /// What the running request asks.
+    private var asked: Set<String> = []
     private var counter = 0
 
     /// `session` must be unique to this kernel: it names all our messages.
@@ -120,6 +126,9 @@ struct KernelSession {
         case .ask(let id, let question, let patience):
             if case .down(willRestart: false) = state { return [.answer(id, nil)] }
             return questions.add(id, question, patience: patience) + startNext()
+        case .reply(let text, let input):
+            guard asked.remove(input.id) != nil else { return [] }
+            return [.send(.input, message("input_reply", content: ["status": "ok", "value": .string(text)]))]
         case .interrupt:
             guard running != nil else { return [] }
             let action: Action =
@@ -207,6 +216,7 @@ struct KernelSession {
     private mutating func finish() -> [Action] {
         guard case .busy(let running) = state, let result = running.result else { return [] }
         state = .idle
+        asked = []
         return [.cancel(.end), .report(running.id, .ended(result))] + questions.passedOver() + startNext()
     }
 
@@ -258,6 +268,10 @@ struct KernelSession {
 
     private mutating func question(_ request: JupyterMessage) -> [Action] {
         guard request.type == "input_request" else { return [] }
+        if let running, let question = KernelContent.question(of: request), asked.count < KernelSession.askedLimit {
+            asked.insert(request.id)
+            return [.report(running, .asked(KernelInput(id: request.id, question: question)))]
+        }
         let sentence = "Nobody can be asked here: input() and its like do not work in a cluster. Use a parameter."
         let answer = message(
             "input_reply",
@@ -296,6 +310,7 @@ struct KernelSession {
             actions.append(.report(running.id, .ended(result)))
         }
         state = .down(willRestart: willRestart)
+        asked = []
         if !willRestart {
             actions += queue.map { .report($0.id, .ended(KernelResult(.died(reason)))) }
             queue = []

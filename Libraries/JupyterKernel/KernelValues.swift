@@ -71,6 +71,21 @@ public struct KernelError: Sendable, Hashable {
     }
 }
 
+/// What a request asks whoever gave it, on the channel of the protocol that `input()` uses. Only kernels that know us ask
+/// like this; the question of any other one is answered at once: there is nobody.
+public struct KernelInput: Sendable, Hashable {
+    /// Names the question.
+    public var id: String
+    /// What is asked: the member `dataharbour` of the message.
+    public var question: JSONObject
+
+    /// Makes a question.
+    public init(id: String, question: JSONObject) {
+        self.id = id
+        self.question = question
+    }
+}
+
 /// How a request ended.
 public struct KernelResult: Sendable, Hashable {
     /// The ways to end.
@@ -101,7 +116,7 @@ public struct KernelResult: Sendable, Hashable {
     }
 }
 
-/// What happens to a request, in this order: began, outputs, ended.
+/// What happens to a request, in this order: began, outputs and questions, ended.
 public enum KernelRequestEvent: Sendable, Hashable {
     /// It was sent to the kernel: those before it have ended.
     case began
@@ -109,6 +124,8 @@ public enum KernelRequestEvent: Sendable, Hashable {
     case counted(Int64)
     /// It has put something out.
     case output(KernelOutput)
+    /// It waits for an answer by `JupyterKernel.reply`.
+    case asked(KernelInput)
     /// It has ended; nothing follows.
     case ended(KernelResult)
 }

@@ -19,6 +19,7 @@ public final class Driver: @unchecked Sendable {
     let pages = SparkPageKey()
     let eventLog: SparkEventLog
     let counts = DriverCounts()
+    let secrets: SecretQuestions
     private let statusChanged: LoopSignal
     private var host: SparkHost?
     private var sparkLog: FileFollower?
@@ -49,6 +50,7 @@ public final class Driver: @unchecked Sendable {
         scratch = try ScratchFolder(configuration.scratch)
         logs = LogBook(loop, configuration.redactor)
         statusChanged = LoopSignal(loop)
+        secrets = SecretQuestions(configuration.redactor, loop: loop)
         eventLog = SparkEventLog(folder: "\(configuration.scratch)/events", configuration.redactor, loop: loop)
         libraries = LibraryInstaller(configuration, scratch, logs: logs, loop: loop)
         pool = KernelPool(configuration, scratch, libraries, loop: loop)
@@ -288,6 +290,7 @@ public final class Driver: @unchecked Sendable {
         let context = DriverContext(
             record, configuration: configuration, scratch: scratch, pool: pool, loop: loop
         ) { [weak self] context, command in self?.ended(context, command) }
+        context.secrets = secrets
         for command in (contexts[id]?.commands ?? [:]).values { context.restore(command) }
         order.removeAll { $0 == id }
         order.append(id)

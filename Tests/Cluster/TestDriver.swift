@@ -34,6 +34,8 @@ actor TestDriver {
     private var isFrozen = false
     private var libraries: [LibraryFullStatus] = []
     private var streams = 0
+    private var wantedSecrets: [WantedSecret] = []
+    private(set) var secretAnswers: [SecretAnswer] = []
     private var tasks = (active: 0, pending: 0)
     /// How often each command was really run, by its id.
     private(set) var runs: [String: Int] = [:]
@@ -118,6 +120,7 @@ actor TestDriver {
 
     private func register(_ router: ServiceRouter) {
         registerQuestions(router)
+        registerSecrets(router)
         router.on(DriverAPI.getStatus) { [self] _, _ in
             try await thaw()
             return await status
@@ -179,6 +182,32 @@ actor TestDriver {
         router.on(DriverAPI.streamLogs) { _, _, send in
             try await send(LogLine(sequence: 1, timestamp: .now, source: "driver", text: "a line of the driver's"))
         }
+    }
+
+    /// Asks as a kernel does.
+    func ask(_ wanted: WantedSecret) {
+        wantedSecrets.append(wanted)
+        changed()
+    }
+
+    private func registerSecrets(_ router: ServiceRouter) {
+        router.on(DriverAPI.streamWantedSecrets) { [self] _, _, send in
+            var asked: Set<Int64> = []
+            for await _ in await changes() {
+                for wanted in await wantedSecrets where asked.insert(wanted.questionID).inserted {
+                    try await send(wanted)
+                }
+            }
+        }
+        router.on(DriverAPI.answerSecret) { [self] input, _ in
+            await take(input.body)
+            return Empty()
+        }
+    }
+
+    private func take(_ answer: SecretAnswer) {
+        secretAnswers.append(answer)
+        wantedSecrets.removeAll { $0.questionID == answer.questionID }
     }
 
     private func registerQuestions(_ router: ServiceRouter) {

@@ -81,6 +81,7 @@ private final class Found: @unchecked Sendable {
             #expect(await driver.freshStatus().contexts == 2)
             #expect(driver.stats.heapMaximum > 100 << 20)
             #expect(driver.stats.completedTasks > 0)
+            try await secretsAreReadAndNotShown(driver)
             try await cancelReachesSpark(driver)
         }
     }
@@ -106,6 +107,52 @@ private final class Found: @unchecked Sendable {
         // The same command, though its widgets are others by now.
         let again = try await driver.transcript(source, id: "declared", in: "a", widgets: [day])
         #expect(again.events == declared.events)
+    }
+
+    /// What the cluster service answers is what the cell gets, and nothing shows it from then on.
+    private func secretsAreReadAndNotShown(_ driver: Driver) async throws {
+        let service = Task(executorPreference: driver.loop) {
+            try await driver.secrets.follow { wanted in
+                var answer = SecretAnswer(questionID: wanted.questionID)
+                switch (wanted.operation, wanted.key) {
+                case (.get, "never"): return
+                case (.get, "password"): answer.value = "sesame \"open\""
+                case (.get, _): answer.error = CommandError(code: "X", name: "SecretError", message: "There is none.")
+                default: answer.names = ["one", "two"]
+                }
+                driver.secrets.take(answer)
+            }
+        }
+        defer { service.cancel() }
+        let read = try await driver.transcript(
+            """
+            password = dbutils.secrets.get("db", key="password")
+            print(password, [len(password), dbutils.secrets.getBytes("db", "password")[:6] == b"sesame"])
+            print([each.key for each in dbutils.secrets.list("db")], dbutils.secrets.listScopes()[1].name)
+            """, in: "b")
+        #expect(read.text == "[REDACTED] [13, True]\n['one', 'two'] two\n")
+        #expect(try await driver.transcript("password", in: "b").value?.contains("sesame") == false)
+        // Another context of the same driver shows it neither.
+        #expect(try await driver.transcript("print('sesame \"open\"')", in: "a").text == "[REDACTED]\n")
+        let refused = try await driver.transcript("dbutils.secrets.get('db', 'absent')", in: "b")
+        #expect(refused.last?.error?.name == "SecretError")
+        #expect(refused.last?.error?.message == "There is none.")
+        let wrong = try await driver.transcript("dbutils.secrets.get('', 'x' * 200)", in: "b")
+        #expect(wrong.last?.error?.message.contains("1 to 128 characters") == true)
+        let thread = try await driver.transcript(
+            """
+            from concurrent.futures import ThreadPoolExecutor
+            ThreadPoolExecutor(1).submit(dbutils.secrets.listScopes).result()
+            """, in: "b")
+        #expect(thread.last?.error?.message.contains("thread") == true)
+        // One that waits is interrupted like any other, and the answer to the next is not taken for the first's.
+        let stopped = try await driver.transcript(
+            "print('go', flush=True)\ndbutils.secrets.get('db', 'never')", id: "never", in: "b"
+        ) { event in
+            if event.text?.hasPrefix("go") == true { _ = try driver.cancel("never", in: "b") }
+        }
+        #expect(stopped.last?.state == .cancelled)
+        #expect(try await driver.transcript("dbutils.secrets.listScopes()[0].name", in: "b").value == "'one'")
     }
 
     /// A context gets the warm kernel, where Spark has started long ago, and a session of its own.

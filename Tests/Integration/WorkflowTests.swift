@@ -10,6 +10,8 @@ extension WholePlatform {
             # Databricks notebook source
             rows = spark.range(12).count()
             dbutils.jobs.taskValues.set("rows", rows)
+            password = dbutils.secrets.get("workflow", "password")
+            print("password", password, len(password))
             dbutils.notebook.exit("counted")
             """
 
@@ -105,6 +107,11 @@ extension WholePlatform {
             try await withPlatform { platform in
                 let api = try platform.api
                 try await put("/Shared/first", Self.first, api)
+                _ = try await api.call(
+                    WorkspaceAPI.createSecretScope, .init(body: CreateSecretScope(scope: "workflow")))
+                _ = try await api.call(
+                    WorkspaceAPI.putSecret,
+                    .init(body: PutSecret(scope: "workflow", key: "password", stringValue: "open-sesame")))
                 try await put("/Shared/second", Self.second, api)
                 try await put("/Shared/script", Self.script, api)
                 let cluster = JobCluster(
@@ -132,6 +139,7 @@ extension WholePlatform {
                 let exits = run.tasks.filter { $0.forEachTaskKey == "loop" }.map(\.exitValue)
                 #expect(exits == ["13 12 x", "13 12 y"])
                 #expect(printed["shell"]?.contains("shell \(runID) \(Self.hostile)\n") == true, "\(printed)")
+                #expect(printed["first"] == "password [REDACTED] 11\n", "\(printed)")
                 #expect(printed["mend"]?.contains("script \(runID) 3") == true, "\(printed)")
                 let output = try await api.call(SchedulerAPI.getTaskOutput, .init(runID: runID, taskKey: "sql"))
                 let shown = output.notebook?.jsonText() ?? ""

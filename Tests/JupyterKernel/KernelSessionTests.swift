@@ -51,6 +51,7 @@ struct Driver {
         switch event {
         case .began: "began"
         case .counted(let count): "count \(count)"
+        case .asked(let input): "asked \(input.question.jsonText())"
         case .output(.stream(_, let text)): "out \(text)"
         case .output(let output): "\(output)"
         case .ended(let result):
@@ -215,6 +216,30 @@ struct Driver {
         let log = driver.take()
         #expect(log.first?.hasPrefix("1 out Name? \nNobody can be asked here") == true)
         #expect(log.last == "input input_reply")
+    }
+
+    @Test func aQuestionOfOurOwnKernelIsPassedOn() {
+        var driver = Driver()
+        driver.becomeReady()
+        driver.handle(.submit(1, KernelRequest("dbutils.secrets.get('a', 'b')")))
+        let request = driver.sent.last
+        _ = driver.take()
+        driver.receive(.input, "input_request", ["prompt": "", "dataharbour": ["operation": "get"]])
+        #expect(driver.take() == [#"1 asked {"operation":"get"}"#])
+        let input = KernelInput(id: "k", question: [:])
+        driver.handle(.reply("{}", to: KernelInput(id: "another", question: [:])))
+        #expect(driver.take().isEmpty)
+        driver.handle(.reply("{}", to: input))
+        #expect(driver.take() == ["input input_reply"])
+        driver.handle(.reply("{}", to: input))
+        #expect(driver.take().isEmpty)
+        // Nobody runs any more that could have asked.
+        driver.receive(.input, "input_request", ["prompt": "", "dataharbour": ["operation": "get"]])
+        driver.receive(.shell, "execute_reply", parent: request, ["status": "ok"])
+        driver.receive(.output, "status", parent: request, ["execution_state": "idle"])
+        _ = driver.take()
+        driver.handle(.reply("{}", to: input))
+        #expect(driver.take().isEmpty)
     }
 
     @Test func anyOrderOfEventsKeepsTheRules() {

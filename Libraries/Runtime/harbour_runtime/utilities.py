@@ -1,6 +1,7 @@
-"""`dbutils`: the part of it that notebooks need today."""
+"""`dbutils`: what notebooks find under that name."""
 
 from . import showing
+from .secret_values import Secrets
 from .widgets import Widgets
 
 _MISSING = object()
@@ -58,12 +59,7 @@ class DBUtils:
     """What a notebook finds as `dbutils`."""
 
     def __init__(self):
-        self.widgets, self.notebook, self.jobs = Widgets(), Notebook(), Jobs()
-
-    @property
-    def secrets(self):
-        """Not there yet."""
-        raise NotImplementedError("dbutils.secrets is not available on this cluster yet.")
+        self.widgets, self.notebook, self.jobs, self.secrets = Widgets(), Notebook(), Jobs(), Secrets()
 
     def assign(self, parameters, task_values):
         """The run's parameters and the values of earlier tasks."""

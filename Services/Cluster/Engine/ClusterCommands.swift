@@ -106,7 +106,7 @@ extension ClusterController {
 
     /// Queues a command, or finds the one of that id.
     func execute(_ contextID: String, _ spec: CommandSpec, _ call: CallContext) async throws -> CommandInfo {
-        let begun = try await begin(contextID, spec.commandID ?? Identifier.make(), spec.language)
+        let begun = try await begin(contextID, spec.commandID ?? Identifier.make(), spec.language, call)
         guard let link = begun.link else { return begun.row.info }
         var spec = spec
         spec.commandID = begun.row.info.commandID
@@ -121,7 +121,9 @@ extension ClusterController {
     }
 
     /// Writes a command down, or finds it.
-    func begin(_ contextID: String, _ commandID: String, _ language: String?) async throws -> BegunCommand {
+    func begin(
+        _ contextID: String, _ commandID: String, _ language: String?, _ call: CallContext
+    ) async throws -> BegunCommand {
         if record.step != .running || link == nil,
             let known = try await context.commands.get(id.text, contextID, commandID), known.ended
         {
@@ -135,7 +137,7 @@ extension ClusterController {
         // Busy from here on: it must not be ended for idleness while the row is being written.
         idle?.commandBegan(at: .now)
         defer { idle?.commandEnded(at: .now) }
-        let (row, isNew) = try await context.commands.begin(info, generation: link.generation)
+        let (row, isNew) = try await context.commands.begin(info, generation: link.generation, user: call.user)
         if !isNew && (row.ended || row.generation != link.generation) {
             // The driver that had the command still has its journal; that of an earlier start does not.
             return BegunCommand(row: row, isNew: false, link: row.generation == link.generation ? link : nil)

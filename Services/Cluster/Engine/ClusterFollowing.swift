@@ -26,6 +26,7 @@ extension ClusterController {
             context.loop.spawn { [self] in await checkWhileBusy(link) },
             context.loop.spawn { [self] in await autoscale(link) },
             context.loop.spawn { [self] in await keepLogs(handle, link) },
+            context.loop.spawn { [self] in await answerAboutSecrets(link) },
         ]
     }
 

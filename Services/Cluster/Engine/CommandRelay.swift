@@ -16,7 +16,7 @@ struct CommandRelay: Sendable {
 
     /// Runs the command, or goes on listening to it.
     func run(_ body: CommandRun, _ call: CallContext, send: Send) async throws {
-        let begun = try await controller.begin(contextID, commandID, body.language)
+        let begun = try await controller.begin(contextID, commandID, body.language, call)
         guard let link = begun.link else { return try await finish(begun.row.info, after: body.after ?? 0, send) }
         var last = body.after ?? 0
         var stream: ElementStream<CommandEvent>?

@@ -27,6 +27,19 @@ struct WorkspaceLink: Sendable {
         return values
     }
 
+    /// The keys of a scope, as far as the user may see it.
+    func keys(of scope: String, for user: String) async throws(HarbourError) -> [String] {
+        try await client.call(
+            WorkspaceAPI.listSecrets, .init(scope: scope), context: WorkspaceLink.context(user)
+        ).secrets.map(\.key)
+    }
+
+    /// The scopes that the user may see.
+    func scopes(for user: String) async throws(HarbourError) -> [String] {
+        try await client.call(WorkspaceAPI.listSecretScopes, .init(), context: WorkspaceLink.context(user))
+            .scopes.map(\.name)
+    }
+
     /// The text of a file of the workspace that the user may see.
     func file(_ path: String, for user: String) async throws(HarbourError) -> String {
         let file = try await client.call(

@@ -8,6 +8,8 @@ struct CommandRow: Sendable, Hashable {
     var info: CommandInfo
     /// The start of the cluster that it was given to.
     var generation: Int64
+    /// Who gave it; nil when a service gave it for itself.
+    var user: String?
     /// Whether it has come to its end.
     var ended: Bool
 }
@@ -29,17 +31,21 @@ struct CommandStore: Sendable {
     ///
     /// The commit does not wait for the disk. Should PostgreSQL itself crash within that blink, the driver still has the
     /// command under its id and does not run it twice, and the end of the command writes it down again.
-    func begin(_ info: CommandInfo, generation: Int64) async throws -> (row: CommandRow, isNew: Bool) {
+    func begin(
+        _ info: CommandInfo, generation: Int64, user: String?
+    ) async throws -> (row: CommandRow, isNew: Bool) {
         let rows = try await pool.query(
             """
             WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value)
-            INSERT INTO commands (cluster_id, context_id, command_id, generation, info, submitted_at)
-            SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(generation),
+            INSERT INTO commands (cluster_id, context_id, command_id, generation, user_name, info, submitted_at)
+            SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(generation), \(user),
                 \(PostgresJSON(info.encodedJSON())), \(info.submittedTime)
             FROM quick WHERE quick.value = 'off' AND \(fence.holds)
             ON CONFLICT DO NOTHING
             """)
-        if rows.affected == 1 { return (CommandRow(info: info, generation: generation, ended: false), true) }
+        if rows.affected == 1 {
+            return (CommandRow(info: info, generation: generation, user: user, ended: false), true)
+        }
         if let row = try await get(info.clusterID, info.contextID, info.commandID) { return (row, false) }
         // Its cluster is gone, or belongs to another instance now.
         throw HarbourError(
@@ -50,7 +56,7 @@ struct CommandStore: Sendable {
     func get(_ cluster: String, _ context: String, _ command: String) async throws -> CommandRow? {
         let rows = try await pool.read(
             """
-            SELECT info, generation, ended FROM commands
+            SELECT info, generation, user_name, ended FROM commands
             WHERE cluster_id = \(cluster) AND context_id = \(context) AND command_id = \(command)
             """)
         return try rows.first.map { try CommandRow($0) }
@@ -59,7 +65,7 @@ struct CommandStore: Sendable {
     /// The commands of a cluster that have not ended.
     func open(_ cluster: String) async throws -> [CommandRow] {
         let rows = try await pool.query(
-            "SELECT info, generation, ended FROM commands WHERE cluster_id = \(cluster) AND NOT ended")
+            "SELECT info, generation, user_name, ended FROM commands WHERE cluster_id = \(cluster) AND NOT ended")
         return try rows.map { try CommandRow($0) }
     }
 
@@ -124,9 +130,11 @@ struct CommandStore: Sendable {
 
 extension CommandRow {
     fileprivate init(_ row: PostgresRow) throws {
-        let (info, generation, ended) = try row.decode((PostgresJSON.self, Int64.self, Bool.self))
+        let (info, generation, user, ended) = try row.decode(
+            (PostgresJSON.self, Int64.self, String?.self, Bool.self))
         self.info = try CommandInfo(json: info.bytes, subject: "stored command", code: .internalError)
         self.generation = generation
+        self.user = user
         self.ended = ended
     }
 }

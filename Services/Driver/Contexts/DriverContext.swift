@@ -19,6 +19,8 @@ final class DriverContext: @unchecked Sendable {
     private let journalFolder: String
     private let ended: (DriverContext, DriverCommand?) -> Void
     private var machine: ContextMachine
+    /// Where its commands ask about secrets; nil for one whose commands have all ended.
+    var secrets: SecretQuestions?
     private(set) var commands: [String: DriverCommand] = [:]
     /// Oldest first.
     private var endedCommands: [String] = []
@@ -124,6 +126,7 @@ final class DriverContext: @unchecked Sendable {
         case .cancelling: command.beginCancelling()
         case .finished, .error, .cancelled:
             command.end(state, error)
+            secrets?.withdraw(command: command.id, context: id)
             lastActivity = .now
             forgetOldest(after: command)
             ended(self, command)
@@ -144,6 +147,10 @@ final class DriverContext: @unchecked Sendable {
             case .began: break
             case .counted(let count): command.counted(count)
             case .output(let output): command.output(output)
+            case .asked(let input):
+                secrets?.ask(input.question, context: id, command: command.id) { [weak kernel] answer in
+                    kernel?.reply(answer.reply(to: input.question), to: input)
+                }
             case .ended(let result): finished(command, result)
             }
         }

@@ -13,6 +13,18 @@ struct DriverRoutes: Sendable {
         registerContexts(on: router)
         registerCommands(on: router)
         registerFiles(on: router)
+        registerSecrets(on: router)
+    }
+
+    private func registerSecrets(on router: ServiceRouter) {
+        let secrets = driver.secrets
+        router.on(DriverAPI.streamWantedSecrets) { _, _, send in
+            try await secrets.follow { try await send($0) }
+        }
+        router.onSync(DriverAPI.answerSecret) { input, _ in
+            secrets.take(input.body)
+            return Empty()
+        }
     }
 
     private func registerFiles(on router: ServiceRouter) {

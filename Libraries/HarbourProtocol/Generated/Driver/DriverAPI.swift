@@ -171,6 +171,22 @@ public enum DriverAPI {
             successStatus: 200, isIdempotent: true, isStream: true)
     )
 
+    /// Follow what kernels ask about secrets. `GET /driver/v1/secrets/wanted`.
+    public static let streamWantedSecrets = StreamEndpoint<StreamWantedSecretsInput, WantedSecret>(
+        EndpointRoute(
+            service: "driver", operationID: "streamWantedSecrets",
+            method: .get, path: "/driver/v1/secrets/wanted",
+            successStatus: 200, isIdempotent: true, isStream: true)
+    )
+
+    /// Answer what a kernel asked about secrets. `POST /driver/v1/secrets/answer`.
+    public static let answerSecret = Endpoint<AnswerSecretInput, Empty>(
+        EndpointRoute(
+            service: "driver", operationID: "answerSecret",
+            method: .post, path: "/driver/v1/secrets/answer",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         getStatus.route,
@@ -193,5 +209,7 @@ public enum DriverAPI {
         listLibraries.route,
         installLibraries.route,
         streamSparkEvents.route,
+        streamWantedSecrets.route,
+        answerSecret.route,
     ]
 }

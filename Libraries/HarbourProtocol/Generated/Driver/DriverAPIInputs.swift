@@ -617,3 +617,53 @@ extension DriverAPI.StreamSparkEventsInput: ResumableInput {
         set { after = newValue }
     }
 }
+
+extension DriverAPI {
+    /// What `streamWantedSecrets` is asked with.
+    public struct StreamWantedSecretsInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/wanted")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension DriverAPI {
+    /// What `answerSecret` is asked with.
+    public struct AnswerSecretInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: SecretAnswer
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: SecretAnswer) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/driver")
+            request.literal("/v1")
+            request.literal("/secrets")
+            request.literal("/answer")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}

@@ -1,16 +1,22 @@
 internal import Core
 internal import Glibc
 internal import JupyterKernel
+internal import Synchronization
 
 /// Takes secrets out of what leaves the driver. Texts shorter than four bytes are left alone: too much else looks alike.
-struct Redactor: Sendable {
+///
+/// One for the whole driver: what a command has read, others may print.
+final class Redactor: Sendable {
     static let mark = "[REDACTED]"
     private static let shortest = 4
     /// Longest first, so that a secret which is a part of another one does not uncover the rest of it.
-    private var patterns: [[UInt8]] = []
+    private let known: Mutex<[[UInt8]]> = Mutex([])
 
-    init(_ secrets: [String] = []) {
-        var found: Set<[UInt8]> = []
+    init(_ secrets: [String] = []) { learn(secrets) }
+
+    /// Takes these out as well from now on.
+    func learn(_ secrets: [String]) {
+        var found = Set(patterns)
         for secret in secrets {
             // As it is, as it looks inside JSON, and line by line, because logs come in lines.
             let quoted = JSONValue.string(secret).encodedJSON().dropFirst().dropLast()
@@ -19,14 +25,18 @@ struct Redactor: Sendable {
                 found.insert(pattern)
             }
         }
-        patterns = found.sorted { $0.count == $1.count ? $0.lexicographicallyPrecedes($1) : $0.count > $1.count }
+        let sorted = found.sorted { $0.count == $1.count ? $0.lexicographicallyPrecedes($1) : $0.count > $1.count }
+        known.withLock { $0 = sorted }
     }
+
+    private var patterns: [[UInt8]] { known.withLock { $0 } }
 
     /// Whether there is nothing to take out.
     var isEmpty: Bool { patterns.isEmpty }
 
     /// The text without secrets.
     func callAsFunction(_ text: String) -> String {
+        let patterns = patterns
         if patterns.isEmpty { return text }
         var bytes = Array(text.utf8)
         var isChanged = false
