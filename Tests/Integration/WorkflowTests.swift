@@ -139,7 +139,7 @@ extension WholePlatform {
                 let exits = run.tasks.filter { $0.forEachTaskKey == "loop" }.map(\.exitValue)
                 #expect(exits == ["13 12 x", "13 12 y"])
                 #expect(printed["shell"]?.contains("shell \(runID) \(Self.hostile)\n") == true, "\(printed)")
-                #expect(printed["first"] == "password [REDACTED] 11\n", "\(printed)")
+                #expect(printed["first"]?.hasPrefix("password [REDACTED] 11\n") == true, "\(printed)")
                 #expect(printed["mend"]?.contains("script \(runID) 3") == true, "\(printed)")
                 let output = try await api.call(SchedulerAPI.getTaskOutput, .init(runID: runID, taskKey: "sql"))
                 let shown = output.notebook?.jsonText() ?? ""
