@@ -10,7 +10,8 @@ import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
 import { GoToLine } from "../output/outputs";
 import { toast, toastError } from "../ui/toast";
 import { Cell, removeCell } from "./cell";
-import { Near } from "./near";
+import { heightOf, useWidthOfOutputs } from "./heights";
+import { Near, useAllOnPaper } from "./near";
 import { Conflict } from "./conflict";
 import { Attach, SaveNote } from "./toolbar";
 import { History } from "./history";
@@ -70,6 +71,8 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     return () => runner.close();
   }, [runner, content]);
   useCellOfAddress(store);
+  useAllOnPaper();
+  const width = useWidthOfOutputs();
   runner.save = saver.save;
   runner.onConflict = () => { void saver.save(); };
 
@@ -212,9 +215,10 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       <GoToLine.Provider value={lead}>
         <div className="cells">
           {state.cells.map((cell, index) => (
-            <div key={cell.id} className="cell-place">
+            <div key={cell.id} className={state.editing === cell.id ? "cell-place editing" : "cell-place"}
+              style={{ containIntrinsicBlockSize: `auto ${heightOf(cell, width)}px` }}>
               <Insert onInsert={(kind) => store.insert(index, kind, true)} />
-              <Near cell={cell} isNearAtFirst={index < 10 || state.selected === cell.id}>
+              <Near cell={cell} index={index} isNearAtFirst={index < 10 || state.selected === cell.id}>
                 <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
                   isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={save} name={name} people={running.people} notebookID={store.notebookID} />
               </Near>

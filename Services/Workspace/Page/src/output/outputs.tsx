@@ -51,26 +51,35 @@ const One = memo(function One({ output, name, isWhole }: { output: Output; name?
   }
 });
 
+/** The start and the end of a text that is too long to be shown at once. */
+export function foldedText(text: string): { head: string; tail: string } | undefined {
+  return text.length > longText ? { head: text.slice(0, longText / 4), tail: text.slice(-longText / 2) } : undefined;
+}
+
 /** The start and the end of what is long: the middle is shown when it is wanted. */
 function Text({ text, isError, isWanted }: { text: string; isError?: boolean; isWanted?: boolean }) {
   const [isOpen, setWhole] = useState(false);
   const isWhole = isOpen || isWanted === true;
-  const isLong = text.length > longText;
-  const shown = isLong && !isWhole ? text.slice(0, longText / 4) : text;
+  const folded = foldedText(text);
   return (
     <div className={isError ? "text-output error-stream" : "text-output"}>
-      <pre tabIndex={isLong ? 0 : undefined}><Ansi text={shown} /></pre>
-      {isLong && !isWhole && <>
+      <pre tabIndex={folded ? 0 : undefined}><Ansi text={folded && !isWhole ? folded.head : text} /></pre>
+      {folded && !isWhole && <>
         <div className="fold"><Button isSmall onClick={() => setWhole(true)}>Show all {text.length.toLocaleString()} characters</Button></div>
-        <pre><Ansi text={text.slice(-longText / 2)} /></pre>
+        <pre><Ansi text={folded.tail} /></pre>
       </>}
     </div>
   );
 }
 
+/** The lines of a traceback that are the user's own, as far as they are shown. */
+export function ownLines(lines: string[]): string[] {
+  return lines.map(plain).join("\n").split("\n").filter((line) => /^(-+>|→)\s*\d+|^(Cell|Input|File "<)/.test(line.trim())).slice(0, 6);
+}
+
 function Traceback({ name, value, lines }: { name: string; value: string; lines: string[] }) {
   const [isOpen, setOpen] = useState(false);
-  const own = lines.map(plain).join("\n").split("\n").filter((line) => /^(-+>|→)\s*\d+|^(Cell|Input|File "<)/.test(line.trim()));
+  const own = ownLines(lines);
   return (
     <div className="traceback" role="group" aria-label={`Error: ${name}`}>
       <div className="traceback-head">
@@ -80,7 +89,7 @@ function Traceback({ name, value, lines }: { name: string; value: string; lines:
           <Button isSmall tone="quiet" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>{isOpen ? "Fold" : "Traceback"}</Button>
         )}
       </div>
-      {own.length > 0 && <pre className="traceback-own">{own.slice(0, 6).map((line, index) => <OwnLine key={index} text={line} />)}</pre>}
+      {own.length > 0 && <pre className="traceback-own">{own.map((line, index) => <OwnLine key={index} text={line} />)}</pre>}
       {isOpen && <pre tabIndex={0}><Ansi text={lines.join("\n")} /></pre>}
     </div>
   );

@@ -48,6 +48,15 @@ export function save(name: string, type: string, content: BlobPart): void {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
+/** As many letters fit into the widest column, however wide they are. */
+const alwaysFits = 28;
+
+function Value({ value, isNumber }: { value: Json | undefined; isNumber: boolean }) {
+  const shown = text(value);
+  const classes = [isNumber && "number", shown.length > alwaysFits && "long"].filter(Boolean).join(" ");
+  return <td className={classes || undefined}>{value === null || value === undefined ? <span className="null">null</span> : shown}</td>;
+}
+
 export function TableOutput({ table, name = "table" }: { table: TableData; name?: string }) {
   const [order, setOrder] = useState<{ column: number; isDown: boolean } | null>(null);
   const [filter, setFilter] = useState("");
@@ -98,11 +107,7 @@ export function TableOutput({ table, name = "table" }: { table: TableData; name?
             </tr></thead>
             <tbody>
               {rows.slice(0, limit).map((row, index) => (
-                <tr key={index}>{table.columns.map((column, at) => (
-                  <td key={at} className={isNumeric(column.type) ? "number" : undefined}>
-                    {row[at] === null || row[at] === undefined ? <span className="null">null</span> : text(row[at])}
-                  </td>
-                ))}</tr>
+                <tr key={index}>{table.columns.map((column, at) => <Value key={at} value={row[at]} isNumber={isNumeric(column.type)} />)}</tr>
               ))}
             </tbody>
           </table>

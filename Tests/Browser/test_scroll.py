@@ -1,0 +1,158 @@
+"""A notebook of hundreds of cells: which of them are made when, and that the page stands still meanwhile.
+
+The settings are those of test_page.py. How smoothly it scrolls is measured in Tests/Benchmarks/page.
+"""
+
+import base64
+import json
+import unittest
+
+from harbour import PICTURES, Stage, eventually
+from playwright.sync_api import expect
+
+CELLS = 300
+TABLE = "application/vnd.dataharbour.table+json"
+# Without it, as in some browsers, cells are made only when they come near.
+NEVER_IDLE = "window.requestIdleCallback = undefined"
+
+
+def setUpModule():
+    global stage
+    stage = Stage()
+    content = base64.b64encode(json.dumps(document()).encode()).decode()
+    stage.platform.call("POST", "/api/v1/workspace/import", {"path": "/Shared/long", "content": content, "format": "JUPYTER"})
+
+
+def outputs(number):
+    if number % 3 == 0:
+        rows = [[row, f"row {row} of {number}", None] for row in range(20)]
+        rows[0][1] = "a value that is far wider than a column of a table may be, " * 3
+        columns = [{"name": "a", "type": "bigint"}, {"name": "b", "type": "string"}, {"name": "c", "type": "double"}]
+        table = {"columns": columns, "rows": rows, "total_rows": 20, "truncated": False}
+        return [{"output_type": "display_data", "metadata": {}, "data": {TABLE: table, "text/plain": "a table"}}]
+    if number % 3 == 1:
+        return [{"output_type": "stream", "name": "stdout", "text": f"a line of {number}\n" * 15}]
+    return [{"output_type": "error", "ename": "ValueError", "evalue": f"number {number}",
+             "traceback": ["Traceback", f"Cell In[{number}], line 1", "----> 1 fail()"]}]
+
+
+def document():
+    cells = [
+        {"cell_type": "markdown", "id": f"c{number}", "metadata": {}, "source": f"## Part {number}\n\nSome text"}
+        if number % 7 == 6 else
+        {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": f"x = {number}\ny = x + 1",
+         "execution_count": number, "outputs": outputs(number)}
+        for number in range(CELLS)]
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+MADE = "document.querySelectorAll('[role=group][id^=cell-]').length"
+# The bottom of the page in one frame after the other, until it is where it stays.
+TO_THE_END = """async () => {
+  const all = document.scrollingElement;
+  while (all.scrollTop + innerHeight < all.scrollHeight - 2) {
+    scrollBy(0, 400);
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  }
+  return all.scrollHeight;
+}"""
+# Goes up step by step, and tells how far what is in sight was moved by anything but the step.
+MOVED = """async () => {
+  const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+  let most = 0;
+  for (let step = 0; step < 60; step += 1) {
+    const one = [...document.querySelectorAll(".cell")].find((cell) => cell.getBoundingClientRect().bottom > 200);
+    const before = one.getBoundingClientRect().top;
+    scrollBy(0, -120);
+    await frame();
+    await frame();
+    most = Math.max(most, Math.abs(one.getBoundingClientRect().top - before - 120));
+  }
+  return most;
+}"""
+
+
+class ScrollTests(unittest.TestCase):
+    def setUp(self):
+        self.said = []
+
+    def tearDown(self):
+        if self._outcome.result.failures or self._outcome.result.errors:
+            self.page.screenshot(path=PICTURES / f"failed-{self._testMethodName}.png")
+        self.page.context.close()
+        self.assertEqual(self.said, [])
+
+    def open(self, address="", script="", **more):
+        self.page = stage.new_page(stage.new_context(reduced_motion="reduce", **more), self.said)
+        if script:
+            self.page.add_init_script(script)
+        stage.sign_in(self.page, f"/workspace/Shared/long{address}")
+        expect(self.page.locator(".cell").first).to_be_visible()
+        return self.page
+
+    def test_cells_are_made_ahead_while_nothing_else_is_done(self):
+        page = self.open()
+        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS)
+        self.assertEqual(page.evaluate("scrollY"), 0)
+        # None of those far away is laid out for it.
+        self.assertFalse(page.evaluate("document.querySelector('#cell-c250 .outputs').checkVisibility({ contentVisibilityAuto: true })"))
+
+    def test_cells_are_made_when_they_come_near(self):
+        page = self.open(script=NEVER_IDLE)
+        self.assertLess(page.evaluate(MADE), 100)
+        page.evaluate(TO_THE_END)
+        expect(page.locator("#cell-c299 .data, #cell-c299 .text-output, #cell-c299 .traceback")).to_be_in_viewport()
+        eventually("all were near", lambda: page.evaluate(MADE) == CELLS)
+
+    def test_paper_has_all_cells(self):
+        page = self.open(script=NEVER_IDLE)
+        self.assertLess(page.evaluate(MADE), 100)
+        page.pdf()
+        self.assertEqual(page.evaluate(MADE), CELLS)
+
+    def test_the_page_has_its_length_from_the_beginning(self):
+        for size in ({"width": 1360, "height": 850}, {"width": 390, "height": 844}):
+            page = self.open(viewport=size)
+            first = page.evaluate("document.scrollingElement.scrollHeight")
+            last = page.evaluate(TO_THE_END)
+            self.assertLess(abs(last - first) / last, 0.02, f"{first} px at first, {last} px in the end, {size}")
+            if size["width"] == 1360:
+                page.context.close()
+
+    def test_an_address_of_a_cell_is_where_it_says_and_stays_there(self):
+        page = self.open("#cell-c150")
+        expect(page.locator("#cell-c150")).to_be_focused()
+        expect(page.locator("#cell-c150")).to_be_in_viewport()
+        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS)
+        expect(page.locator("#cell-c150")).to_be_in_viewport()
+        # Cells above that are laid out for the first time push nothing away.
+        self.assertLess(page.evaluate(MOVED), 2)
+
+    def test_tools_are_there_for_the_cell_that_is_pointed_at_or_chosen(self):
+        page = self.open()
+        tools = page.locator("#cell-c1 .cell-tools")
+        expect(tools).to_be_hidden()
+        page.locator("#cell-c1 .text-output").hover()
+        expect(tools).to_be_visible()
+        page.mouse.move(0, 0)
+        expect(tools).to_be_hidden()
+        page.locator("#cell-c0").focus()
+        page.keyboard.press("ArrowDown")
+        expect(page.get_by_label("Language of cell 2", exact=True)).to_be_visible()
+        expect(page.locator("#cell-c0 .cell-tools")).to_be_hidden()
+
+    def test_heads_of_tables_stay_and_wide_values_are_cut(self):
+        page = self.open()
+        table = page.locator("#cell-c0 .data-scroll")
+        table.evaluate("(one) => one.scrollTo(0, 120)")
+        top = "(one) => one.getBoundingClientRect().top"
+        eventually("the head is at the top", lambda: abs(table.evaluate(top) - table.locator("th").first.evaluate(top)) < 2)
+        wide = table.locator("td.long")
+        expect(wide).to_have_count(1)
+        self.assertTrue(wide.evaluate("(one) => one.scrollWidth > one.clientWidth"), "the wide value is not cut off")
+        self.assertTrue(table.evaluate("(one) => one.scrollWidth <= one.clientWidth"), "the table is wider than its place")
+        page.screenshot(path=PICTURES / "long-table.png")
+
+
+if __name__ == "__main__":
+    unittest.main()
