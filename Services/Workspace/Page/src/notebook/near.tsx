@@ -30,6 +30,8 @@ function watch(element: Element, one: Waiting): () => void {
       near.show();
     }
   }, { rootMargin: "1500px 0px" });
+  // Another notebook begins at its top.
+  if (waiting.size === 0) seen = 0;
   waiting.set(element, one);
   observer.observe(element);
   ask();
@@ -60,10 +62,10 @@ function makeAll(): void {
 
 /** About how many elements a cell will be. */
 function elementsOf(cell: CellView): number {
-  return cell.outputs.reduce((sum, output) => {
+  return Math.round(cell.outputs.reduce((sum, output) => {
     const table = "data" in output ? tableOf(output.data) : undefined;
     return sum + 20 + (table ? Math.min(table.rows.length, 100) * (table.columns.length + 1) : 0);
-  }, 25 + Math.min(cell.source.length, 60_000) / 12);
+  }, 25 + Math.min(cell.source.length, 60_000) / 12));
 }
 
 /** Shows its children from the moment they are made; before, the cell's text in their place. */
