@@ -354,6 +354,8 @@ class LiveTests(unittest.TestCase):
         eventually(f"the lines are {wanted}", lambda: shown() == wanted)
 
     def sql_is_completed(self, page, options):
+        # The tools of a cell are there when it is pointed at.
+        page.locator(".cell").nth(2).hover()
         language = page.get_by_label("Language of cell 3")
         language.focus()
         language.select_option("sql")
