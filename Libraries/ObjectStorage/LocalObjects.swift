@@ -7,6 +7,8 @@ public import HTTPMessage
 public struct LocalObjects: ObjectStorage {
     /// `local`.
     public var name: String { "local" }
+    /// The folder.
+    public var place: ObjectPlace { .folder(folder) }
     /// Pieces are written into the file of the whole.
     public var writesInPlace: Bool { true }
     private let folder: String
@@ -93,6 +95,42 @@ public struct LocalObjects: ObjectStorage {
         let path = finished(key)
         return try await BlockingPool.shared.run { LocalFile.size(path) }
     }
+
+    /// A thread of its own: where the file system hangs, it alone is lost to others.
+    private static let looking = BlockingPool(threads: 1)
+
+    /// Writes a few bytes to either folder, into a file without a name, which is gone when it is closed.
+    public func look(patience: Duration) async throws -> StorageRoom? {
+        try await LocalObjects.looking.run {
+            for part in ["incoming", "objects"] { try LocalObjects.tryOut("\(folder)/\(part)") }
+            var info = statvfs()
+            guard statvfs(folder, &info) == 0 else {
+                throw LocalFile.failure("The room in the folder \(folder) cannot be found out")
+            }
+            let block = Int64(info.f_frsize)
+            return StorageRoom(free: Int64(info.f_bavail) * block, total: Int64(info.f_blocks) * block)
+        }
+    }
+
+    private static func tryOut(_ path: String) throws(HarbourError) {
+        let descriptor = open(path, nameless | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            // Where files have to have names, what the permissions say has to do.
+            let canSay = errno == EOPNOTSUPP || errno == EISDIR
+            guard canSay, access(path, W_OK | X_OK) == 0 else {
+                throw LocalFile.failure("The folder \(path) cannot be written to")
+            }
+            return
+        }
+        defer { close(descriptor) }
+        let bytes = [UInt8](repeating: 0x20, count: 4096)
+        guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
+            throw LocalFile.failure("The folder \(path) cannot be written to")
+        }
+    }
+
+    /// `O_TMPFILE`, which is a macro that Swift does not see.
+    private static let nameless = O_DIRECTORY | 0o20_000_000
 
     // MARK: Folders
 

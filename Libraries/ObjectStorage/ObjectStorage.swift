@@ -31,8 +31,27 @@ public struct ObjectKey: Sendable, Hashable, CustomStringConvertible {
     /// The name.
     public var description: String { text }
 
+    /// What the places of all objects begin with.
+    public static let prefix = "objects/"
+
     /// Where it is below the root of a storage. Folders with millions of entries are slow in many file systems.
-    var path: String { "objects/\(text.prefix(2))/\(text)" }
+    var path: String { "\(ObjectKey.prefix)\(text.prefix(2))/\(text)" }
+}
+
+/// Where a storage is, as its operator has set it. It names no credentials.
+public enum ObjectPlace: Sendable, Hashable {
+    /// A folder of this machine, by its path.
+    case folder(String)
+    /// A bucket of an S3 server.
+    case bucket(String, endpoint: String, region: String)
+}
+
+/// How much room there is where objects are stored.
+public struct StorageRoom: Sendable, Hashable {
+    /// How many bytes can still be written.
+    public let free: Int64
+    /// How many bytes the whole has.
+    public let total: Int64
 }
 
 /// A part of an object that is being written.
@@ -60,6 +79,9 @@ public struct ObjectPiece: Sendable {
 public protocol ObjectStorage: Sendable {
     /// What it is called in settings and messages: `local` or `s3`.
     var name: String { get }
+
+    /// Where it is.
+    var place: ObjectPlace { get }
 
     /// Whether pieces are written where those of an earlier try are. Then one writer at a time may write a piece,
     /// which the caller sees to.
@@ -89,4 +111,10 @@ public protocol ObjectStorage: Sendable {
 
     /// The size of a finished object; nil when there is none.
     func size(of key: ObjectKey) async throws -> Int?
+
+    /// Tries out once whether it takes what we ask of it, and leaves nothing behind. A file system that hangs may make
+    /// this take longer than `patience`.
+    /// - Returns: the room that there is; nil when nobody can say.
+    /// - Throws: why it cannot be used.
+    func look(patience: Duration) async throws -> StorageRoom?
 }

@@ -18,6 +18,8 @@ public struct S3Location: Sendable, Hashable {
     let host: String
     /// The bucket's name.
     public let bucket: String
+    /// The region it is in.
+    let region: String
     private let isInHost: Bool
 
     /// Checks what was set.
@@ -55,6 +57,7 @@ public struct S3Location: Sendable, Hashable {
         origin = "\(scheme)://"
         host = authority
         self.bucket = bucket
+        self.region = region
         isInHost =
             switch addressing {
             case .path: false

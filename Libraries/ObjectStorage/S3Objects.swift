@@ -10,6 +10,10 @@ public import WebClient
 public struct S3Objects: ObjectStorage {
     /// `s3`.
     public var name: String { "s3" }
+    /// The bucket.
+    public var place: ObjectPlace {
+        .bucket(location.bucket, endpoint: location.origin + location.host, region: location.region)
+    }
     /// A piece that is written twice has two tags, and the object is made of the one that was kept.
     public var writesInPlace: Bool { false }
     private let web: WebClient
@@ -125,6 +129,15 @@ public struct S3Objects: ObjectStorage {
         }
     }
 
+    /// Lists one unfinished upload, which every upload of ours needs to be allowed too. Nothing is tried again: whoever
+    /// looks wants to know how it is now.
+    public func look(patience: Duration) async throws -> StorageRoom? {
+        let query = "max-uploads=1&prefix=\(PercentEncoding.encode(ObjectKey.prefix))&uploads="
+        let answer = try await send(.get, location.url("", query), nil, patience: patience, tries: 1)
+        guard answer.status == 200 else { throw failure(answer, "list uploads") }
+        return nil
+    }
+
     /// The handles of multipart uploads whose keys begin so. Those of one object fit into one page.
     func unfinished(below prefix: String) async throws -> [String] {
         let query = "max-uploads=1000&prefix=\(PercentEncoding.encode(prefix))&uploads="
@@ -156,7 +169,8 @@ public struct S3Objects: ObjectStorage {
 
     /// Everything that is asked here may be asked twice: that leaves at most an upload without pieces, which is swept.
     private func send(
-        _ method: HTTPMethod, _ url: String, _ body: [UInt8]?, patience: Duration = S3Objects.patience
+        _ method: HTTPMethod, _ url: String, _ body: [UInt8]?, patience: Duration = S3Objects.patience,
+        tries: Int = S3Objects.tries
     ) async throws -> Answer {
         var pause = Duration.milliseconds(100)
         for attempt in 1... {
@@ -166,12 +180,12 @@ public struct S3Objects: ObjectStorage {
                 let response = try await web.send(request, deadline: .now + patience)
                 let bytes = method == .head ? [] : try await response.collect(limit: 16 << 20)
                 let isPassing = response.status == 429 || response.status >= 500 && response.status != 507
-                if !isPassing || attempt == S3Objects.tries {
+                if !isPassing || attempt == tries {
                     return Answer(
                         status: response.status, fields: response.fields, text: String(decoding: bytes, as: UTF8.self))
                 }
             } catch {
-                guard error.code == .unavailable, attempt < S3Objects.tries else { throw error }
+                guard error.code == .unavailable, attempt < tries else { throw error }
             }
             if let loop = EventLoop.current {
                 try await loop.sleep(for: pause)

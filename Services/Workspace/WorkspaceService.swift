@@ -140,6 +140,9 @@ public enum WorkspaceService {
         let emptier = registerTrash(on: router, uploads, gate, days: settings[trashDays])
         let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
         FileHandlers(uploads: uploads, reader: reader, parquet: parquet).register(on: router)
+        StorageHandlers(
+            uploads: uploads, settings: settings, trashDays: settings[trashDays], loop: environment.loop
+        ).register(on: router)
         ArchiveHandlers(uploads: uploads, files: reader, execution: running.service, gate: gate).register(on: router)
         registerOwn(router, foundation, gate, audit, running.service, reader, secretKey: settings[secretKey])
         running.registerShortcuts(on: router, gate, reader)

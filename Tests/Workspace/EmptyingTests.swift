@@ -269,6 +269,7 @@ private final class StoppingStorage: ObjectStorage {
     }
 
     var name: String { base.name }
+    var place: ObjectPlace { base.place }
     var writesInPlace: Bool { base.writesInPlace }
     func begin(_ key: ObjectKey) async throws -> String { try await base.begin(key) }
     func write(_ piece: ObjectPiece, of key: ObjectKey, _ handle: String) async throws -> String {
@@ -280,4 +281,5 @@ private final class StoppingStorage: ObjectStorage {
     func abandon(_ key: ObjectKey) async throws { try await base.abandon(key) }
     func read(_ key: ObjectKey, _ range: Range<Int>) async throws -> HTTPBody { try await base.read(key, range) }
     func size(of key: ObjectKey) async throws -> Int? { try await base.size(of: key) }
+    func look(patience: Duration) async throws -> StorageRoom? { try await base.look(patience: patience) }
 }

@@ -31,7 +31,7 @@ struct PermissionMatrixTests {
         workspace known listNotebooks getDashboardStats getDashboardTrends getDashboard
         workspace member createSecretScope createNotebook submitJob
         workspace admin createUser editUser deleteUser createGroup deleteGroup addGroupMember removeGroupMember
-        workspace admin setPassword listAuditEvents
+        workspace admin setPassword listAuditEvents getStorage
         workspace view getPermissions getPermissionLevels exportObject listObjects getObject getNotebook listRevisions
         workspace view searchWorkspace exportFolder
         workspace known listUploads

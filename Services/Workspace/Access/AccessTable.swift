@@ -38,6 +38,7 @@ enum AccessTable {
         "workspace.revokeToken": .signedIn,
         "workspace.createAccessToken": .everybody,
         "workspace.listAuditEvents": .administrators,
+        "workspace.getStorage": .administrators,
         // Permissions.
         "workspace.getPermissions": .needs(.view, .permissionsObject),
         "workspace.setPermissions": .needs(.manage, .permissionsObject),

@@ -1,6 +1,7 @@
 internal import Configuration
 internal import Core
 internal import EventLoop
+internal import HarbourProtocol
 internal import ObjectStorage
 internal import WebClient
 
@@ -55,6 +56,27 @@ enum StorageSettings {
     static let all: [any AnyOption] = [
         backend, data, folder, endpoint, bucket, region, accessKey, secretKey, addressing, limit, lifetime, python,
     ]
+
+    /// The settings as administrators are shown them. Credentials have no value here, and neither have settings that
+    /// are not in force.
+    static func described(_ settings: Configuration) -> [StorageSetting] {
+        let own: [any AnyOption] = [backend]
+        let local: [any AnyOption] = [folder, data]
+        let s3: [any AnyOption] = [endpoint, bucket, region, addressing]
+        let credentials: [any AnyOption] = [accessKey, secretKey]
+        let limits: [any AnyOption] = [limit, lifetime]
+        let inForce = settings[backend] == "s3" ? own + s3 + limits : own + local + limits
+        let values = Dictionary(uniqueKeysWithValues: settings.redacted().map { ($0.name, ($0.value, $0.source)) })
+        let shown = Set(inForce.map(\.declaration.name))
+        return (own + local + s3 + credentials + limits).map { option in
+            let declaration = option.declaration
+            let (text, source) = values[declaration.name] ?? ("", .absent)
+            return StorageSetting(
+                name: declaration.environment, aliases: declaration.aliases, description: declaration.help,
+                isSet: source != .fallback && source != .absent,
+                value: shown.contains(declaration.name) && !text.isEmpty ? text : nil)
+        }
+    }
 
     /// The interpreter for Parquet files, if there may be one.
     static func python(_ settings: Configuration) -> String? {

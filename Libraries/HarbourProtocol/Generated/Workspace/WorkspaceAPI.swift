@@ -211,6 +211,15 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Say where large files are kept, whether that can be reached and what takes up room; for administrators. `GET
+    /// /api/v1/storage`.
+    public static let getStorage = Endpoint<GetStorageInput, StorageStatus>(
+        EndpointRoute(
+            service: "workspace", operationID: "getStorage",
+            method: .get, path: "/api/v1/storage",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Put a notebook or file into the tree. `POST /api/v1/workspace/import`.
     public static let importObject = Endpoint<ImportObjectInput, ObjectInfo>(
         EndpointRoute(
@@ -745,6 +754,7 @@ public enum WorkspaceAPI {
         updatePermissions.route,
         getPermissionLevels.route,
         listAuditEvents.route,
+        getStorage.route,
         importObject.route,
         exportObject.route,
         exportFolder.route,

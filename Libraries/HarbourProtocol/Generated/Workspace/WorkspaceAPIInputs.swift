@@ -752,6 +752,27 @@ extension WorkspaceAPI {
 }
 
 extension WorkspaceAPI {
+    /// What `getStorage` is asked with.
+    public struct GetStorageInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/storage")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension WorkspaceAPI {
     /// What `importObject` is asked with.
     public struct ImportObjectInput: EndpointInput, Hashable {
         /// The body.

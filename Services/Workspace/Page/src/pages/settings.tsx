@@ -1,4 +1,4 @@
-// Settings: one's own account, tokens and secrets; for administrators users, groups and the audit log.
+// Settings: one's own account, tokens and secrets; for administrators users, groups, the storage and the audit log.
 import { useState } from "react";
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
@@ -6,14 +6,15 @@ import { Link, setQuery, useAddress } from "../app/router";
 import { useSession } from "../app/session";
 import { Audit } from "../people/audit";
 import { Secrets } from "../people/secrets";
+import { Storage } from "../people/storage";
 import { Tokens } from "../people/tokens";
 import { Groups, Password, Users, roleNames } from "../people/users";
 import { Icon } from "../ui/icons";
 import { Button, Card, Failure, Heading, Loading, Tabs } from "../ui/parts";
 
-type Tab = "account" | "tokens" | "secrets" | "users" | "groups" | "audit";
+type Tab = "account" | "tokens" | "secrets" | "users" | "groups" | "storage" | "audit";
 const own: Array<{ id: Tab; text: string }> = [{ id: "account", text: "Account" }, { id: "tokens", text: "Tokens" }, { id: "secrets", text: "Secrets" }];
-const administrators: typeof own = [...own, { id: "users", text: "Users" }, { id: "groups", text: "Groups" }, { id: "audit", text: "Audit log" }];
+const administrators: typeof own = [...own, { id: "users", text: "Users" }, { id: "groups", text: "Groups" }, { id: "storage", text: "Storage" }, { id: "audit", text: "Audit log" }];
 
 export function Settings(_: { id: string }) {
   const { session } = useSession();
@@ -29,6 +30,7 @@ export function Settings(_: { id: string }) {
       {tab === "secrets" && <Secrets />}
       {tab === "users" && <Users />}
       {tab === "groups" && <Groups />}
+      {tab === "storage" && <Storage />}
       {tab === "audit" && <Audit />}
     </div>
   );
