@@ -65,8 +65,8 @@ struct PermissionMatrixTests {
         scheduler member createJob checkJob submitRun
         scheduler view getJob getJobStats listBackfills getBackfill getRun getTaskOutput streamRunEvents
         scheduler run runNow createBackfill cancelBackfill cancelRun repairRun
-        scheduler manage updateJob deleteJob
-        scheduler service streamRunChanges
+        scheduler manage updateJob deleteJob restoreJob
+        scheduler service streamRunChanges getJobOwner
         monitoring known listTargets listMetricNames queryMetrics getMonitoringOverview
         """
 

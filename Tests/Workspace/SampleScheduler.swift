@@ -68,6 +68,9 @@ final class SampleScheduler: Sendable {
                     updatedTime: .now,
                     settings: JobSpec(name: "j", tasks: [TaskSpec(taskKey: "main")]))
             }
+            router.on(SchedulerAPI.getJobOwner) { input, _ in
+                JobOwner(creatorUserName: input.jobID == 7 ? "ada" : "bob")
+            }
             router.on(SchedulerAPI.runNow) { [self] input, context in
                 note("runNow \(context.userName) \(input.jobID)")
                 return RunCreated(runID: 70)

@@ -231,6 +231,7 @@ public enum ProtocolTypes {
         ("scheduler", "RunEventType", { try RunEventType(json: $0).encodedJSON() }),
         ("scheduler", "RunEvent", { try RunEvent(json: $0).encodedJSON() }),
         ("scheduler", "RunChange", { try RunChange(json: $0).encodedJSON() }),
+        ("scheduler", "JobOwner", { try JobOwner(json: $0).encodedJSON() }),
         ("cluster", "ClusterState", { try ClusterState(json: $0).encodedJSON() }),
         ("cluster", "TerminationType", { try TerminationType(json: $0).encodedJSON() }),
         ("cluster", "TerminationReason", { try TerminationReason(json: $0).encodedJSON() }),

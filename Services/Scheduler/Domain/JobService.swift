@@ -44,6 +44,20 @@ struct JobService: Sendable {
 
     func delete(_ jobID: Int64) async throws { try await store.delete(jobID, now: .now) }
 
+    /// Brings a deleted job back with the rhythm that it had; what it would have run meanwhile is not made up for. One
+    /// that is not deleted stays as it is.
+    func restore(_ jobID: Int64) async throws -> Job {
+        guard let (job, wasDueAt) = try await store.deleted(jobID) else { return try await get(jobID) }
+        let now = Timestamp.now
+        var next = try job.settings.nextFireTime(after: now)
+        if next != nil, job.settings.continuous == nil, let wasDueAt, let rule = try job.settings.fireRule()?.rule {
+            next = rule.next(after: now, anchor: wasDueAt)
+        }
+        return try await store.restore(jobID, nextFireAt: next, now: now).job
+    }
+
+    func owner(_ jobID: Int64) async throws -> JobOwner { JobOwner(creatorUserName: try await store.owner(jobID)) }
+
     /// Everything that would keep the job from being made, when it would run, and the job as a file.
     func check(_ spec: JobSpec, withYAML: Bool = false) throws(HarbourError) -> JobCheck {
         var problems = JobGraph(spec).problems

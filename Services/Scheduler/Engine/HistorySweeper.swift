@@ -41,6 +41,7 @@ actor HistorySweeper {
             }
             if !isStopped {
                 try await history.deleteEmptyBackfills()
+                try await history.forgetJobs()
                 try await history.forgetSchedulers()
             }
             if count > 0 { Logger("scheduler").info("old runs were deleted", ["runs": count]) }

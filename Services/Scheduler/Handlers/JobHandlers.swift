@@ -24,5 +24,7 @@ struct JobHandlers: Sendable {
             try await service.delete(input.jobID)
             return Empty()
         }
+        router.on(SchedulerAPI.restoreJob) { input, _ in try await service.restore(input.jobID) }
+        router.on(SchedulerAPI.getJobOwner) { input, _ in try await service.owner(input.jobID) }
     }
 }

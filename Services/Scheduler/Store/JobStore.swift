@@ -82,10 +82,48 @@ struct JobStore: Sendable {
     func delete(_ jobID: Int64, now: Timestamp) async throws {
         let rows = try await pool.query(
             """
-            UPDATE jobs SET deleted_at = \(now), next_fire_at = NULL
+            UPDATE jobs SET deleted_at = \(now), was_due_at = next_fire_at, next_fire_at = NULL
             WHERE job_id = \(jobID) AND deleted_at IS NULL RETURNING job_id, pg_notify('scheduler_jobs', '')
             """)
         if rows.isEmpty { throw Self.missing(jobID) }
+    }
+
+    /// A job and when it would have run next if it had not been deleted; nil when it is not.
+    func deleted(_ jobID: Int64) async throws -> (job: JobRow, wasDueAt: Timestamp?)? {
+        let rows = try await pool.query(
+            """
+            SELECT \(unescaped: Self.columns), was_due_at FROM jobs
+            WHERE job_id = \(jobID) AND deleted_at IS NOT NULL
+            """)
+        return try rows.first.map { (try JobRow($0), try $0["was_due_at", as: Timestamp?.self]) }
+    }
+
+    /// Brings a deleted job back. Files that have come since are not made up for, as after a pause.
+    /// - Throws: `RESOURCE_ALREADY_EXISTS` when its maker has made another one in its place.
+    func restore(_ jobID: Int64, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
+        do {
+            let rows = try await pool.query(
+                """
+                UPDATE jobs SET deleted_at = NULL, was_due_at = NULL, next_fire_at = \(nextFireAt)::timestamptz,
+                    updated_at = \(now)
+                WHERE job_id = \(jobID) AND deleted_at IS NOT NULL
+                RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
+                """)
+            // Somebody else has brought it back before us.
+            return rows.isEmpty ? try await get(jobID) : try Self.one(rows, jobID: jobID)
+        } catch let error as HarbourError where error.postgres?.sqlState == "23505" {
+            throw HarbourError(
+                .alreadyExists,
+                "Job \(jobID) cannot come back: its maker has made another one of its name. Rename or delete that one.",
+                cause: error)
+        }
+    }
+
+    /// Who made a job, also a deleted one.
+    func owner(_ jobID: Int64) async throws -> String {
+        let rows = try await pool.query("SELECT creator FROM jobs WHERE job_id = \(jobID)")
+        guard let row = rows.first else { throw Self.missing(jobID) }
+        return try row["creator", as: String.self]
     }
 
     /// When the next schedule is due; nil when none is.

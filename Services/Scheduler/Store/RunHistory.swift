@@ -48,6 +48,16 @@ struct RunHistory: Sendable {
         }
     }
 
+    /// Deletes for good jobs that were deleted long enough ago and of which no run is left.
+    func forgetJobs() async throws {
+        try await pool.query(
+            """
+            DELETE FROM jobs j WHERE deleted_at < clock_timestamp() - \(Int64(days)) * interval '1 day'
+              AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.job_id = j.job_id)
+              AND NOT EXISTS (SELECT 1 FROM backfills b WHERE b.job_id = j.job_id)
+            """)
+    }
+
     /// Forgets schedulers that have not been there for a day and have left nothing behind.
     func forgetSchedulers() async throws {
         try await pool.query(

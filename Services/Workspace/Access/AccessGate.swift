@@ -163,7 +163,7 @@ struct AccessGate: Gatekeeper {
         do throws(HarbourError) {
             return try await givenLevel(principal, on: .job(job))
         } catch {
-            // The job is deleted; its runs are still there for their owners and administrators.
+            // The job has been deleted for long; its runs are still there for their owners and administrators.
             guard error.code == .notFound else { throw error }
             return .none
         }

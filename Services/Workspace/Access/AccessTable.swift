@@ -196,6 +196,8 @@ enum AccessTable {
         "scheduler.getJobStats": job(.view),
         "scheduler.updateJob": job(.manage).andWhatIsUsed,
         "scheduler.deleteJob": job(.manage),
+        // Who could delete it can undo that.
+        "scheduler.restoreJob": job(.manage),
         "scheduler.runNow": job(.run),
         "scheduler.createBackfill": job(.run),
         "scheduler.listBackfills": job(.view),
@@ -209,6 +211,7 @@ enum AccessTable {
         "scheduler.getTaskOutput": run(.view),
         "scheduler.streamRunEvents": run(.view),
         "scheduler.streamRunChanges": .services,
+        "scheduler.getJobOwner": .services,
     ]
 
     // MARK: Monitoring

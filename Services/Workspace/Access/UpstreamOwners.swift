@@ -61,11 +61,11 @@ final class UpstreamOwners: Sendable {
     /// Forgets a cluster that is being deleted.
     func forget(cluster id: String) { known.withLock { $0.clusters[id] = nil } }
 
-    /// Who made a job.
+    /// Who made a job, also of a deleted one: it may be brought back, and its runs are still there.
     func job(_ id: Int64) async throws(HarbourError) -> String {
         if let creator = known.withLock({ $0.jobs[id] }) { return creator }
         let job = try await scheduler.call(
-            SchedulerAPI.getJob, .init(jobID: id), context: .within(UpstreamOwners.patience))
+            SchedulerAPI.getJobOwner, .init(jobID: id), context: .within(UpstreamOwners.patience))
         remember(job.creatorUserName, job: id)
         return job.creatorUserName
     }

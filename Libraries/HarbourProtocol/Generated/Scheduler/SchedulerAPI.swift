@@ -48,12 +48,28 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true)
     )
 
-    /// Remove a job; its runs stay. `DELETE /api/v1/jobs/{job_id}`.
+    /// Remove a job; its runs stay, and those under way go on. `DELETE /api/v1/jobs/{job_id}`.
     public static let deleteJob = Endpoint<DeleteJobInput, Empty>(
         EndpointRoute(
             service: "scheduler", operationID: "deleteJob",
             method: .delete, path: "/api/v1/jobs/{job_id}",
             successStatus: 200, isIdempotent: true)
+    )
+
+    /// Bring a deleted job back, with its schedule, its permissions and its runs. `POST /api/v1/jobs/{job_id}/restore`.
+    public static let restoreJob = Endpoint<RestoreJobInput, Job>(
+        EndpointRoute(
+            service: "scheduler", operationID: "restoreJob",
+            method: .post, path: "/api/v1/jobs/{job_id}/restore",
+            successStatus: 200, isIdempotent: true)
+    )
+
+    /// Say who made a job, also of a deleted one. `GET /internal/v1/jobs/{job_id}/owner`.
+    public static let getJobOwner = Endpoint<GetJobOwnerInput, JobOwner>(
+        EndpointRoute(
+            service: "scheduler", operationID: "getJobOwner",
+            method: .get, path: "/internal/v1/jobs/{job_id}/owner",
+            successStatus: 200, isIdempotent: true, isInternal: true)
     )
 
     /// Say how the runs of a job have gone. `GET /api/v1/jobs/{job_id}/stats`.
@@ -176,6 +192,8 @@ public enum SchedulerAPI {
         getJob.route,
         updateJob.route,
         deleteJob.route,
+        restoreJob.route,
+        getJobOwner.route,
         getJobStats.route,
         runNow.route,
         createBackfill.route,

@@ -193,6 +193,62 @@ extension SchedulerAPI {
 }
 
 extension SchedulerAPI {
+    /// What `restoreJob` is asked with.
+    public struct RestoreJobInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64) {
+            self.jobID = jobID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/restore")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            jobID = try request.path("job_id").int64()
+        }
+    }
+}
+
+extension SchedulerAPI {
+    /// What `getJobOwner` is asked with.
+    public struct GetJobOwnerInput: EndpointInput, Hashable {
+        /// `job_id`.
+        public var jobID: Int64
+
+        /// Makes an input; what is left out is not sent.
+        public init(jobID: Int64) {
+            self.jobID = jobID
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/internal")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.segment(jobID)
+            request.literal("/owner")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            jobID = try request.path("job_id").int64()
+        }
+    }
+}
+
+extension SchedulerAPI {
     /// What `getJobStats` is asked with.
     public struct GetJobStatsInput: EndpointInput, Hashable {
         /// `job_id`.

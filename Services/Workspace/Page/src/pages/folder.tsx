@@ -6,6 +6,7 @@ import { useQuery } from "../api/query";
 import { Link, navigate, treeAddress } from "../app/router";
 import { base64 } from "../notebook/saver";
 import { crumbsOf } from "../notebook/page";
+import { focusContent, focusRow } from "../ui/focus";
 import { Menu } from "../ui/menu";
 import { Button, Card, Dialog, Empty, Failure, Field, Heading, Loading } from "../ui/parts";
 import { Icon, IconName } from "../ui/icons";
@@ -87,9 +88,6 @@ export function besides(name: string, type: ObjectInfo["object_type"], word: str
     if (!taken.includes(found)) return found;
   }
 }
-
-/** Where the keyboard goes when what it was on is gone. */
-export function focusContent(): void { document.getElementById("content")?.focus({ preventScroll: true }); }
 
 function Row({ object, onAct }: { object: ObjectInfo; onAct: (kind: Act) => void }) {
   const name = nameOf(object);
@@ -188,7 +186,9 @@ function Move({ object, onClose, onMoved }: { object: ObjectInfo; onClose: () =>
     if (to !== object.path) {
       await call("moveObject", { body: { source_path: object.path, destination_path: to } });
       toast(`${nameOf(object)} is now ${to}.`, "good", {
-        text: "Undo", run: () => { call("moveObject", { body: { source_path: to, destination_path: object.path } }).then(onMoved, toastError); },
+        text: "Undo", run: () => {
+          call("moveObject", { body: { source_path: to, destination_path: object.path } }).then(() => { focusRow(treeAddress(object.path)); onMoved(); }, toastError);
+        },
       });
     }
     onMoved();
@@ -199,7 +199,9 @@ function Move({ object, onClose, onMoved }: { object: ObjectInfo; onClose: () =>
 /** Nobody is asked: whoever did not mean it takes it back. */
 function remove(object: ObjectInfo, onChanged: () => void): void {
   call("deleteObject", { body: { path: object.path, recursive: object.object_type === "DIRECTORY" } }).then((deleted) => {
-    const restore = () => { call("restoreDeletion", { deletion_id: deleted.deletion_id, body: {} }).then(onChanged, toastError); };
+    const restore = () => {
+      call("restoreDeletion", { deletion_id: deleted.deletion_id, body: {} }).then(() => { focusRow(treeAddress(object.path)); onChanged(); }, toastError);
+    };
     toast(`${nameOf(object)} is in the trash.`, "good", { text: "Undo", run: restore });
     onChanged();
     focusContent();

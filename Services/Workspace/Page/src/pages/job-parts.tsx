@@ -7,8 +7,10 @@ import { Graph, saidOf } from "../jobs/graph";
 import { kindOf, summary } from "../jobs/kinds";
 import { Pairs } from "../jobs/fields";
 import { cronInWords } from "../jobs/words";
+import { focusContent } from "../ui/focus";
 import { Button, Dialog, words } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
+import { isActive } from "./run-parts";
 
 export function RunNow({ job, onStarted, isSmall }: { job: Job; onStarted: () => void; isSmall?: boolean }) {
   const [isBusy, setBusy] = useState(false);
@@ -38,6 +40,21 @@ function RunWith({ job, isBusy, onStart, onClose }: { job: Job; isBusy: boolean;
       <div className="dialog-body"><Pairs label="Parameters of this run" rows={rows} onChange={setRows} isFixed hint="The job keeps its defaults." /></div>
     </Dialog>
   );
+}
+
+/**
+ * Nobody is asked: whoever did not mean it takes it back, and has the very job again.
+ * Its runs under way go on: how many of these there are is said.
+ */
+export function removeJob(job: Job, runs: Run[], onChanged: (isBack: boolean) => void): void {
+  const active = runs.filter((run) => run.job_id === job.job_id && isActive(run.state)).length;
+  const goesOn = active === 0 ? "" : active === 1 ? " Its run that is under way goes on." : ` Its ${active} runs that are under way go on.`;
+  call("deleteJob", { job_id: job.job_id }).then(() => {
+    const restore = () => { call("restoreJob", { job_id: job.job_id }).then(() => onChanged(true), toastError); };
+    toast(`The job ${job.settings.name} was deleted.${goesOn}`, "good", { text: "Undo", run: restore });
+    onChanged(false);
+    focusContent();
+  }, toastError);
 }
 
 const tones: Record<string, string> = { SUCCESS: "good", FAILED: "bad", TIMEDOUT: "bad", CANCELED: "warn" };

@@ -2,14 +2,15 @@
 import { call } from "../api/client";
 import type { Job, Run } from "../api/generated/contract";
 import { useQuery } from "../api/query";
-import { Link, treeAddress } from "../app/router";
+import { Link, navigate, treeAddress } from "../app/router";
 import { ShareButton } from "../people/share";
 import { Icon } from "../ui/icons";
+import { Menu } from "../ui/menu";
 import { Card, Empty, Failure, Heading, Loading, words } from "../ui/parts";
 import { Time } from "../ui/time";
 import { RunTable } from "./home";
 import { kindOf, summary } from "../jobs/kinds";
-import { JobGraph, RunNow, runTone, schedule } from "./job-parts";
+import { JobGraph, RunNow, removeJob, runTone, schedule } from "./job-parts";
 import { isActive } from "./run-parts";
 
 export function JobPage({ id }: { id: string }) {
@@ -23,12 +24,14 @@ export function JobPage({ id }: { id: string }) {
   }
   const { settings } = job.data;
   const all = runs.data?.runs ?? [];
+  const remove = () => { if (job.data) removeJob(job.data, all, (isBack) => navigate(isBack ? `/jobs/${id}` : "/jobs")); };
   return (
     <div className="content">
       <Heading title={settings.name} crumbs={[{ text: "Jobs", to: "/jobs" }]} actions={<>
         <ShareButton type="jobs" id={id} name={settings.name} />
         <Link className="button" to={`/jobs/new?from=${id}`}><Icon name="copy" />Copy</Link>
-        <Link className="button" to={`/jobs/${id}/edit`}><Icon name="edit" />Edit</Link><RunNow job={job.data} onStarted={runs.refresh} /></>}>
+        <Link className="button" to={`/jobs/${id}/edit`}><Icon name="edit" />Edit</Link><RunNow job={job.data} onStarted={runs.refresh} />
+        <Menu label="More" items={[{ text: "Delete", icon: "trash", run: remove }]} /></>}>
         {settings.description}
         <div className="row wrap small">Job {job.data.job_id} · {schedule(job.data)}
           {job.data.next_fire_time !== undefined && <>· next <Time value={job.data.next_fire_time} /></>}</div>

@@ -3,10 +3,11 @@ import { call } from "../api/client";
 import type { Job, Run } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link } from "../app/router";
+import { focusRow } from "../ui/focus";
 import { Icon } from "../ui/icons";
-import { Card, Empty, Failure, Heading, Loading } from "../ui/parts";
+import { Button, Card, Empty, Failure, Heading, Loading } from "../ui/parts";
 import { Time } from "../ui/time";
-import { RunNow, Matrix, schedule } from "./job-parts";
+import { RunNow, Matrix, removeJob, schedule } from "./job-parts";
 
 export function Jobs() {
   const jobs = useQuery("jobs", (signal) => call("listJobs", { page_size: 100 }, signal), 15000);
@@ -20,13 +21,14 @@ export function Jobs() {
           <Empty icon="jobs" title="There is no job yet" action={<Link className="button primary" to="/jobs/new"><Icon name="plus" />Build one</Link>}>
             Choose notebooks and what comes after what, here or in a file: <code>harbour jobs apply job.yaml</code>.
           </Empty>
-        ) : <Table jobs={jobs.data.jobs} runs={runs.data?.runs ?? []} refresh={runs.refresh} />}
+        ) : <Table jobs={jobs.data.jobs} runs={runs.data?.runs ?? []} onStarted={runs.refresh} onChanged={jobs.refresh} />}
       </Card>
     </div>
   );
 }
 
-function Table({ jobs, runs, refresh }: { jobs: Job[]; runs: Run[]; refresh: () => void }) {
+function Table({ jobs, runs, onStarted, onChanged }: { jobs: Job[]; runs: Run[]; onStarted: () => void; onChanged: () => void }) {
+  const remove = (job: Job) => removeJob(job, runs, (isBack) => { if (isBack) focusRow(`/jobs/${job.job_id}`); onChanged(); });
   return (
     <div className="table-box"><table className="table">
       <thead><tr><th scope="col">Name</th><th scope="col">Tasks</th><th scope="col">Schedule</th><th scope="col">Next</th><th scope="col">Last runs</th>
@@ -38,7 +40,8 @@ function Table({ jobs, runs, refresh }: { jobs: Job[]; runs: Run[]; refresh: () 
           <td className="small">{schedule(job)}</td>
           <td>{job.next_fire_time ? <Time value={job.next_fire_time} /> : <span className="soft">–</span>}</td>
           <td><Matrix runs={runs.filter((run) => run.job_id === job.job_id).slice(0, 10).reverse()} /></td>
-          <td className="number"><RunNow job={job} onStarted={refresh} isSmall /></td>
+          <td className="number nowrap"><RunNow job={job} onStarted={onStarted} isSmall />{" "}
+            <Button isSmall tone="quiet" icon="trash" aria-label={`Delete ${job.settings.name}`} onClick={() => remove(job)} /></td>
         </tr>
       ))}</tbody>
     </table></div>

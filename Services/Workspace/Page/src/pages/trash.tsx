@@ -8,7 +8,8 @@ import { Badge, Button, Card, Dialog, Empty, Failure, Heading, Loading } from ".
 import { Icon } from "../ui/icons";
 import { Time, bytes, clockTime, useNow } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
-import { Ask, below, besides, folderOf, focusContent, icons, lastPart } from "./folder";
+import { Ask, below, besides, folderOf, icons, lastPart } from "./folder";
+import { focusContent } from "../ui/focus";
 
 const key = "trash";
 
