@@ -7,7 +7,7 @@ import { Icon } from "../ui/icons";
 import { Badge, Button, ClusterBadge, Dialog, Empty, Loading } from "../ui/parts";
 import { Link } from "../app/router";
 import { toastError } from "../ui/toast";
-import { useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import type { Runner, RunnerState } from "./runner";
 import type { SaveState } from "./saver";
 
@@ -35,9 +35,24 @@ export function Attach({ runner, state, isOpen, onOpen, onClose }: {
   );
 }
 
+/** Where only one can be meant, Enter takes it: its button has the keyboard as soon as it is known, once. */
+function useOnly(running: string[] | undefined): string {
+  const id = useId();
+  const isSettled = useRef(false);
+  const isKnown = running !== undefined;
+  useEffect(() => {
+    if (!isKnown || isSettled.current) return;
+    isSettled.current = true;
+    if (running?.length === 1) document.getElementById(id)?.focus();
+  });
+  return id;
+}
+
 function Choice({ runner, current, onClose }: { runner: Runner; current?: string; onClose: (isChosen: boolean) => void }) {
   const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 2000);
   const [isNew, setNew] = useState(false);
+  const running = clusters.data?.clusters.filter((one) => one.state === "RUNNING" && !one.owner && one.cluster_id !== current).map((one) => one.cluster_id);
+  const only = useOnly(running);
   const attach = (id: string) => { runner.attach(id).then(() => onClose(true), toastError); };
   if (isNew) return <NewCluster onClose={() => setNew(false)} onMade={attach} />;
   const alive = clusters.data?.clusters.filter((one) => isAlive(one.state) && !one.owner) ?? [];
@@ -53,7 +68,7 @@ function Choice({ runner, current, onClose }: { runner: Runner; current?: string
             <li key={one.cluster_id}>
               <div className="grow"><span className="name">{one.spec.cluster_name}</span> <ClusterBadge state={one.state} />
                 <div className="small"><Link to={`/clusters/${one.cluster_id}`}>Details</Link></div></div>
-              <Button tone={one.cluster_id === current ? "quiet" : undefined} disabled={one.cluster_id === current} onClick={() => attach(one.cluster_id)}
+              <Button id={running?.length === 1 && one.cluster_id === running[0] ? only : undefined} tone={one.cluster_id === current ? "quiet" : undefined} disabled={one.cluster_id === current} onClick={() => attach(one.cluster_id)}
                 aria-label={`Attach to ${one.spec.cluster_name}`}>{one.cluster_id === current ? "Attached" : "Attach"}</Button>
             </li>
           ))}
