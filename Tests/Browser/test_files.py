@@ -247,7 +247,8 @@ class FileTests(unittest.TestCase):
         expect(table.get_by_role("link", name="notes copy.txt")).to_be_visible()
         self.delete("notes copy.txt")
         page.get_by_role("button", name="Undo").click()
-        expect(table.get_by_role("link", name="notes copy.txt")).to_be_visible()
+        # It is back, with the keyboard on it.
+        expect(table.get_by_role("link", name="notes copy.txt")).to_be_focused()
         self.look("folder-with-toast")
         self.dismiss()
         for name in ("notes copy.txt", "notes.txt"):

@@ -219,6 +219,50 @@ class JobTests(unittest.TestCase):
         standing("Nothing is wrong with it.")
         self.look("job-kind")
 
+    def test_7_deleted_and_back(self):
+        """Nobody is asked, and Undo brings the very job: its settings, its permissions, its runs, and the keyboard."""
+        platform.call("PATCH", "/api/v1/permissions/jobs/1", {
+            "access_control_list": [{"group_name": "users", "permission_level": "CAN_VIEW"}]})
+        job = platform.call("GET", "/api/v1/jobs/1")
+        permissions = platform.call("GET", "/api/v1/permissions/jobs/1")
+        runs = [one["run_id"] for one in platform.call("GET", "/api/v1/runs?job_id=1")["runs"]]
+        undo = page.get_by_role("status").get_by_role("button", name="Undo")
+
+        def is_back():
+            again = platform.call("GET", "/api/v1/jobs/1")
+            self.assertEqual({**again, "updated_time": 0}, {**job, "updated_time": 0})
+            self.assertEqual(platform.call("GET", "/api/v1/permissions/jobs/1"), permissions)
+            self.assertEqual([one["run_id"] for one in platform.call("GET", "/api/v1/runs?job_id=1")["runs"]], runs)
+
+        page.goto(platform.url + "/jobs")
+        row = page.get_by_role("row", name=re.compile("^daily "))
+        self.look("jobs-list")
+        row.get_by_role("button", name="Delete daily").click()
+        expect(page.get_by_role("status").get_by_text("The job daily was deleted.")).to_be_visible()
+        expect(row).to_have_count(0)
+        expect(page.locator("#content")).to_be_focused()
+        with self.assertRaisesRegex(RuntimeError, "404"):
+            platform.call("GET", "/api/v1/jobs/1")
+        self.look("job-deleted")
+        undo.click()
+        expect(row.get_by_role("link", name="daily")).to_be_focused()
+        is_back()
+        # From its own page, by the keyboard alone.
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text("daily")
+        page.get_by_role("button", name="More", exact=True).focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
+        self.look("job-menu")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(platform.url + "/jobs")
+        expect(row).to_have_count(0)
+        undo.focus()
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(platform.url + "/jobs/1")
+        expect(page.get_by_role("link", name=re.compile("divide, after count"))).to_be_visible()
+        is_back()
+
 
 if __name__ == "__main__":
     unittest.main(failfast=True)

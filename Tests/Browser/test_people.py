@@ -1,6 +1,7 @@
 """Users, groups, tokens, sharing and the audit log in a real Chromium: an administrator in one browser, a user in another."""
 
 import json
+import re
 import unittest
 import urllib.error
 import urllib.request
@@ -28,6 +29,18 @@ def status(token):
             return json.load(answer)["user_name"]
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def send_file(path, content):
+    """Sends a file as one that is uploaded, so that it comes into the object storage."""
+    upload = platform.call("POST", "/api/v1/files/uploads", {"path": path, "size": len(content), "overwrite": True})
+    address = f"{platform.url}/api/v1/files/uploads/{upload['upload_id']}"
+    request = urllib.request.Request(
+        address + "?offset=0", method="PUT", data=content,
+        headers={"authorization": f"Bearer {platform.token}", "content-type": "application/octet-stream"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        answer.read()
+    platform.call("POST", f"/api/v1/files/uploads/{upload['upload_id']}/complete")
 
 
 class PeopleTests(unittest.TestCase):
@@ -174,6 +187,39 @@ class PeopleTests(unittest.TestCase):
         admin.get_by_label("Refused only").check()
         expect(admin.get_by_role("row", name="Create session")).to_contain_text("ada")
         expect(admin.get_by_role("row", name="Set permissions")).to_have_count(0)
+
+    def test_06_storage(self):
+        """Where files are kept and what takes up room; what is not reachable is said, with what to do."""
+        send_file("/Shared/kept.bin", b"old" * 200_000)
+        send_file("/Shared/kept.bin", b"new!" * 400_000)
+        send_file("/Shared/gone.bin", b"gone" * 100_000)
+        platform.call("POST", "/api/v1/workspace/delete", {"path": "/Shared/gone.bin"})
+        self.settings(admin, "storage")
+        folder = platform.data / "storage"
+        place = admin.locator(".card", has=admin.get_by_role("heading", name=re.compile("^Object storage")))
+        expect(place.locator(".badge")).to_have_text("Reachable")
+        expect(place).to_contain_text(str(folder))
+        expect(place.get_by_role("img")).to_have_attribute("aria-label", re.compile("are free"))
+        kinds = admin.locator(".storage-kinds").first.locator("li")
+        expect(kinds.filter(has_text="Files of the workspace")).to_contain_text("1.5 MiB")
+        expect(kinds.filter(has_text="Older revisions")).to_contain_text("1 object")
+        expect(kinds.filter(has_text="In the trash")).to_contain_text("391 KiB")
+        expect(admin.get_by_text("5.0 GiB")).to_be_visible()
+        expect(admin.get_by_role("row", name="HARBOUR_WORKSPACE_S3_SECRET_KEY")).to_contain_text("MINIO_SECRET_KEY")
+        self.look(admin, "settings-storage")
+        (folder / "objects").rename(folder / "elsewhere")
+        try:
+            admin.get_by_role("button", name="Try again now").click()
+            expect(place.get_by_role("alert")).to_contain_text("cannot be written to: No such file or directory.")
+            expect(place.get_by_role("alert")).to_contain_text("HARBOUR_WORKSPACE_STORAGE_FOLDER")
+            expect(place.locator(".badge")).to_have_text("Not reachable")
+            self.look(admin, "settings-storage-gone")
+        finally:
+            (folder / "elsewhere").rename(folder / "objects")
+        admin.get_by_role("button", name="Try again now").click()
+        expect(place.locator(".badge")).to_have_text("Reachable")
+        admin.get_by_role("link", name="In the API").click()
+        expect(admin.locator("h1")).to_have_text(re.compile("^Say where large files are kept"))
 
     def test_07_password_and_out(self):
         self.settings(ada, "account")

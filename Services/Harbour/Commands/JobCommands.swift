@@ -21,6 +21,9 @@ enum JobCommands {
             Command(name: "get", summary: "Show a job as JSON.", arguments: [job], run: get),
             Command(name: "delete", summary: "Remove a job; its runs stay.", arguments: [job], run: delete),
             Command(
+                name: "restore", summary: "Bring a deleted job back, with its schedule, permissions and runs.",
+                arguments: [Argument(name: "id", help: "the id that it had")], run: restore),
+            Command(
                 name: "run", summary: "Run a job now.", arguments: [job],
                 flags: [
                     parameter, .toggle("wait", "Show what it does and wait for its end"),
@@ -85,7 +88,18 @@ enum JobCommands {
         let job = try await api.job(invocation.word("job"))
         let answer = try await api.call(SchedulerAPI.deleteJob, .init(jobID: job.jobID))
         setting.terminal.say("Job \(job.jobID), \(job.settings.name), is removed; its runs stay.")
+        setting.terminal.say("To bring it back: harbour jobs restore \(job.jobID)")
         setting.terminal.answer(answer)
+    }
+
+    private static func restore(_ invocation: Invocation) async throws {
+        let setting = Setting(invocation)
+        // A deleted job is not found by its name any more.
+        let job = try await PublicAPI(setting).call(
+            SchedulerAPI.restoreJob, .init(jobID: try invocation.number("id")))
+        let next = job.nextFireTime.map { " It runs next at \(Show.time($0)) UTC." } ?? ""
+        setting.terminal.say("Job \(job.jobID), \(job.settings.name), is back.\(next)")
+        setting.terminal.answer(job)
     }
 
     private static func runNow(_ invocation: Invocation) async throws {
