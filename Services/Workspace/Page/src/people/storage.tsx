@@ -1,11 +1,12 @@
 // Where large files are kept, whether that can be reached, and what takes up room; for administrators.
-import { ReactNode } from "react";
+import { ReactNode, useState } from "react";
 import { call } from "../api/client";
 import type { StorageLimits, StorageSetting, StorageStatus, StorageUsage } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link } from "../app/router";
 import { Badge, Button, Card, Failure, Loading, Note, words } from "../ui/parts";
 import { Time, bytes, duration } from "../ui/time";
+import { toastError } from "../ui/toast";
 
 export function Storage() {
   const storage = useQuery("storage", (signal) => call("getStorage", {}, signal), 60000);
@@ -16,7 +17,7 @@ export function Storage() {
   const status = storage.data;
   return <>
     {storage.error && <Failure error={storage.error} retry={storage.refresh} />}
-    <Place status={status} onCheck={storage.refresh} />
+    <Place status={status} onChecked={storage.set} />
     <Room status={status} />
     <Card title="Limits"><Limits limits={status.limits} /></Card>
     <Settings settings={status.settings} />
@@ -25,7 +26,10 @@ export function Storage() {
 
 const backends: Record<StorageStatus["backend"], string> = { LOCAL: "A folder of the server", S3: "A bucket of an S3 server", ABSENT: "Nowhere: none is set up" };
 
-function Place({ status, onCheck }: { status: StorageStatus; onCheck: () => void }) {
+function Place({ status, onChecked }: { status: StorageStatus; onChecked: (status: StorageStatus) => void }) {
+  const [isBusy, setBusy] = useState(false);
+  // Of a server that says nothing the answer takes seconds.
+  const check = () => { setBusy(true); call("getStorage", {}).then(onChecked, toastError).finally(() => setBusy(false)); };
   const facts: Array<[string, ReactNode]> = [["Large files are kept in", backends[status.backend]]];
   const names: Array<[string, string | undefined]> = [
     ["Folder", status.folder], ["Server", status.endpoint], ["Bucket", status.bucket], ["Region", status.region], ["Below", status.prefix]];
@@ -33,7 +37,7 @@ function Place({ status, onCheck }: { status: StorageStatus; onCheck: () => void
   facts.push(["Tried out", <><Time value={status.checked_time} />{status.check_milliseconds !== undefined && `, in ${duration(status.check_milliseconds)}`}</>]);
   return (
     <Card title={<>Object storage {status.is_reachable ? <Badge tone="good">Reachable</Badge> : <Badge tone="bad" title={status.error_code}>{status.backend === "ABSENT" ? "None" : "Not reachable"}</Badge>}</>}
-      actions={<Button icon="refresh" onClick={onCheck}>Try again now</Button>}>
+      actions={<Button icon="refresh" isBusy={isBusy} onClick={check}>Try again now</Button>}>
       <div className="stack">
         {status.message !== undefined && <Note tone="bad">{status.message} {status.advice}</Note>}
         <div className="fact-grid">{facts.map(([label, value]) => <div key={label}><span className="label">{label}</span><span>{value}</span></div>)}</div>
@@ -126,12 +130,17 @@ function Bar({ label, total, parts }: { label: string; total: number; parts: Arr
 
 function Key({ tone }: { tone: string }) { return <span className={`storage-key storage-${tone}`} aria-hidden="true" />; }
 
+function inDays(seconds: number): string {
+  const days = seconds / 86400;
+  return Number.isInteger(days) ? `${days} ${days === 1 ? "day" : "days"}` : duration(seconds * 1000);
+}
+
 function Limits({ limits }: { limits: StorageLimits }) {
   const facts: Array<[string, string]> = [
     ["Largest file", bytes(limits.max_file_bytes)], ["Uploads come in chunks of", bytes(limits.chunk_bytes)],
     ["Uploads under way for each user", `at most ${limits.max_open_uploads}`],
-    ["An upload that was broken off is kept", duration(limits.upload_expiry_seconds * 1000)],
-    ["The trash is kept", limits.trash_days === 0 ? "for ever" : `${limits.trash_days} days`],
+    ["An upload that was broken off is kept", inDays(limits.upload_expiry_seconds)],
+    ["The trash is kept", limits.trash_days === 0 ? "for ever" : inDays(limits.trash_days * 86400)],
     ["Room for each user", "without a quota"],
   ];
   return <div className="fact-grid">{facts.map(([label, value]) => <div key={label}><span className="label">{label}</span><span>{value}</span></div>)}</div>;
