@@ -131,6 +131,12 @@ def paste(page, text):
         text)
 
 
+def dismiss(page):
+    """Takes all notices away, also one that goes by itself at this moment."""
+    page.locator(".toast [aria-label=Dismiss]").evaluate_all("(all) => { for (const one of all) one.click(); }")
+    page.locator(".toast").first.wait_for(state="detached")
+
+
 class Stage:
     """A platform, and a browser that looks at it: what the tests of a module share.
 

@@ -10,7 +10,7 @@ import re
 import unittest
 import urllib.request
 
-from harbour import PICTURES, Stage, eventually
+from harbour import PICTURES, Stage, dismiss, eventually
 from looks import look
 from playwright.sync_api import expect
 
@@ -222,8 +222,7 @@ class FileTests(unittest.TestCase):
         expect(page.locator(".toast").filter(has_text=words)).to_be_visible()
 
     def dismiss(self):
-        while page.locator(".toast").count():
-            page.get_by_label("Dismiss", exact=True).first.click()
+        dismiss(page)
 
     def in_dialog(self, button):
         page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()

@@ -262,6 +262,10 @@ class JobTests(unittest.TestCase):
         expect(page).to_have_url(platform.url + "/jobs/1")
         expect(page.get_by_role("link", name=re.compile("divide, after count"))).to_be_visible()
         is_back()
+        # The command line says how, and does it.
+        self.assertIn("harbour jobs restore 1", platform.harbour("jobs", "delete", "daily"))
+        self.assertIn("daily, is back", platform.harbour("jobs", "restore", "1"))
+        is_back()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import re
 import time
 import unittest
 
-from harbour import PICTURES, Stage, eventually, paste
+from harbour import PICTURES, Stage, dismiss, eventually, paste
 from looks import look
 from playwright.sync_api import expect
 
@@ -341,8 +341,7 @@ class PageTests(unittest.TestCase):
             page.keyboard.press("z")
         self.shows(before)
         # Undo beside the message is for that cell, also after others were changed.
-        while page.locator(".toast").count():
-            page.get_by_label("Dismiss", exact=True).first.click()
+        dismiss(page)
         page.locator(".cell").nth(0).focus()
         for key in ("d", "d", "a"):
             page.keyboard.press(key)
