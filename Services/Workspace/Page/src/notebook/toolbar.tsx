@@ -35,15 +35,16 @@ export function Attach({ runner, state, isOpen, onOpen, onClose }: {
   );
 }
 
-/** Where only one can be meant, Enter takes it: its button has the keyboard as soon as it is known, once. */
+/** Where only one can be meant, Enter takes it: its button has the keyboard once it runs, if that has not been moved. */
 function useOnly(running: string[] | undefined): string {
   const id = useId();
+  const atFirst = useRef<Element | null>();
   const isSettled = useRef(false);
-  const isKnown = running !== undefined;
   useEffect(() => {
-    if (!isKnown || isSettled.current) return;
+    atFirst.current ??= document.activeElement;
+    if (isSettled.current || running?.length !== 1) return;
     isSettled.current = true;
-    if (running?.length === 1) document.getElementById(id)?.focus();
+    if (document.activeElement === atFirst.current) document.getElementById(id)?.focus();
   });
   return id;
 }
