@@ -50,6 +50,8 @@ const earlier = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 function relative(time: number, now: number): string {
   const ago = now - time;
   if (ago < 0) {
+    // The time that is compared with is up to a second old.
+    if (ago > -1000) return "just now";
     if (ago > -60000) return "in a moment";
     if (ago > -3600000) return `in ${Math.round(-ago / 60000)} min`;
   } else {
