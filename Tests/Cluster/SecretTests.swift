@@ -108,6 +108,16 @@ import Testing
                 #expect(try await ask(fixture, 30 + Int64(index), command).error?.code == "PERMISSION_DENIED")
             }
             #expect(workspace.asked.withLock { $0.count } == 6)
+            // Nor can it go on asking as somebody whose command has ended.
+            try await fixture.drivers.get("c1").release()
+            let next = Mutex<Int64>(40)
+            try await eventually("a question of what has ended is refused") {
+                let id = next.withLock { id in
+                    id += 1
+                    return id
+                }
+                return try await ask(fixture, id, "hers").error?.code == "PERMISSION_DENIED"
+            }
         }
     }
 

@@ -59,9 +59,11 @@ extension ClusterController {
         guard let workspace = context.workspace else {
             throw HarbourError(.invalidState, "Secrets cannot be read: HARBOUR_CLUSTER_WORKSPACE_URL is not set.")
         }
-        guard let command = try await known(wanted.contextID, wanted.commandID), let user = command.user,
-            user != RequestContext.system
-        else {
+        // What has ended asks nothing more: else whoever got hold of a driver could ask as all who ever ran something on it.
+        guard let command = try await known(wanted.contextID, wanted.commandID), !command.ended else {
+            throw HarbourError(.permissionDenied, "Secrets are read for a command that runs, and this one does not.")
+        }
+        guard let user = command.user, user != RequestContext.system else {
             throw HarbourError(
                 .permissionDenied,
                 "Secrets are read for the user who runs a command, and a service runs this one for itself.")
