@@ -233,4 +233,25 @@ struct WidgetTests {
         #expect(list.entries["w0"] == nil)
         #expect(list.entries["w299"] != nil)
     }
+    /// Goal: whatever a cell publishes as a change, what travels with each command stays small, and so does what is kept.
+    @Test func declarationsHaveALimitTogether() throws {
+        func long(_ name: String, _ bytes: Int = 65_000) -> NotebookWidget {
+            NotebookWidget(kind: .text, name: name, defaultValue: String(repeating: "x", count: bytes))
+        }
+        var list = WidgetList()
+        for name in ["a", "b", "c", "d", "e"] { list.apply(WidgetChanges(removed: [], declared: [long(name)])) }
+        #expect(list.shown.map(\.name) == ["a", "b", "c", "d"])
+        // One that is known and shorter now makes room, wherever it stands; one that is longer now makes none.
+        list.apply(WidgetChanges(removed: [], declared: [long("e"), long("a", 10)]))
+        #expect(list.shown.map(\.name) == ["a", "b", "c", "d", "e"])
+        list.apply(WidgetChanges(removed: [], declared: [long("f"), long("a")]))
+        #expect(list.shown.map(\.name) == ["b", "c", "d", "e"])
+        for round in 0..<40 {
+            list.apply(WidgetChanges(removed: list.shown.map(\.name), declared: [long("r\(round)")]))
+            try list.change(
+                ChangeWidgets(removed: ["r\(round)"]), by: "a", at: Timestamp(milliseconds: Int64(round)))
+        }
+        #expect(list.entries.count == 16)
+        #expect(list.entries["r39"] != nil && list.entries["r23"] == nil)
+    }
 }

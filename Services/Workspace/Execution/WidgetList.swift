@@ -16,6 +16,10 @@ struct WidgetList: Sendable, Hashable {
     static let limit = 200
     /// Values travel with every command: the bytes of all of them.
     static let valueBytes = 256 << 10
+    /// And so do declarations; the kernel counts in the same way.
+    static let declaredBytes = 256 << 10
+    /// What the removed ones may take that are kept.
+    static let removedBytes = 1 << 20
 
     private(set) var entries: [String: Entry]
 
@@ -36,10 +40,15 @@ struct WidgetList: Sendable, Hashable {
     mutating func apply(_ changes: WidgetChanges) {
         for name in changes.removed { entries[name] = nil }
         // The kernel keeps the limits and refuses these; but anybody can write such a message.
-        for widget in changes.declared where !widget.name.utf8.contains(0) { declare(widget) }
+        var coming = Set(changes.declared.map(\.name))
+        for widget in changes.declared where !widget.name.utf8.contains(0) {
+            coming.remove(widget.name)
+            declare(widget, before: coming)
+        }
     }
 
-    private mutating func declare(_ declared: NotebookWidget) {
+    /// - Parameter coming: those of which a later declaration says how long they are.
+    private mutating func declare(_ declared: NotebookWidget, before coming: Set<String>) {
         let known = entries[declared.name].flatMap { $0.removed == nil ? $0 : nil }
         guard known != nil || shown.count < WidgetList.limit else { return }
         var widget = NotebookWidget(
@@ -49,6 +58,11 @@ struct WidgetList: Sendable, Hashable {
             widget.value = value
             widget.changedTime = chosen.changedTime
             widget.changedBy = chosen.changedBy
+        }
+        let others = shown.filter { $0.name != widget.name && !coming.contains($0.name) }
+        guard others.reduce(widget.declaredBytes, { $0 + $1.declaredBytes }) <= WidgetList.declaredBytes else {
+            entries[widget.name] = nil
+            return
         }
         entries[widget.name] = Entry(widget: widget, position: known?.position ?? nextPosition)
     }
@@ -114,7 +128,11 @@ struct WidgetList: Sendable, Hashable {
         let removed = entries.values.filter { $0.removed != nil }.sorted {
             ($0.removed?.milliseconds ?? 0, $0.position) < ($1.removed?.milliseconds ?? 0, $1.position)
         }
-        for entry in removed.dropLast(WidgetList.limit) { entries[entry.widget.name] = nil }
+        var room = WidgetList.removedBytes
+        for (index, entry) in removed.reversed().enumerated() {
+            room -= entry.widget.declaredBytes + (entry.widget.value?.utf8.count ?? 0)
+            if index >= WidgetList.limit || room < 0 { entries[entry.widget.name] = nil }
+        }
     }
 }
 
@@ -130,6 +148,11 @@ extension NotebookWidget {
                     (choices ?? []).contains(String($0))
                 }
         }
+    }
+
+    /// About what its declaration takes.
+    fileprivate var declaredBytes: Int {
+        ([name, defaultValue, label ?? ""] + (choices ?? [])).reduce(0) { $0 + $1.utf8.count + 8 }
     }
 
     fileprivate var someChoices: String {
