@@ -180,7 +180,27 @@ class WidgetTests(unittest.TestCase):
         expect(page.locator(".notebook-bar").get_by_role("region", name="Widgets", exact=True)).to_have_count(0)
         look(self, page, stage.axe, PICTURES / "widgets-many")
 
-    def test_5_the_sample(self):
+    def test_5_two_choose_at_once(self):
+        """Whoever chose last is shown, also where the answer to one's own choice comes after news of the other's."""
+        number, address = self.notebook("race", [DECLARE])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        bar = self.bar(page)
+        expect(bar.get_by_label("City", exact=True)).to_have_value("Rome")
+        held = []
+        page.route(f"**/notebooks/{number}/widgets", lambda route: held.append((route, route.fetch())))
+        bar.get_by_label("City", exact=True).select_option("Oslo")
+        # What is routed is looked at whenever the page is.
+        eventually("the answer is held up", lambda: page.evaluate("true") and held)
+        self.assertEqual(self.kept(number)["city"], "Oslo")
+        platform.call("PATCH", f"/api/v1/notebooks/{number}/widgets", {"values": {"city": "Valletta", "day": "friday"}})
+        expect(bar.get_by_label("Day", exact=True)).to_have_value("friday")
+        route, answer = held[0]
+        route.fulfill(response=answer)
+        expect(bar.get_by_label("City", exact=True)).to_have_value("Valletta")
+        page.unroute_all()
+
+    def test_6_the_sample(self):
         """Its widget is told whether or not there is data in the folder."""
         content = base64.b64encode((ROOT / "deploy/samples/02_report.py").read_bytes()).decode()
         made = platform.call("POST", "/api/v1/workspace/import", {

@@ -276,7 +276,8 @@ export class Runner {
       // Whoever waits to run has been told of a failure; the next run does not hear of it again.
       if (this.choosing === work) this.choosing = Promise.resolve();
       if (answer) this.takeExecution(answer);
-      else this.showWidgets();
+      // Also where the answer is older than what was told meanwhile: somebody else may have chosen after this.
+      this.showWidgets();
     }
   }
 
