@@ -122,6 +122,7 @@ function isFromList(event: Event): boolean {
   return !(event instanceof InputEvent) || event.inputType === "" || event.inputType === "insertReplacementText";
 }
 
+/** The arrows go through the list; Tab leaves it, however long it is. */
 function Several({ id, value, isReadOnly, choose, choices, title }: Shown & { choices: string[]; title: string }) {
   const [isOpen, setOpen] = useState(false);
   const place = useRef<HTMLDivElement>(null);
@@ -160,7 +161,7 @@ function Several({ id, value, isReadOnly, choose, choices, title }: Shown & { ch
       </button>
       {isOpen && (
         <div id={`${id}-list`} className="several-list" role="group" aria-label={title}>
-          {choices.map((one) => <label key={one}><input type="checkbox" checked={chosen.includes(one)} onChange={() => toggle(one)} /><span>{one}</span></label>)}
+          {choices.map((one) => <label key={one}><input type="checkbox" tabIndex={-1} checked={chosen.includes(one)} onChange={() => toggle(one)} /><span>{one}</span></label>)}
         </div>
       )}
     </div>
