@@ -57,10 +57,16 @@ import Testing
         try await withEventLoop { loop in
             let questions = SecretQuestions(Redactor(), loop: loop)
             let answers = Answers()
-            for wrong in [[:], ["operation": "take"], ["operation": 1]] as [JSONObject] {
+            // As many characters as there may be, each of several code points.
+            let long = JSONValue.string(String(repeating: "e\u{301}", count: 128))
+            let wrongs: [JSONObject] = [
+                [:], ["operation": "take"], ["operation": 1], ["operation": "get", "scope": long, "key": "k"],
+                ["operation": "get", "scope": "s", "key": long],
+            ]
+            for wrong in wrongs {
                 questions.ask(wrong, context: "c", command: "1") { answers.list.append($0) }
             }
-            #expect(answers.list.map(\.error?.code) == Array(repeating: "INVALID_PARAMETER_VALUE", count: 3))
+            #expect(answers.list.map(\.error?.code) == Array(repeating: "INVALID_PARAMETER_VALUE", count: wrongs.count))
             questions.ask(Self.get, context: "c", command: "1") { answers.list.append($0) }
             questions.ask(["operation": "list_scopes"], context: "d", command: "1") { answers.list.append($0) }
             questions.withdraw(command: "1", context: "c")
@@ -73,7 +79,7 @@ import Testing
             for _ in 2...SecretQuestions.limit {
                 questions.ask(Self.get, context: "c", command: "2") { answers.list.append($0) }
             }
-            #expect(answers.list.count == 3)
+            #expect(answers.list.count == wrongs.count)
             questions.ask(Self.get, context: "c", command: "3") { answers.list.append($0) }
             #expect(answers.list.last?.error?.code == "RESOURCE_EXHAUSTED")
         }

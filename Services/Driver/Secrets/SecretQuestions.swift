@@ -9,6 +9,7 @@ final class SecretQuestions: @unchecked Sendable {
     static let patience = Duration.seconds(60)
     /// How many commands may ask at a time.
     static let limit = 1024
+    private static let nameLength = 128
 
     private struct Open {
         var wanted: WantedSecret
@@ -37,7 +38,10 @@ final class SecretQuestions: @unchecked Sendable {
     ) {
         last += 1
         guard let wanted = SecretQuestions.wanted(question, last, context, command) else {
-            return answer(.failed(last, .invalidParameter, "The question about secrets has no operation of ours."))
+            return answer(
+                .failed(
+                    last, .invalidParameter,
+                    "The question about secrets has no operation of ours, or a name of more than 128 characters."))
         }
         guard open.count < SecretQuestions.limit else {
             return answer(.failed(last, .resourceExhausted, "Too many commands ask for secrets. Try again."))
@@ -57,9 +61,10 @@ final class SecretQuestions: @unchecked Sendable {
     ) -> WantedSecret? {
         guard let operation = question["operation"]?.string.flatMap(SecretOperation.init(rawValue:)) else { return nil }
         let (scope, key) = (question["scope"]?.string, question["key"]?.string)
+        // Whoever follows refuses longer ones and would hear nothing more; anybody's code can write such a message.
+        guard [scope, key].allSatisfy({ ($0?.unicodeScalars.count ?? 0) <= nameLength }) else { return nil }
         return WantedSecret(
-            questionID: id, contextID: context, commandID: command, operation: operation,
-            scope: scope.map { String($0.prefix(128)) }, key: key.map { String($0.prefix(128)) })
+            questionID: id, contextID: context, commandID: command, operation: operation, scope: scope, key: key)
     }
 
     /// Takes an answer; one that comes late or twice changes nothing.
