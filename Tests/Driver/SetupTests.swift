@@ -18,6 +18,9 @@ import Testing
         #expect(redactor("> line two of a key") == "> [REDACTED]")
         #expect(redactor(#"{"x":"q\"uote"}"#) == #"{"x":"[REDACTED]"}"#)
         #expect(redactor("hunter") == "hunter")
+        let marked = Redactor(["a<b> & 'c' \"d\""])
+        #expect(marked("<td>a&lt;b&gt; &amp; 'c' \"d\"</td>") == "<td>[REDACTED]</td>")
+        #expect(marked("<td>a&lt;b&gt; &amp; &#x27;c&#x27; &quot;d&quot;</td>") == "<td>[REDACTED]</td>")
         #expect(Redactor().isEmpty)
         let bundle = KernelBundle(data: ["text/plain": "is hunter2", "n": ["deep": ["hunter2", 1]]])
         guard case .display(let shown, _) = redactor.redact(.display(bundle, displayID: nil)) else {
@@ -25,6 +28,17 @@ import Testing
             return
         }
         #expect(!JSONValue.object(shown.data).jsonText().contains("hunter2"))
+    }
+
+    @Test func noMoreAreLearnedThanOutputsCanBeHeldAgainst() {
+        let redactor = Redactor()
+        let lines = (0..<9_000).map { "line \($0) of a file" }.joined(separator: "\n")
+        #expect(redactor.learn(lines))
+        #expect(redactor.learn("hunter2"))
+        #expect(!redactor.learn(lines.replacing("line", with: "another line")))
+        // What is known is no more than before.
+        #expect(redactor.learn(lines))
+        #expect(redactor("hunter2, line 8999 of a file") == "[REDACTED], [REDACTED]")
     }
 }
 

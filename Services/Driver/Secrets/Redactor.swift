@@ -9,24 +9,51 @@ internal import Synchronization
 final class Redactor: Sendable {
     static let mark = "[REDACTED]"
     private static let shortest = 4
+    /// Each output is searched for all of them.
+    private static let countLimit = 10_000
+    private static let byteLimit = 8 << 20
     /// Longest first, so that a secret which is a part of another one does not uncover the rest of it.
-    private let known: Mutex<[[UInt8]]> = Mutex([])
+    private let known: Mutex<[[UInt8]]>
 
-    init(_ secrets: [String] = []) { learn(secrets) }
+    init(_ secrets: [String] = []) {
+        var found: Set<[UInt8]> = []
+        for secret in secrets { Redactor.insert(secret, into: &found) }
+        known = Mutex(Redactor.sorted(found))
+    }
 
-    /// Takes these out as well from now on.
-    func learn(_ secrets: [String]) {
-        var found = Set(patterns)
-        for secret in secrets {
-            // As it is, as it looks inside JSON, and line by line, because logs come in lines.
-            let quoted = JSONValue.string(secret).encodedJSON().dropFirst().dropLast()
-            let lines = secret.split(separator: "\n").filter { $0.utf8.count >= 8 }.map { Array($0.utf8) }
-            for pattern in [Array(secret.utf8), Array(quoted)] + lines where pattern.count >= Redactor.shortest {
-                found.insert(pattern)
+    /// Takes this one out as well from now on.
+    /// - Returns: false when so many are known that no output could be held against more; then it is not.
+    func learn(_ secret: String) -> Bool {
+        known.withLock { known in
+            var found = Set(known)
+            Redactor.insert(secret, into: &found)
+            if found.count == known.count { return true }
+            guard found.count <= Redactor.countLimit, found.reduce(0, { $0 + $1.count }) <= Redactor.byteLimit else {
+                return false
             }
+            known = Redactor.sorted(found)
+            return true
         }
-        let sorted = found.sorted { $0.count == $1.count ? $0.lexicographicallyPrecedes($1) : $0.count > $1.count }
-        known.withLock { $0 = sorted }
+    }
+
+    /// As it is, as it looks inside JSON and HTML, and line by line, because logs come in lines.
+    private static func insert(_ secret: String, into found: inout Set<[UInt8]>) {
+        let quoted = JSONValue.string(secret).encodedJSON().dropFirst().dropLast()
+        let lines = secret.split(separator: "\n").filter { $0.utf8.count >= 8 }.map { Array($0.utf8) }
+        for pattern in [Array(secret.utf8), Array(quoted)] + html(secret) + lines where pattern.count >= shortest {
+            found.insert(pattern)
+        }
+    }
+
+    /// As in the text of HTML, and with quotes escaped too.
+    private static func html(_ secret: String) -> [[UInt8]] {
+        let text: [Character: String] = ["&": "&amp;", "<": "&lt;", ">": "&gt;"]
+        let all = text.merging(["\"": "&quot;", "'": "&#x27;"]) { $1 }
+        return [text, all].map { escapes in secret.flatMap { Array((escapes[$0] ?? String($0)).utf8) } }
+    }
+
+    private static func sorted(_ found: Set<[UInt8]>) -> [[UInt8]] {
+        found.sorted { $0.count == $1.count ? $0.lexicographicallyPrecedes($1) : $0.count > $1.count }
     }
 
     private var patterns: [[UInt8]] { known.withLock { $0 } }

@@ -72,8 +72,11 @@ final class SecretQuestions: @unchecked Sendable {
         guard let question = open.removeValue(forKey: answer.questionID) else { return }
         question.timer.cancel()
         // Before the command has it, so that it cannot be quicker than we are.
-        if let value = answer.value { redactor.learn([value]) }
-        question.answer(answer)
+        guard let value = answer.value, !redactor.learn(value) else { return question.answer(answer) }
+        question.answer(
+            .failed(
+                answer.questionID, .resourceExhausted,
+                "So many secrets were read on this cluster that outputs cannot be held against more. Restart it."))
     }
 
     /// The command waits no more.
