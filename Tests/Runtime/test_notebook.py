@@ -150,6 +150,13 @@ class Results(unittest.TestCase):
         error = first.run("CREATE WIDGET DROPDOWN city DEFAULT 'x' CHOICES SELECT nope", language="sql")
         self.assertEqual(error.error_metadata["error_class"], "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION")
         self.assertEqual(first.run("REMOVE WIDGET city", language="sql").reply["status"], "ok")
+        told = first.run(
+            "CREATE WIDGET DROPDOWN flag DEFAULT 'true'"
+            " CHOICES SELECT a AS `x.y`, a AS `x.y` FROM VALUES (true), (false) AS t(a) ORDER BY a",
+            language="sql")
+        told = told.data("application/vnd.dataharbour.widgets+json")
+        self.assertEqual(told[0]["declared"][0]["choices"], ["false", "true"])
+        self.assertEqual(first.run("REMOVE WIDGET flag", language="sql").reply["status"], "ok")
 
     def asked(self, kernel, text, kind="complete", language="sql"):
         """What the kernel says to code that is being written, where the cursor is the |."""

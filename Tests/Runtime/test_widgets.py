@@ -101,6 +101,14 @@ class Statements(unittest.TestCase):
 
     def run_statement(self, text, rows=()):
         class Frame:
+            columns = ["a"]
+
+            def toDF(self, *names):  # noqa: N802
+                return self
+
+            def selectExpr(self, text):  # noqa: N802
+                return self
+
             def take(self, count):
                 return list(rows)[:count]
 

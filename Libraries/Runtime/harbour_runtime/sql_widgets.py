@@ -50,10 +50,16 @@ def _create(found, query):
             dbutils.widgets.text(name, default)
             return
         # One more than there may be, so that too many are refused rather than cut.
-        rows = query(found["query"]).take(MAX_CHOICES + 1)
-        getattr(dbutils.widgets, kind)(name, default, [str(row[0]) for row in rows if row[0] is not None])
+        rows = _texts(query(found["query"])).take(MAX_CHOICES + 1)
+        getattr(dbutils.widgets, kind)(name, default, [row[0] for row in rows if row[0] is not None])
     except ValueError as error:
         raise SqlError(str(error)) from None
+
+
+def _texts(frame):
+    """The first column as SQL writes its values, which `:name` is compared with: Python has `True` for `true`."""
+    names = [f"c{number}" for number in range(len(frame.columns))]
+    return frame.toDF(*names).selectExpr("CAST(c0 AS STRING)")
 
 
 def _name(found):
