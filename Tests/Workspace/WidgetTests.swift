@@ -2,6 +2,7 @@ import Core
 import EventLoop
 import HTTPClient
 import HarbourProtocol
+import Postgres
 import ServiceClients
 import ServiceKit
 import ServiceTestKit
@@ -128,6 +129,37 @@ struct WidgetTests {
             #expect(answer.widgets?.last?.value == long)
             #expect(try await running.execution().widgets == answer.widgets)
             client.close()
+        }
+    }
+
+    /// Goal: who only chooses, and never runs anything, does not fill the database; and nothing of a command is lost.
+    @Test func newsOfChoicesIsForgotten() async throws {
+        let cells = [WidgetTests.line([WidgetTests.city]), "wait"]
+        try await RunningWorkspace.run(cells) { running in
+            try await running.start(RunCells(cellIds: ["c0"]))
+            _ = try await running.settled()
+            /// Chooses after many events have come, and counts what is left of the first.
+            func firstEvents(_ city: String) async throws -> Int {
+                try await running.workspace.withPool { (pool) async throws in
+                    _ = try await pool.query(
+                        "UPDATE notebook_sessions SET last_sequence = last_sequence + 2000")
+                }
+                _ = try await change(running, ChangeWidgets(values: ["city": city]))
+                return try await running.workspace.withPool { (pool) async throws in
+                    try await pool.query(
+                        """
+                        SELECT 1 FROM cell_events e JOIN notebook_sessions s USING (notebook_id)
+                        WHERE e.sequence <= s.last_sequence - \(NotebookJournal.keptEvents)
+                        """
+                    ).count
+                }
+            }
+            #expect(try await firstEvents("Oslo") == 0)
+            let waiting = try await running.start(RunCells(cellIds: ["c1"]))
+            #expect(try await firstEvents("Rome") > 0)
+            running.cluster.finish(try #require(waiting.commands.last).commandID)
+            _ = try await running.settled()
+            #expect(try await firstEvents("Oslo") == 0)
         }
     }
 

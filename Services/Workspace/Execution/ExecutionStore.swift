@@ -211,6 +211,7 @@ struct ExecutionStore: Sendable {
             if let changed = try await widgets.change(body, by: user, of: notebookID, in: transaction) {
                 try await journal.append(
                     [.widgets(changed, user: user)], to: notebookID, after: last, in: transaction)
+                try await journal.pruneUnlessBusy(notebookID, in: transaction)
             }
             return try await execution(notebookID, in: transaction)
         }

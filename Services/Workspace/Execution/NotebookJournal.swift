@@ -131,6 +131,13 @@ struct NotebookJournal: Sendable {
             """)
     }
 
+    /// The same, unless a command is on its way, whose outputs are in its events until it ends; and then this is done.
+    func pruneUnlessBusy(_ notebookID: Int64, in transaction: PostgresTransaction) async throws(HarbourError) {
+        let open = try await transaction.query(
+            "SELECT 1 FROM cell_commands WHERE notebook_id = \(notebookID) AND state IN ('QUEUED', 'RUNNING') LIMIT 1")
+        if open.isEmpty { try await prune(notebookID, in: transaction) }
+    }
+
     /// Where the notebook's events stand: the last number, and the last that is gone.
     func position(
         _ notebookID: Int64, on runner: some StatementRunner
