@@ -107,8 +107,12 @@ public struct LocalObjects: ObjectStorage {
             guard statvfs(folder, &info) == 0 else {
                 throw LocalFile.failure("The room in the folder \(folder) cannot be found out")
             }
-            let block = Int64(info.f_frsize)
-            return StorageRoom(free: Int64(info.f_bavail) * block, total: Int64(info.f_blocks) * block)
+            // Some file systems of a network tell of any number.
+            func bytes(_ blocks: UInt) -> Int64 {
+                let (all, isMore) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(info.f_frsize))
+                return isMore ? .max : Int64(clamping: all)
+            }
+            return StorageRoom(free: bytes(info.f_bavail), total: bytes(info.f_blocks))
         }
     }
 

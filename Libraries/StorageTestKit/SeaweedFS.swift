@@ -17,9 +17,9 @@ public struct SeaweedFS: Sendable {
     /// The bucket that is made at the start.
     public static let bucket = "lake"
     /// Who may do all in it.
-    public static let accessKey = "KEY"
+    public static let accessKey = "weed-access-4711"
     /// The secret of that key.
-    public static let secretKey = "SECRET"
+    public static let secretKey = "weed-secret-4712"
 
     /// Where it answers.
     public let endpoint: String

@@ -125,6 +125,7 @@ class FileTests(unittest.TestCase):
         self.assertEqual(len(before), 1)
         self.assertGreaterEqual(before[0]["offset"], SIZE * 4 // 10)
         page.set_input_files("input[type=file]", path)
+        page.locator(".uploads").hover()
         self.words(r"went on at|^100.0 MB in")
         self.words(r" in /Shared$")
         self.assertEqual(stored("/Shared/flights.bin"), digest)
@@ -160,6 +161,7 @@ class FileTests(unittest.TestCase):
                 place.dispatchEvent(new DragEvent('dragover', { dataTransfer: data, bubbles: true, cancelable: true }));
                 place.dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
             }""", CSV)
+        page.locator(".uploads").hover()
         expect(page.locator(".upload.done")).to_have_count(3)
         # Of one name there are two now, and nothing was overwritten.
         expect(page.get_by_role("link", name="sales (2).csv").first).to_be_visible()

@@ -19,8 +19,16 @@ NEVER_IDLE = "window.requestIdleCallback = undefined"
 def setUpModule():
     global stage
     stage = Stage()
-    content = base64.b64encode(json.dumps(document()).encode()).decode()
-    stage.platform.call("POST", "/api/v1/workspace/import", {"path": "/Shared/long", "content": content, "format": "JUPYTER"})
+    put("long", document())
+    put("strange", {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
+        {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": "show()", "execution_count": number, "outputs": [
+            {"output_type": "display_data", "metadata": {}, "data": {"image/png": picture, "text/plain": "a picture"}}]}
+        for number, picture in enumerate(["iVBORw0KGgo!!! is no base64", "iVBORw0KGgoAA", ""])]})
+
+
+def put(name, notebook):
+    content = base64.b64encode(json.dumps(notebook).encode()).decode()
+    stage.platform.call("POST", "/api/v1/workspace/import", {"path": f"/Shared/{name}", "content": content, "format": "JUPYTER"})
 
 
 def outputs(number):
@@ -82,11 +90,11 @@ class ScrollTests(unittest.TestCase):
         self.page.context.close()
         self.assertEqual(self.said, [])
 
-    def open(self, address="", script="", **more):
+    def open(self, address="", script="", name="long", **more):
         self.page = stage.new_page(stage.new_context(reduced_motion="reduce", **more), self.said)
         if script:
             self.page.add_init_script(script)
-        stage.sign_in(self.page, f"/workspace/Shared/long{address}")
+        stage.sign_in(self.page, f"/workspace/Shared/{name}{address}")
         expect(self.page.locator(".cell").first).to_be_visible()
         return self.page
 
@@ -118,6 +126,10 @@ class ScrollTests(unittest.TestCase):
             self.assertLess(abs(last - first) / last, 0.02, f"{first} px at first, {last} px in the end, {size}")
             if size["width"] == 1360:
                 page.context.close()
+
+    def test_pictures_that_are_none_do_not_close_the_notebook(self):
+        page = self.open(name="strange")
+        expect(page.locator("#cell-c2")).to_be_visible()
 
     def test_an_address_of_a_cell_is_where_it_says_and_stays_there(self):
         page = self.open("#cell-c150")

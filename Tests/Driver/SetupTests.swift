@@ -21,6 +21,8 @@ import Testing
         let marked = Redactor(["a<b> & 'c' \"d\""])
         #expect(marked("<td>a&lt;b&gt; &amp; 'c' \"d\"</td>") == "<td>[REDACTED]</td>")
         #expect(marked("<td>a&lt;b&gt; &amp; &#x27;c&#x27; &quot;d&quot;</td>") == "<td>[REDACTED]</td>")
+        #expect(marked("<td>a&lt;b&gt; &amp; &#39;c&#39; &#34;d&#34;</td>") == "<td>[REDACTED]</td>")
+        #expect(Redactor(["1234\n<line two>"])("&lt;line two&gt;") == "[REDACTED]")
         #expect(Redactor().isEmpty)
         let bundle = KernelBundle(data: ["text/plain": "is hunter2", "n": ["deep": ["hunter2", 1]]])
         guard case .display(let shown, _) = redactor.redact(.display(bundle, displayID: nil)) else {
@@ -30,15 +32,28 @@ import Testing
         #expect(!JSONValue.object(shown.data).jsonText().contains("hunter2"))
     }
 
+    @Test func whatAnOutputIsStays() {
+        // Whoever keeps such a secret would else take exits, tables and widgets from all who share the cluster.
+        let redactor = Redactor(["harbour", "html"])
+        let bundle = KernelBundle(
+            data: ["application/vnd.dataharbour.exit+json": ["value": "harbour"], "text/html": "harbour"],
+            metadata: ["text/html": ["title": "in the harbour"]])
+        let shown = redactor.redact(bundle)
+        #expect(shown.data.fields.map(\.key) == ["application/vnd.dataharbour.exit+json", "text/html"])
+        #expect(shown.data["text/html"] == "[REDACTED]")
+        #expect(shown.data["application/vnd.dataharbour.exit+json"]?["value"] == "[REDACTED]")
+        #expect(shown.metadata["text/html"]?["title"] == "in the [REDACTED]")
+    }
+
     @Test func noMoreAreLearnedThanOutputsCanBeHeldAgainst() {
         let redactor = Redactor()
-        let lines = (0..<9_000).map { "line \($0) of a file" }.joined(separator: "\n")
+        let lines = (0..<1_800).map { "line \($0) of a file" }.joined(separator: "\n")
         #expect(redactor.learn(lines))
         #expect(redactor.learn("hunter2"))
         #expect(!redactor.learn(lines.replacing("line", with: "another line")))
         // What is known is no more than before.
         #expect(redactor.learn(lines))
-        #expect(redactor("hunter2, line 8999 of a file") == "[REDACTED], [REDACTED]")
+        #expect(redactor("hunter2, line 1799 of a file") == "[REDACTED], [REDACTED]")
     }
 }
 

@@ -22,7 +22,8 @@ struct ObjectArrivalTests {
             // Stores tell times in whole seconds.
             try await loop.sleep(for: .milliseconds(2100))
             let settings = [
-                "--s3-endpoint", weed.endpoint, "--s3-access-key", "KEY", "--s3-secret-key", "SECRET",
+                "--s3-endpoint", weed.endpoint, "--s3-access-key", SeaweedFS.accessKey, "--s3-secret-key",
+                SeaweedFS.secretKey,
                 "--file-interval-seconds", "1",
             ]
             try await SchedulerFixture.with(settings) { fixture in
@@ -65,7 +66,7 @@ struct ObjectArrivalTests {
             configuration.proxy = .none
             let store = S3Store(
                 web: try WebClient(loop: loop, configuration: configuration), endpoint: weed.endpoint + "/",
-                signer: AWSSigner(accessKeyID: "KEY", secretAccessKey: "SECRET"))
+                signer: AWSSigner(accessKeyID: SeaweedFS.accessKey, secretAccessKey: SeaweedFS.secretKey))
             #expect(try await store.list(bucket: "lake", prefix: "many/").count == 1050)
             #expect(try await store.list(bucket: "lake", prefix: "many/104").count == 11)
             let missing = await #expect(throws: HarbourError.self) {

@@ -116,7 +116,7 @@ struct StorageTests {
             let bytes = try await answer.body.collect()
             let text = String(decoding: bytes, as: UTF8.self)
             #expect(answer.status == 200)
-            for secret in [SeaweedFS.accessKey, SeaweedFS.secretKey] { #expect(!text.contains("\"\(secret)\"")) }
+            for secret in [SeaweedFS.accessKey, SeaweedFS.secretKey] { #expect(!text.contains(secret)) }
             let status = try StorageStatus(json: bytes)
             #expect(status.backend == .s3 && status.isReachable && status.bucket == SeaweedFS.bucket)
             #expect(status.endpoint == weed.endpoint && status.region == "us-east-1" && status.prefix == "objects/")
@@ -168,7 +168,7 @@ struct StorageTests {
         ) { workspace in
             let status = try await StorageTests.status(workspace)
             #expect(!status.isReachable && status.errorCode == "DEADLINE_EXCEEDED")
-            #expect((4000...8000).contains(try #require(status.checkMilliseconds)))
+            #expect((4000...60_000).contains(try #require(status.checkMilliseconds)))
         }
     }
 
@@ -188,7 +188,7 @@ struct StorageTests {
             let time = MonotonicTime.now - start
             #expect(StorageTests.counts(status) == ["FILES": [count, count * 3 << 20]])
             print("100,000 objects were counted within \(time.milliseconds) ms")
-            #expect(time < .seconds(5))
+            #expect(time < .seconds(30))
         }
     }
 

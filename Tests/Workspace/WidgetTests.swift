@@ -265,6 +265,7 @@ struct WidgetTests {
         #expect(list.entries["w0"] == nil)
         #expect(list.entries["w299"] != nil)
     }
+
     /// Goal: whatever a cell publishes as a change, what travels with each command stays small, and so does what is kept.
     @Test func declarationsHaveALimitTogether() throws {
         func long(_ name: String, _ bytes: Int = 65_000) -> NotebookWidget {
@@ -284,6 +285,12 @@ struct WidgetTests {
                 ChangeWidgets(removed: ["r\(round)"]), by: "a", at: Timestamp(milliseconds: Int64(round)))
         }
         #expect(list.entries.count == 16)
+        // Nor do those that come back make it large again.
+        for name in ["s", "t", "u", "v"] { list.apply(WidgetChanges(removed: [], declared: [long(name)])) }
+        let full = #expect(throws: HarbourError.self) {
+            try list.change(ChangeWidgets(restored: ["r39"]), by: "a", at: .now)
+        }
+        #expect(full?.code == .resourceExhausted)
         #expect(list.entries["r39"] != nil && list.entries["r23"] == nil)
     }
 }

@@ -9,6 +9,8 @@ internal import ServiceKit
 extension ClusterController {
     /// For how long the workspace is asked again where it is away. The driver gives up a little later.
     private static let patience = Duration.seconds(50)
+    /// What one driver may have this service do; the others wait in the stream.
+    private static let questionsAtATime = 64
 
     /// Answers the driver's questions until the task is cancelled.
     func answerAboutSecrets(_ link: DriverLink) async {
@@ -16,11 +18,18 @@ extension ClusterController {
         while !Task.isCancelled {
             do {
                 let questions = try await link.client.stream(DriverAPI.streamWantedSecrets, .init())
-                try await withThrowingDiscardingTaskGroup { group in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    var open = 0
                     for try await wanted in questions {
                         pause = Pause()
+                        if open == ClusterController.questionsAtATime {
+                            try await group.next()
+                            open -= 1
+                        }
+                        open += 1
                         group.addTask { [self] in await answer(wanted, link) }
                     }
+                    try await group.waitForAll()
                 }
             } catch {
                 if Task.isCancelled { return }
@@ -66,7 +75,7 @@ extension ClusterController {
         guard let user = command.user, user != RequestContext.system else {
             throw HarbourError(
                 .permissionDenied,
-                "Secrets are read for the user who runs a command, and a service runs this one for itself.")
+                "Secrets are read for the user who runs a command, and for this one none is known. Run it again.")
         }
         let scope = wanted.scope ?? ""
         switch wanted.operation {

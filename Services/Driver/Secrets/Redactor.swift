@@ -10,7 +10,7 @@ final class Redactor: Sendable {
     static let mark = "[REDACTED]"
     private static let shortest = 4
     /// Each output is searched for all of them.
-    private static let countLimit = 10_000
+    private static let countLimit = 2_000
     private static let byteLimit = 8 << 20
     /// Longest first, so that a secret which is a part of another one does not uncover the rest of it.
     private let known: Mutex<[[UInt8]]>
@@ -38,18 +38,25 @@ final class Redactor: Sendable {
 
     /// As it is, as it looks inside JSON and HTML, and line by line, because logs come in lines.
     private static func insert(_ secret: String, into found: inout Set<[UInt8]>) {
-        let quoted = JSONValue.string(secret).encodedJSON().dropFirst().dropLast()
-        let lines = secret.split(separator: "\n").filter { $0.utf8.count >= 8 }.map { Array($0.utf8) }
-        for pattern in [Array(secret.utf8), Array(quoted)] + html(secret) + lines where pattern.count >= shortest {
-            found.insert(pattern)
+        let lines = secret.split(separator: "\n").filter { $0.utf8.count >= 8 }.map(String.init)
+        for text in [secret] + lines {
+            let quoted = JSONValue.string(text).encodedJSON().dropFirst().dropLast()
+            for pattern in [Array(text.utf8), Array(quoted)] + html(text) where pattern.count >= shortest {
+                found.insert(pattern)
+            }
         }
     }
 
-    /// As in the text of HTML, and with quotes escaped too.
+    /// As in the text of HTML, and with quotes escaped in the ways of Python's and Jinja's `escape`.
     private static func html(_ secret: String) -> [[UInt8]] {
         let text: [Character: String] = ["&": "&amp;", "<": "&lt;", ">": "&gt;"]
-        let all = text.merging(["\"": "&quot;", "'": "&#x27;"]) { $1 }
-        return [text, all].map { escapes in secret.flatMap { Array((escapes[$0] ?? String($0)).utf8) } }
+        let quotes: [[Character: String]] = [
+            [:], ["\"": "&quot;"], ["\"": "&quot;", "'": "&#x27;"], ["\"": "&#34;", "'": "&#39;"],
+        ]
+        return quotes.map { more in
+            let escapes = text.merging(more) { $1 }
+            return secret.flatMap { Array((escapes[$0] ?? String($0)).utf8) }
+        }
     }
 
     private static func sorted(_ found: Set<[UInt8]>) -> [[UInt8]] {
@@ -111,7 +118,9 @@ final class Redactor: Sendable {
     /// The values without secrets.
     func redact(_ bundle: KernelBundle) -> KernelBundle {
         var bundle = bundle
-        bundle.data = redact(bundle.data)
+        // Media types are nobody's text: without them an output is none any more.
+        bundle.data = JSONObject(bundle.data.fields.map { ($0.key, redact($0.value)) })
+        bundle.metadata = JSONObject(bundle.metadata.fields.map { ($0.key, redact($0.value)) })
         return bundle
     }
 

@@ -96,6 +96,11 @@ struct WidgetList: Sendable, Hashable {
         guard shown.count < WidgetList.limit else {
             throw HarbourError(.resourceExhausted, "A notebook has at most \(WidgetList.limit) widgets. Remove some.")
         }
+        guard shown.reduce(entry.widget.declaredBytes, { $0 + $1.declaredBytes }) <= WidgetList.declaredBytes else {
+            throw HarbourError(
+                .resourceExhausted,
+                "The widgets of a notebook may take \(WidgetList.declaredBytes >> 10) KiB together. Remove some first.")
+        }
         entry.removed = nil
         entries[name] = entry
     }
@@ -141,13 +146,18 @@ extension NotebookWidget {
     func allows(_ value: String) -> Bool {
         switch kind {
         case .text, .combobox: true
-        case .dropdown: (choices ?? []).contains(value)
+        case .dropdown: isChoice(value)
         case .multiselect:
             value.isEmpty
                 || value.split(separator: ",", omittingEmptySubsequences: false).allSatisfy {
-                    (choices ?? []).contains(String($0))
+                    isChoice(String($0))
                 }
         }
+    }
+
+    /// By the letter, as Python compares, and not by what looks alike.
+    private func isChoice(_ value: String) -> Bool {
+        (choices ?? []).contains { $0.utf8.elementsEqual(value.utf8) }
     }
 
     /// About what its declaration takes.

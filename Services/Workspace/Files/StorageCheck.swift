@@ -16,7 +16,10 @@ actor StorageCheck {
     private let storage: any ObjectStorage
     private let loop: EventLoop
     private let patience: Duration
-    private var underWay: Task<Outcome, Never>?
+    private var isUnderWay = false
+    /// Those who wait for the look that is under way.
+    private var waiting: [UInt64: AsyncStream<Outcome>.Continuation] = [:]
+    private var nextWaiting: UInt64 = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -29,8 +32,6 @@ actor StorageCheck {
     /// Looks, or waits for the look that somebody else has begun.
     func outcome() async -> Outcome {
         let (begun, start) = (Timestamp.now, MonotonicTime.now)
-        let task = underWay ?? Task { await look() }
-        underWay = task
         let (answers, answer) = AsyncStream.makeStream(of: Outcome.self, bufferingPolicy: .bufferingOldest(1))
         let late = Outcome(
             time: begun, duration: patience, room: nil,
@@ -39,8 +40,17 @@ actor StorageCheck {
                 "The object storage did not answer within \(patience.milliseconds / 1000) seconds."))
         // A little later than the storage gives up, for it knows more about why.
         let timer = loop.schedule(after: patience + .milliseconds(200)) { answer.yield(late) }
-        defer { timer.cancel() }
-        Task { answer.yield(await task.value) }
+        nextWaiting += 1
+        let own = nextWaiting
+        waiting[own] = answer
+        defer {
+            timer.cancel()
+            waiting[own] = nil
+        }
+        if !isUnderWay {
+            isUnderWay = true
+            Task { await tell() }
+        }
         for await outcome in answers {
             return Outcome(
                 time: begun, duration: MonotonicTime.now - start, room: outcome.room, error: outcome.error)
@@ -48,8 +58,13 @@ actor StorageCheck {
         return late
     }
 
+    private func tell() async {
+        let outcome = await look()
+        isUnderWay = false
+        for one in waiting.values { one.yield(outcome) }
+    }
+
     private func look() async -> Outcome {
-        defer { underWay = nil }
         let (begun, start) = (Timestamp.now, MonotonicTime.now)
         do {
             let room = try await storage.look(patience: patience)

@@ -1,5 +1,5 @@
 // What is on its way into the tree, at the edge of every page.
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useSyncExternalStore } from "react";
 import { Link, treeAddress } from "../app/router";
 import { Icon } from "../ui/icons";
 import { Button } from "../ui/parts";
@@ -20,22 +20,20 @@ function words(one: Transfer): string {
 
 export function Uploads() {
   const transfers = useSyncExternalStore(subscribe, current);
-  // As other notices it goes by itself; not while somebody is at it, and not with something in it to be settled.
-  const [isHeld, setHeld] = useState(false);
   const isOver = transfers.length > 0 && transfers.every((one) => one.state === "done");
   const isShown = transfers.length > 0;
+  // As other notices it goes by itself; not while somebody is at it, and not with something in it to be settled.
   useEffect(() => {
-    if (!isOver || isHeld) return undefined;
-    const timer = setTimeout(dismissDone, 8000);
-    return () => clearTimeout(timer);
-  }, [isOver, isHeld]);
-  // What is not there any more is not left either.
-  useEffect(() => { if (!isShown) setHeld(false); }, [isShown]);
+    if (!isOver) return undefined;
+    const timer = setInterval(() => {
+      if (!document.querySelector(".uploads:hover, .uploads:focus-within")) dismissDone();
+    }, 8000);
+    return () => clearInterval(timer);
+  }, [isOver]);
   if (!isShown) return null;
   const open = transfers.filter((one) => one.state !== "done" && one.state !== "failed").length;
   return (
-    <section className="uploads" aria-label="Uploads" onPointerEnter={() => setHeld(true)} onPointerLeave={() => setHeld(false)}
-      onFocus={() => setHeld(true)} onBlur={() => setHeld(false)}>
+    <section className="uploads" aria-label="Uploads">
       <div className="uploads-head">
         <h2><span role="status">{open > 0 ? `Uploading ${open} ${open === 1 ? "file" : "files"}` : "Uploads have ended"}</span></h2>
         {open === 0 && <Button isSmall tone="quiet" icon="close" aria-label="Dismiss all" onClick={dismissDone} />}

@@ -24,7 +24,11 @@ export function JobPage({ id }: { id: string }) {
   }
   const { settings } = job.data;
   const all = runs.data?.runs ?? [];
-  const remove = () => { if (job.data) removeJob(job.data, all, (isBack) => navigate(isBack ? `/jobs/${id}` : "/jobs")); };
+  const remove = () => { if (job.data) removeJob(job.data, all, (isBack) => {
+    // Who has gone on to something else is not called back from it.
+    if (!isBack) navigate("/jobs");
+    else if (location.pathname === "/jobs") navigate(`/jobs/${id}`);
+  }); };
   return (
     <div className="content">
       <Heading title={settings.name} crumbs={[{ text: "Jobs", to: "/jobs" }]} actions={<>

@@ -9,7 +9,7 @@ import { Time, bytes, duration } from "../ui/time";
 import { toastError } from "../ui/toast";
 
 export function Storage() {
-  const storage = useQuery("storage", (signal) => call("getStorage", {}, signal), 60000);
+  const storage = useQuery("storage", (signal) => call("getStorage", {}, signal));
   if (!storage.data) {
     return <Card title="Object storage" isFlush>
       {storage.error ? <div className="card-body"><Failure error={storage.error} retry={storage.refresh} /></div> : <Loading lines={6} label="Asking the storage" />}</Card>;
@@ -84,8 +84,8 @@ function Room({ status }: { status: StorageStatus }) {
   return (
     <Card title="What takes up room">
       <div className="stack">
-        {elsewhere && <Note tone="warn">{count(elsewhere.objects ?? 0)} of the workspace are in another storage than this one and cannot be read.
-          Set HARBOUR_WORKSPACE_STORAGE_BACKEND back, or move them.</Note>}
+        {elsewhere && status.backend !== "ABSENT" && <Note tone="warn">{count(elsewhere.objects ?? 0)} of the workspace are in another storage than this one and cannot be read.
+          Set HARBOUR_WORKSPACE_STORAGE_BACKEND back to read them.</Note>}
         <Usage title="In the object storage" usage={status.object_usage}
           empty="Nothing yet. What is uploaded comes here; notebooks, and files that are made here, are in the database." />
         <Usage title="In the database" usage={status.database_usage} empty="Nothing yet." />
@@ -95,12 +95,13 @@ function Room({ status }: { status: StorageStatus }) {
 }
 
 function Usage({ title, usage, empty }: { title: string; usage: StorageUsage[]; empty: string }) {
+  const here = usage.filter((one) => one.kind !== "ELSEWHERE");
   const total = sum(usage);
-  const objects = usage.reduce((all, one) => all + (one.objects ?? 0), 0);
+  const objects = here.reduce((all, one) => all + (one.objects ?? 0), 0);
   const hasObjects = usage.some((one) => one.objects !== undefined);
   return (
     <div className="storage-part">
-      <h3>{title}<span className="soft"> {bytes(total)}{hasObjects && `, ${count(objects)}`}</span></h3>
+      <h3>{title}<span className="soft"> {bytes(sum(here))}{hasObjects && `, ${count(objects)}`}</span></h3>
       {usage.length === 0 ? <p className="soft">{empty}</p> : <>
         <Bar label={`${title}: ${usage.map((one) => `${nameOf(one)} ${bytes(one.bytes)}`).join(", ")}`} total={Math.max(total, 1)}
           parts={usage.map((one) => ({ key: one.kind, bytes: one.bytes, tone: one.kind.toLowerCase() }))} />
