@@ -155,9 +155,10 @@ struct WidgetTests {
                 }
             }
             #expect(try await firstEvents("Oslo") == 0)
-            let waiting = try await running.start(RunCells(cellIds: ["c1"]))
+            let waiting = try #require(try await running.start(RunCells(cellIds: ["c1"])).commands.last).commandID
+            _ = try await running.wait { _ in running.cluster.started.contains(waiting) }
             #expect(try await firstEvents("Rome") > 0)
-            running.cluster.finish(try #require(waiting.commands.last).commandID)
+            running.cluster.finish(waiting)
             _ = try await running.settled()
             #expect(try await firstEvents("Oslo") == 0)
         }
