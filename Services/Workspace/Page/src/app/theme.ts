@@ -20,9 +20,14 @@ export function applyTheme(): void {
 
 system.addEventListener("change", applyTheme);
 
+/** The theme of the document. Not asked of the system: whoever asks between a change and its event takes the event away. */
+function shown(): Theme {
+  return document.documentElement.dataset.theme === "dark" ? "dark" : "light";
+}
+
 export function useTheme(): [Theme, (theme: Theme) => void] {
   const theme = useSyncExternalStore(
-    (listener) => { listeners.add(listener); return () => { listeners.delete(listener); }; }, current);
+    (listener) => { listeners.add(listener); return () => { listeners.delete(listener); }; }, shown);
   return [theme, (chosen) => {
     // What the system has is followed, not kept.
     if (chosen === (system.matches ? "dark" : "light")) localStorage.removeItem(key);
