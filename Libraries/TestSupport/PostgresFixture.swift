@@ -40,23 +40,28 @@ public final class PostgresFixture: Sendable {
     public static func shared() async throws -> PostgresFixture {
         let task = common.withLock { common in
             if let common { return common }
-            let made = Task { try await start() }
+            let made = Task { try await start(outlivingKills: false) }
             common = made
             return made
         }
         return try await task.value
     }
 
-    /// A cluster of the caller's own, for tests that kill it. It stops when the fixture is let go.
-    public static func start() async throws -> PostgresFixture {
-        try await BlockingPool(threads: 1).run { try PostgresFixture() }
+    /// A cluster of the caller's own, for tests that kill it: what is committed outlives the server's processes. It stops
+    /// when the fixture is let go.
+    public static func start() async throws -> PostgresFixture { try await start(outlivingKills: true) }
+
+    private static func start(outlivingKills: Bool) async throws -> PostgresFixture {
+        try await BlockingPool(threads: 1).run { try PostgresFixture(outlivingKills) }
     }
 
-    private init() throws {
+    private init(_ outlivesKills: Bool) throws {
         var template = Array("/tmp/harbour-postgres-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw FixtureError("no temporary folder could be made") }
         directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        shell = try ShellSession(["/bin/sh", "-c", PostgresFixture.supervisor, "sh", directory])
+        shell = try ShellSession([
+            "/bin/sh", "-c", PostgresFixture.supervisor, "sh", directory, outlivesKills ? "on" : "off",
+        ])
         try shell.expect("ready")
     }
 
@@ -161,6 +166,7 @@ public final class PostgresFixture: Sendable {
     private static let supervisor = """
         trap '' INT TERM HUP
         folder=$1
+        commits=$2
         as=
         cd /
         if [ "$(id -u)" = 0 ]; then as='runuser -u postgres --'; chown postgres "$folder" || exit; fi
@@ -171,7 +177,7 @@ public final class PostgresFixture: Sendable {
         listen_addresses = ''
         unix_socket_directories = '$folder'
         fsync = off
-        synchronous_commit = off
+        synchronous_commit = $commits
         full_page_writes = off
         shared_buffers = 32MB
         max_connections = 200

@@ -41,9 +41,6 @@ import Testing
         async throws
     {
         let postgres = try await PostgresFixture.start()
-        // What is committed has to outlive the server's processes, as it does where nobody has said otherwise.
-        try await postgres.execute("ALTER SYSTEM SET synchronous_commit = on")
-        try await postgres.execute("SELECT pg_reload_conf()")
         let database = try await postgres.makeDatabase()
         let folder = try TemporaryDirectory()
         try await withEventLoop { loop in
