@@ -94,6 +94,8 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     if (isChosen) wanted.current?.();
     wanted.current = undefined;
   };
+  // Also when it was chosen already, and that was not known here yet.
+  useEffect(() => { if (running.cluster && wanted.current) closeChoice(true); }, [running.cluster]);
   // What had the keyboard before a dialog may be gone with it: a cell that was run from its editor, for one.
   useEffect(() => {
     if (dialog || document.activeElement !== document.body) return;
