@@ -125,6 +125,22 @@ class LiveTests(unittest.TestCase):
         expect(page.locator(".cell").nth(0)).to_contain_text("line 39")
         self.assertEqual(self.lines(page), LINES)
 
+    def test_2b_run_all_before_the_cluster_is_known(self):
+        """Who is quicker than the page's question for the cluster is asked for one, and need not answer."""
+        number, address = self.notebook("quick", ["print('it', 'ran')"])
+        context = stage.new_context(reduced_motion="reduce")
+        self.contexts.append(context)
+        held, question = [], f"**/api/v1/notebooks/{number}/execution"
+        page = stage.new_page(context, self.said)
+        page.route(question, lambda route: held.append(route), times=1)
+        with page.expect_request(question):
+            stage.sign_in(page, address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        held[0].continue_()
+        expect(page.locator(".cell .text-output")).to_contain_text("it ran")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
     def test_3_two_browsers_on_one_notebook(self):
         number, address = self.notebook("shared", ["a = 1", "b = 2", "import time\ntime.sleep(4)\nprint('done')"])
         ann, bob = self.open(address), self.open(address)
