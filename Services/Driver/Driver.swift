@@ -132,7 +132,7 @@ public final class Driver: @unchecked Sendable {
                     "An executor was lost.", ["executor": lost.id, "status": lost.status ?? -1, "reason": lost.reason])
             }
             executors.append(to: "\(scratch.path)/executors-seen", configuration.redactor)
-        case .stats, .answered, .other: break
+        case .stats, .alive, .answered, .other: break
         }
     }
 
@@ -175,6 +175,12 @@ public final class Driver: @unchecked Sendable {
         } catch {
             logger.warning("The number of executors cannot be changed.", ["error": error.describeChain()])
         }
+    }
+
+    /// Why Spark does not run any more, when it is known by now or within the patience.
+    private func sparkLoss(within patience: Duration) async -> SparkFailure? {
+        if machine.phase == .running, let host { await host.look(within: patience) }
+        return machine.failure
     }
 
     private func hostEnded(_ exit: ProcessExit) {
@@ -291,6 +297,7 @@ public final class Driver: @unchecked Sendable {
             record, configuration: configuration, scratch: scratch, pool: pool, loop: loop
         ) { [weak self] context, command in self?.ended(context, command) }
         context.secrets = secrets
+        context.sparkLoss = { [weak self] patience in await self?.sparkLoss(within: patience) }
         for command in (contexts[id]?.commands ?? [:]).values { context.restore(command) }
         order.removeAll { $0 == id }
         order.append(id)

@@ -61,6 +61,19 @@ import Testing
         #expect(machine.state == .error || machine.state == .pending)
     }
 
+    @Test func aKernelThatEndsWithSparkSaysSo() {
+        let cause = CommandError(code: "KILLED", name: "SparkLost", message: "Killed.")
+        for isCancelled in [false, true] {
+            var machine = ContextMachine(grace: .seconds(10))
+            _ = machine.start()
+            _ = machine.handle(.kernelReady)
+            _ = machine.handle(.submit("1", limit: nil))
+            if isCancelled { _ = machine.handle(.cancel("1")) }
+            let end = machine.handle(.kernelGone("gone", because: cause))
+            #expect(end.contains(.state("1", .error, cause)) == !isCancelled)
+        }
+    }
+
     @Test func aKernelThatDiesAgainAndAgainIsLeftAlone() {
         var machine = ContextMachine(grace: .seconds(10))
         var actions = machine.start()

@@ -192,12 +192,47 @@ private final class Found: @unchecked Sendable {
             {
                 if $0.text?.hasPrefix("go") == true { Glibc.kill(host, SIGKILL) }
             }
-            #expect(running.last?.error?.code == "KERNEL_DIED")
-            while driver.status.phase == .running { try await driver.loop.sleep(for: .milliseconds(5)) }
+            #expect(running.last?.error?.code == "SPARK_LOST")
             #expect(driver.status.phase == .failed)
             #expect(driver.status.errorCode == "SPARK_LOST")
             let after = try await driver.transcript("1", in: "a")
             #expect(after.last?.error?.code == "SPARK_UNAVAILABLE")
+        }
+    }
+
+    /// The command says what the cluster says, whether its kernel, its connection or Spark is seen to end first.
+    @Test(arguments: [
+        "time.sleep(1000)", "spark.range(4).rdd.map(lambda n: time.sleep(1000)).collect()",
+    ])
+    func aKilledSparkIsTheEndOfTheCommand(waiting: String) async throws {
+        try await withSparkDriver { driver in
+            _ = try driver.createContext(ContextSpec(contextID: "a"))
+            let source = """
+                import time
+                print(spark._jvm.java.lang.ProcessHandle.current().pid(), flush=True)
+                \(waiting)
+                """
+            let killed = try await driver.transcript(source, in: "a") { event in
+                if let pid = event.text.flatMap({ Int32($0.prefix { $0.isNumber }) }) { Glibc.kill(pid, SIGKILL) }
+            }
+            #expect(killed.last?.state == .error)
+            #expect(killed.last?.error?.code == "KILLED")
+            #expect(killed.last?.error?.message.contains("SIGKILL") == true)
+            #expect(driver.status.errorCode == "KILLED")
+        }
+    }
+
+    /// A kernel that dies alone is still that, and what py4j says of itself is not taken for the end of Spark.
+    @Test func aSparkThatRunsIsNotBlamed() async throws {
+        try await withSparkDriver { driver in
+            _ = try driver.createContext(ContextSpec(contextID: "a"))
+            _ = try await driver.reach(.running)
+            let refused = try await driver.transcript(
+                "import socket; socket.create_connection(('127.0.0.1', 1))", in: "a")
+            #expect(refused.last?.error?.name == "ConnectionRefusedError")
+            let dead = try await driver.transcript("import os; os.kill(os.getpid(), 9)", in: "a")
+            #expect(dead.last?.error?.code == "KERNEL_DIED")
+            #expect(driver.status.phase == .running)
         }
     }
 

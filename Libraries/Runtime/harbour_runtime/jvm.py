@@ -167,6 +167,12 @@ class Jvm:
             return "KILLED", f"Spark's JVM was ended by the signal {name}. Start the cluster again.", detail
         return "SPARK_LOST", f"Spark's JVM ended with exit status {status}. Look at {self.log}.", detail
 
+    def ends(self, within):
+        """Whether it has ended, waiting for that many seconds."""
+        poller = select.poll()
+        poller.register(self.pidfd, select.POLLIN)
+        return bool(poller.poll(within * 1000))
+
     def stop(self, grace):
         """Ends the JVM: closes its stdin, waits for at most `grace` seconds, then kills it."""
         if self.process.stdin and not self.process.stdin.closed:

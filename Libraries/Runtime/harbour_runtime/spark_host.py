@@ -251,6 +251,8 @@ class Host:
             self._resize(request["executors"], answer)
         elif operation == "stats":
             self._stats(answer)
+        elif operation == "alive" and type(request.get("within_ms", 0)) is int:
+            self._alive(min(max(request.get("within_ms", 0), 0), 10_000) / 1000, answer)
         else:
             self._events.send("refused", message=f"The operation {operation!r} is not one of ours.", id=answer)
 
@@ -297,6 +299,20 @@ class Host:
                 self._follower.look()
 
         self.in_background(resize, then=then)
+
+    def _alive(self, within, answer):
+        """Says that the JVM runs; if it ends within those seconds, "lost" is said in place of it."""
+        if not self._application:
+            self._events.send("refused", message="Spark is not ready.", id=answer)
+            return
+
+        def then(ended, error):
+            if error:
+                self._events.send("refused", message=f"It is not known whether Spark runs: {error}", id=answer)
+            elif not ended:
+                self._events.send("alive", id=answer)
+
+        self.in_background(self._jvm.ends, within, then=then)
 
     def _stats(self, answer):
         if not self._application:

@@ -26,8 +26,8 @@ struct ContextMachine {
         case kernelFailed(CommandError)
         /// The running command has ended.
         case ended(Outcome)
-        /// The kernel's process is gone.
-        case kernelGone(String)
+        /// The kernel's process is gone; the error says more where the kernel ended because Spark did.
+        case kernelGone(String, because: CommandError? = nil)
         case fired(Timer)
         /// The context shall end.
         case close
@@ -109,7 +109,7 @@ struct ContextMachine {
             failure = error.message
             return endQueue(.error, error)
         case .ended(let outcome): return ended(outcome)
-        case .kernelGone(let reason): return kernelGone(reason)
+        case .kernelGone(let reason, let cause): return kernelGone(reason, cause)
         case .fired(let timer): return fired(timer)
         case .close: return close()
         }
@@ -188,11 +188,11 @@ struct ContextMachine {
         return [.cancel(.grace), .cancel(.limit), end] + pump()
     }
 
-    private mutating func kernelGone(_ reason: String) -> [Action] {
+    private mutating func kernelGone(_ reason: String, _ cause: CommandError?) -> [Action] {
         var actions: [Action] = [.cancel(.grace), .cancel(.limit)]
         if let command = running {
             running = nil
-            actions.append(lastState(of: command, reason))
+            actions.append(lastState(of: command, reason, cause))
         }
         if case .closing = kernel { return actions + endQueue(.cancelled, ContextMachine.contextEnded) + [.closed] }
         deaths += 1
@@ -208,8 +208,9 @@ struct ContextMachine {
         return actions
     }
 
-    private func lastState(of command: Running, _ reason: String) -> Action {
+    private func lastState(of command: Running, _ reason: String, _ cause: CommandError?) -> Action {
         if case .closing = kernel { return .state(command.id, .cancelled, ContextMachine.contextEnded) }
+        if let cause, command.cancelled == nil { return .state(command.id, .error, cause) }
         guard command.killed else {
             let message = "\(reason) All variables of the context were lost; it has been restarted."
             return .state(command.id, .error, CommandError(code: "KERNEL_DIED", name: "KernelDied", message: message))

@@ -21,6 +21,8 @@ final class DriverContext: @unchecked Sendable {
     private var machine: ContextMachine
     /// Where its commands ask about secrets; nil for one whose commands have all ended.
     var secrets: SecretQuestions?
+    /// Why Spark is lost, waiting so long for its end; nil while it runs.
+    var sparkLoss: (@Sendable (_ patience: Duration) async -> SparkFailure?)?
     private(set) var commands: [String: DriverCommand] = [:]
     /// Oldest first.
     private var endedCommands: [String] = []
@@ -174,13 +176,31 @@ final class DriverContext: @unchecked Sendable {
         switch result.status {
         case .ok: perform(machine.handle(.ended(.ok)))
         case .error(let error):
-            perform(machine.handle(.ended(.failed(OutputLimiter.commandError(configuration.redactor.redact(error))))))
+            let failed = OutputLimiter.commandError(configuration.redactor.redact(error))
+            // What py4j says of a gateway that is gone tells nobody why: the end of Spark, which is on its way, does.
+            afterLookingAtSpark(of: command.id, within: SparkFailure.mayBeBehind(error.name) ? .seconds(1) : nil) {
+                [self] cause in
+                // A kernel that died meanwhile ends its command itself.
+                if kernel != nil { perform(machine.handle(.ended(.failed(cause ?? failed)))) }
+            }
         case .aborted:
             let error = CommandError(
                 code: "COMMAND_FAILED", name: "Aborted", message: "The kernel refused to run the command.")
             perform(machine.handle(.ended(.failed(error))))
         // The end of the process is reported by itself and says more; nothing is withdrawn here.
         case .died, .withdrawn: break
+        }
+    }
+
+    /// Goes on once it is known whether Spark was lost, if that is asked for; never for a command that has ended.
+    private func afterLookingAtSpark(
+        of command: String?, within patience: Duration?, _ goOn: @escaping @Sendable (CommandError?) -> Void
+    ) {
+        guard let command, let patience, let sparkLoss else { return goOn(nil) }
+        loop.spawn { [self] in
+            let cause = await sparkLoss(patience)
+            guard machine.runningID == command else { return }
+            goOn(cause.map { CommandError(code: $0.code, name: "SparkLost", message: $0.message) })
         }
     }
 
@@ -193,7 +213,11 @@ final class DriverContext: @unchecked Sendable {
             kernel.onStrayOutput = { [logger] _ in logger.debug("An output came after the end of its command.") }
             kernel.onDeath = { [self] exit in
                 self.kernel = nil
-                perform(machine.handle(.kernelGone(DriverContext.describe(exit))))
+                // Kernels end with Spark's host, and may be seen to before it is.
+                let reason = DriverContext.describe(exit)
+                afterLookingAtSpark(of: machine.runningID, within: .zero) { [self] cause in
+                    perform(machine.handle(.kernelGone(reason, because: cause)))
+                }
             }
             perform(machine.handle(.kernelReady))
         } catch {

@@ -20,6 +20,7 @@ final class SparkHost: @unchecked Sendable {
     private var isWriting = false
     private var questions: [Int64: CheckedContinuation<SparkStats?, Never>] = [:]
     private var jars: [Int64: CheckedContinuation<String?, Never>] = [:]
+    private var looks: [Int64: CheckedContinuation<Void, Never>] = [:]
     private var nextQuestion: Int64 = 1
     private let logger = Logger("driver.spark")
 
@@ -67,6 +68,8 @@ final class SparkHost: @unchecked Sendable {
             loop.spawn { [self] in
                 await reading.value
                 ended(exit)
+                for look in looks.values { look.resume() }
+                looks = [:]
             }
         }
     }
@@ -91,8 +94,11 @@ final class SparkHost: @unchecked Sendable {
             for try await line in output.lines() {
                 switch SparkHostEvent(line) {
                 case .stats(let id, let stats): questions.removeValue(forKey: id)?.resume(returning: stats)
+                case .alive(let id): looks.removeValue(forKey: id)?.resume()
                 case .answered(let id, let problem):
-                    if let jar = jars.removeValue(forKey: id) {
+                    if let look = looks.removeValue(forKey: id) {
+                        look.resume()
+                    } else if let jar = jars.removeValue(forKey: id) {
                         jar.resume(returning: problem)
                     } else if let problem {
                         logger.warning("Spark's host refused something.", ["reason": problem])
@@ -150,6 +156,19 @@ final class SparkHost: @unchecked Sendable {
         return await withCheckedContinuation { continuation in
             jars[id] = continuation
             send(["op": "add_jar", "path": .string(path), "id": .integer(id)])
+        }
+    }
+
+    /// Returns when Spark is known to run, or its end has been reported if it ends within the patience.
+    func look(within patience: Duration) async {
+        let id = nextQuestion
+        nextQuestion += 1
+        // A host that is too busy to answer is not one that has ended.
+        let timer = loop.schedule(after: patience + .seconds(2)) { [self] in looks.removeValue(forKey: id)?.resume() }
+        defer { timer.cancel() }
+        await withCheckedContinuation { continuation in
+            looks[id] = continuation
+            send(["op": "alive", "within_ms": .integer(patience.milliseconds), "id": .integer(id)])
         }
     }
 

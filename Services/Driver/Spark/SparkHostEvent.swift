@@ -10,6 +10,8 @@ enum SparkHostEvent {
     /// Spark has died.
     case lost(SparkFailure)
     case stats(id: Int64, SparkStats)
+    /// Spark runs.
+    case alive(id: Int64)
     /// Executors on this machine came or went.
     case executors(SparkExecutors)
     /// A jar was taken, or why it was not.
@@ -28,6 +30,7 @@ enum SparkHostEvent {
         case "failed": self = .failed(SparkFailure(object, fallback: "SPARK_START_FAILED"))
         case "lost": self = .lost(SparkFailure(object, fallback: "SPARK_LOST"))
         case "stats": self = .stats(id: object["id"]?.int64 ?? 0, SparkStats(object))
+        case "alive": self = .alive(id: object["id"]?.int64 ?? 0)
         case "executors": self = .executors(SparkExecutors(object))
         case "jar_added": self = .answered(id: object["id"]?.int64 ?? 0, problem: nil)
         case "refused":
@@ -68,6 +71,12 @@ struct SparkFailure: Sendable {
     var message: String
     /// The end of its log.
     var detail: String
+
+    /// Whether Python raises such an error when Spark's JVM goes away under it; it does so for other reasons too.
+    static func mayBeBehind(_ error: String) -> Bool {
+        ["Py4JNetworkError", "Py4JError", "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError"]
+            .contains(error)
+    }
 
     init(code: String, message: String, detail: String = "") {
         self.code = code
