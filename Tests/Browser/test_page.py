@@ -407,6 +407,13 @@ class PageTests(unittest.TestCase):
             page.goto(platform.url + address)
             heading(title)
             expect(page.locator(".skeleton")).to_have_count(0)
+            if name == "home":
+                expect(page.get_by_role("heading", name="Runs of the last 7 days")).to_be_visible()
+                expect(page.locator(".trend svg")).to_have_attribute("aria-label", re.compile(r": \d+ succeeded"))
+            if name == "monitoring":
+                # A driver goes by the name of its cluster, in the list and in the charts.
+                expect(page.locator(".list li", has_text="driver")).to_contain_text("of browser")
+                expect(page.locator(".lines", has_text="browser").first).to_be_visible()
             self.look(name)
 
     def test_12_offline(self):

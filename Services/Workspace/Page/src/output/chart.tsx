@@ -2,6 +2,7 @@
 import { useState } from "react";
 import type { Json } from "../api/generated/contract";
 import { TableData } from "./mime";
+import { ticks } from "../ui/ticks";
 import { isNumeric } from "./table";
 
 const width = 760;
@@ -11,17 +12,6 @@ const bottom = 44;
 
 export function chartable(table: TableData): boolean {
   return table.rows.length > 1 && table.columns.some((column) => isNumeric(column.type));
-}
-
-/** Round numbers that span the values. */
-export function ticks(low: number, high: number, count = 5): number[] {
-  if (!(high > low)) return [low];
-  const raw = (high - low) / count;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const size = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= raw) ?? raw;
-  const all: number[] = [];
-  for (let value = Math.ceil(low / size) * size; value <= high + size * 1e-9; value += size) all.push(Number(value.toPrecision(12)));
-  return all;
 }
 
 export function short(value: number): string {

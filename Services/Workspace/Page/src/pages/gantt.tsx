@@ -2,7 +2,7 @@
 import type { Attempt, Run, RunTask } from "../api/generated/contract";
 import { RunBadge } from "../ui/parts";
 import { clockTime, duration, useNow } from "../ui/time";
-import { ticks } from "../output/chart";
+import { ticks } from "../ui/ticks";
 import { isActive } from "./run-parts";
 
 const tones: Record<string, string> = { SUCCESS: "good", FAILED: "bad", TIMEDOUT: "bad", CANCELED: "warn" };

@@ -1,20 +1,21 @@
 // The state of everything at a glance, and the ways to begin.
 import { call } from "../api/client";
-import type { ClusterInfo, Job, Run, Target } from "../api/generated/contract";
+import type { ClusterInfo, DashboardDay, DashboardStats, Job, Run, Target } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link, treeAddress } from "../app/router";
 import { Icon, IconName } from "../ui/icons";
 import { Badge, Card, ClusterBadge, Empty, Failure, Heading, Loading, RunBadge } from "../ui/parts";
 import { Span, Time } from "../ui/time";
-import { isActive } from "./run-parts";
+import { Trend } from "./trend";
 
 export function Home() {
   const runs = useQuery("home/runs", (signal) => call("listRuns", { page_size: 8 }, signal), 5000);
-  const clusters = useQuery("home/clusters", (signal) => call("listClusters", { page_size: 50 }, signal), 5000);
-  const jobs = useQuery("home/jobs", (signal) => call("listJobs", { page_size: 50 }, signal), 30000);
+  const active = useQuery("home/active", (signal) => call("listRuns", { page_size: 100, active_only: true }, signal), 5000);
+  const clusters = useQuery("home/clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 5000);
+  const jobs = useQuery("home/jobs", (signal) => call("listJobs", { page_size: 100 }, signal), 30000);
+  const week = useQuery("home/week", (signal) => call("getDashboard", undefined, signal), 60000);
   const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 15000);
   const living = clusters.data?.clusters.filter((one) => one.state !== "TERMINATED" && one.state !== "ERROR") ?? [];
-  const active = runs.data?.runs.filter((run) => isActive(run.state)) ?? [];
   const last = runs.data?.runs.find((run) => run.state.result_state);
   return (
     <div className="content">
@@ -23,11 +24,11 @@ export function Home() {
         <Link className="button primary" to="/workspace"><Icon name="folder" />Open the workspace</Link>
       </>} />
       <div className="tiles">
-        <Tile to="/clusters" icon="cluster" label="Clusters running" value={clusters.data && living.filter((one) => one.state === "RUNNING").length}
+        <Tile to="/clusters" icon="cluster" label="Clusters running" value={clusters.data && counted(living.filter((one) => one.state === "RUNNING"), clusters.data)}
           note={living.length > 0 ? `${living.length} alive` : "none alive"} />
-        <Tile to="/runs" icon="runs" label="Runs in progress" value={runs.data && active.length}
+        <Tile to="/runs" icon="runs" label="Runs in progress" value={active.data && counted(active.data.runs, active.data)}
           note={last ? <>last: {last.state.result_state?.toLowerCase().replace("_", " ")}</> : "no run yet"} />
-        <Tile to="/jobs" icon="jobs" label="Jobs" value={jobs.data?.jobs.length} note={nextFire(jobs.data?.jobs)} />
+        <Tile to="/jobs" icon="jobs" label="Jobs" value={jobs.data && counted(jobs.data.jobs, jobs.data)} note={nextFire(jobs.data?.jobs)} />
         <Tile to="/monitoring" icon="monitor" label="Services up" value={services.data && services.data.targets.filter((one) => one.health === "UP").length}
           note={services.data ? `of ${services.data.targets.length} watched` : ""} />
       </div>
@@ -36,13 +37,16 @@ export function Home() {
           : !runs.data ? <Loading /> : <RunTable runs={runs.data.runs} />}
       </Card>
       <div className="grid">
-        <Card title="Clusters" actions={<Link to="/clusters">All clusters</Link>} isFlush>
-          {clusters.error && !clusters.data ? <div className="card-body"><Failure error={clusters.error} retry={clusters.refresh} /></div>
-            : !clusters.data ? <Loading /> : <ClusterList clusters={living} />}
-        </Card>
+        <div className="column">
+          <Card title="Clusters" actions={<Link to="/clusters">All clusters</Link>} isFlush>
+            {clusters.error && !clusters.data ? <div className="card-body"><Failure error={clusters.error} retry={clusters.refresh} /></div>
+              : !clusters.data ? <Loading /> : <ClusterList clusters={living} />}
+          </Card>
+          {week.data && week.data.stats.runs > 0 && <Week stats={week.data.stats} days={week.data.trends.days} />}
+        </div>
         <Card title="Services" actions={<Link to="/monitoring">Monitoring</Link>} isFlush>
           {services.error && !services.data ? <div className="card-body"><Failure error={services.error} retry={services.refresh} /></div>
-            : !services.data ? <Loading /> : <ServiceList targets={services.data.targets} />}
+            : !services.data ? <Loading /> : <ServiceList targets={services.data.targets} clusters={clusters.data?.clusters} />}
         </Card>
       </div>
       <Card title="Begin here">
@@ -56,13 +60,28 @@ export function Home() {
   );
 }
 
+/** How many there are; of more than a page holds it is said that there are more. */
+function counted(all: unknown[], page: { next_page_token?: string }): string {
+  return page.next_page_token === undefined ? String(all.length) : `${all.length}+`;
+}
+
+function Week({ stats, days }: { stats: DashboardStats; days: DashboardDay[] }) {
+  const rate = stats.success_rate;
+  return (
+    <Card title={`Runs of the last ${stats.days} days`}
+      actions={rate !== undefined && <span className="soft small">{Math.floor(rate * 100)} % succeeded{stats.is_complete ? "" : ", of the newest"}</span>}>
+      <Trend days={days} />
+    </Card>
+  );
+}
+
 function nextFire(jobs: Job[] | undefined) {
   const next = jobs?.map((job) => job.next_fire_time).filter((time): time is number => time !== undefined).sort((a, b) => a - b)[0];
   return next ? <>next: <Time value={next} /></> : "none scheduled";
 }
 
 function Tile({ to, icon, label, value, note }: {
-  to: string; icon: IconName; label: string; value: number | undefined; note: React.ReactNode;
+  to: string; icon: IconName; label: string; value: string | number | undefined; note: React.ReactNode;
 }) {
   return (
     <Link to={to} className="tile">
@@ -93,11 +112,14 @@ function ClusterList({ clusters }: { clusters: ClusterInfo[] }) {
   );
 }
 
-export function ServiceList({ targets }: { targets: Target[] }) {
+/** The drivers of clusters go by the names of their clusters. */
+export function ServiceList({ targets, clusters }: { targets: Target[]; clusters: ClusterInfo[] | undefined }) {
+  const cluster = (target: Target) => target.job === "driver" ? clusters?.find((one) => one.cluster_id === target.name) : undefined;
   return (
     <ul className="list">{targets.map((target) => (
       <li key={`${target.job}/${target.name}`}>
-        <div className="grow"><span className="name">{target.job}</span> <span className="soft small">{target.name}</span>
+        <div className="grow"><span className="name">{target.job}</span> <span className="soft small">{cluster(target)
+          ? <>of <Link to={`/clusters/${target.name}`}>{cluster(target)?.spec.cluster_name}</Link></> : target.name}</span>
           {target.message && <div className="soft small">{target.message}</div>}</div>
         <Badge tone={target.health === "UP" ? (target.ready === false ? "warn" : "good") : target.health === "DOWN" ? "bad" : "idle"}>
           {target.health === "UP" ? (target.ready === false ? "Not ready" : "Up") : target.health === "DOWN" ? "Down" : "Unknown"}

@@ -1,7 +1,7 @@
 // Lines over time.
 import { useState } from "react";
 import type { Series } from "../api/generated/contract";
-import { ticks } from "../output/chart";
+import { ticks } from "../ui/ticks";
 
 const width = 560;
 const height = 190;
@@ -21,11 +21,24 @@ export function rates(series: Series): Series {
   return { ...series, samples };
 }
 
-export function Lines({ title, series, show, span }: { title: string; series: Series[]; show: (value: number) => string; span: number }) {
+/** The least that is shown: with less, what has just begun would look like what goes on for long. */
+const shortest = 300000;
+
+/** Ticks of bytes are whole KiB, MiB or GiB. */
+function byteTicks(high: number): number[] {
+  const unit = 1024 ** Math.max(0, Math.floor(Math.log(high) / Math.log(1024)));
+  return ticks(0, high / unit, 4).map((tick) => tick * unit);
+}
+
+interface Drawn { title: string; series: Series[]; show: (value: number) => string; span: number; isBytes?: boolean | undefined }
+
+export function Lines({ title, series, show, span, isBytes }: Drawn) {
   const [at, setAt] = useState<number>();
-  const end = Math.max(...series.flatMap((one) => one.samples.map((sample) => sample.timestamp)), 0) || Date.now();
-  const start = end - span;
-  const high = Math.max(...series.flatMap((one) => one.samples.map((sample) => sample.value)), 0) * 1.08 || 1;
+  const times = series.flatMap((one) => one.samples.map((sample) => sample.timestamp));
+  const end = times.reduce((a, b) => Math.max(a, b), 0) || Date.now();
+  // What began a minute ago is not squeezed into the last pixels of an hour.
+  const start = Math.max(end - span, Math.min(times.reduce((a, b) => Math.min(a, b), end), end - shortest));
+  const high = series.flatMap((one) => one.samples).reduce((most, sample) => Math.max(most, sample.value), 0) * 1.08 || (isBytes ? 1024 : 1);
   const x = (time: number) => left + ((time - start) / (end - start)) * (width - left - 6);
   const y = (value: number) => 8 + (height - bottom - 8) * (1 - value / high);
   const near = (one: Series) => at === undefined ? one.samples[one.samples.length - 1]
@@ -39,18 +52,19 @@ export function Lines({ title, series, show, span }: { title: string; series: Se
           const place = ((event.clientX - frame.left) / frame.width) * width;
           setAt(start + ((place - left) / (width - left - 6)) * (end - start));
         }}>
-        {ticks(0, high, 4).map((tick) => (
+        {(isBytes ? byteTicks(high) : ticks(0, high, 4)).map((tick) => (
           <g key={tick}><line x1={left} x2={width} y1={y(tick)} y2={y(tick)} className="chart-grid" />
             <text x={left - 7} y={y(tick) + 4} textAnchor="end">{show(tick)}</text></g>
         ))}
         {[0.02, 0.35, 0.68, 0.98].map((part) => (
-          <text key={part} x={x(start + span * part)} y={height - 5} textAnchor={part > 0.9 ? "end" : part < 0.1 ? "start" : "middle"}>{clock.format(start + span * part)}</text>
+          <text key={part} x={x(start + (end - start) * part)} y={height - 5} textAnchor={part > 0.9 ? "end" : part < 0.1 ? "start" : "middle"}>{clock.format(start + (end - start) * part)}</text>
         ))}
         {shown.map((one, index) => (
           <path key={one.name} className={`line line-${index}`} d={one.samples.filter((sample) => sample.timestamp >= start).map((sample, place, all) => {
             // Where nothing was measured for a while there is no line.
             const isNew = place === 0 || sample.timestamp - (all[place - 1]?.timestamp ?? 0) > Math.max(90000, span / 30);
-            return `${isNew ? "M" : "L"}${x(sample.timestamp).toFixed(1)} ${y(sample.value).toFixed(1)}`;
+            // A sample alone is a dot.
+            return `${isNew ? "M" : "L"}${x(sample.timestamp).toFixed(1)} ${y(sample.value).toFixed(1)}${isNew ? "h0" : ""}`;
           }).join("")} />
         ))}
         {at !== undefined && at >= start && <line x1={x(at)} x2={x(at)} y1={8} y2={height - bottom} className="line-cursor" />}

@@ -21,7 +21,7 @@ const charts: Shown[] = [
   { title: "Processor, of one core", name: "process_cpu_seconds_total", isRate: true, show: (value) => `${Number((value * 100).toPrecision(2))} %` },
   { title: "Requests a second", name: "harbour_http_requests_total", isRate: true, show: plain, group: "job" },
   { title: "Clusters", name: "harbour_clusters", show: plain, group: "state" },
-  { title: "Spark's heap in use", name: "harbour_driver_spark_heap_used_bytes", show: bytes, group: "cluster_id" },
+  { title: "Spark's heap in use", name: "harbour_driver_spark_heap_used_bytes", show: bytes, group: "instance" },
   { title: "Commands a second", name: "harbour_driver_commands_total", isRate: true, show: plain, group: "job" },
 ];
 
@@ -30,6 +30,8 @@ export function Monitoring() {
   const wanted = query.get("span") ?? "1h";
   const span = spans[wanted] ?? { text: "1 hour", milliseconds: 3600000 };
   const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 5000);
+  const clusters = useQuery("home/clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 15000);
+  const names = new Map(clusters.data?.clusters.map((one) => [one.cluster_id, one.spec.cluster_name]));
   return (
     <div className="content">
       <Heading title="Monitoring" actions={
@@ -40,31 +42,31 @@ export function Monitoring() {
         </label>}>Measured by the services themselves; <code>/federate</code> offers all of it to Prometheus.</Heading>
       <Card title="Services" isFlush>
         {services.error && <div className="card-body"><Failure error={services.error} retry={services.refresh} /></div>}
-        {services.data ? <ServiceList targets={services.data.targets} /> : services.isLoading && <Loading />}
+        {services.data ? <ServiceList targets={services.data.targets} clusters={clusters.data?.clusters} /> : services.isLoading && <Loading />}
       </Card>
-      <div className="grid">{charts.map((chart) => <ChartCard key={chart.name} chart={chart} span={span.milliseconds} />)}</div>
+      <div className="grid">{charts.map((chart) => <ChartCard key={chart.name} chart={chart} span={span.milliseconds} names={names} />)}</div>
     </div>
   );
 }
 
-function ChartCard({ chart, span }: { chart: Shown; span: number }) {
+function ChartCard({ chart, span, names }: { chart: Shown; span: number; names: Map<string, string> }) {
   const history = useQuery(`history/${chart.name}/${span}`, (signal) => {
     const end = Date.now();
-    return call("queryMetrics", { name: chart.name, start: end - span, end, step_milliseconds: Math.max(5000, Math.round(span / 120)) }, signal);
+    return call("queryMetrics", { name: chart.name, start: end - span, end, step_milliseconds: Math.max(5000, Math.round(span / 360)) }, signal);
   }, 15000);
   return (
     <Card title={chart.title}>
       {history.error && !history.data && <Failure error={history.error} retry={history.refresh} />}
       {!history.data ? history.isLoading && <Loading lines={3} /> : history.data.series.length === 0
         ? <Empty icon="monitor" title="Nothing was measured in this time" /> : (
-          <Lines title={chart.title} series={grouped(chart.isRate ? history.data.series.map(rates) : history.data.series, chart.group)} show={chart.show} span={span} />
+          <Lines title={chart.title} series={grouped(chart.isRate ? history.data.series.map(rates) : history.data.series, chart.group, names)} show={chart.show} span={span} isBytes={chart.show === bytes} />
         )}
     </Card>
   );
 }
 
-/** One line for each value of a label: what differs in other labels is added up. */
-function grouped(series: Series[], label: string | undefined): Series[] {
+/** One line for each value of a label: what differs in other labels is added up. Clusters go by their names. */
+function grouped(series: Series[], label: string | undefined, clusters: Map<string, string>): Series[] {
   const name = (one: Series) => (label && one.labels[label]) || one.labels.job || one.labels.instance || one.name;
   const groups = new Map<string, Map<number, number>>();
   for (const one of series) {
@@ -78,6 +80,6 @@ function grouped(series: Series[], label: string | undefined): Series[] {
   }
   const isSeen = (samples: Map<number, number>) => groups.size <= 4 || [...samples.values()].some((value) => value !== 0);
   return [...groups].filter(([, samples]) => isSeen(samples)).sort(([a], [b]) => a.localeCompare(b)).map(([text, samples]) => ({
-    name: text, labels: {}, samples: [...samples].sort(([a], [b]) => a - b).map(([timestamp, value]) => ({ timestamp, value })),
+    name: clusters.get(text) ?? text, labels: {}, samples: [...samples].sort(([a], [b]) => a - b).map(([timestamp, value]) => ({ timestamp, value })),
   }));
 }
