@@ -13,10 +13,11 @@ import { call } from "../api/client";
 import type { LivePresence } from "../api/generated/contract";
 import type { Output } from "../output/mime";
 import { useAssistant } from "./assistant";
+import type { CellRun, CellView } from "./cells";
 import { hash } from "./hash";
+import { type Then, removeCells } from "./keys";
 import { AtCell } from "./people";
-import type { CellRun, CellView, NotebookStore } from "./store";
-import { toast } from "../ui/toast";
+import type { NotebookStore } from "./store";
 
 const languages: Array<[string, string]> = [["python", "Python"], ["sql", "SQL"], ["md", "Markdown"], ["sh", "Shell"]];
 
@@ -25,18 +26,22 @@ export interface CellProps {
   number: number;
   language: string;
   isSelected: boolean;
+  /** Whether it is selected together with others. */
+  isMarked: boolean;
+  /** Of the cell that has the keyboard: how many are selected with it. */
+  together: number;
   isEditing: boolean;
   /** The line to go to, counted from one. */
   led: { line: number } | undefined;
   store: NotebookStore;
-  onRun: (id: string, then: "stay" | "next" | "insert") => void;
+  onRun: (ids: string[], then: Then) => void;
   onSave: () => void;
   name: string;
   people: LivePresence[];
   notebookID: number;
 }
 
-export const Cell = memo(function Cell({ cell, number, language, isSelected, isEditing, led, store, onRun, onSave, name, people, notebookID }: CellProps) {
+export const Cell = memo(function Cell({ cell, number, language, isSelected, isMarked, together, isEditing, led, store, onRun, onSave, name, people, notebookID }: CellProps) {
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (isSelected && !isEditing && document.activeElement !== element.current) {
@@ -47,8 +52,12 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
   const body = cell.type === "code" ? bodyOf(cell.source) : cell.source;
   const isMarkdown = language === "md";
   const edit = () => store.select(cell.id, true);
+  const isElsewhere = (event: MouseEvent) => (event.target as HTMLElement).closest("button, a, select, input, iframe, .outputs, .editor") !== null;
+  // With Shift, cells are selected and not the text between two clicks.
+  const down = (event: MouseEvent) => { if (event.shiftKey && !isElsewhere(event)) event.preventDefault(); };
   const click = (event: MouseEvent) => {
-    if ((event.target as HTMLElement).closest("button, a, select, input, iframe, .outputs, .editor")) return;
+    if (isElsewhere(event)) return;
+    if (event.shiftKey) { store.extend(cell.id); element.current?.focus(); return; }
     if (getSelection()?.toString()) return;
     if (cell.type === "code" || isEditing) {
       const offset = offsetOfClick(event);
@@ -59,24 +68,25 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
   };
   const actions: EditorAction[] = [
     { id: "leave", label: "Leave the editor", keys: ["Escape"], run: () => { store.select(cell.id); } },
-    { id: "run-next", label: "Run the cell and go to the next", keys: ["Shift+Enter"], run: () => onRun(cell.id, "next") },
-    { id: "run", label: "Run the cell", keys: ["Ctrl+Enter", "Mod+Enter"], run: () => onRun(cell.id, "stay") },
-    { id: "run-insert", label: "Run the cell and insert one below", keys: ["Alt+Enter"], run: () => onRun(cell.id, "insert") },
+    { id: "run-next", label: "Run the cell and go to the next", keys: ["Shift+Enter"], run: () => onRun([cell.id], "next") },
+    { id: "run", label: "Run the cell", keys: ["Ctrl+Enter", "Mod+Enter"], run: () => onRun([cell.id], "stay") },
+    { id: "run-insert", label: "Run the cell and insert one below", keys: ["Alt+Enter"], run: () => onRun([cell.id], "insert") },
     { id: "save", label: "Save the notebook", keys: ["Ctrl+S", "Mod+S"], run: onSave },
     { id: "split", label: "Split the cell here", keys: ["Ctrl+Shift+Minus"], run: ({ text, offset }) => store.split(cell.id, text, offset) },
     { id: "above", label: "Go to the cell above", keys: ["Up"], where: "start", run: () => { if (number > 1) store.move(-1, true); } },
     { id: "below", label: "Go to the cell below", keys: ["Down"], where: "end", run: () => { if (number < store.state.cells.length) store.move(1, true); } },
   ];
   const assistant = useAssistant(notebookID, language);
+  const meant = isMarked ? `${together} cells` : "the cell";
   const isRunning = cell.run?.state === "running";
   return (
-    <div ref={element} id={`cell-${cell.id}`} tabIndex={isSelected ? 0 : -1} role="group" aria-label={`Cell ${number}, ${language}`}
-      className={["cell", isSelected && "selected", isEditing && "editing", isMarkdown && "markdown", cell.run?.state].filter(Boolean).join(" ")}
-      onClick={click} onDoubleClick={(event) => { if (isMarkdown && !(event.target as HTMLElement).closest("a, button")) edit(); }}
-      onFocus={(event) => { if (event.target === element.current && !isSelected) store.select(cell.id); }}>
+    <div ref={element} id={`cell-${cell.id}`} tabIndex={isSelected ? 0 : -1} role="group" aria-label={`Cell ${number}, ${language}${isMarked ? ", selected" : ""}`}
+      className={["cell", isSelected && "selected", isMarked && "marked", isEditing && "editing", isMarkdown && "markdown", cell.run?.state].filter(Boolean).join(" ")}
+      onMouseDown={down} onClick={click} onDoubleClick={(event) => { if (isMarkdown && !(event.target as HTMLElement).closest("a, button")) edit(); }}
+      onFocus={(event) => { if (event.target === element.current && store.state.selected !== cell.id) store.select(cell.id); }}>
       <div className="cell-gutter">
         {cell.type === "code" && (
-          <button type="button" className="cell-run" onClick={() => onRun(cell.id, "stay")} aria-label={`Run cell ${number}`} title="Run (Ctrl+Enter)" tabIndex={isSelected ? 0 : -1}>
+          <button type="button" className="cell-run" onClick={() => onRun([cell.id], "stay")} aria-label={`Run cell ${number}`} title="Run (Ctrl+Enter)" tabIndex={isSelected ? 0 : -1}>
             {isRunning || cell.run?.state === "waiting" ? <span className={isRunning ? "spinner" : "cell-waits"} /> : <svg width="13" height="13" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 3.5v17l14-8.5z" fill="currentColor" /></svg>}
           </button>
         )}
@@ -96,15 +106,16 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isE
       <AtCell people={people} cell={cell.id} />
       <div className="cell-tools">
         <select className="input small" value={languages.some(([one]) => one === language) ? language : ""} aria-label={`Language of cell ${number}`}
-          onChange={(event) => store.setLanguage(cell.id, event.target.value)} tabIndex={isSelected ? 0 : -1}>
+          onChange={(event) => store.setLanguage(store.meant(cell.id), event.target.value)} tabIndex={isSelected ? 0 : -1}>
           {!languages.some(([one]) => one === language) && <option value="">{language}</option>}
           {languages.map(([one, text]) => <option key={one} value={one}>{text}</option>)}
         </select>
         {isSelected && <>
           {isMarkdown && !isEditing && <Button isSmall tone="quiet" icon="edit" aria-label="Edit the text" onClick={edit} />}
-          <Button isSmall tone="quiet" icon="up" aria-label="Move the cell up" onClick={() => store.shift(cell.id, -1)} />
-          <Button isSmall tone="quiet" icon="down" aria-label="Move the cell down" onClick={() => store.shift(cell.id, 1)} />
-          <Button isSmall tone="quiet" icon="trash" aria-label="Delete the cell" onClick={() => removeCell(store, cell.id)} />
+          {isMarked && <span className="small soft cell-together">{together} cells</span>}
+          <Button isSmall tone="quiet" icon="up" aria-label={`Move ${meant} up`} onClick={() => store.shift(store.meant(cell.id), -1)} />
+          <Button isSmall tone="quiet" icon="down" aria-label={`Move ${meant} down`} onClick={() => store.shift(store.meant(cell.id), 1)} />
+          <Button isSmall tone="quiet" icon="trash" aria-label={`Delete ${meant}`} onClick={() => removeCells(store, store.meant(cell.id))} />
         </>}
       </div>
     </div>
@@ -120,14 +131,6 @@ function offsetOfClick(event: MouseEvent): number | undefined {
   before.setStart(text, 0);
   before.setEnd(caret.anchorNode, caret.anchorOffset);
   return before.toString().length;
-}
-
-export function removeCell(store: NotebookStore, id: string): void {
-  const [cell, at] = [store.cell(id), store.index(id)];
-  if (!cell) return;
-  store.remove(id);
-  // This cell, whatever was changed or taken back since.
-  toast("The cell was deleted.", "plain", { text: "Undo", run: () => { if (!store.cell(id)) store.insert(at, cell); } });
 }
 
 function bodyOf(source: string): string { return magicOf(source)?.body ?? source; }

@@ -1,14 +1,18 @@
 // Cells that were cut or copied, for every notebook of this page.
-import type { CellView, NotebookStore } from "./store";
+import type { CellView } from "./cells";
+import type { NotebookStore } from "./store";
 
-let kept: CellView | undefined;
+let kept: CellView[] = [];
 
-export function copyCell(store: NotebookStore, id: string): void { kept = store.cell(id); }
+export function copyCells(store: NotebookStore, ids: string[]): void {
+  kept = ids.map((id) => store.cell(id)).filter((cell): cell is CellView => cell !== undefined);
+}
 
 /** What is put in is a cell of its own: it has not run. */
-export function pasteCell(store: NotebookStore, at: number): void {
-  if (!kept) return;
-  const { type, source, origin } = kept;
-  const { id: _id, ...rest } = origin;
-  store.insert(at, { type, source, origin: rest as CellView["origin"] });
+export function pasteCells(store: NotebookStore, at: number): void {
+  if (kept.length === 0) return;
+  store.insertAll(at, kept.map(({ type, source, origin }) => {
+    const { id: _id, ...rest } = origin;
+    return { type, source, origin: rest };
+  }));
 }

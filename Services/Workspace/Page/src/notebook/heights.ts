@@ -3,7 +3,7 @@
 import { useSyncExternalStore } from "react";
 import { joined, omittedType, tableOf, type Output } from "../output/mime";
 import { foldedText, ownLines } from "../output/outputs";
-import type { CellView } from "./store";
+import type { CellView } from "./cells";
 
 const lineHeight = 19;
 const outputLineHeight = 18.75;

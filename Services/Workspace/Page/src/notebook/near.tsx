@@ -4,7 +4,7 @@
 import { ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { tableOf } from "../output/mime";
-import type { CellView } from "./store";
+import type { CellView } from "./cells";
 
 /** How many elements are made ahead at most: beyond that, cells are made when they come near. */
 const elementLimit = 150_000;

@@ -9,13 +9,15 @@ import { ShareButton } from "../people/share";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
 import { GoToLine } from "../output/outputs";
 import { toast, toastError } from "../ui/toast";
-import { Cell, removeCell } from "./cell";
+import { Cell } from "./cell";
+import { isOutOfOrder } from "./cells";
 import { heightOf, useWidthOfOutputs } from "./heights";
 import { Near, useAllOnPaper } from "./near";
 import { Conflict } from "./conflict";
 import { Attach, SaveNote } from "./toolbar";
 import { History } from "./history";
-import { copyCell, pasteCell } from "./clipboard";
+import { type Then, commandOf } from "./keys";
+import { SelectionStatus } from "./selection";
 import { Restart } from "./restart";
 import { Shortcuts } from "./shortcuts";
 import { Menu, MenuItem } from "../ui/menu";
@@ -24,7 +26,7 @@ import { outputLimit, useSaver } from "./saver";
 import { People } from "./people";
 import { QueuePanel } from "./queue";
 import { sticking, Widgets } from "./widgets";
-import { isOutOfOrder, NotebookStore, useStore } from "./store";
+import { NotebookStore, useStore } from "./store";
 import { save as saveFile } from "../output/table";
 
 export function NotebookPage({ notebookID, path }: { notebookID: number; path: string }) {
@@ -103,17 +105,19 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     (cell?.querySelector<HTMLElement>(".editor textarea") ?? cell)?.focus({ preventScroll: true });
   }, [dialog, store]);
 
-  const onRun = useCallback((id: string, then: "stay" | "next" | "insert") => {
-    const cell = store.cell(id);
-    if (!cell) return;
-    if (cell.type === "code" && cell.source.trim() !== "") run("SELECTED", [id]);
-    const at = store.index(id);
+  const onRun = useCallback((ids: string[], then: Then) => {
+    const cells = ids.map((id) => store.cell(id));
+    const last = cells[cells.length - 1];
+    if (!last) return;
+    const code = cells.flatMap((cell) => cell?.type === "code" && cell.source.trim() !== "" ? [cell.id] : []);
+    if (code.length > 0) run("SELECTED", code);
+    const at = store.index(last.id);
     if (then === "insert") store.insert(at + 1, {}, true);
     else if (then === "next") {
       const next = store.state.cells[at + 1];
       if (next) store.select(next.id);
       else store.insert(at + 1, {}, true);
-    } else store.select(id, cell.type === "code" && store.state.editing === id);
+    } else store.select(last.id, last.type === "code" && store.state.editing === last.id);
   }, [store, run]);
 
   const save = useCallback(() => {
@@ -130,45 +134,12 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); save(); return; }
     if (target.closest(".editor, .widgets, input, textarea, select, dialog, .data, iframe")) return;
     const isTwice = pressed.current.key === event.key && event.timeStamp - pressed.current.time < 600;
-    const action = command(event, isTwice);
+    const action = commandOf(event, isTwice, {
+      store, onRun, interrupt: () => { runner.interrupt().catch(toastError); },
+      restart: running.cluster ? () => setDialog("restart") : undefined, showKeys: () => setDialog("shortcuts"),
+    });
     pressed.current = isTwice ? { key: "", time: 0 } : { key: event.key, time: event.timeStamp };
     if (action) { event.preventDefault(); action(); }
-  };
-
-  /** The keys of Jupyter's command mode. */
-  const command = (event: KeyboardEvent, isTwice: boolean): (() => void) | undefined => {
-    const id = state.selected;
-    const onButton = (event.target as HTMLElement).closest("button, a") !== null;
-    if (!id) return undefined;
-    if (event.key === "Enter") {
-      if (onButton) return undefined;
-      if (event.shiftKey) return () => onRun(id, "next");
-      if (event.ctrlKey || event.metaKey) return () => onRun(id, "stay");
-      if (event.altKey) return () => onRun(id, "insert");
-      return () => store.select(id, true);
-    }
-    if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
-    const at = store.index(id);
-    switch (event.key) {
-      case "ArrowDown": case "j": return () => store.move(1);
-      case "ArrowUp": case "k": return () => store.move(-1);
-      case "a": return () => { store.insert(at); };
-      case "b": return () => { store.insert(at + 1); };
-      case "m": return () => store.setLanguage(id, "md");
-      case "y": return () => store.setLanguage(id, store.language);
-      case "z": return () => store.undo();
-      case "Z": return () => store.redo();
-      case "c": return () => { copyCell(store, id); toast("The cell is copied: v puts it below, V above.", "plain"); };
-      case "x": return () => { copyCell(store, id); removeCell(store, id); };
-      case "v": return () => pasteCell(store, at + 1);
-      case "V": return () => pasteCell(store, at);
-      case "M": return () => store.merge(id);
-      case "d": return isTwice ? () => removeCell(store, id) : undefined;
-      case "i": return isTwice ? () => { runner.interrupt().catch(toastError); } : undefined;
-      case "0": return isTwice && running.cluster ? () => setDialog("restart") : undefined;
-      case "?": return () => setDialog("shortcuts");
-      default: return undefined;
-    }
   };
 
   // The server has all outputs whole.
@@ -177,13 +148,16 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       saveFile(`${name}.ipynb`, "application/x-ipynb+json", Uint8Array.from(atob(file.content), (one) => one.charCodeAt(0)));
     }).catch(toastError);
   };
-  const selected = store.cell(state.selected)?.id;
+  const chosen = store.chosen;
+  const isSeveral = chosen.length > 1;
   const more: MenuItem[] = [
-    { text: "Run all cells above", icon: "up", isDisabled: !selected, run: () => run("ABOVE", [selected ?? ""]) },
-    { text: "Run this cell and all below", icon: "down", isDisabled: !selected, run: () => run("BELOW", [selected ?? ""]) },
+    { text: "Run all cells above", icon: "up", isDisabled: !chosen[0], run: () => run("ABOVE", chosen.slice(0, 1)) },
+    { text: "Run this cell and all below", icon: "down", isDisabled: !chosen[0], run: () => run("BELOW", chosen.slice(0, 1)) },
     { text: "Restart the kernel", icon: "refresh", isDisabled: !running.cluster, run: () => setDialog("restart") },
     { text: "Restart and run all", icon: "play", isDisabled: !running.cluster, run: () => setDialog("restart-run") },
-    { text: "Clear the outputs of this cell", icon: "close", isDisabled: !selected, run: () => store.clearOutputs(selected) },
+    { text: "Select all cells", icon: "check", run: () => store.selectAll() },
+    { text: isSeveral ? `Clear the outputs of ${chosen.length} cells` : "Clear the outputs of this cell", icon: "close", isDisabled: !chosen[0],
+      run: () => store.clearOutputs(chosen) },
     { text: "Clear all outputs", icon: "close", run: () => store.clearOutputs() },
     { text: "Make a job of it", icon: "clock", to: `/jobs/new?notebook=${encodeURIComponent(store.path)}` },
     { text: "Revisions", icon: "history", run: () => setDialog("history") },
@@ -214,6 +188,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
         onCancel={(id) => { runner.interrupt(id).catch(toastError); }} />}
       {running.message && !running.problem && <div className="notebook-note"><Note tone="warn">{running.message}</Note></div>}
       {running.problem && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
+      <SelectionStatus count={chosen.length} />
       <GoToLine.Provider value={lead}>
         <div className="cells">
           {state.cells.map((cell, index) => (
@@ -222,6 +197,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
               <Insert onInsert={(kind) => store.insert(index, kind, true)} />
               <Near cell={cell} index={index} isNearAtFirst={index < 10 || state.selected === cell.id}>
                 <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
+                  isMarked={isSeveral && state.marked.has(cell.id)} together={state.selected === cell.id ? chosen.length : 0}
                   isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={save} name={name} people={running.people} notebookID={store.notebookID} />
               </Near>
             </div>

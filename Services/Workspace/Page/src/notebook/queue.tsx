@@ -2,7 +2,7 @@
 import type { NotebookCommand } from "../api/generated/contract";
 import { Button } from "../ui/parts";
 import { Span } from "../ui/time";
-import type { CellView } from "./store";
+import type { CellView } from "./cells";
 
 const shown = 6;
 

@@ -8,7 +8,8 @@ import type {
 import { live, tabID } from "../api/live";
 import { Output, withEvent, withOmitted } from "../output/mime";
 import { outputLimit } from "./saver";
-import type { CellRun, CellView, NotebookStore, RunState } from "./store";
+import type { CellRun, CellView, RunState } from "./cells";
+import type { NotebookStore } from "./store";
 
 export type KernelState = "none" | "starting" | "ready" | "busy" | "lost";
 

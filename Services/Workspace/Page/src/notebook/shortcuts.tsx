@@ -4,8 +4,11 @@ import { Dialog } from "../ui/parts";
 const groups: Array<[string, Array<[string, string]>]> = [
   ["Everywhere", [["Shift Enter", "run, go to the next cell"], ["Ctrl Enter", "run, stay"], ["Alt Enter", "run, insert a cell below"], ["Ctrl S", "save"]]],
   ["A cell is selected", [
-    ["Enter", "edit"], ["↑ ↓  k j", "other cells"], ["a  b", "insert above, below"], ["d d", "delete"], ["z  Z", "undo, redo"], ["c  x", "copy, cut"], ["v  V", "paste below, above"], ["M", "join with the cell below"], ["m  y", "text, code"],
+    ["Enter", "edit"], ["↑ ↓  k j", "other cells"], ["a  b", "insert above, below"], ["d d", "delete"], ["z  Z", "undo, redo"], ["c  x", "copy, cut"], ["v  V", "paste below, above"], ["M", "join with the cell below"], ["m  y", "text, code"], ["Ctrl Shift ↑ ↓", "move up, down"],
     ["i i", "interrupt"], ["0 0", "restart the kernel, after a question"],
+  ]],
+  ["Several cells, for which all of these are as well", [
+    ["Shift ↑ ↓", "select more, or fewer"], ["K  J", "the same"], ["Shift click", "select up to there"], ["Ctrl A", "select all"], ["M", "join them"], ["Esc", "only this one again"],
   ]],
   ["A cell is edited", [["Esc", "back to the cell"], ["Ctrl Shift -", "split at the cursor"], ["Ctrl /", "comment"], ["Tab", "complete a name; indent at the start of a line"],
     ["Ctrl Space", "complete anywhere"], ["Shift Tab", "documentation of a name; once more: its source"]]],

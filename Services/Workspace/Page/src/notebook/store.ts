@@ -1,35 +1,19 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
 import type { NotebookContent } from "../api/generated/contract";
-import { Output, joined, omittedType } from "../output/mime";
+import { type CellView, isWhole, newCell, viewsOf, withoutTransient } from "./cells";
 import { DocumentCell, NotebookDocument, lines, magicOf, notebookLanguage } from "./document";
-
-export type RunState = "waiting" | "running" | "done" | "failed" | "cancelled";
-
-export interface CellView {
-  id: string;
-  type: "code" | "markdown" | "raw";
-  source: string;
-  outputs: Output[];
-  count: number | null;
-  /** As it was read: fields we do not know stay in it. */
-  origin: DocumentCell;
-  run?: CellRun;
-}
-
-export interface CellRun {
-  state: RunState;
-  start?: number;
-  end?: number;
-  command?: string;
-  user?: string;
-  /** The hash of the text that was run. */
-  hash?: string;
-}
+import { cellsOf, mergedCells } from "./merging";
+import { type Step, takenBack } from "./undo";
 
 export interface NotebookState {
   cells: CellView[];
+  /** The cell that has the keyboard. */
   selected: string | undefined;
+  /** The cells that are selected together, that one among them; none when it is alone. */
+  marked: ReadonlySet<string>;
+  /** The other end of them: where selecting them began. */
+  anchor: string | undefined;
   editing: string | undefined;
   /** Where a traceback has led: an object of its own each time. */
   led: { id: string; line: number } | undefined;
@@ -41,19 +25,12 @@ export interface NotebookState {
 
 const undoLimit = 100;
 
-/** Whether cells ran in another order than they stand in: what they show may not come again, from the top. */
-export function isOutOfOrder(cells: CellView[]): boolean {
-  let highest = 0;
-  return cells.some((cell) => {
-    if (cell.count === null || cell.count === undefined) return false;
-    if (cell.count < highest) return true;
-    highest = cell.count;
-    return false;
-  });
-}
+const unmarked: ReadonlySet<string> = new Set();
 
-/** What the cells were before or after a change, and which of them it rewrote. */
-interface Step { cells: CellView[]; rewritten: string[] }
+/** One cell is selected, and no other. */
+function alone(id: string | undefined): Pick<NotebookState, "selected" | "marked" | "anchor"> {
+  return { selected: id, marked: unmarked, anchor: undefined };
+}
 
 export class NotebookStore {
   state: NotebookState;
@@ -62,14 +39,12 @@ export class NotebookStore {
   language: string;
   private document: NotebookDocument;
   private listeners = new Set<() => void>();
-  /** What the cells were before each change, and which of them it gave another text. */
   private undos: Step[] = [];
   private redos: Step[] = [];
   /** Where the cursor was in each cell that was edited. */
   private cursors = new Map<string, { offset: number }>();
   /** The cells as they are in the revision that is edited, by id. */
-  private base = new Map<string, DocumentCell>();
-  private baseOrder = "";
+  private base: Map<string, DocumentCell>;
   /** Cells whose outputs the server is to drop. */
   private cleared = new Set<string>();
 
@@ -79,9 +54,9 @@ export class NotebookStore {
     this.document = content.document as unknown as NotebookDocument;
     this.language = notebookLanguage(this.document);
     const cells = viewsOf(this.document);
-    this.setBase(this.document);
+    this.base = cellsOf(this.document);
     this.state = {
-      cells, selected: cells[0]?.id, editing: undefined, led: undefined, version: 0, savedVersion: 0, revisionID: content.revision_id,
+      cells, ...alone(cells[0]?.id), editing: undefined, led: undefined, version: 0, savedVersion: 0, revisionID: content.revision_id,
     };
   }
 
@@ -101,9 +76,11 @@ export class NotebookStore {
     this.set({ cells, version: this.state.version + 1, ...more });
   }
 
-  private setBase(document: NotebookDocument): void {
-    this.base = new Map(document.cells.map((cell, index) => [cell.id ?? `cell-${index + 1}`, cell]));
-    this.baseOrder = [...this.base.keys()].join();
+  /** Makes a change that can be taken back: one, of however many cells. */
+  private edit(cells: CellView[], rewritten: string[] = [], more: Partial<NotebookState> = {}): void {
+    this.undos = [...this.undos.slice(1 - undoLimit), { before: this.state.cells, after: cells, rewritten }];
+    this.redos = [];
+    this.change(cells, more);
   }
 
   // Looking
@@ -116,13 +93,49 @@ export class NotebookStore {
   }
 
   select(id: string | undefined, isEditing = false): void {
-    this.set({ selected: id, editing: isEditing ? id : undefined, led: undefined });
+    this.set({ ...alone(id), editing: isEditing ? id : undefined, led: undefined });
+  }
+
+  /** All that is selected, from the top: what a command is for. */
+  get chosen(): string[] {
+    const { cells, marked, selected } = this.state;
+    const together = cells.filter((cell) => marked.has(cell.id)).map((cell) => cell.id);
+    return together.length > 1 ? together : selected === undefined ? [] : [selected];
+  }
+
+  /** What something that is done at a cell is for: all that is selected, when the cell is among it. */
+  meant(id: string): string[] { return this.chosen.includes(id) ? this.chosen : [id]; }
+
+  /** Selects everything from where selecting began up to a cell. */
+  extend(id: string | undefined): void {
+    const anchor = this.cell(this.state.anchor)?.id ?? this.state.selected;
+    const [from, to] = [this.index(anchor), this.index(id)];
+    if (to < 0) return;
+    if (from < 0 || from === to) { this.select(id); return; }
+    const ids = this.state.cells.slice(Math.min(from, to), Math.max(from, to) + 1).map((cell) => cell.id);
+    this.set({ selected: id, marked: new Set(ids), anchor, editing: undefined, led: undefined });
+  }
+
+  selectAll(): void {
+    const ids = this.state.cells.map((cell) => cell.id);
+    this.set({ marked: ids.length > 1 ? new Set(ids) : unmarked, anchor: undefined, editing: undefined, led: undefined });
+  }
+
+  /** What is selected, as far as it is among these cells; where that is gone, what stands in its place. */
+  private selectedAmong(cells: CellView[]): Pick<NotebookState, "selected" | "marked" | "anchor" | "editing"> {
+    const { selected, marked, anchor, editing } = this.state;
+    const ids = new Set(cells.map((cell) => cell.id));
+    if (selected === undefined || !ids.has(selected)) {
+      return { ...alone(cells[Math.max(0, Math.min(this.index(selected), cells.length - 1))]?.id), editing: undefined };
+    }
+    const left = [...marked].filter((id) => ids.has(id));
+    return { selected, marked: left.length > 1 ? new Set(left) : unmarked, anchor, editing };
   }
 
   /** Opens a cell at a line, counted from one: the cell that ran under that number. Answers whether there is one. */
   lead(count: number, line: number): boolean {
     const cell = this.state.cells.find((one) => one.type === "code" && one.count === count);
-    if (cell) this.set({ selected: cell.id, editing: cell.id, led: { id: cell.id, line } });
+    if (cell) this.set({ ...alone(cell.id), editing: cell.id, led: { id: cell.id, line } });
     return cell !== undefined;
   }
 
@@ -133,20 +146,20 @@ export class NotebookStore {
     return known;
   }
 
+  /** The cell that many below the one that has the keyboard, or the last one on the way there. */
+  beside(offset: number): CellView | undefined {
+    return this.state.cells[Math.max(0, Math.min(this.state.cells.length - 1, this.index(this.state.selected) + offset))];
+  }
+
   /** Goes to another cell; its editor is entered from the side one comes from. */
   move(offset: number, isEditing = false): void {
-    const next = this.state.cells[Math.max(0, Math.min(this.state.cells.length - 1, this.index(this.state.selected) + offset))];
+    const next = this.beside(offset);
     if (!next) return;
     if (isEditing) this.cursorOf(next.id).offset = offset > 0 ? 0 : Infinity;
     this.select(next.id, isEditing);
   }
 
   // Changing
-
-  private remember(...rewritten: string[]): void {
-    this.undos = [...this.undos.slice(1 - undoLimit), { cells: this.state.cells, rewritten }];
-    this.redos = [];
-  }
 
   update(id: string, change: Partial<CellView>, isContent = true): void {
     const cells = this.state.cells.map((cell) => cell.id === id ? { ...cell, ...change } : cell);
@@ -163,79 +176,96 @@ export class NotebookStore {
     if (source !== cell.source) this.update(id, { source });
   }
 
-  setLanguage(id: string, language: string): void {
-    const cell = this.cell(id);
-    if (!cell) return;
-    this.remember(id);
-    const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
-    const body = magic && magic.language !== "pip" ? magic.body : cell.source;
-    if (language === "md") this.cleared.add(id);
-    if (language === "md") this.update(id, { type: "markdown", source: body, outputs: [], count: null });
-    else this.update(id, { type: "code", source: language === this.language ? body : `%${language}\n${body}` });
+  setLanguage(ids: string[], language: string): void {
+    const isMeant = new Set(ids);
+    if (language === "md") for (const id of ids) this.cleared.add(id);
+    this.edit(this.state.cells.map((cell): CellView => {
+      if (!isMeant.has(cell.id)) return cell;
+      const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
+      const body = magic && magic.language !== "pip" ? magic.body : cell.source;
+      if (language === "md") return { ...cell, type: "markdown", source: body, outputs: [], count: null };
+      return { ...cell, type: "code", source: language === this.language ? body : `%${language}\n${body}` };
+    }), ids);
   }
 
   insert(at: number, cell: Partial<CellView> = {}, isEditing = false): string {
-    this.remember();
-    return this.put(at, cell, isEditing);
+    return this.insertAll(at, [cell], isEditing);
   }
 
-  private put(at: number, cell: Partial<CellView> = {}, isEditing = false): string {
-    const made: CellView = {
-      id: crypto.randomUUID().slice(0, 8), type: "code", source: "", outputs: [], count: null,
-      origin: { cell_type: "code", source: "", metadata: {} }, ...cell,
-    };
+  /** Puts cells in, the last of which is selected then. */
+  insertAll(at: number, added: Array<Partial<CellView>>, isEditing = false): string {
+    const made = added.map(newCell);
+    const last = made[made.length - 1]?.id ?? "";
     const cells = [...this.state.cells];
-    cells.splice(at, 0, made);
-    this.change(cells, { selected: made.id, editing: isEditing ? made.id : undefined });
-    return made.id;
+    cells.splice(at, 0, ...made);
+    this.edit(cells, [], { ...alone(last), editing: isEditing ? last : undefined });
+    return last;
   }
 
-  remove(id: string): void {
-    this.remember();
-    const at = this.index(id);
-    const cells = this.state.cells.filter((cell) => cell.id !== id);
-    this.change(cells, { selected: cells[Math.min(at, cells.length - 1)]?.id, editing: undefined });
-    if (cells.length === 0) this.put(0);
+  remove(ids: string[]): void {
+    const gone = new Set(ids);
+    const at = this.state.cells.findIndex((cell) => gone.has(cell.id));
+    const left = this.state.cells.filter((cell) => !gone.has(cell.id));
+    if (at < 0) return;
+    const cells = left.length > 0 ? left : [newCell()];
+    this.edit(cells, [], { ...alone(cells[Math.min(at, cells.length - 1)]?.id), editing: undefined });
   }
 
-  shift(id: string, offset: number): void {
-    const at = this.index(id);
-    const to = at + offset;
-    const cell = this.state.cells[at];
-    if (!cell || to < 0 || to >= this.state.cells.length) return;
-    this.remember();
-    const cells = this.state.cells.filter((one) => one.id !== id);
-    cells.splice(to, 0, cell);
-    this.change(cells);
+  /** Puts cells back where they were, from the top, as far as they are not there. */
+  restore(places: Array<{ at: number; cell: CellView }>): void {
+    const gone = places.filter(({ cell }) => !this.cell(cell.id));
+    if (gone.length === 0) return;
+    const cells = [...this.state.cells];
+    for (const { at, cell } of gone) cells.splice(at, 0, cell);
+    const ids = gone.map(({ cell }) => cell.id);
+    const marked = ids.length > 1 ? new Set(ids) : unmarked;
+    this.edit(cells, [], { selected: ids[ids.length - 1], marked, anchor: ids[0], editing: undefined });
+  }
+
+  /** Moves cells by one place, each that has a place to go to. */
+  shift(ids: string[], offset: 1 | -1): void {
+    const isMeant = new Set(ids);
+    const cells = [...this.state.cells];
+    const places = cells.map((_cell, index) => index);
+    for (const at of offset > 0 ? places.reverse() : places) {
+      const [cell, other] = [cells[at], cells[at + offset]];
+      if (!cell || !other || !isMeant.has(cell.id) || isMeant.has(other.id)) continue;
+      [cells[at], cells[at + offset]] = [other, cell];
+    }
+    if (cells.some((cell, index) => cell !== this.state.cells[index])) this.edit(cells);
   }
 
   split(id: string, text: string, offset: number): void {
     const cell = this.cell(id);
     if (!cell) return;
-    this.remember(id);
     const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
     const head = magic && magic.language !== "pip" ? `${magic.command}\n` : "";
     this.cleared.add(id);
-    this.update(id, { source: head + text.slice(0, offset).replace(/\n$/, ""), outputs: [], count: null });
-    const made = this.put(this.index(id) + 1, { type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") }, true);
-    this.cursorOf(made).offset = 0;
+    const made = newCell({ type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") });
+    const cells = this.state.cells.flatMap((one) => one.id !== id ? [one]
+      : [{ ...one, source: head + text.slice(0, offset).replace(/\n$/, ""), outputs: [], count: null }, made]);
+    this.cursorOf(made.id).offset = 0;
+    this.edit(cells, [id], { ...alone(made.id), editing: made.id });
   }
 
-  /** Puts the cell below to the end of this one. */
-  merge(id: string): void {
-    const [cell, next] = [this.cell(id), this.state.cells[this.index(id) + 1]];
-    if (!cell || !next || cell.type !== next.type || this.languageOf(cell) !== this.languageOf(next)) return;
-    this.remember(id);
-    this.cleared.add(id);
-    const below = next.type === "code" ? magicOf(next.source)?.body ?? next.source : next.source;
-    const cells = this.state.cells.filter((one) => one.id !== next.id)
-      .map((one) => one.id === id ? { ...one, source: `${one.source}\n${below}`, outputs: [], count: null, run: undefined } : one);
-    this.change(cells);
+  /** Puts cells to the end of the first of them; of one alone, the cell below. False when they are not of one language. */
+  merge(ids: string[]): boolean {
+    const meant = new Set(ids.length > 1 ? ids : [...ids, this.state.cells[this.index(ids[0]) + 1]?.id]);
+    const [first, ...others] = this.state.cells.filter((cell) => meant.has(cell.id));
+    if (!first || others.length === 0) return true;
+    if (others.some((one) => one.type !== first.type || this.languageOf(one) !== this.languageOf(first))) return false;
+    this.cleared.add(first.id);
+    const below = others.map((one) => one.type === "code" ? magicOf(one.source)?.body ?? one.source : one.source);
+    const source = [first.source, ...below].join("\n");
+    const cells = this.state.cells.filter((one) => one.id === first.id || !meant.has(one.id))
+      .map((one) => one.id === first.id ? { ...one, source, outputs: [], count: null, run: undefined } : one);
+    this.edit(cells, [first.id], alone(first.id));
+    return true;
   }
 
   /** What was put out is gone from the server as well; it is in the revisions that had it. */
-  clearOutputs(id?: string): void {
-    const isMeant = (cell: CellView) => id === undefined || cell.id === id;
+  clearOutputs(ids?: string[]): void {
+    const isMeant = (cell: CellView) => ids === undefined || ids.includes(cell.id);
     for (const cell of this.state.cells) if (isMeant(cell)) this.cleared.add(cell.id);
     this.change(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, outputs: [], count: null, run: undefined } : cell));
   }
@@ -247,16 +277,9 @@ export class NotebookStore {
   private step(from: Step[], to: Step[]): void {
     const last = from.pop();
     if (!last) return;
-    const { cells, rewritten } = last;
-    to.push({ cells: this.state.cells, rewritten });
-    // What was written meanwhile stays, and what ran keeps its outputs.
-    const now = new Map(this.state.cells.map((cell) => [cell.id, cell]));
-    this.change(cells.map((cell) => {
-      const current = now.get(cell.id);
-      return current && !rewritten.includes(cell.id) ? current : { ...cell, outputs: current?.outputs ?? cell.outputs, run: current?.run };
-    }), {
-      selected: cells.some((cell) => cell.id === this.state.selected) ? this.state.selected : cells[0]?.id, editing: undefined,
-    });
+    const cells = takenBack(last, this.state.cells);
+    to.push({ before: this.state.cells, after: cells, rewritten: last.rewritten });
+    this.change(cells, { ...this.selectedAmong(cells), editing: undefined });
   }
 
   // Saving
@@ -283,7 +306,7 @@ export class NotebookStore {
     return {
       document, cleared, done: (revisionID) => {
         for (const id of cleared) this.cleared.delete(id);
-        this.setBase(document);
+        this.base = cellsOf(document);
         this.set({ savedVersion: version, revisionID });
       },
     };
@@ -295,42 +318,17 @@ export class NotebookStore {
    */
   mergeIn(content: NotebookContent): boolean {
     const document = content.document as unknown as NotebookDocument;
-    const theirs = new Map(document.cells.map((cell, index) => [cell.id ?? `cell-${index + 1}`, cell]));
-    const mine = new Map(this.state.cells.map((cell) => [cell.id, cell]));
-    const isTouched = (cell: CellView) => !isSame(cell.type, cell.source, this.base.get(cell.id));
-    for (const cell of this.state.cells) {
-      const their = theirs.get(cell.id);
-      if (isTouched(cell) && their && !isSame(their.cell_type, joined(their.source), this.base.get(cell.id))
-        && !isSame(cell.type, cell.source, their)) return false;
-    }
-    const isMoved = this.state.cells.map((cell) => cell.id).filter((id) => this.base.has(id)).join()
-      !== this.baseOrder.split(",").filter((id) => mine.has(id)).join();
-    const view = (id: string): CellView | undefined => {
-      const [my, their] = [mine.get(id), theirs.get(id)];
-      if (my && isTouched(my)) return my;
-      if (!their) return undefined;
-      if (!my && this.base.has(id) && isSame(their.cell_type, joined(their.source), this.base.get(id))) return undefined;
-      const type = their.cell_type;
-      return my ? { ...my, type, source: joined(their.source), origin: their }
-        : { id, type, source: joined(their.source), outputs: their.outputs ?? [], count: their.execution_count ?? null, origin: their };
-    };
-    const [first, second] = isMoved ? [[...mine.keys()], [...theirs.keys()]] : [[...theirs.keys()], [...mine.keys()]];
-    const ids = [...first];
-    second.forEach((id, index) => {
-      if (ids.includes(id)) return;
-      const before = index === 0 ? -1 : ids.indexOf(second[index - 1] ?? "");
-      ids.splice(before + 1, 0, id);
-    });
-    const cells = ids.map(view).filter((cell): cell is CellView => cell !== undefined);
+    const theirs = cellsOf(document);
+    const cells = mergedCells(this.state.cells, this.base, theirs);
+    if (!cells) return false;
     const wasDirty = this.isDirty;
     this.document = document;
     this.path = content.path;
-    this.setBase(document);
+    this.base = theirs;
     const version = this.state.version + 1;
-    const isThere = cells.some((cell) => cell.id === this.state.selected);
     this.set({
       cells, version, savedVersion: wasDirty ? this.state.savedVersion : version, revisionID: content.revision_id,
-      selected: isThere ? this.state.selected : cells[0]?.id, editing: isThere ? this.state.editing : undefined,
+      ...this.selectedAmong(cells),
     });
     return true;
   }
@@ -355,39 +353,14 @@ export class NotebookStore {
     this.undos = [];
     this.redos = [];
     this.cleared.clear();
-    this.setBase(this.document);
+    this.base = cellsOf(this.document);
     const cells = viewsOf(this.document);
-    const selected = cells.some((cell) => cell.id === this.state.selected) ? this.state.selected : cells[0]?.id;
     const version = this.state.version + 1;
-    this.set({ cells, selected, editing: undefined, version, savedVersion: version, revisionID: content.revision_id });
+    this.set({ cells, ...this.selectedAmong(cells), editing: undefined, version, savedVersion: version, revisionID: content.revision_id });
   }
 
   /** Goes on from another revision: what is here will be saved on top of it. */
   rebase(revisionID: number): void { this.set({ revisionID, version: this.state.version + 1 }); }
-}
-
-function isSame(type: string, source: string, cell: DocumentCell | undefined): boolean {
-  return cell !== undefined && cell.cell_type === type && joined(cell.source) === source;
-}
-
-function isWhole(output: Output): boolean { return output.output_type !== "display_data" || !(omittedType in output.data); }
-
-function viewsOf(document: NotebookDocument): CellView[] {
-  const cells = document.cells.map((cell, index) => ({
-    id: cell.id ?? `cell-${index + 1}`, type: cell.cell_type, source: joined(cell.source), outputs: cell.outputs ?? [],
-    count: cell.execution_count ?? null, origin: cell,
-  }));
-  return cells.length > 0 ? cells : [{
-    id: crypto.randomUUID().slice(0, 8), type: "code", source: "", outputs: [], count: null,
-    origin: { cell_type: "code", source: "", metadata: {} },
-  }];
-}
-
-/** The id of a display is of one session and not part of nbformat. */
-function withoutTransient(output: Output): Output {
-  if (output.output_type !== "display_data" || !output.transient) return output;
-  const { transient: _transient, ...rest } = output;
-  return rest;
 }
 
 export function useStore(store: NotebookStore): NotebookState {

@@ -7,7 +7,8 @@ import { Highlighted } from "../code/highlight";
 import { useAssistant } from "../notebook/assistant";
 import { Runner } from "../notebook/runner";
 import { base64, useSaver } from "../notebook/saver";
-import { CellView, NotebookStore, useStore } from "../notebook/store";
+import type { CellView } from "../notebook/cells";
+import { NotebookStore, useStore } from "../notebook/store";
 import { Attach } from "../notebook/toolbar";
 import type { Output } from "../output/mime";
 import { Outputs } from "../output/outputs";
@@ -53,7 +54,7 @@ export function Console({ content, user }: { content: NotebookContent; user: str
     const empty = store.state.cells.filter((cell) => cell.source.trim() === "").map((cell) => cell.id);
     const ids = statements.map((one) => store.insert(store.state.cells.length, { source: one }));
     const old = store.state.cells.slice(0, Math.max(0, store.state.cells.length - kept)).map((cell) => cell.id);
-    for (const id of [...empty, ...old]) store.remove(id);
+    store.remove([...empty, ...old]);
     setShown(ids);
     void runner.run("SELECTED", ids);
   };

@@ -1,0 +1,62 @@
+// The cells of an open notebook, as the page has them.
+import { type Output, joined, omittedType } from "../output/mime";
+import type { DocumentCell, NotebookDocument } from "./document";
+
+export type RunState = "waiting" | "running" | "done" | "failed" | "cancelled";
+
+export interface CellView {
+  id: string;
+  type: "code" | "markdown" | "raw";
+  source: string;
+  outputs: Output[];
+  count: number | null;
+  /** As it was read: fields we do not know stay in it. */
+  origin: DocumentCell;
+  run?: CellRun;
+}
+
+export interface CellRun {
+  state: RunState;
+  start?: number;
+  end?: number;
+  command?: string;
+  user?: string;
+  /** The hash of the text that was run. */
+  hash?: string;
+}
+
+/** Whether cells ran in another order than they stand in: what they show may not come again, from the top. */
+export function isOutOfOrder(cells: CellView[]): boolean {
+  let highest = 0;
+  return cells.some((cell) => {
+    if (cell.count === null || cell.count === undefined) return false;
+    if (cell.count < highest) return true;
+    highest = cell.count;
+    return false;
+  });
+}
+
+export function isWhole(output: Output): boolean { return output.output_type !== "display_data" || !(omittedType in output.data); }
+
+export function viewsOf(document: NotebookDocument): CellView[] {
+  const cells = document.cells.map((cell, index) => ({
+    id: cell.id ?? `cell-${index + 1}`, type: cell.cell_type, source: joined(cell.source), outputs: cell.outputs ?? [],
+    count: cell.execution_count ?? null, origin: cell,
+  }));
+  return cells.length > 0 ? cells : [newCell()];
+}
+
+/** A cell of its own, which is nothing but what is given. */
+export function newCell(cell: Partial<CellView> = {}): CellView {
+  return {
+    id: crypto.randomUUID().slice(0, 8), type: "code", source: "", outputs: [], count: null,
+    origin: { cell_type: "code", source: "", metadata: {} }, ...cell,
+  };
+}
+
+/** The id of a display is of one session and not part of nbformat. */
+export function withoutTransient(output: Output): Output {
+  if (output.output_type !== "display_data" || !output.transient) return output;
+  const { transient: _transient, ...rest } = output;
+  return rest;
+}

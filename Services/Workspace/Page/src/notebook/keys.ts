@@ -1,0 +1,83 @@
+// The keys of Jupyter's command mode: what they do with all cells that are selected.
+import type { KeyboardEvent } from "react";
+import { toast } from "../ui/toast";
+import { copyCells, pasteCells } from "./clipboard";
+import type { NotebookStore } from "./store";
+
+export interface Commands {
+  store: NotebookStore;
+  onRun: (ids: string[], then: Then) => void;
+  interrupt: () => void;
+  /** Nothing to restart without a cluster. */
+  restart: (() => void) | undefined;
+  showKeys: () => void;
+}
+
+/** Where one is after a run: at the cell, at the next one, or in a new one. */
+export type Then = "stay" | "next" | "insert";
+
+function named(count: number): string { return count === 1 ? "The cell" : `${count} cells`; }
+
+/** Deletes cells as one change; the notice takes it back. */
+export function removeCells(store: NotebookStore, ids: string[]): void {
+  const places = store.state.cells.map((cell, at) => ({ at, cell })).filter(({ cell }) => ids.includes(cell.id));
+  if (places.length === 0) return;
+  store.remove(ids);
+  // These cells, whatever was changed or taken back since.
+  toast(`${named(places.length)} ${places.length === 1 ? "was" : "were"} deleted.`, "plain", { text: "Undo", run: () => store.restore(places) });
+}
+
+function mergeCells(store: NotebookStore, ids: string[]): void {
+  if (!store.merge(ids)) toast("Only cells of one language can be joined.", "plain");
+}
+
+/** What a key stands for, while a cell is selected and none is edited. */
+export function commandOf(event: KeyboardEvent, isTwice: boolean, { store, onRun, interrupt, restart, showKeys }: Commands): (() => void) | undefined {
+  const id = store.state.selected;
+  const onButton = (event.target as HTMLElement).closest("button, a") !== null;
+  if (!id) return undefined;
+  const chosen = store.chosen;
+  const [first, last] = [chosen[0], chosen[chosen.length - 1]];
+  if (event.key === "Enter") {
+    if (onButton) return undefined;
+    if (event.shiftKey) return () => onRun(chosen, "next");
+    if (event.ctrlKey || event.metaKey) return () => onRun(chosen, "stay");
+    if (event.altKey) return () => onRun(chosen, "insert");
+    return () => store.select(id, true);
+  }
+  if ((event.ctrlKey || event.metaKey) && !event.altKey) {
+    if (event.shiftKey && event.key === "ArrowUp") return () => store.shift(chosen, -1);
+    if (event.shiftKey && event.key === "ArrowDown") return () => store.shift(chosen, 1);
+    return !event.shiftKey && event.key.toLowerCase() === "a" ? () => store.selectAll() : undefined;
+  }
+  if (event.altKey) return undefined;
+  const at = store.index(id);
+  switch (event.key) {
+    case "ArrowDown": return () => event.shiftKey ? store.extend(store.beside(1)?.id) : store.move(1);
+    case "ArrowUp": return () => event.shiftKey ? store.extend(store.beside(-1)?.id) : store.move(-1);
+    case "j": return () => store.move(1);
+    case "k": return () => store.move(-1);
+    case "J": return () => store.extend(store.beside(1)?.id);
+    case "K": return () => store.extend(store.beside(-1)?.id);
+    case "Escape": return chosen.length > 1 ? () => store.select(id) : undefined;
+    case "a": return () => { store.insert(at); };
+    case "b": return () => { store.insert(at + 1); };
+    case "m": return () => store.setLanguage(chosen, "md");
+    case "y": return () => store.setLanguage(chosen, store.language);
+    case "z": return () => store.undo();
+    case "Z": return () => store.redo();
+    case "c": return () => {
+      copyCells(store, chosen);
+      toast(`${named(chosen.length)} ${chosen.length === 1 ? "is copied: v puts it" : "are copied: v puts them"} below, V above.`, "plain");
+    };
+    case "x": return () => { copyCells(store, chosen); removeCells(store, chosen); };
+    case "v": return () => pasteCells(store, store.index(last) + 1);
+    case "V": return () => pasteCells(store, store.index(first));
+    case "M": return () => mergeCells(store, chosen);
+    case "d": return isTwice ? () => removeCells(store, chosen) : undefined;
+    case "i": return isTwice ? interrupt : undefined;
+    case "0": return isTwice ? restart : undefined;
+    case "?": return showKeys;
+    default: return undefined;
+  }
+}

@@ -1,0 +1,22 @@
+// Taking back a change of a notebook's cells, whatever others have made of the notebook since.
+import { woven } from "./merging";
+import type { CellView } from "./cells";
+
+/** What the cells were before and after a change, and which of them it rewrote. */
+export interface Step { before: CellView[]; after: CellView[]; rewritten: string[] }
+
+/** The cells as they are now without what the step has done. What others have added or deleted since stays so. */
+export function takenBack(step: Step, now: CellView[]): CellView[] {
+  const [before, after, current] = [step.before, step.after, now].map((cells) => new Map(cells.map((cell) => [cell.id, cell]))) as
+    [Map<string, CellView>, Map<string, CellView>, Map<string, CellView>];
+  const stays = ({ id }: CellView) => before.has(id) ? current.has(id) || !after.has(id) : current.has(id) && !after.has(id);
+  const both = (cells: CellView[]) => cells.map((cell) => cell.id).filter((id) => before.has(id) && after.has(id)).join();
+  const [first, second] = both(step.before) !== both(step.after) ? [step.before, now] : [now, step.before];
+  const ids = woven(first.filter(stays).map((cell) => cell.id), second.filter(stays).map((cell) => cell.id));
+  // What was written meanwhile stays, and what ran keeps its outputs.
+  return ids.flatMap((id) => {
+    const [old, present] = [before.get(id), current.get(id)];
+    if (!old || !present) return old ? [{ ...old, run: undefined }] : present ? [present] : [];
+    return [step.rewritten.includes(id) ? { ...old, outputs: present.outputs, run: present.run, origin: present.origin } : present];
+  });
+}

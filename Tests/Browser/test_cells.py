@@ -1,0 +1,237 @@
+"""Several cells at once, in real Chromium and with a second browser beside it.
+
+The settings are those of test_page.py.
+"""
+
+import base64
+import json
+import re
+import unittest
+
+from harbour import PICTURES, Stage, dismiss, eventually
+from looks import look
+from playwright.sync_api import expect
+
+STREAM = {"output_type": "stream", "name": "stdout", "text": [f"line {number}\n" for number in range(12)]}
+
+
+def setUpModule():
+    global stage, platform, cluster
+    stage = Stage(seconds=120, cluster="lab")
+    platform, cluster = stage.platform, stage.cluster
+
+
+def code(number, source, outputs=(), **metadata):
+    return {"cell_type": "code", "id": f"c{number}", "metadata": metadata, "source": source, "execution_count": None,
+            "outputs": list(outputs)}
+
+
+class CellsTests(unittest.TestCase):
+    def setUp(self):
+        self.said, self.contexts = [], []
+
+    def tearDown(self):
+        if self._outcome.result.failures or self._outcome.result.errors:
+            for number, context in enumerate(self.contexts):
+                for page in context.pages:
+                    page.screenshot(path=PICTURES / f"failed-{self._testMethodName}-{number}.png")
+        for context in self.contexts:
+            context.close()
+        self.assertEqual(self.said, [])
+
+    def notebook(self, name, cells):
+        """Puts a notebook into the workspace and opens it; its id and the page."""
+        document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        self.path = f"/Shared/{name}"
+        made = platform.call("POST", "/api/v1/workspace/import", {
+            "path": self.path, "content": base64.b64encode(json.dumps(document).encode()).decode(), "format": "JUPYTER"})["object_id"]
+        platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
+        return made, self.open()
+
+    def open(self):
+        context = stage.new_context(reduced_motion="reduce")
+        self.contexts.append(context)
+        page = stage.new_page(context, self.said)
+        stage.sign_in(page, f"/workspace{self.path}")
+        expect(page.locator(".cell").first).to_be_visible()
+        return page
+
+    def press(self, page, *keys):
+        for key in keys:
+            page.keyboard.press(key)
+
+    def select(self, page, first, *keys):
+        """Selects one cell alone, and then as the keys say."""
+        page.locator(".cell").nth(first).focus()
+        self.press(page, "Escape", *keys)
+
+    def marked(self, page, *ids):
+        """These cells are selected together, and whoever does not see it is told."""
+        expect(page.locator(".cell.marked")).to_have_count(len(ids))
+        for one in ids:
+            expect(page.locator(f"#cell-{one}")).to_have_accessible_name(re.compile(", selected$"))
+        expect(page.get_by_text(f"{len(ids)} cells selected" if ids else "One cell selected", exact=True)).to_be_attached()
+
+    def shows(self, page, wanted):
+        sources = lambda: [one.strip("\n ") for one in page.locator(".cell .cell-source, .cell .cell-markdown").all_inner_texts()]
+        eventually(f"the cells are {wanted}", lambda: sources() == wanted)
+
+    def saved(self, page):
+        expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+
+    def cells(self, number):
+        return platform.call("GET", f"/api/v1/notebooks/{number}")["document"]["cells"]
+
+    def revisions(self, number):
+        return len(platform.call("GET", f"/api/v1/notebooks/{number}/revisions?page_size=100")["revisions"])
+
+    def test_1_several_are_selected(self):
+        _, page = self.notebook("selected", [code(number, f"x{number} = {number}", [STREAM] if number == 1 else []) for number in range(6)])
+        self.select(page, 0, "Shift+ArrowDown", "Shift+J")
+        self.marked(page, "c0", "c1", "c2")
+        expect(page.locator("#cell-c2")).to_be_focused()
+        dismiss(page)
+        look(self, page, stage.axe, PICTURES / "notebook-selected")
+        # Back over where it began, and to the other side of it.
+        self.press(page, "Shift+K")
+        self.marked(page, "c0", "c1")
+        self.select(page, 2, "Shift+ArrowUp", "Shift+ArrowDown", "Shift+ArrowDown")
+        self.marked(page, "c2", "c3")
+        self.press(page, "Escape")
+        self.marked(page)
+        expect(page.locator("#cell-c3")).to_be_focused()
+        self.press(page, "Shift+ArrowDown", "ArrowUp")
+        self.marked(page)
+        expect(page.locator("#cell-c3")).to_be_focused()
+        # A click with Shift takes all up to there, and leaves text alone.
+        self.select(page, 1)
+        page.locator("#cell-c4 .cell-source").click(modifiers=["Shift"])
+        self.marked(page, "c1", "c2", "c3", "c4")
+        expect(page.locator("#cell-c4")).to_be_focused()
+        page.locator("#cell-c0 .cell-source").click(modifiers=["Shift"])
+        self.marked(page, "c0", "c1")
+        self.assertEqual(page.evaluate("getSelection().toString()"), "")
+        expect(page.locator(".editor")).to_have_count(0)
+        self.press(page, "Control+A")
+        self.marked(page, *(f"c{number}" for number in range(6)))
+        # What is written in a cell is for that one.
+        page.locator("#cell-c2 .cell-source").click()
+        self.marked(page)
+        page.locator(".monaco-editor textarea").wait_for()
+        self.press(page, "Control+A")
+        expect(page.locator(".cell.marked")).to_have_count(0)
+        # From its editor another cell can be gone to with Shift as well.
+        page.locator("#cell-c4 .cell-source").click(modifiers=["Shift"])
+        self.marked(page, "c2", "c3", "c4")
+        self.press(page, "?")
+        expect(page.get_by_role("dialog")).to_contain_text("select all")
+        look(self, page, stage.axe, PICTURES / "notebook-keys")
+        self.press(page, "Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        self.marked(page, "c2", "c3", "c4")
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name="Select all cells").click()
+        self.marked(page, *(f"c{number}" for number in range(6)))
+
+    def test_2_what_is_done_is_done_to_all_of_them(self):
+        names = ["a = 1", "b = 2", "c = 3", "d = 4", "e = 5"]
+        number, page = self.notebook("together", [code(place, one) for place, one in enumerate(names)])
+        a, b, c, d, e = names
+        three = ("Shift+ArrowDown", "Shift+ArrowDown")
+        before = self.revisions(number)
+        self.select(page, 1, *three, "d", "d")
+        self.shows(page, [a, e])
+        expect(page.locator(".toast")).to_contain_text("3 cells were deleted.")
+        self.saved(page)
+        eventually("one revision came of it", lambda: self.revisions(number) == before + 1)
+        self.press(page, "z")
+        self.shows(page, names)
+        self.press(page, "Shift+Z")
+        self.shows(page, [a, e])
+        page.locator(".toast").get_by_role("button", name="Undo").click()
+        self.shows(page, names)
+        self.marked(page, "c1", "c2", "c3")
+        dismiss(page)
+        # Cut and paste, copy and paste: each is taken back by one key.
+        self.select(page, 0, "Shift+J", "x")
+        self.shows(page, [c, d, e])
+        self.press(page, "v")
+        self.shows(page, [c, a, b, d, e])
+        self.press(page, "z", "z")
+        self.shows(page, names)
+        self.select(page, 3, "Shift+J", "c", "V")
+        self.shows(page, [a, b, c, d, e, d, e])
+        self.press(page, "z")
+        self.shows(page, names)
+        # They move together, and no farther than to the end.
+        self.select(page, 2, "Shift+J", "Control+Shift+ArrowUp")
+        self.shows(page, [a, c, d, b, e])
+        self.press(page, "Control+Shift+ArrowDown", "Control+Shift+ArrowDown")
+        self.shows(page, [a, b, e, c, d])
+        page.get_by_role("button", name="Move 2 cells down").click()
+        self.shows(page, [a, b, e, c, d])
+        page.get_by_role("button", name="Move 2 cells up").click()
+        self.shows(page, [a, b, c, d, e])
+        self.select(page, 0, *three, "m")
+        expect(page.locator(".cell.markdown")).to_have_count(3)
+        self.marked(page, "c0", "c1", "c2")
+        # What is of another language is not joined.
+        self.select(page, 2, "Shift+J", "Shift+M")
+        expect(page.get_by_text("Only cells of one language can be joined.")).to_be_visible()
+        self.press(page, "z")
+        expect(page.locator(".cell.markdown")).to_have_count(0)
+        self.select(page, 4, "Shift+K", "Shift+K", "Shift+M")
+        self.shows(page, [a, b, f"{c}\n{d}\n{e}"])
+        self.press(page, "z")
+        self.shows(page, names)
+        self.select(page, 0, "Control+A", "d", "d")
+        self.shows(page, [""])
+        self.press(page, "z")
+        self.shows(page, names)
+        self.saved(page)
+        self.assertEqual(["".join(one["source"]) for one in self.cells(number)], names)
+
+    def test_3_several_are_run(self):
+        _, page = self.notebook("ran", [code(0, "print('one')"), code(1, "print('two')"), code(2, "print('three')")])
+        self.select(page, 1, "Shift+K", "Shift+Enter")
+        expect(page.locator("#cell-c1 .text-output")).to_contain_text("two")
+        expect(page.locator("#cell-c0 .text-output")).to_contain_text("one")
+        expect(page.locator("#cell-c2 .outputs")).to_have_count(0)
+        expect(page.locator("#cell-c2")).to_be_focused()
+        self.press(page, "Shift+K", "Control+Enter")
+        expect(page.locator("#cell-c2 .cell-count")).to_have_text("4")
+        expect(page.locator("#cell-c1 .cell-count")).to_have_text("3")
+        expect(page.locator("#cell-c2")).to_be_focused()
+        self.marked(page)
+
+    def test_4_somebody_else_works_on_meanwhile(self):
+        number, ann = self.notebook("beside", [code(place, f"x{place} = {place}") for place in range(5)])
+        bob = self.open()
+        self.select(ann, 1, "Shift+J", "Shift+J")
+        # What bob puts among them is not selected, and is not deleted with them.
+        self.select(bob, 1, "b")
+        bob.keyboard.press("Enter")
+        bob.locator(".monaco-editor textarea").wait_for()
+        bob.keyboard.type("bob = 1")
+        self.press(bob, "Escape")
+        self.shows(ann, ["x0 = 0", "x1 = 1", "bob = 1", "x2 = 2", "x3 = 3", "x4 = 4"])
+        self.marked(ann, "c1", "c2", "c3")
+        self.press(ann, "d", "d")
+        left = ["x0 = 0", "bob = 1", "x4 = 4"]
+        self.shows(ann, left)
+        self.shows(bob, left)
+        # And what he does then is not taken back with it.
+        bob.locator("#cell-c4").focus()
+        self.press(bob, "d", "d")
+        self.shows(ann, left[:2])
+        self.press(ann, "z")
+        whole = ["x0 = 0", "x1 = 1", "bob = 1", "x2 = 2", "x3 = 3"]
+        self.shows(ann, whole)
+        self.shows(bob, whole)
+        for page in (ann, bob):
+            self.saved(page)
+        self.assertEqual(["".join(one["source"]) for one in self.cells(number)], whole)
+
+
+if __name__ == "__main__":
+    unittest.main(failfast=True)
