@@ -1,4 +1,4 @@
-"""Several cells at once, in real Chromium and with a second browser beside it.
+"""Several cells at once, and outputs that are collapsed, in real Chromium and with a second browser beside it.
 
 The settings are those of test_page.py.
 """
@@ -12,7 +12,10 @@ from harbour import PICTURES, Stage, dismiss, eventually
 from looks import look
 from playwright.sync_api import expect
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 STREAM = {"output_type": "stream", "name": "stdout", "text": [f"line {number}\n" for number in range(12)]}
+PICTURE = {"output_type": "display_data", "metadata": {}, "data": {"image/png": PIXEL, "text/plain": "a picture"}}
+ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["ValueError: no"]}
 
 
 def setUpModule():
@@ -231,6 +234,98 @@ class CellsTests(unittest.TestCase):
         for page in (ann, bob):
             self.saved(page)
         self.assertEqual(["".join(one["source"]) for one in self.cells(number)], whole)
+
+    def test_5_outputs_are_collapsed(self):
+        number, page = self.notebook("collapsed", [
+            code(0, "print()", [STREAM, PICTURE]), code(1, "fails()", [STREAM, ERROR], collapsed=True), code(2, "print()", [STREAM]),
+            code(3, "empty = 1"), code(4, "old()", [PICTURE], collapsed=True, jupyter={"outputs_hidden": False, "source_hidden": True})])
+        folded = page.locator(".fold-outputs.folded")
+        # As a Jupyter of either age has left them.
+        expect(folded).to_have_accessible_name("Show the outputs of cell 2: 12 lines, ValueError")
+        self.select(page, 0, "o")
+        expect(folded.first).to_have_text("12 lines, 1 image")
+        expect(page.locator("#cell-c0 .outputs")).to_have_count(0)
+        expect(page.locator("#cell-c0")).to_be_focused()
+        self.saved(page)
+        look(self, page, stage.axe, PICTURES / "notebook-collapsed")
+        self.assertEqual(self.cells(number)[0]["metadata"], {"collapsed": True, "jupyter": {"outputs_hidden": True}})
+        exported = platform.call("GET", f"/api/v1/workspace/export?path={self.path}&format=JUPYTER")
+        self.assertIn('"outputs_hidden": true', base64.b64decode(exported["content"]).decode())
+        # It is the notebook's, and so is there again, and for others.
+        bob = self.open()
+        expect(bob.locator(".fold-outputs.folded")).to_have_count(2)
+        folded.first.click()
+        expect(page.locator("#cell-c0 .text-output")).to_contain_text("line 11")
+        fold = page.get_by_role("button", name="Collapse the outputs of cell 1")
+        expect(fold).to_be_focused()
+        expect(fold).to_have_attribute("aria-expanded", "true")
+        page.screenshot(path=PICTURES / "notebook-expanded.png")
+        expect(bob.locator("#cell-c0 .text-output")).to_contain_text("line 11")
+        self.saved(page)
+        self.assertEqual(self.cells(number)[0]["metadata"], {})
+        self.press(page, "Enter")
+        expect(page.locator("#cell-c0 .folded")).to_be_focused()
+        # The keyboard is not gone with what had it.
+        self.press(page, "o")
+        self.select(page, 1, "o")
+        page.get_by_role("button", name="Traceback").focus()
+        self.press(page, "o")
+        expect(page.locator("#cell-c1")).to_be_focused()
+        self.press(page, "o", "ArrowUp")
+        expect(page.locator("#cell-c0")).to_be_focused()
+        self.press(page, "o")
+        expect(page.locator("#cell-c0 .folded")).to_be_visible()
+        # Of several: what is shown is collapsed first.
+        self.select(page, 0, "Shift+J", "Shift+J", "o")
+        expect(folded).to_have_count(3)
+        self.press(page, "o")
+        expect(folded).to_have_count(0)
+        self.menu(page, "Collapse all outputs")
+        expect(folded).to_have_count(4)
+        self.saved(page)
+        self.assertEqual(self.cells(number)[4]["metadata"], {"collapsed": True, "jupyter": {"outputs_hidden": True, "source_hidden": True}})
+        self.menu(page, "Expand all outputs")
+        expect(folded).to_have_count(0)
+        self.saved(page)
+        self.assertEqual(self.cells(number)[4]["metadata"], {"jupyter": {"source_hidden": True}})
+        expect(bob.locator(".fold-outputs.folded")).to_have_count(0)
+
+    def menu(self, page, name):
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name=name).click()
+
+    def test_6_what_runs_is_seen_to_run(self):
+        lines = "import pathlib, time\nprint('first', flush=True)\nwhile not pathlib.Path({!r}).exists():\n    time.sleep(0.05)\n1 / 0"
+        done = platform.folder / "done"
+        number, page = self.notebook("running", [code(0, lines.format(str(done)), collapsed=True, jupyter={"outputs_hidden": True})])
+        self.select(page, 0, "Control+Enter")
+        line = page.locator("#cell-c0 .folded")
+        expect(line).to_have_text("1 line")
+        expect(page.locator("#cell-c0 .cell-status")).to_contain_text("Runs for")
+        expect(page.locator("#cell-c0 .spinner")).to_be_visible()
+        page.screenshot(path=PICTURES / "notebook-collapsed-running.png")
+        done.touch()
+        expect(line).to_have_text("1 lineZeroDivisionError")
+        expect(page.locator("#cell-c0 .cell-status")).to_contain_text("Failed after")
+
+    def test_7_collapsing_is_in_nobodys_way(self):
+        """One collapses the outputs of a cell in which another has written, before either knows of it."""
+        number, page = self.notebook("both", [code(0, "x = 1", [STREAM]), code(1, "y = 1", [STREAM])])
+        page.context.set_offline(True)
+        page.evaluate("dispatchEvent(new Event('offline'))")
+        self.select(page, 0, "Shift+J", "o")
+        content = platform.call("GET", f"/api/v1/notebooks/{number}")
+        content["document"]["cells"][0]["source"] = "x = 'theirs'"
+        platform.call("PUT", f"/api/v1/notebooks/{number}", {
+            "base_revision_id": content["revision_id"], "document": content["document"]})
+        page.context.set_offline(False)
+        page.evaluate("dispatchEvent(new Event('online'))")
+        self.shows(page, ["x = 'theirs'", "y = 1"])
+        expect(page.locator(".folded")).to_have_count(2)
+        self.saved(page)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        eventually("both are kept", lambda: [("".join(one["source"]), one["metadata"].get("collapsed")) for one in self.cells(number)]
+                   == [("x = 'theirs'", True), ("y = 1", True)])
 
 
 if __name__ == "__main__":

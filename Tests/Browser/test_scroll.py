@@ -79,6 +79,17 @@ MOVED = """async () => {
   return most;
 }"""
 
+# How far a cell is moved in the frames after this, from where it was.
+DRIFT = """async ([id, before]) => {
+  let most = 0;
+  for (let frame = 0; frame < 20; frame += 1) {
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+    most = Math.max(most, Math.abs(document.getElementById(id).getBoundingClientRect().top - before));
+  }
+  return most;
+}"""
+TOP = "(id) => document.getElementById(id).getBoundingClientRect().top"
+
 
 class ScrollTests(unittest.TestCase):
     def setUp(self):
@@ -139,6 +150,40 @@ class ScrollTests(unittest.TestCase):
         expect(page.locator("#cell-c150")).to_be_in_viewport()
         # Cells above that are laid out for the first time push nothing away.
         self.assertLess(page.evaluate(MOVED), 2)
+
+    def test_what_is_looked_at_stays_while_outputs_are_collapsed(self):
+        put("folded", document())
+        page = self.open("#cell-c150", name="folded")
+        expect(page.locator("#cell-c150")).to_be_focused()
+        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS)
+        page.evaluate(DRIFT, ["cell-c150", 0])
+        length = page.evaluate("document.scrollingElement.scrollHeight")
+        for name in ("Collapse all outputs", "Expand all outputs"):
+            before = page.evaluate(TOP, "cell-c150")
+            page.get_by_role("button", name="More").click()
+            page.get_by_role("menuitem", name=name).click()
+            expect(page.locator("#cell-c150 .folded")).to_have_count(1 if name.startswith("Collapse") else 0)
+            self.assertLess(page.evaluate(DRIFT, ["cell-c150", before]), 4, name)
+            if name.startswith("Collapse"):
+                folded = page.evaluate("document.scrollingElement.scrollHeight")
+                self.assertLess(folded, length / 2)
+                page.screenshot(path=PICTURES / "long-collapsed.png")
+                # As high as they are, also where they were higher before.
+                self.assertLess(page.evaluate(MOVED), 2)
+                page.locator("#cell-c150").scroll_into_view_if_needed()
+        last = page.evaluate("document.scrollingElement.scrollHeight")
+        self.assertLess(abs(last - length) / length, 0.02, f"{length} px at first, {last} px in the end")
+        # Where only the end of long outputs is in sight, their cell comes back into it.
+        self.at_the_end_of(page, "cell-c150")
+        page.keyboard.press("o")
+        expect(page.locator("#cell-c150 .folded")).to_be_in_viewport()
+        expect(page.locator("#cell-c150")).to_be_focused()
+        expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+
+    def at_the_end_of(self, page, cell):
+        page.locator(f"#{cell}").focus()
+        page.evaluate("(id) => scrollBy(0, document.getElementById(id).getBoundingClientRect().bottom - 250)", cell)
+        eventually("its beginning is above", lambda: page.evaluate(TOP, cell) < 0)
 
     def test_tools_are_there_for_the_cell_that_is_pointed_at_or_chosen(self):
         page = self.open()

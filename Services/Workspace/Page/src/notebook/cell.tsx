@@ -5,7 +5,6 @@ import type { EditorAction } from "../code/editing";
 import Editor from "../code/editor";
 import { Highlighted } from "../code/highlight";
 import { Markdown } from "../output/markdown";
-import { Outputs } from "../output/outputs";
 import { Button } from "../ui/parts";
 import { Span } from "../ui/time";
 import { magicOf } from "./document";
@@ -14,8 +13,9 @@ import type { LivePresence } from "../api/generated/contract";
 import type { Output } from "../output/mime";
 import { useAssistant } from "./assistant";
 import type { CellRun, CellView } from "./cells";
+import { Collapsible } from "./collapsible";
 import { hash } from "./hash";
-import { type Then, removeCells } from "./keys";
+import { type Then, removeCells, toggleOutputs } from "./keys";
 import { AtCell } from "./people";
 import type { NotebookStore } from "./store";
 
@@ -101,7 +101,8 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
           <pre className="cell-source">{body ? <Highlighted text={body} language={language} /> : <span className="soft">{" "}</span>}</pre>
         )}
         <Status cell={cell} body={body} />
-        {!isMarkdown && <Outputs outputs={cell.outputs} name={`${name}-${number}`} load={() => load(store, notebookID, cell.id)} />}
+        {!isMarkdown && <Collapsible cell={cell} number={number} isSelected={isSelected} name={`${name}-${number}`}
+          load={() => load(store, notebookID, cell.id)} onToggle={() => toggleOutputs(store, [cell.id])} />}
       </div>
       <AtCell people={people} cell={cell.id} />
       <div className="cell-tools">

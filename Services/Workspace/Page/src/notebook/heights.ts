@@ -4,6 +4,7 @@ import { useSyncExternalStore } from "react";
 import { joined, omittedType, tableOf, type Output } from "../output/mime";
 import { foldedText, ownLines } from "../output/outputs";
 import type { CellView } from "./cells";
+import { isHidden } from "./hidden";
 
 const lineHeight = 19;
 const outputLineHeight = 18.75;
@@ -12,6 +13,8 @@ const letterWidth = 7.53;
 const frame = 26 + 8 + 4;
 const gap = 8;
 const outputGap = 10;
+/** The line that stands for collapsed outputs. */
+const foldedHeight = 30;
 
 /** How wide what a cell puts out can be. */
 export function useWidthOfOutputs(): number {
@@ -91,7 +94,8 @@ export function heightOf(cell: CellView, width: number): number {
   else {
     height += Math.max(38, 20 + lineHeight * Math.max(1, cell.source.split("\n").length));
     if (cell.run) height += gap + 18;
-    if (cell.outputs.length > 0) {
+    if (isHidden(cell.origin)) height += cell.outputs.length > 0 ? gap + foldedHeight : 0;
+    else if (cell.outputs.length > 0) {
       height += gap + (cell.outputs.length - 1) * outputGap
         + cell.outputs.reduce((sum, output) => sum + heightOfOutput(output, width), 0);
     }

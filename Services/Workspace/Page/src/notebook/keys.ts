@@ -2,6 +2,8 @@
 import type { KeyboardEvent } from "react";
 import { toast } from "../ui/toast";
 import { copyCells, pasteCells } from "./clipboard";
+import { isHidden } from "./hidden";
+import { keepInPlace } from "./place";
 import type { NotebookStore } from "./store";
 
 export interface Commands {
@@ -29,6 +31,15 @@ export function removeCells(store: NotebookStore, ids: string[]): void {
 
 function mergeCells(store: NotebookStore, ids: string[]): void {
   if (!store.merge(ids)) toast("Only cells of one language can be joined.", "plain");
+}
+
+/** Collapses outputs where one of the cells shows some, and else shows them. */
+export function toggleOutputs(store: NotebookStore, ids: string[]): void {
+  const isShown = ids.some((id) => {
+    const cell = store.cell(id);
+    return cell?.type === "code" && !isHidden(cell.origin) && (cell.outputs.length > 0 || cell.run?.state === "running" || cell.run?.state === "waiting");
+  });
+  keepInPlace(store.state.selected, () => store.hideOutputs(isShown, ids));
 }
 
 /** What a key stands for, while a cell is selected and none is edited. */
@@ -74,6 +85,7 @@ export function commandOf(event: KeyboardEvent, isTwice: boolean, { store, onRun
     case "v": return () => pasteCells(store, store.index(last) + 1);
     case "V": return () => pasteCells(store, store.index(first));
     case "M": return () => mergeCells(store, chosen);
+    case "o": return () => toggleOutputs(store, chosen);
     case "d": return isTwice ? () => removeCells(store, chosen) : undefined;
     case "i": return isTwice ? interrupt : undefined;
     case "0": return isTwice ? restart : undefined;

@@ -1,6 +1,7 @@
 // Bringing what is here together with what others have saved: cell by cell, as the server does it.
 import { joined } from "../output/mime";
 import type { DocumentCell, NotebookDocument } from "./document";
+import { isHidden, withHidden } from "./hidden";
 import type { CellView } from "./cells";
 
 /** All of both: what only the second has comes after what it follows there. */
@@ -47,7 +48,10 @@ export function mergedCells(cells: CellView[], base: Map<string, DocumentCell>, 
       return old && isSame(type, source, old) ? undefined
         : { id, type, source, outputs: their.outputs ?? [], count: their.execution_count ?? null, origin: their };
     }
-    return isTouched(my) ? my : { ...my, type, source, origin: their };
+    // Whether outputs are shown is no text: one may fold them while another writes.
+    const isFoldedHere = isHidden(my.origin) !== (old !== undefined && isHidden(old));
+    const origin = isFoldedHere ? withHidden(their, isHidden(my.origin)) : their;
+    return isTouched(my) ? { ...my, origin } : { ...my, type, source, origin };
   };
   const isMoved = cells.map((cell) => cell.id).filter((id) => base.has(id)).join() !== [...base.keys()].filter((id) => mine.has(id)).join();
   const ids = isMoved ? woven([...mine.keys()], [...theirs.keys()]) : woven([...theirs.keys()], [...mine.keys()]);

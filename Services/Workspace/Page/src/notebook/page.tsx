@@ -12,11 +12,13 @@ import { toast, toastError } from "../ui/toast";
 import { Cell } from "./cell";
 import { isOutOfOrder } from "./cells";
 import { heightOf, useWidthOfOutputs } from "./heights";
+import { isHidden } from "./hidden";
 import { Near, useAllOnPaper } from "./near";
 import { Conflict } from "./conflict";
 import { Attach, SaveNote } from "./toolbar";
 import { History } from "./history";
 import { type Then, commandOf } from "./keys";
+import { keepInPlace, Place } from "./place";
 import { SelectionStatus } from "./selection";
 import { Restart } from "./restart";
 import { Shortcuts } from "./shortcuts";
@@ -150,12 +152,15 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   };
   const chosen = store.chosen;
   const isSeveral = chosen.length > 1;
+  const hide = (hidden: boolean) => keepInPlace(state.selected, () => store.hideOutputs(hidden));
   const more: MenuItem[] = [
     { text: "Run all cells above", icon: "up", isDisabled: !chosen[0], run: () => run("ABOVE", chosen.slice(0, 1)) },
     { text: "Run this cell and all below", icon: "down", isDisabled: !chosen[0], run: () => run("BELOW", chosen.slice(0, 1)) },
     { text: "Restart the kernel", icon: "refresh", isDisabled: !running.cluster, run: () => setDialog("restart") },
     { text: "Restart and run all", icon: "play", isDisabled: !running.cluster, run: () => setDialog("restart-run") },
     { text: "Select all cells", icon: "check", run: () => store.selectAll() },
+    { text: "Collapse all outputs", icon: "chevron", run: () => hide(true) },
+    { text: "Expand all outputs", icon: "chevronDown", run: () => hide(false) },
     { text: isSeveral ? `Clear the outputs of ${chosen.length} cells` : "Clear the outputs of this cell", icon: "close", isDisabled: !chosen[0],
       run: () => store.clearOutputs(chosen) },
     { text: "Clear all outputs", icon: "close", run: () => store.clearOutputs() },
@@ -192,15 +197,14 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       <GoToLine.Provider value={lead}>
         <div className="cells">
           {state.cells.map((cell, index) => (
-            <div key={cell.id} className={state.editing === cell.id ? "cell-place editing" : "cell-place"}
-              style={{ containIntrinsicBlockSize: `auto ${heightOf(cell, width)}px` }}>
+            <Place key={cell.id} isEditing={state.editing === cell.id} isHidden={isHidden(cell.origin)} height={heightOf(cell, width)}>
               <Insert onInsert={(kind) => store.insert(index, kind, true)} />
               <Near cell={cell} index={index} isNearAtFirst={index < 10 || state.selected === cell.id}>
                 <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
                   isMarked={isSeveral && state.marked.has(cell.id)} together={state.selected === cell.id ? chosen.length : 0}
                   isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={save} name={name} people={running.people} notebookID={store.notebookID} />
               </Near>
-            </div>
+            </Place>
           ))}
           <Insert onInsert={(kind) => store.insert(state.cells.length, kind, true)} isLast />
         </div>

@@ -56,8 +56,11 @@ export function useSaver(store: NotebookStore): Saver {
       setProblem(undefined);
       setState(store.isDirty ? "changed" : "saved");
       return true;
-    }).catch((error: unknown) => {
+    }).catch(async (error: unknown) => {
       if (error instanceof ApiError && error.code === "RESOURCE_CONFLICT") {
+        // The server looks at whole cells: where one has only folded what another has written in, both come together here.
+        const content = await call("getNotebook", { notebook_id: store.notebookID, output_limit: outputLimit }).catch(() => undefined);
+        if (content && content.revision_id > store.state.revisionID && store.mergeIn(content)) return "again";
         stopped.current = true;
         setState("conflict");
       } else if (error instanceof ApiError && error.isPassing) setState("waiting");
@@ -66,7 +69,10 @@ export function useSaver(store: NotebookStore): Saver {
         setState("failed");
       }
       return false;
-    }).finally(() => { working.current = undefined; });
+    }).then((result) => {
+      working.current = undefined;
+      return result === "again" ? save() : result;
+    });
     working.current = work;
     return work;
   }, [store]);

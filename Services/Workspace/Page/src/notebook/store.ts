@@ -3,6 +3,7 @@ import { useSyncExternalStore } from "react";
 import type { NotebookContent } from "../api/generated/contract";
 import { type CellView, isWhole, newCell, viewsOf, withoutTransient } from "./cells";
 import { DocumentCell, NotebookDocument, lines, magicOf, notebookLanguage } from "./document";
+import { isHidden, withHidden } from "./hidden";
 import { cellsOf, mergedCells } from "./merging";
 import { type Step, takenBack } from "./undo";
 
@@ -261,6 +262,14 @@ export class NotebookStore {
       .map((one) => one.id === first.id ? { ...one, source, outputs: [], count: null, run: undefined } : one);
     this.edit(cells, [first.id], alone(first.id));
     return true;
+  }
+
+  /** Collapses outputs, or shows them: of the cells named, as far as they have or may get some; of all without names. */
+  hideOutputs(hidden: boolean, ids?: string[]): void {
+    const isMeant = (cell: CellView) => cell.type === "code" && (ids === undefined || ids.includes(cell.id)) && isHidden(cell.origin) !== hidden
+      && (!hidden || cell.outputs.length > 0 || cell.run?.state === "running" || cell.run?.state === "waiting");
+    if (!this.state.cells.some(isMeant)) return;
+    this.change(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, origin: withHidden(cell.origin, hidden) } : cell));
   }
 
   /** What was put out is gone from the server as well; it is in the revisions that had it. */

@@ -1,0 +1,32 @@
+// A cell's outputs and the button that collapses them. Collapsed, one line says what there is, and shows it again.
+import { useMemo } from "react";
+import { Outputs } from "../output/outputs";
+import { Icon } from "../ui/icons";
+import type { CellView } from "./cells";
+import { isHidden, summaryOf } from "./hidden";
+
+export function Collapsible({ cell, number, isSelected, name, load, onToggle }: {
+  cell: CellView; number: number; isSelected: boolean; name: string; load: () => Promise<void>; onToggle: () => void;
+}) {
+  const hidden = isHidden(cell.origin);
+  const isRunning = cell.run?.state === "running";
+  // What is not shown is not counted either.
+  const about = useMemo(() => hidden ? summaryOf(cell.outputs) : undefined, [hidden, cell.outputs]);
+  if (cell.outputs.length === 0 && !(hidden && isRunning)) return null;
+  const what = about && (about.text || (about.errors.length > 0 ? "" : isRunning ? "nothing yet" : "nothing to see"));
+  const label = about ? `Show the outputs of cell ${number}: ${[what, ...about.errors].filter(Boolean).join(", ")}` : `Collapse the outputs of cell ${number}`;
+  return (
+    <div className="outputs-place">
+      {/* One button for both, so that it keeps the keyboard. */}
+      <button type="button" className={hidden ? "fold-outputs folded" : "fold-outputs"} aria-expanded={!hidden} aria-label={label}
+        title={hidden ? "Show the outputs (o)" : "Collapse the outputs (o)"} tabIndex={isSelected ? 0 : -1} onClick={onToggle}>
+        <Icon name={hidden ? "chevron" : "chevronDown"} size={13} />
+        {about && <>
+          {what && <span className="truncate">{what}</span>}
+          {about.errors.map((one, index) => <span key={index} className="folded-error"><Icon name="alert" size={14} />{one}</span>)}
+        </>}
+      </button>
+      {!hidden && <Outputs outputs={cell.outputs} name={name} load={load} />}
+    </div>
+  );
+}

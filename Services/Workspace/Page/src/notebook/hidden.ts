@@ -1,0 +1,59 @@
+// Outputs that are collapsed: a property of the cell that nbformat has two names for, so that every Jupyter shows it alike.
+import type { Json } from "../api/generated/contract";
+import { type Bundle, type Omitted, type Output, exitType, joined, omittedType, tableOf } from "../output/mime";
+import { bytes } from "../ui/time";
+import type { DocumentCell } from "./document";
+
+function jupyterOf(cell: DocumentCell): Record<string, Json> {
+  const own = cell.metadata?.jupyter;
+  return own !== null && typeof own === "object" && !Array.isArray(own) ? own as Record<string, Json> : {};
+}
+
+/** Whether a cell's outputs are collapsed: by the newer name, and where that says nothing by the older one. */
+export function isHidden(cell: DocumentCell): boolean {
+  const hidden = jupyterOf(cell).outputs_hidden;
+  return typeof hidden === "boolean" ? hidden : cell.metadata?.collapsed === true;
+}
+
+/** The cell with its outputs collapsed or not: both names are written, and neither is left where nothing is collapsed. */
+export function withHidden<Cell extends DocumentCell>(cell: Cell, hidden: boolean): Cell {
+  const { collapsed: _collapsed, jupyter: _jupyter, ...metadata } = cell.metadata ?? {};
+  const { outputs_hidden: _hidden, ...jupyter } = jupyterOf(cell);
+  if (hidden) return { ...cell, metadata: { ...metadata, collapsed: true, jupyter: { ...jupyter, outputs_hidden: true } } };
+  return { ...cell, metadata: { ...metadata, ...(Object.keys(jupyter).length > 0 ? { jupyter } : {}) } };
+}
+
+function linesIn(text: string): number {
+  let count = text !== "" && !text.endsWith("\n") ? 1 : 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count += 1;
+  return count;
+}
+
+const several: Record<string, string> = { line: "lines", table: "tables", image: "images", view: "views", value: "values" };
+
+/** What a bundle is shown as, and how much of it there is. */
+function kindOf(bundle: Bundle): [string, number] {
+  if (exitType in bundle) return ["value", 1];
+  if (tableOf(bundle)) return ["table", 1];
+  const types = Object.keys(bundle);
+  if (types.some((type) => type.startsWith("image/"))) return ["image", 1];
+  if (types.some((type) => type === "text/html" || type === "text/markdown")) return ["view", 1];
+  return ["line", linesIn(joined(bundle["text/plain"] ?? bundle["application/json"]))];
+}
+
+/** What is not shown of collapsed outputs in a few words, such as "12 lines, 1 image", and the errors among them. */
+export function summaryOf(outputs: Output[]): { text: string; errors: string[] } {
+  const counts = new Map<string, number>();
+  const errors: string[] = [];
+  let omitted = 0;
+  for (const output of outputs) {
+    if (output.output_type === "error") { errors.push(output.ename); continue; }
+    const about = "data" in output ? output.data[omittedType] as unknown as Omitted | undefined : undefined;
+    if (about) { omitted += about.bytes; continue; }
+    const [kind, count] = output.output_type === "stream" ? ["line", linesIn(joined(output.text))] as const : kindOf(output.data);
+    counts.set(kind, (counts.get(kind) ?? 0) + count);
+  }
+  const parts = [...counts].map(([kind, count]) => `${count.toLocaleString()} ${count === 1 ? kind : several[kind] ?? kind}`);
+  if (omitted > 0) parts.push(`${bytes(omitted)} more`);
+  return { text: parts.join(", "), errors };
+}
