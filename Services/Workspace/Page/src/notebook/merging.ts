@@ -27,6 +27,24 @@ function isSame(type: string, source: string, cell: DocumentCell | undefined): b
 }
 
 /**
+ * What mine were made of, where a save's answer was lost: a cell that is theirs as I have sent it is mine, and what I have
+ * written since is on top of that.
+ * @param sent what may have been saved, oldest first.
+ */
+export function knownBase(
+  base: Map<string, DocumentCell>, sent: Map<string, DocumentCell>[], theirs: Map<string, DocumentCell>
+): Map<string, DocumentCell> {
+  const known = new Map(base);
+  for (const cells of sent) {
+    for (const [id, cell] of cells) {
+      if (isSame(cell.cell_type, joined(cell.source), theirs.get(id))) known.set(id, cell);
+    }
+    for (const id of base.keys()) if (!cells.has(id) && !theirs.has(id)) known.delete(id);
+  }
+  return known;
+}
+
+/**
  * My cells and theirs together: those that were not touched here become theirs. Undefined when both have changed the text of
  * one cell in different ways, which a person has to settle.
  * @param base the cells of the revision that mine were made of.

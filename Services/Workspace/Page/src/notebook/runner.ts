@@ -218,7 +218,7 @@ export class Runner {
     const content = await call("getNotebook", { notebook_id: this.store.notebookID, output_limit: outputLimit }, this.controller.signal);
     this.changes.clear();
     this.store.takeOutputs(content);
-    if (!this.store.mergeIn(content)) this.onConflict();
+    if (!await this.store.mergeInWhenSaved(content)) this.onConflict();
     this.commands.clear();
     this.takeExecution(await call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal));
     return content.last_sequence ?? 0;
@@ -228,7 +228,7 @@ export class Runner {
   private pull(): Promise<void> {
     const next = (this.pulling ?? Promise.resolve()).then(async () => {
       const content = await call("getNotebook", { notebook_id: this.store.notebookID, output_limit: outputLimit }, this.controller.signal);
-      if (content.revision_id > this.store.state.revisionID && !this.store.mergeIn(content)) this.onConflict();
+      if (!await this.store.mergeInWhenSaved(content)) this.onConflict();
     }).catch((error: unknown) => this.fail(error));
     this.pulling = next;
     return next;

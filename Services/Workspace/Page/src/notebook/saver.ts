@@ -29,6 +29,36 @@ export interface Saver {
   settle: () => void;
 }
 
+const read = (store: NotebookStore) => call("getNotebook", { notebook_id: store.notebookID, output_limit: outputLimit });
+
+/** Saves what is here now, on top of what others have saved. */
+async function saveOnce(store: NotebookStore): Promise<void> {
+  if (store.isUnsure) {
+    // What the server has of us already is nobody else's, and what was written since goes on top of it.
+    const content = await read(store);
+    if (content.revision_id > store.state.revisionID) store.mergeIn(content);
+  }
+  const pending = store.pending();
+  const before = store.state.revisionID;
+  try {
+    const saved = await call("saveNotebook", {
+      notebook_id: store.notebookID, body: {
+        base_revision_id: before, document: pending.document as unknown as Json, cleared_cell_ids: pending.cleared,
+        client_id: tabID,
+      },
+    });
+    // What others have changed is in it as well: it has to be here before anything is saved on top of it.
+    const content = saved.is_merged ? await read(store) : undefined;
+    pending.done(saved.revision_id);
+    // What was written meanwhile is in the way: the server will say so, instead of overwriting theirs.
+    if (content && !store.mergeIn(content)) store.rebase(before);
+  } catch (error) {
+    // Only a refusal says that nothing was saved.
+    if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) store.lose(pending.document);
+    throw error;
+  }
+}
+
 export function useSaver(store: NotebookStore): Saver {
   const [state, setState] = useState<SaveState>("saved");
   const [problem, setProblem] = useState<string>();
@@ -39,27 +69,15 @@ export function useSaver(store: NotebookStore): Saver {
     if (stopped.current) return Promise.resolve(false);
     if (working.current) return working.current.then(() => store.isDirty ? save() : true);
     if (!store.isDirty) return Promise.resolve(true);
-    const pending = store.pending();
-    const before = store.state.revisionID;
     setState("saving");
-    const work = call("saveNotebook", {
-      notebook_id: store.notebookID, body: {
-        base_revision_id: before, document: pending.document as unknown as Json, cleared_cell_ids: pending.cleared,
-        client_id: tabID,
-      },
-    }).then(async (saved) => {
-      // What others have changed is in it as well: it has to be here before anything is saved on top of it.
-      const content = saved.is_merged ? await call("getNotebook", { notebook_id: store.notebookID, output_limit: outputLimit }) : undefined;
-      pending.done(saved.revision_id);
-      // What was written meanwhile is in the way: the server will say so, instead of overwriting theirs.
-      if (content && !store.mergeIn(content)) store.rebase(before);
+    const work = saveOnce(store).then(() => {
       setProblem(undefined);
       setState(store.isDirty ? "changed" : "saved");
       return true;
     }).catch(async (error: unknown) => {
       if (error instanceof ApiError && error.code === "RESOURCE_CONFLICT") {
         // The server looks at whole cells: where one has only folded what another has written in, both come together here.
-        const content = await call("getNotebook", { notebook_id: store.notebookID, output_limit: outputLimit }).catch(() => undefined);
+        const content = await read(store).catch(() => undefined);
         if (content && content.revision_id > store.state.revisionID && store.mergeIn(content)) return "again";
         stopped.current = true;
         setState("conflict");
@@ -70,10 +88,10 @@ export function useSaver(store: NotebookStore): Saver {
       }
       return false;
     }).then((result) => {
-      working.current = undefined;
+      working.current = store.saving = undefined;
       return result === "again" ? save() : result;
     });
-    working.current = work;
+    working.current = store.saving = work;
     return work;
   }, [store]);
 

@@ -4,7 +4,7 @@ import type { NotebookContent } from "../api/generated/contract";
 import { type CellView, isWhole, newCell, viewsOf, withoutTransient } from "./cells";
 import { DocumentCell, NotebookDocument, lines, magicOf, notebookLanguage } from "./document";
 import { isHidden, withHidden } from "./hidden";
-import { cellsOf, mergedCells } from "./merging";
+import { cellsOf, knownBase, mergedCells } from "./merging";
 import { type Step, takenBack } from "./undo";
 
 export interface NotebookState {
@@ -25,6 +25,8 @@ export interface NotebookState {
 }
 
 const undoLimit = 100;
+/** So many saves in a row whose answers were lost are remembered. */
+const sentLimit = 5;
 
 const unmarked: ReadonlySet<string> = new Set();
 
@@ -46,6 +48,10 @@ export class NotebookStore {
   private cursors = new Map<string, { offset: number }>();
   /** The cells as they are in the revision that is edited, by id. */
   private base: Map<string, DocumentCell>;
+  /** The cells of saves whose answers were lost, oldest first. */
+  private sent: Map<string, DocumentCell>[] = [];
+  /** A save that is under way. */
+  saving: Promise<unknown> | undefined;
   /** Cells whose outputs the server is to drop. */
   private cleared = new Set<string>();
 
@@ -316,10 +322,17 @@ export class NotebookStore {
       document, cleared, done: (revisionID) => {
         for (const id of cleared) this.cleared.delete(id);
         this.base = cellsOf(document);
+        this.sent = [];
         this.set({ savedVersion: version, revisionID });
       },
     };
   }
+
+  /** Whether the server may have saved something without our having heard of it. */
+  get isUnsure(): boolean { return this.sent.length > 0; }
+
+  /** The answer to a save did not come: it may have been done. */
+  lose(document: NotebookDocument): void { this.sent = [...this.sent, cellsOf(document)].slice(-sentLimit); }
 
   /**
    * Takes in what others have saved: cells that were not touched here become theirs. False when both have changed one cell
@@ -328,8 +341,9 @@ export class NotebookStore {
   mergeIn(content: NotebookContent): boolean {
     const document = content.document as unknown as NotebookDocument;
     const theirs = cellsOf(document);
-    const cells = mergedCells(this.state.cells, this.base, theirs);
+    const cells = mergedCells(this.state.cells, knownBase(this.base, this.sent, theirs), theirs);
     if (!cells) return false;
+    this.sent = [];
     const wasDirty = this.isDirty;
     this.document = document;
     this.path = content.path;
@@ -340,6 +354,15 @@ export class NotebookStore {
       ...this.selectedAmong(cells),
     });
     return true;
+  }
+
+  /**
+   * Takes in an answer that was asked for at some time: a save that is under way may be what it has, and one that has ended
+   * since is newer. False as above.
+   */
+  async mergeInWhenSaved(content: NotebookContent): Promise<boolean> {
+    while (this.saving) await this.saving;
+    return content.revision_id <= this.state.revisionID || this.mergeIn(content);
   }
 
   /** Takes the outputs as the server has them now, when too much was missed. */
@@ -363,6 +386,7 @@ export class NotebookStore {
     this.redos = [];
     this.cleared.clear();
     this.base = cellsOf(this.document);
+    this.sent = [];
     const cells = viewsOf(this.document);
     const version = this.state.version + 1;
     this.set({ cells, ...this.selectedAmong(cells), editing: undefined, version, savedVersion: version, revisionID: content.revision_id });

@@ -1,0 +1,144 @@
+"""Saving when the network or the server does not do as it should: nobody is in conflict with themselves.
+
+The settings are those of test_page.py.
+"""
+
+import base64
+import json
+import re
+import unittest
+
+from harbour import Stage, eventually, paste
+from playwright.sync_api import expect
+
+
+def setUpModule():
+    global stage, platform
+    stage = Stage(seconds=120)
+    platform = stage.platform
+
+
+class SavingTests(unittest.TestCase):
+    def setUp(self):
+        self.context = stage.new_context(reduced_motion="reduce")
+        self.addCleanup(self.context.close)
+
+    def open(self, sources):
+        """A notebook, and a browser that looks at it; the answers to what it asks can be held or lost."""
+        path = f"/Shared/{self._testMethodName}"
+        document = {"cells": [
+            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None,
+             "outputs": []} for number, source in enumerate(sources)], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        content = base64.b64encode(json.dumps(document).encode()).decode()
+        self.notebook = platform.call("POST", "/api/v1/workspace/import", {
+            "path": path, "content": content, "format": "JUPYTER"})["object_id"]
+        self.page = stage.new_page(self.context)
+        self.sockets, self.held = [], []
+        self.then = {}
+        self.page.route_web_socket(re.compile("/api/v1/live"), self.relay)
+        self.page.route(re.compile(rf"/api/v1/notebooks/{self.notebook}(\?.*)?$"), self.answer)
+        stage.sign_in(self.page, f"/workspace{path}")
+        expect(self.page.locator(".cell")).to_have_count(len(sources))
+        eventually("it is followed", lambda: self.page.evaluate("true") and len(self.sockets) > 0)
+
+    def relay(self, socket):
+        socket.connect_to_server()
+        self.sockets.append(socket)
+
+    def answer(self, route):
+        """The server has done what was asked; whether the page hears of it is up to the test."""
+        then = self.then.pop(route.request.method, None)
+        if then is None:
+            route.continue_()
+        elif then == "lose":
+            self.held.append(route.fetch().status)
+            route.abort("connectionreset")
+        else:
+            self.held.append((route, route.fetch()))
+
+    def wait_for_held(self):
+        eventually("the request has been answered", lambda: self.page.evaluate("true") and len(self.held) > 0)
+        return self.held.pop()
+
+    def reset(self):
+        """Says that the page has missed too much, as a server does whose events are gone."""
+        self.sockets[-1].send(json.dumps({"type": "RESET", "topic": f"notebooks/{self.notebook}", "sequence": 0}))
+
+    def write(self, number, text):
+        cell = self.page.locator(".cell").nth(number - 1)
+        if cell.locator(".editor").count() == 0:
+            cell.locator(".cell-source").click()
+        cell.locator(".monaco-editor textarea").wait_for()
+        self.page.keyboard.press("Control+A")
+        paste(self.page, text)
+
+    def sources(self):
+        cells = platform.call("GET", f"/api/v1/notebooks/{self.notebook}")["document"]["cells"]
+        return ["".join(cell["source"]) for cell in cells]
+
+    def expect_saved(self, sources):
+        eventually("it is saved", lambda: self.page.evaluate("true") and self.sources() == sources)
+        expect(self.page.get_by_text("Saved", exact=True)).to_be_visible()
+        expect(self.page.get_by_role("dialog")).to_have_count(0)
+        for number, source in enumerate(sources):
+            expect(self.page.locator(".cell").nth(number)).to_contain_text(source)
+
+    def test_a_lost_answer_is_no_conflict(self):
+        """What was saved without the page's knowing is its own: what was written since goes on top of it."""
+        self.open(["one = 1", "kept = 0"])
+        self.then["PUT"] = "lose"
+        self.write(1, "one = 2")
+        self.assertEqual(self.wait_for_held(), 200)
+        self.write(1, "one = 3")
+        self.expect_saved(["one = 3", "kept = 0"])
+        # Nor does a cell come back that was deleted after it had been saved so.
+        self.then["PUT"] = "lose"
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("b")
+        self.assertEqual(self.wait_for_held(), 200)
+        self.page.keyboard.press("d")
+        self.page.keyboard.press("d")
+        self.expect_saved(["one = 3", "kept = 0"])
+
+    def test_a_lost_answer_hides_nobody(self):
+        """What somebody else has written meanwhile is not taken for one's own."""
+        self.open(["one = 1", "two = 1"])
+        self.then["PUT"] = "lose"
+        self.write(1, "one = 2")
+        self.assertEqual(self.wait_for_held(), 200)
+        theirs = platform.call("GET", f"/api/v1/notebooks/{self.notebook}")
+        theirs["document"]["cells"][0]["source"] = "theirs = 1"
+        platform.call("PUT", f"/api/v1/notebooks/{self.notebook}", {
+            "base_revision_id": theirs["revision_id"], "document": theirs["document"]})
+        self.write(1, "one = 3")
+        dialog = self.page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Somebody else has saved this notebook")
+        expect(dialog).to_contain_text("theirs = 1")
+        dialog.get_by_role("button", name="Save mine on top").click()
+        self.expect_saved(["one = 3", "two = 1"])
+
+    def test_an_old_answer_takes_nothing_back(self):
+        """The notebook was asked for anew, and saved before the answer came."""
+        self.open(["one = 1"])
+        self.then["GET"] = "hold"
+        self.reset()
+        route, answer = self.wait_for_held()
+        self.write(1, "one = 2")
+        self.expect_saved(["one = 2"])
+        route.fulfill(response=answer)
+        self.write(1, "one = 3")
+        self.expect_saved(["one = 3"])
+
+    def test_an_answer_of_ones_own_is_no_conflict(self):
+        """The notebook was asked for anew while a save was under way, and has it already."""
+        self.open(["one = 1"])
+        self.then["PUT"] = "hold"
+        self.write(1, "one = 2")
+        saving, saved = self.wait_for_held()
+        self.then["GET"] = "hold"
+        self.reset()
+        reading, read = self.wait_for_held()
+        self.write(1, "one = 3")
+        reading.fulfill(response=read)
+        saving.fulfill(response=saved)
+        self.expect_saved(["one = 3"])
