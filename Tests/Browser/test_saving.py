@@ -117,6 +117,33 @@ class SavingTests(unittest.TestCase):
         dialog.get_by_role("button", name="Save mine on top").click()
         self.expect_saved(["one = 3", "two = 1"])
 
+    def test_a_file_is_saved_again(self):
+        path = f"/Shared/{self._testMethodName}.txt"
+        platform.call("POST", "/api/v1/workspace/import", {
+            "path": path, "content": base64.b64encode(b"one\n").decode(), "format": "AUTO"})
+        self.page = page = stage.new_page(self.context)
+        self.held, self.then = [], {}
+        page.route(re.compile("/api/v1/workspace/import$"), self.answer)
+        stage.sign_in(page, f"/workspace{path}")
+        page.get_by_role("button", name="Edit").click()
+        page.locator(".monaco-editor textarea").wait_for()
+
+        def save(text):
+            page.locator(".monaco-editor textarea").focus()
+            page.keyboard.press("Control+A")
+            paste(page, text)
+            page.keyboard.press("Control+S")
+
+        self.then["POST"] = "lose"
+        save("two\n")
+        self.assertEqual(self.wait_for_held(), 200)
+        expect(page.locator(".note.bad")).to_be_visible()
+        save("three\n")
+        expect(page.get_by_role("status").filter(has_text=re.compile("^Saved$"))).to_be_visible()
+        expect(page.get_by_text("Somebody else has saved")).to_have_count(0)
+        address = f"/api/v1/workspace/export?path={path}"
+        self.assertEqual(base64.b64decode(platform.call("GET", address)["content"]), b"three\n")
+
     def test_an_old_answer_takes_nothing_back(self):
         """The notebook was asked for anew, and saved before the answer came."""
         self.open(["one = 1"])

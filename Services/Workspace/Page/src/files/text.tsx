@@ -46,6 +46,8 @@ function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; 
   const [problem, setProblem] = useState<string>();
   const [isConflict, setConflict] = useState(false);
   const revision = useRef(object.revision_id);
+  /** What may have been saved without our having heard of it. */
+  const sent = useRef<string>();
   const latest = useRef(text);
   latest.current = text;
   const isDirty = text !== saved;
@@ -59,14 +61,28 @@ function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; 
     return () => { removeEventListener("beforeunload", ask); unguard(); };
   }, [isDirty, name]);
 
+  /** Where the answer to a save was lost, what is there may be what was sent: then it is nobody else's. */
+  const catchUp = useCallback(async () => {
+    if (sent.current === undefined) return;
+    const now = await call("getObject", { path: object.path });
+    if (now.revision_id !== revision.current && (await textOf(now, new AbortController().signal)).lines === sent.current) {
+      revision.current = now.revision_id;
+    }
+    sent.current = undefined;
+  }, [object.path]);
+
   const save = useCallback(async () => {
     const lines = latest.current;
     setBusy(true);
     setProblem(undefined);
     try {
+      await catchUp();
       const made = await call("importObject", { body: {
         path: object.path, content: base64(first.isWindows ? lines.replaceAll("\n", "\r\n") : lines), format: "AUTO", overwrite: true,
-        expected_revision_id: revision.current } });
+        expected_revision_id: revision.current } }).catch((error: unknown) => {
+        if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) sent.current = lines;
+        throw error;
+      });
       revision.current = made.revision_id;
       setSaved(lines);
       setConflict(false);
@@ -78,7 +94,7 @@ function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; 
     } finally {
       setBusy(false);
     }
-  }, [object.path, first.isWindows]);
+  }, [object.path, first.isWindows, catchUp]);
 
   /** What somebody else has saved becomes the revision before this one. */
   const saveOnTop = async () => {
