@@ -47,7 +47,7 @@ extension ClusterController {
         spec.contextID = spec.contextID ?? Identifier.make()
         let info = try await link.client.call(DriverAPI.createContext, .init(body: spec), context: call)
         used(at: .now)
-        try await context.clusters.touch(id, at: .now)
+        if try await !context.clusters.touch(id, at: .now) { try await writeAgainIfLost() }
         return named(info)
     }
 
@@ -137,7 +137,7 @@ extension ClusterController {
         // Busy from here on: it must not be ended for idleness while the row is being written.
         idle?.commandBegan(at: .now)
         defer { idle?.commandEnded(at: .now) }
-        let (row, isNew) = try await context.commands.begin(info, generation: link.generation, user: call.user)
+        let (row, isNew) = try await writeDown(info, generation: link.generation, user: call.user)
         if !isNew && (row.ended || row.generation != link.generation) {
             // The driver that had the command still has its journal; that of an earlier start does not.
             return BegunCommand(row: row, isNew: false, link: row.generation == link.generation ? link : nil)
@@ -150,6 +150,17 @@ extension ClusterController {
         }
         follow(row, link)
         return BegunCommand(row: row, isNew: isNew, link: link)
+    }
+
+    private func writeDown(
+        _ info: CommandInfo, generation: Int64, user: String?
+    ) async throws -> (row: CommandRow, isNew: Bool) {
+        do {
+            return try await context.commands.begin(info, generation: generation, user: user)
+        } catch let error as HarbourError where error.code == .conflict {
+            try await writeAgainIfLost()
+            return try await context.commands.begin(info, generation: generation, user: user)
+        }
     }
 
     /// Forgets a command that the driver does not have and will not take.
@@ -255,8 +266,16 @@ extension ClusterController {
                 }
                 break
             } catch {
-                logger.warning(
-                    "the end of a command could not be stored yet", ["error": HarbourError.describe(error)])
+                if isForgotten { return }
+                // Without its cluster's row it would be tried for ever, and the cluster never be idle.
+                var isWrittenAgain = false
+                if HarbourError.wrap(error).code == .conflict {
+                    isWrittenAgain = (try? await writeAgainIfLost()) != nil
+                }
+                if !isWrittenAgain {
+                    logger.warning(
+                        "the end of a command could not be stored yet", ["error": HarbourError.describe(error)])
+                }
                 guard (try? await pause.wait(on: context.loop)) != nil else { return }
             }
         }

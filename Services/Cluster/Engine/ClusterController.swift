@@ -189,8 +189,10 @@ actor ClusterController {
         while true {
             do {
                 if outcome.actions.contains(.forget) { return try await context.clusters.delete(id) }
-                return try await context.clusters.save(
+                let wasLost = try await context.clusters.save(
                     row, notes: outcome.notes, ending: ending, taking: member, now: now)
+                if wasLost { rowWasLost() }
+                return
             } catch {
                 guard patiently, !isStopped, (error as? HarbourError)?.code != .superseded else { throw error }
                 logger.warning(
@@ -198,6 +200,22 @@ actor ClusterController {
                 try await pause.wait(on: context.loop)
             }
         }
+    }
+
+    /// Writes the row again where the database has lost it, so that what belongs to it can be written too.
+    func writeAgainIfLost() async throws {
+        try await context.uncancelled { [self] in try await saveAsItIs() }
+    }
+
+    private func saveAsItIs() async throws {
+        if !gate.tryEnter() { await withCheckedContinuation { gate.wait($0) } }
+        defer { gate.leave() }
+        guard !isForgotten, !isStopped else { return }
+        if try await context.clusters.save(row, notes: [], ending: nil, now: .now) { rowWasLost() }
+    }
+
+    private func rowWasLost() {
+        logger.warning("the database had lost the record of a cluster, which was written again")
     }
 
     /// It was used just now, as the row knows too.

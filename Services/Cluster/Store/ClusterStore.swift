@@ -49,19 +49,7 @@ struct ClusterStore: Sendable {
         _ row: ClusterRow, notes: [ClusterNote], taking member: ClusterIdentifier? = nil, now: Timestamp
     ) async throws -> Bool {
         try await pool.transaction { transaction in
-            let inserted = try await transaction.query(
-                """
-                INSERT INTO clusters (cluster_id, backend, creator, owner, spec, state, record, driver_token,
-                    created_at, changed_at, last_activity_at, asked, workers, cores, pool_id)
-                SELECT \(row.id.text), \(row.backend), \(row.creator), \(row.owner),
-                    \(PostgresJSON(row.spec.encodedJSON())), \(row.record.state.rawValue),
-                    \(PostgresJSON(row.record.json.encodedJSON())), \(row.driverToken.reveal()), \(row.createdAt),
-                    \(now), \(row.lastActivityAt), \(row.asked.map { PostgresJSON($0.encodedJSON()) }),
-                    \(Int64(row.demand.workers)), \(Int64(row.demand.cores)), \(row.poolID)
-                WHERE \(fence.holds)
-                ON CONFLICT DO NOTHING
-                """)
-            guard inserted.affected == 1 else {
+            guard try await write(row, now, transaction) else {
                 try await check(transaction)
                 return false
             }
@@ -71,11 +59,36 @@ struct ClusterStore: Sendable {
         }
     }
 
+    /// Writes a row that is not there; false when there is one, or another instance has taken over.
+    private func write(
+        _ row: ClusterRow, _ now: Timestamp, _ transaction: PostgresTransaction
+    ) async throws -> Bool {
+        let inserted = try await transaction.query(
+            """
+            INSERT INTO clusters (cluster_id, backend, creator, owner, spec, state, record, driver_token,
+                created_at, changed_at, last_activity_at, asked, workers, cores, pool_id)
+            SELECT \(row.id.text), \(row.backend), \(row.creator), \(row.owner),
+                \(PostgresJSON(row.spec.encodedJSON())), \(row.record.state.rawValue),
+                \(PostgresJSON(row.record.json.encodedJSON())), \(row.driverToken.reveal()), \(row.createdAt),
+                \(now), \(row.lastActivityAt), \(row.asked.map { PostgresJSON($0.encodedJSON()) }),
+                \(Int64(row.demand.workers)), \(Int64(row.demand.cores)), \(row.poolID)
+            WHERE \(fence.holds)
+            ON CONFLICT DO NOTHING
+            """)
+        return inserted.affected == 1
+    }
+
     /// Writes a step of a cluster's life in one transaction: its record, what happened, and the end of its commands.
+    ///
+    /// A row that is not there was lost by the database, in a crash without synchronous commit or to an older backup:
+    /// rows are deleted only by whoever calls this, and the fence keeps others out. Then it is written again, for the
+    /// cluster runs and somebody works on it.
+    /// - Returns: whether the row had been lost.
+    @discardableResult
     func save(
         _ row: ClusterRow, notes: [ClusterNote], ending commands: EndingCommands?,
         taking member: ClusterIdentifier? = nil, now: Timestamp
-    ) async throws {
+    ) async throws -> Bool {
         try await pool.transaction { transaction in
             let saved = try await transaction.query(
                 """
@@ -88,12 +101,17 @@ struct ClusterStore: Sendable {
                     last_activity_at = greatest(last_activity_at, \(row.lastActivityAt))
                 WHERE cluster_id = \(row.id.text) AND \(fence.holds)
                 """)
-            if saved.affected != 1 { try await check(transaction) }
-            try await append(notes, to: row.id, now, transaction)
+            let isLost = saved.affected != 1
+            if isLost {
+                try await check(transaction)
+                guard try await write(row, now, transaction) else { throw Fence.lost }
+            }
+            try await append(isLost ? [.recordRestored] + notes : notes, to: row.id, now, transaction)
             try await take(member, transaction)
             if let commands {
                 try await CommandStore.endAll(of: row.id.text, commands, now: now, transaction)
             }
+            return isLost
         }
     }
 
@@ -136,12 +154,13 @@ struct ClusterStore: Sendable {
         guard try rows.first?.decode(Int64.self) == fence.epoch else { throw Fence.lost }
     }
 
-    /// When it was last used, for the countdown after a restart.
-    func touch(_ id: ClusterIdentifier, at time: Timestamp) async throws {
-        try await pool.query(
+    /// When it was last used, for the countdown after a restart; false when there is no such row.
+    func touch(_ id: ClusterIdentifier, at time: Timestamp) async throws -> Bool {
+        let touched = try await pool.query(
             """
             UPDATE clusters SET last_activity_at = greatest(last_activity_at, \(time)) WHERE cluster_id = \(id.text)
             """)
+        return touched.affected == 1
     }
 
     /// A cluster, or nil.
@@ -200,6 +219,13 @@ struct ClusterStore: Sendable {
         }
         return counts
     }
+}
+
+extension ClusterNote {
+    /// What came before it is not known any more.
+    fileprivate static let recordRestored = ClusterNote(
+        "RECORD_RESTORED",
+        "The database had lost the record of this cluster, which was written again. Earlier events are gone.")
 }
 
 extension ClusterRow {
