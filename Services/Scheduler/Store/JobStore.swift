@@ -12,6 +12,8 @@ struct JobRow: Sendable {
     var settings: JobSpec
     /// What keeps its trigger from working.
     var triggerMessage: String?
+    /// How many of its runs have not ended, where that was counted.
+    var activeRuns: Int?
 }
 
 /// The table of jobs. Writes name what they expect, so that two schedulers never undo each other's work.
@@ -22,6 +24,15 @@ struct JobStore: Sendable {
         job_id, creator, created_at, updated_at, next_fire_at, settings,
         (SELECT message FROM file_watches w WHERE w.job_id = jobs.job_id) AS trigger_message
         """
+
+    /// The runs of a job that have not ended, counted in the index `runs_waiting`.
+    static let activeRuns = """
+        (SELECT count(*) FROM runs r WHERE r.job_id = jobs.job_id AND r.phase IN ('QUEUED', 'RUNNING')
+            AND r.phase <> 'TERMINATED') AS active_runs
+        """
+
+    /// All that the API shows of a job.
+    private static let shown = "\(columns), \(activeRuns)"
 
     /// - Parameter isUnique: whether it is made only if its maker has no job of that name.
     /// - Throws: `RESOURCE_ALREADY_EXISTS` when they have one.
@@ -37,7 +48,7 @@ struct JobStore: Sendable {
             WHERE \(!isUnique) OR NOT EXISTS (
                 SELECT 1 FROM jobs WHERE name = \(spec.name) AND creator = \(creator) AND deleted_at IS NULL)
             ON CONFLICT (creator, unique_name) WHERE deleted_at IS NULL AND unique_name IS NOT NULL DO NOTHING
-            RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
+            RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
             """)
         if isUnique, rows.isEmpty {
             throw HarbourError(
@@ -48,7 +59,7 @@ struct JobStore: Sendable {
 
     func get(_ jobID: Int64) async throws -> JobRow {
         let rows = try await pool.query(
-            "SELECT \(unescaped: Self.columns) FROM jobs WHERE job_id = \(jobID) AND deleted_at IS NULL")
+            "SELECT \(unescaped: Self.shown) FROM jobs WHERE job_id = \(jobID) AND deleted_at IS NULL")
         return try Self.one(rows, jobID: jobID)
     }
 
@@ -56,11 +67,11 @@ struct JobStore: Sendable {
     func list(before jobID: Int64?, name: String?, limit: Int) async throws -> [JobRow] {
         let rows = try await pool.query(
             """
-            SELECT \(unescaped: Self.columns) FROM jobs
+            SELECT \(unescaped: Self.shown) FROM jobs
             WHERE deleted_at IS NULL AND job_id < \(jobID ?? .max) AND (\(name)::text IS NULL OR name = \(name)::text)
             ORDER BY job_id DESC LIMIT \(Int64(limit))
             """)
-        return try rows.map { try JobRow($0) }
+        return try rows.map { try JobRow(shown: $0) }
     }
 
     /// Replaces what the job does. A job that runs by itself as before keeps its next time.
@@ -74,7 +85,7 @@ struct JobStore: Sendable {
                 max_active = \(Int32(clamping: spec.maxConcurrentRuns ?? 1)),
                 next_fire_at = CASE WHEN \(keeps) THEN next_fire_at ELSE \(nextFireAt)::timestamptz END
             WHERE job_id = \(jobID) AND deleted_at IS NULL
-            RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
+            RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
             """)
         return try Self.one(rows, jobID: jobID)
     }
@@ -107,7 +118,7 @@ struct JobStore: Sendable {
                 UPDATE jobs SET deleted_at = NULL, was_due_at = NULL, next_fire_at = \(nextFireAt)::timestamptz,
                     updated_at = \(now)
                 WHERE job_id = \(jobID) AND deleted_at IS NOT NULL
-                RETURNING \(unescaped: Self.columns), pg_notify('scheduler_jobs', '')
+                RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
                 """)
             // Somebody else has brought it back before us.
             return rows.isEmpty ? try await get(jobID) : try Self.one(rows, jobID: jobID)
@@ -170,7 +181,7 @@ struct JobStore: Sendable {
 
     private static func one(_ rows: PostgresRows, jobID: Int64) throws -> JobRow {
         guard let row = rows.first else { throw missing(jobID) }
-        return try JobRow(row)
+        return try JobRow(shown: row)
     }
 
     static func missing(_ jobID: Int64) -> HarbourError {
@@ -189,10 +200,17 @@ extension JobRow {
         triggerMessage = try row["trigger_message", as: String?.self]
     }
 
+    /// A row with what is only counted for those who look.
+    fileprivate init(shown row: PostgresRow) throws {
+        try self.init(row)
+        activeRuns = try row["active_runs", as: Int.self]
+    }
+
     /// As the API shows it.
     var job: Job {
         Job(
             jobID: jobID, creatorUserName: creator, createdTime: createdAt, updatedTime: updatedAt,
-            nextFireTime: nextFireAt, settings: settings, triggerMessage: triggerMessage)
+            nextFireTime: nextFireAt, settings: settings, triggerMessage: triggerMessage,
+            activeRuns: activeRuns)
     }
 }

@@ -20,6 +20,8 @@ public struct Job: JSONCodable, Sendable, Hashable {
     public var settings: JobSpec
     /// What keeps its trigger from working; absent when nothing does.
     public var triggerMessage: Optional<String>
+    /// How many of its runs have not ended, those that wait counted too.
+    public var activeRuns: Optional<Int>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -29,7 +31,8 @@ public struct Job: JSONCodable, Sendable, Hashable {
         updatedTime: Timestamp,
         nextFireTime: Timestamp? = nil,
         settings: JobSpec,
-        triggerMessage: String? = nil
+        triggerMessage: String? = nil,
+        activeRuns: Int? = nil
     ) {
         self.jobID = jobID
         self.creatorUserName = creatorUserName
@@ -38,6 +41,7 @@ public struct Job: JSONCodable, Sendable, Hashable {
         self.nextFireTime = nextFireTime
         self.settings = settings
         self.triggerMessage = triggerMessage
+        self.activeRuns = activeRuns
     }
 
     /// Writes an object.
@@ -61,6 +65,10 @@ public struct Job: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"trigger_message\":")
             writer.value(triggerMessage)
         }
+        if let activeRuns {
+            writer.key(quoted: "\"active_runs\":")
+            writer.value(activeRuns)
+        }
         writer.endObject()
     }
 
@@ -73,7 +81,8 @@ public struct Job: JSONCodable, Sendable, Hashable {
         var nextFireTime: Timestamp?
         var settings: JobSpec?
         var triggerMessage: String?
-        var fields = JSONFields("\u{9}\"job_id\":\u{14}\"creator_user_name\":\u{f}\"created_time\":\u{f}\"updated_time\":\u{11}\"next_fire_time\":\u{b}\"settings\":\u{12}\"trigger_message\":")
+        var activeRuns: Int?
+        var fields = JSONFields("\u{9}\"job_id\":\u{14}\"creator_user_name\":\u{f}\"created_time\":\u{f}\"updated_time\":\u{11}\"next_fire_time\":\u{b}\"settings\":\u{12}\"trigger_message\":\u{e}\"active_runs\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -84,6 +93,7 @@ public struct Job: JSONCodable, Sendable, Hashable {
                 case 4: if try !reader.null() { nextFireTime = try Timestamp(from: &reader) }
                 case 5: settings = try JobSpec(from: &reader)
                 case 6: if try !reader.null() { triggerMessage = try reader.string() }
+                case 7: if try !reader.null() { activeRuns = try reader.int(in: -2_147_483_648...2_147_483_647) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -100,5 +110,6 @@ public struct Job: JSONCodable, Sendable, Hashable {
         self.nextFireTime = nextFireTime
         self.settings = consume settings
         self.triggerMessage = consume triggerMessage
+        self.activeRuns = activeRuns
     }
 }

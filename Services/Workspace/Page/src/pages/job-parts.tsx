@@ -10,7 +10,6 @@ import { cronInWords } from "../jobs/words";
 import { focusContent } from "../ui/focus";
 import { Button, Dialog, words } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
-import { isActive } from "./run-parts";
 
 export function RunNow({ job, onStarted, isSmall }: { job: Job; onStarted: () => void; isSmall?: boolean }) {
   const [isBusy, setBusy] = useState(false);
@@ -46,10 +45,11 @@ function RunWith({ job, isBusy, onStart, onClose }: { job: Job; isBusy: boolean;
  * Nobody is asked: whoever did not mean it takes it back, and has the very job again.
  * Its runs under way go on: how many of these there are is said.
  */
-export function removeJob(job: Job, runs: Run[], onChanged: (isBack: boolean) => void): void {
-  const active = runs.filter((run) => run.job_id === job.job_id && isActive(run.state)).length;
-  const goesOn = active === 0 ? "" : active === 1 ? " Its run that is under way goes on." : ` Its ${active} runs that are under way go on.`;
-  call("deleteJob", { job_id: job.job_id }).then(() => {
+export function removeJob(job: Job, onChanged: (isBack: boolean) => void): void {
+  // What is shown may be some seconds old.
+  call("getJob", { job_id: job.job_id }).then(async ({ active_runs: active = 0 }) => {
+    await call("deleteJob", { job_id: job.job_id });
+    const goesOn = active === 0 ? "" : active === 1 ? " Its run that is under way goes on." : ` Its ${active} runs that are under way go on.`;
     const restore = () => { call("restoreJob", { job_id: job.job_id }).then(() => onChanged(true), toastError); };
     toast(`The job ${job.settings.name} was deleted.${goesOn}`, "good", { text: "Undo", run: restore });
     onChanged(false);
@@ -64,8 +64,8 @@ export function runTone(run: { state: Run["state"] }): string {
   return run.state.life_cycle_state === "RUNNING" ? "busy" : "";
 }
 
-export function Matrix({ runs }: { runs: Run[] }) {
-  if (runs.length === 0) return <span className="soft small">none yet</span>;
+export function Matrix({ runs, none = "none yet" }: { runs: Run[]; none?: string }) {
+  if (runs.length === 0) return <span className="soft small">{none}</span>;
   return (
     <span className="dots">{runs.map((run) => (
       <Link key={run.run_id} to={`/runs/${run.run_id}`} className={`dot large ${runTone(run)}`}

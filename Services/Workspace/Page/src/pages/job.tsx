@@ -24,7 +24,7 @@ export function JobPage({ id }: { id: string }) {
   }
   const { settings } = job.data;
   const all = runs.data?.runs ?? [];
-  const remove = () => { if (job.data) removeJob(job.data, all, (isBack) => {
+  const remove = () => { if (job.data) removeJob(job.data, (isBack) => {
     // Who has gone on to something else is not called back from it.
     if (!isBack) navigate("/jobs");
     else if (location.pathname === "/jobs") navigate(`/jobs/${id}`);

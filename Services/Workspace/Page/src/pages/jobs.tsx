@@ -10,7 +10,8 @@ import { Time } from "../ui/time";
 import { RunNow, Matrix, removeJob, schedule } from "./job-parts";
 
 export function Jobs() {
-  const jobs = useQuery("jobs", (signal) => call("listJobs", { page_size: 100 }, signal), 15000);
+  const jobs = useQuery("jobs", (signal) => call("listJobs", { page_size: 100 }, signal),
+    (data) => data?.jobs.some((job) => job.active_runs) ? 5000 : 15000);
   const runs = useQuery("jobs/runs", (signal) => call("listRuns", { page_size: 100 }, signal), 5000);
   return (
     <div className="content">
@@ -21,14 +22,20 @@ export function Jobs() {
           <Empty icon="jobs" title="There is no job yet" action={<Link className="button primary" to="/jobs/new"><Icon name="plus" />Build one</Link>}>
             Choose notebooks and what comes after what, here or in a file: <code>harbour jobs apply job.yaml</code>.
           </Empty>
-        ) : <Table jobs={jobs.data.jobs} runs={runs.data?.runs ?? []} onStarted={runs.refresh} onChanged={jobs.refresh} />}
+        ) : (
+          <Table jobs={jobs.data.jobs} runs={runs.data?.runs ?? []} isAll={!runs.data?.next_page_token}
+            onStarted={() => { runs.refresh(); jobs.refresh(); }} onChanged={jobs.refresh} />
+        )}
       </Card>
     </div>
   );
 }
 
-function Table({ jobs, runs, onStarted, onChanged }: { jobs: Job[]; runs: Run[]; onStarted: () => void; onChanged: () => void }) {
-  const remove = (job: Job) => removeJob(job, runs, (isBack) => { if (isBack) focusRow(`/jobs/${job.job_id}`); onChanged(); });
+/** The runs are the newest of all jobs: a job whose own are older may have none among them. */
+function Table({ jobs, runs, isAll, onStarted, onChanged }: {
+  jobs: Job[]; runs: Run[]; isAll: boolean; onStarted: () => void; onChanged: () => void;
+}) {
+  const remove = (job: Job) => removeJob(job, (isBack) => { if (isBack) focusRow(`/jobs/${job.job_id}`); onChanged(); });
   return (
     <div className="table-box"><table className="table">
       <thead><tr><th scope="col">Name</th><th scope="col">Tasks</th><th scope="col">Schedule</th><th scope="col">Next</th><th scope="col">Last runs</th>
@@ -39,7 +46,8 @@ function Table({ jobs, runs, onStarted, onChanged }: { jobs: Job[]; runs: Run[];
           <td>{job.settings.tasks.length}</td>
           <td className="small">{schedule(job)}</td>
           <td>{job.next_fire_time ? <Time value={job.next_fire_time} /> : <span className="soft">–</span>}</td>
-          <td><Matrix runs={runs.filter((run) => run.job_id === job.job_id).slice(0, 10).reverse()} /></td>
+          <td><Matrix runs={runs.filter((run) => run.job_id === job.job_id).slice(0, 10).reverse()} none={isAll ? "none yet" : "none lately"} />
+            {(job.active_runs ?? 0) > 0 && <div className="soft small nowrap">{job.active_runs} under way</div>}</td>
           <td className="number nowrap"><RunNow job={job} onStarted={onStarted} isSmall />{" "}
             <Button isSmall tone="quiet" icon="trash" aria-label={`Delete ${job.settings.name}`} onClick={() => remove(job)} /></td>
         </tr>
