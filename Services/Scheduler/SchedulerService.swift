@@ -96,8 +96,11 @@ public enum SchedulerService {
             limits: .init(
                 activeRuns: configuration[activeRuns], lease: .seconds(configuration[lease]),
                 historyDays: configuration[historyDays]))
-        JobHandlers(service: JobService(store: JobStore(pool: pool), statistics: JobStatsStore(pool: pool))).register(
-            on: router)
+        JobHandlers(
+            service: JobService(
+                store: JobStore(pool: pool), statistics: JobStatsStore(pool: pool),
+                deleted: DeletedJobStore(pool: pool, days: configuration[historyDays]))
+        ).register(on: router)
         RunHandlers(
             service: RunService(
                 jobs: JobStore(pool: pool), runs: RunStore(pool: pool), events: RunEventStore(pool: pool),

@@ -4,7 +4,7 @@ import base64
 import re
 import unittest
 
-from harbour import PICTURES, Stage, eventually
+from harbour import PICTURES, Stage, dismiss, eventually
 from looks import look
 from playwright.sync_api import expect
 
@@ -268,6 +268,51 @@ class JobTests(unittest.TestCase):
         self.assertIn("harbour jobs restore 1", platform.harbour("jobs", "delete", "daily"))
         self.assertIn("daily, is back", platform.harbour("jobs", "restore", "1"))
         is_back()
+
+    def test_8_list_of_deleted_jobs(self):
+        """What was deleted is found when its notice is gone: who deleted it, how long it stays, and the way back."""
+        page.goto(platform.url + "/jobs")
+        page.get_by_role("link", name="Deleted jobs").click()
+        expect(page.locator("h1")).to_have_text("Deleted jobs")
+        expect(page.get_by_text("There is no deleted job")).to_be_visible()
+        self.look("jobs-deleted-none")
+        platform.call("POST", "/api/v1/workspace/import", {
+            "path": "/Shared/daily/long", "content": base64.b64encode(b"import time\ntime.sleep(3600)\n").decode(),
+            "format": "SOURCE", "language": "python"})
+        job = platform.call("POST", "/api/v1/jobs", {"name": "long", "max_concurrent_runs": 1, "tasks": [{
+            "task_key": "long", "existing_cluster_id": stage.cluster,
+            "notebook_task": {"notebook_path": "/Shared/daily/long"}}]})["job_id"]
+        address = f"/api/v1/jobs/{job}"
+        runs = [platform.call("POST", f"{address}/run-now", {})["run_id"] for _ in range(2)]
+        # One runs, one waits for it.
+        self.assertEqual(platform.call("GET", address)["active_runs"], 2)
+        page.get_by_role("navigation", name="Areas").get_by_role("link", name="Jobs").click()
+        row = page.get_by_role("row", name=re.compile("^long "))
+        expect(row).to_contain_text("2 under way")
+        self.look("jobs-under-way")
+        row.get_by_role("button", name="Delete long").click()
+        expect(page.get_by_role("status").get_by_text("Its 2 runs that are under way go on.")).to_be_visible()
+        expect(row).to_have_count(0)
+        dismiss(page)
+        page.reload()
+        page.get_by_role("link", name="Deleted jobs").click()
+        for text in (f"Job {job} of admin, 2 runs under way", "by admin", "60 days"):
+            expect(row).to_contain_text(text)
+        self.look("jobs-deleted")
+        # By the keyboard alone: the row goes, and the focus is not lost with it.
+        row.get_by_role("button", name="Restore long").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status").get_by_text("The job long is back.")).to_be_visible()
+        expect(row).to_have_count(0)
+        expect(page.locator("#content")).to_be_focused()
+        page.get_by_role("status").get_by_role("button", name="Open").click()
+        expect(page.locator("h1")).to_have_text("long")
+        self.assertEqual(platform.call("GET", "/api/v1/jobs/deleted")["jobs"], [])
+        # The command line lists them too.
+        platform.call("DELETE", address)
+        self.assertRegex(platform.harbour("jobs", "list", "--deleted"), rf"(?m)^{job} +long .* admin ")
+        for run in runs:
+            platform.call("POST", f"/api/v1/runs/{run}/cancel")
 
 
 if __name__ == "__main__":

@@ -185,6 +185,37 @@ struct AccessTests {
         }
     }
 
+    /// Goal: the list of deleted jobs shows what its reader may bring back, and nothing else.
+    @Test func deletedJobsAreSeenByWhoMayRestoreThem() async throws {
+        try await Neighbours().run { workspace in
+            try await workspace.makeUser("owner")
+            let owner = try await workspace.person("owner")
+            let bob = try await workspace.makeUser("bob")
+            let eve = try await workspace.makeUser("eve", role: .viewer)
+            func seen(_ person: Person) async throws -> [Int64] {
+                let answer = try await workspace.send(
+                    .get, "/api/v1/jobs/deleted", fields: ["authorization": "Bearer \(person.token)"])
+                #expect(answer.status == 200)
+                let list = try JSONValue(json: try await answer.collect())
+                #expect(list["retention_days"]?.int64 == 60)
+                return list["jobs"]?.array?.compactMap { $0["job_id"]?.int64 } ?? []
+            }
+            #expect(try await seen(owner) == [1])
+            for level in [PermissionLevel.canView, .canManageRun] {
+                try await workspace.give(level, on: "jobs", "1", to: "bob")
+                #expect(try await seen(bob) == [], "\(level) does not restore it")
+            }
+            try await workspace.give(.canManage, on: "jobs", "1", to: "bob")
+            #expect(try await seen(bob) == [1])
+            try await workspace.give(.canManage, on: "jobs", "1", to: "eve")
+            #expect(try await seen(eve) == [], "a viewer restores nothing")
+            #expect(
+                try await workspace.send(
+                    .post, "/api/v1/jobs/1/restore", fields: ["authorization": "Bearer \(eve.token)"]
+                ).status == 403)
+        }
+    }
+
     /// Goal: a job is no way to use a cluster that one may not use.
     @Test func aJobUsesWhatItsMakerMayUse() async throws {
         try await Neighbours().run { workspace in

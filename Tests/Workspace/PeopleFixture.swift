@@ -100,6 +100,9 @@ final class Neighbours: Sendable {
          {"cluster_id":"c3","creator_user_name":"owner","owner":"run/11"}],"next_page_token":"t"}
         """#,
         "listJobs": #"{"jobs":[{"job_id":1,"creator_user_name":"owner"},{"job_id":2,"creator_user_name":"other"}]}"#,
+        "listDeletedJobs": #"""
+        {"jobs":[{"job_id":1,"creator_user_name":"owner"},{"job_id":2,"creator_user_name":"other"}],"retention_days":60}
+        """#,
         "listRuns": #"""
         {"runs":[{"run_id":11,"job_id":1,"creator_user_name":"owner"},{"run_id":12,"creator_user_name":"other"}]}
         """#,

@@ -61,7 +61,7 @@ struct PermissionMatrixTests {
         cluster manage deleteCluster resizeCluster editCluster pinCluster unpinCluster installLibraries
         cluster manage uninstallLibraries
         cluster service scrapeDrivers
-        scheduler known listJobs listRuns
+        scheduler known listJobs listDeletedJobs listRuns
         scheduler member createJob checkJob submitRun
         scheduler view getJob getJobStats listBackfills getBackfill getRun getTaskOutput streamRunEvents
         scheduler run runNow createBackfill cancelBackfill cancelRun repairRun

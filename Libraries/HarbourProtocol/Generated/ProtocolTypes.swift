@@ -203,6 +203,8 @@ public enum ProtocolTypes {
         ("scheduler", "JobSpec", { try JobSpec(json: $0).encodedJSON() }),
         ("scheduler", "Job", { try Job(json: $0).encodedJSON() }),
         ("scheduler", "JobList", { try JobList(json: $0).encodedJSON() }),
+        ("scheduler", "DeletedJob", { try DeletedJob(json: $0).encodedJSON() }),
+        ("scheduler", "DeletedJobList", { try DeletedJobList(json: $0).encodedJSON() }),
         ("scheduler", "JobProblem", { try JobProblem(json: $0).encodedJSON() }),
         ("scheduler", "JobCheck", { try JobCheck(json: $0).encodedJSON() }),
         ("scheduler", "JobStats", { try JobStats(json: $0).encodedJSON() }),

@@ -16,7 +16,10 @@ enum JobCommands {
                 run: create),
             Command(
                 name: "list", summary: "List the jobs, newest first.",
-                flags: [.value("name", "NAME", "Only of this name")],
+                flags: [
+                    .value("name", "NAME", "Only of this name"),
+                    .toggle("deleted", "Those that were deleted and can be restored"),
+                ],
                 run: list),
             Command(name: "get", summary: "Show a job as JSON.", arguments: [job], run: get),
             Command(name: "delete", summary: "Remove a job; its runs stay.", arguments: [job], run: delete),
@@ -59,6 +62,7 @@ enum JobCommands {
 
     private static func list(_ invocation: Invocation) async throws {
         let setting = Setting(invocation)
+        if invocation.has("deleted") { return try await listDeleted(setting, name: invocation.value("name")) }
         let list = try await PublicAPI(setting).call(
             SchedulerAPI.listJobs, .init(pageSize: 500, name: invocation.value("name")))
         setting.terminal.answer(list)
@@ -74,6 +78,26 @@ enum JobCommands {
         for job in list.jobs {
             if let message = job.triggerMessage { setting.terminal.say("\nJob \(job.jobID) waits in vain: \(message)") }
         }
+    }
+
+    private static func listDeleted(_ setting: Setting, name: String?) async throws {
+        let api = try PublicAPI(setting)
+        var list = try await api.call(SchedulerAPI.listDeletedJobs, .init(pageSize: 500))
+        while let token = list.nextPageToken {
+            let page = try await api.call(SchedulerAPI.listDeletedJobs, .init(pageSize: 500, pageToken: token))
+            list.jobs += page.jobs
+            list.nextPageToken = page.nextPageToken
+        }
+        if let name { list.jobs.removeAll { $0.name != name } }
+        setting.terminal.answer(list)
+        setting.terminal.table(
+            ["JOB", "NAME", "DELETED (UTC)", "BY", "STAYS UNTIL (UTC)"],
+            list.jobs.map { job in
+                [
+                    "\(job.jobID)", job.name, Show.time(job.deletedTime), job.deletedBy ?? "-",
+                    Show.time(job.forgetTime),
+                ]
+            })
     }
 
     private static func get(_ invocation: Invocation) async throws {

@@ -7,6 +7,7 @@ internal import YAML
 struct JobService: Sendable {
     let store: JobStore
     let statistics: JobStatsStore
+    let deleted: DeletedJobStore
 
     func create(_ spec: JobSpec, isUnique: Bool = false, user: String) async throws -> Job {
         let next = try validate(spec)
@@ -42,7 +43,23 @@ struct JobService: Sendable {
         return try await store.update(jobID, spec, nextFireAt: next, now: .now).job
     }
 
-    func delete(_ jobID: Int64) async throws { try await store.delete(jobID, now: .now) }
+    func delete(_ jobID: Int64, user: String) async throws { try await store.delete(jobID, by: user, now: .now) }
+
+    func listDeleted(pageSize: Int?, pageToken: String?) async throws -> DeletedJobList {
+        let limit = pageSize ?? 50
+        let before = try pageToken.map { text throws(HarbourError) in
+            let token = try PageToken(text, count: 2)
+            return (time: Timestamp(milliseconds: try token.int64(0)), jobID: try token.int64(1))
+        }
+        let jobs = try await deleted.list(before: before, limit: limit + 1)
+        let page = Array(jobs.prefix(limit))
+        let last = jobs.count > limit ? page.last : nil
+        return DeletedJobList(
+            jobs: page, retentionDays: deleted.days,
+            nextPageToken: last.map {
+                PageToken(.integer($0.deletedTime.milliseconds), .integer($0.jobID)).text
+            })
+    }
 
     /// Brings a deleted job back with the rhythm that it had; what it would have run meanwhile is not made up for. One
     /// that is not deleted stays as it is.

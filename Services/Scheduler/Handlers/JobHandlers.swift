@@ -20,8 +20,11 @@ struct JobHandlers: Sendable {
         router.on(SchedulerAPI.getJob) { input, _ in try await service.get(input.jobID) }
         router.on(SchedulerAPI.getJobStats) { input, _ in try await service.stats(input.jobID, days: input.days) }
         router.on(SchedulerAPI.updateJob) { input, _ in try await service.update(input.jobID, input.body) }
-        router.on(SchedulerAPI.deleteJob) { input, _ in
-            try await service.delete(input.jobID)
+        router.on(SchedulerAPI.listDeletedJobs) { input, _ in
+            try await service.listDeleted(pageSize: input.pageSize, pageToken: input.pageToken)
+        }
+        router.on(SchedulerAPI.deleteJob) { input, context in
+            try await service.delete(input.jobID, user: context.userName)
             return Empty()
         }
         router.on(SchedulerAPI.restoreJob) { input, _ in try await service.restore(input.jobID) }

@@ -90,10 +90,11 @@ struct JobStore: Sendable {
         return try Self.one(rows, jobID: jobID)
     }
 
-    func delete(_ jobID: Int64, now: Timestamp) async throws {
+    func delete(_ jobID: Int64, by user: String, now: Timestamp) async throws {
         let rows = try await pool.query(
             """
-            UPDATE jobs SET deleted_at = \(now), was_due_at = next_fire_at, next_fire_at = NULL
+            UPDATE jobs SET deleted_at = \(now), deleted_by = \(user), was_due_at = next_fire_at,
+                next_fire_at = NULL
             WHERE job_id = \(jobID) AND deleted_at IS NULL RETURNING job_id, pg_notify('scheduler_jobs', '')
             """)
         if rows.isEmpty { throw Self.missing(jobID) }
@@ -115,8 +116,8 @@ struct JobStore: Sendable {
         do {
             let rows = try await pool.query(
                 """
-                UPDATE jobs SET deleted_at = NULL, was_due_at = NULL, next_fire_at = \(nextFireAt)::timestamptz,
-                    updated_at = \(now)
+                UPDATE jobs SET deleted_at = NULL, deleted_by = NULL, was_due_at = NULL,
+                    next_fire_at = \(nextFireAt)::timestamptz, updated_at = \(now)
                 WHERE job_id = \(jobID) AND deleted_at IS NOT NULL
                 RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
                 """)

@@ -192,6 +192,8 @@ enum AccessTable {
         "scheduler.createJob": AccessRule.members.andWhatIsUsed,
         "scheduler.checkJob": AccessRule.members.andWhatIsUsed,
         "scheduler.listJobs": .signedIn,
+        // Shows those that the caller may bring back.
+        "scheduler.listDeletedJobs": .signedIn,
         "scheduler.getJob": job(.view),
         "scheduler.getJobStats": job(.view),
         "scheduler.updateJob": job(.manage).andWhatIsUsed,

@@ -7,6 +7,8 @@ struct ListFilter: Sendable {
     private enum Kind: Sendable {
         case clusters
         case jobs
+        /// Shown to whoever may bring them back.
+        case deletedJobs
         case runs
     }
 
@@ -19,6 +21,7 @@ struct ListFilter: Sendable {
         switch "\(route.service).\(route.operationID)" {
         case "cluster.listClusters": (field, kind) = ("clusters", .clusters)
         case "scheduler.listJobs": (field, kind) = ("jobs", .jobs)
+        case "scheduler.listDeletedJobs": (field, kind) = ("jobs", .deletedJobs)
         case "scheduler.listRuns": (field, kind) = ("runs", .runs)
         default: return nil
         }
@@ -42,7 +45,7 @@ struct ListFilter: Sendable {
         case .clusters:
             return try await gate.permissions.levels(
                 principal, on: elements.compactMap { $0["cluster_id"]?.string }, .cluster)
-        case .jobs, .runs:
+        case .jobs, .deletedJobs, .runs:
             let ids = Set(elements.compactMap { $0["job_id"]?.int64 })
             return try await gate.permissions.levels(principal, on: ids.map { "\($0)" }, .job)
         }
@@ -53,6 +56,8 @@ struct ListFilter: Sendable {
     ) async throws(HarbourError) -> Bool {
         // Without a name of its maker an element is nobody's.
         guard let creator = element["creator_user_name"]?.string else { return false }
+        // Nobody brings back what they may only look at.
+        if case .deletedJobs = kind, principal.role == .viewer { return false }
         if creator == principal.userName { return true }
         switch kind {
         case .clusters:
@@ -62,6 +67,9 @@ struct ListFilter: Sendable {
         case .jobs:
             guard let id = element["job_id"]?.int64 else { return false }
             return levels["\(id)"] != nil
+        case .deletedJobs:
+            guard let id = element["job_id"]?.int64, let level = levels["\(id)"] else { return false }
+            return level >= .manage
         case .runs:
             guard let id = element["job_id"]?.int64 else { return false }
             if levels["\(id)"] != nil { return true }

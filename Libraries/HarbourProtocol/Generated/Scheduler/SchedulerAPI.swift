@@ -32,6 +32,14 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// List deleted jobs that the caller may bring back. `GET /api/v1/jobs/deleted`.
+    public static let listDeletedJobs = Endpoint<ListDeletedJobsInput, DeletedJobList>(
+        EndpointRoute(
+            service: "scheduler", operationID: "listDeletedJobs",
+            method: .get, path: "/api/v1/jobs/deleted",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// Get a job. `GET /api/v1/jobs/{job_id}`.
     public static let getJob = Endpoint<GetJobInput, Job>(
         EndpointRoute(
@@ -189,6 +197,7 @@ public enum SchedulerAPI {
         createJob.route,
         listJobs.route,
         checkJob.route,
+        listDeletedJobs.route,
         getJob.route,
         updateJob.route,
         deleteJob.route,

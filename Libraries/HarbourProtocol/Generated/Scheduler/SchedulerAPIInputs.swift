@@ -107,6 +107,39 @@ extension SchedulerAPI {
 }
 
 extension SchedulerAPI {
+    /// What `listDeletedJobs` is asked with.
+    public struct ListDeletedJobsInput: EndpointInput, Hashable {
+        /// How many at most; 50 when absent.
+        public var pageSize: Int?
+        /// next_page_token of the page before.
+        public var pageToken: String?
+
+        /// Makes an input; what is left out is not sent.
+        public init(pageSize: Int? = nil, pageToken: String? = nil) {
+            self.pageSize = pageSize
+            self.pageToken = pageToken
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.literal("/deleted")
+            request.query("page_size", pageSize)
+            request.query("page_token", pageToken)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["page_size", "page_token"])
+            pageSize = try request.query("page_size")?.int(in: 1...500)
+            pageToken = try request.query("page_token")?.string(length: 0...512)
+        }
+    }
+}
+
+extension SchedulerAPI {
     /// What `getJob` is asked with.
     public struct GetJobInput: EndpointInput, Hashable {
         /// `job_id`.

@@ -15,6 +15,7 @@ const Clusters = lazy(() => import("./pages/clusters").then((module) => ({ defau
 const ClusterPage = lazy(() => import("./pages/cluster").then((module) => ({ default: module.ClusterPage })));
 const Jobs = lazy(() => import("./pages/jobs").then((module) => ({ default: module.Jobs })));
 const JobEditor = lazy(() => import("./jobs/page").then((module) => ({ default: module.JobEditor })));
+const DeletedJobs = lazy(() => import("./pages/deleted-jobs").then((module) => ({ default: module.DeletedJobs })));
 const JobPage = lazy(() => import("./pages/job").then((module) => ({ default: module.JobPage })));
 const Trash = lazy(() => import("./pages/trash").then((module) => ({ default: module.Trash })));
 const Settings = lazy(() => import("./pages/settings").then((module) => ({ default: module.Settings })));
@@ -29,7 +30,7 @@ const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
   [/^\/trash$/, Trash],
   [/^\/runs$/, Runs], [/^\/runs\/(\d+)$/, RunPage],
   [/^\/clusters$/, Clusters], [/^\/clusters\/([^/]+)$/, ClusterPage],
-  [/^\/jobs$/, Jobs], [/^\/jobs\/new$/, JobEditor], [/^\/jobs\/(\d+)$/, JobPage], [/^\/jobs\/(\d+)\/edit$/, JobEditor],
+  [/^\/jobs$/, Jobs], [/^\/jobs\/new$/, JobEditor], [/^\/jobs\/deleted$/, DeletedJobs], [/^\/jobs\/(\d+)$/, JobPage], [/^\/jobs\/(\d+)\/edit$/, JobEditor],
   [/^\/monitoring$/, Monitoring],
   [/^\/sql$/, Sql],
   [/^\/search$/, SearchPage],

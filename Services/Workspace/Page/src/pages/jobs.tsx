@@ -15,7 +15,9 @@ export function Jobs() {
   const runs = useQuery("jobs/runs", (signal) => call("listRuns", { page_size: 100 }, signal), 5000);
   return (
     <div className="content">
-      <Heading title="Jobs" actions={<Link className="button primary" to="/jobs/new"><Icon name="plus" />New job</Link>}>A job runs notebooks in their order, on a schedule or when you say so, and tries again what fails.</Heading>
+      <Heading title="Jobs" actions={<>
+        <Link className="button" to="/jobs/deleted"><Icon name="trash" />Deleted jobs</Link>
+        <Link className="button primary" to="/jobs/new"><Icon name="plus" />New job</Link></>}>A job runs notebooks in their order, on a schedule or when you say so, and tries again what fails.</Heading>
       {jobs.error && <Failure error={jobs.error} retry={jobs.refresh} />}
       <Card isFlush>
         {!jobs.data ? <Loading lines={6} /> : jobs.data.jobs.length === 0 ? (

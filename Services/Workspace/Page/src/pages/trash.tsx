@@ -4,9 +4,10 @@ import { ApiError, call, pages } from "../api/client";
 import type { TrashEntry } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link, navigate, treeAddress } from "../app/router";
-import { Badge, Button, Card, Dialog, Empty, Failure, Heading, Loading } from "../ui/parts";
+import { Left, plural } from "../ui/left";
+import { Button, Card, Dialog, Empty, Failure, Heading, Loading } from "../ui/parts";
 import { Icon } from "../ui/icons";
-import { Time, bytes, clockTime, useNow } from "../ui/time";
+import { Time, bytes } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 import { Ask, below, besides, folderOf, icons, lastPart } from "./folder";
 import { focusContent } from "../ui/focus";
@@ -72,8 +73,6 @@ export function Trash(_: { id: string }) {
   );
 }
 
-function plural(count: number, word: string): string { return `${count} ${word}${count === 1 ? "" : "s"}`; }
-
 function Row({ entry, isBusy, onRestore, onPurge }: { entry: TrashEntry; isBusy: boolean; onRestore: () => void; onPurge: () => void }) {
   const name = lastPart(entry.path);
   const others = entry.entry_count - 1;
@@ -89,20 +88,6 @@ function Row({ entry, isBusy, onRestore, onPurge }: { entry: TrashEntry; isBusy:
         <Button isSmall tone="quiet" icon="trash" aria-label={`Delete ${name} for good`} onClick={onPurge} />
       </td>
     </tr>
-  );
-}
-
-/** How long something stays. */
-function Left({ until }: { until: number | undefined }) {
-  const now = useNow(until !== undefined && until - Date.now() < 3600000);
-  if (until === undefined) return <span className="soft">As long as you like</span>;
-  const left = (until - now) / 86400000;
-  const days = left < 1 ? 0 : Math.round(left);
-  const words = days >= 1 ? plural(days, "day") : "Less than a day";
-  return (
-    <time dateTime={new Date(until).toISOString()} title={clockTime(until)}>
-      {days < 3 ? <Badge tone="warn">{words}</Badge> : words}
-    </time>
   );
 }
 
