@@ -54,7 +54,9 @@ struct StorageTests {
 
     @Test func aFolderIsShownAndTriedOut() async throws {
         try await Files.run(more: ["--upload-limit-mb", "7", "--trash-days", "3"]) { files in
+            let before = Timestamp.now
             let status = try await StorageTests.status(files.workspace)
+            #expect(status.countedTime >= before && status.countedTime <= .now)
             #expect(status.backend == .local && status.isReachable && status.folder == files.folder.file("s"))
             #expect(status.bucket == nil && status.message == nil && status.objectUsage.isEmpty)
             let (free, total) = (try #require(status.freeBytes), try #require(status.totalBytes))

@@ -13,17 +13,16 @@ struct StorageHandlers: Sendable {
     private let settings: [StorageSetting]
     /// Nil when no storage was set up.
     private let check: StorageCheck?
-    private let usage: StorageUsageStore
-    /// Counting reads every row about an object.
-    private let turns = Turns(
-        limit: 1, queue: 8, refusal: "Others are looking at the storage at the moment. Try again soon.")
+    private let count: StorageCount
 
     init(uploads: UploadService, settings: Configuration, trashDays: Int, loop: EventLoop) {
         self.uploads = uploads
         self.trashDays = trashDays
         self.settings = StorageSettings.described(settings)
         check = uploads.storage.map { StorageCheck($0, loop: loop) }
-        usage = StorageUsageStore(pool: uploads.store.pool)
+        let usage = StorageUsageStore(pool: uploads.store.pool)
+        let name = uploads.storage?.name ?? "none"
+        count = StorageCount(loop: loop) { (try await usage.objects(in: name), try await usage.tables()) }
     }
 
     func register(on router: ServiceRouter) {
@@ -31,18 +30,15 @@ struct StorageHandlers: Sendable {
     }
 
     private func status() async throws -> StorageStatus {
-        let name = uploads.storage?.name ?? "none"
         async let found = check?.outcome()
-        let (objects, tables) = try await turns.run {
-            (try await usage.objects(in: name), try await usage.tables())
-        }
+        let counted = try await count.outcome()
         let outcome = await found
         let error = outcome.map { $0.error } ?? StorageHandlers.absent
         var status = StorageStatus(
             backend: .absent, isReachable: error == nil, checkedTime: outcome?.time ?? .now,
             checkMilliseconds: outcome?.duration.milliseconds, errorCode: error?.code.name, message: error?.message,
-            freeBytes: outcome?.room?.free, totalBytes: outcome?.room?.total, objectUsage: objects,
-            databaseUsage: tables, limits: limits, settings: settings)
+            freeBytes: outcome?.room?.free, totalBytes: outcome?.room?.total, countedTime: counted.time,
+            objectUsage: counted.objects, databaseUsage: counted.tables, limits: limits, settings: settings)
         switch uploads.storage?.place {
         case .folder(let path):
             (status.backend, status.folder) = (.local, path)

@@ -35,6 +35,8 @@ public struct StorageStatus: JSONCodable, Sendable, Hashable {
     public var freeBytes: Optional<Int64>
     /// LOCAL: the size of the file system.
     public var totalBytes: Optional<Int64>
+    /// When it was counted what takes up room: at most a minute ago.
+    public var countedTime: Timestamp
     /// What is in the object storage, kinds that take up nothing left out.
     public var objectUsage: [StorageUsage]
     /// What is in the database of the workspace.
@@ -60,6 +62,7 @@ public struct StorageStatus: JSONCodable, Sendable, Hashable {
         advice: String? = nil,
         freeBytes: Int64? = nil,
         totalBytes: Int64? = nil,
+        countedTime: Timestamp,
         objectUsage: [StorageUsage],
         databaseUsage: [StorageUsage],
         limits: StorageLimits,
@@ -79,6 +82,7 @@ public struct StorageStatus: JSONCodable, Sendable, Hashable {
         self.advice = advice
         self.freeBytes = freeBytes
         self.totalBytes = totalBytes
+        self.countedTime = countedTime
         self.objectUsage = objectUsage
         self.databaseUsage = databaseUsage
         self.limits = limits
@@ -138,6 +142,8 @@ public struct StorageStatus: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"total_bytes\":")
             writer.value(totalBytes)
         }
+        writer.key(quoted: "\"counted_time\":")
+        writer.value(countedTime.milliseconds)
         writer.key(quoted: "\"object_usage\":")
         objectUsage.encode(to: &writer)
         writer.key(quoted: "\"database_usage\":")
@@ -165,11 +171,12 @@ public struct StorageStatus: JSONCodable, Sendable, Hashable {
         var advice: String?
         var freeBytes: Int64?
         var totalBytes: Int64?
+        var countedTime: Timestamp?
         var objectUsage: [StorageUsage]?
         var databaseUsage: [StorageUsage]?
         var limits: StorageLimits?
         var settings: [StorageSetting]?
-        var fields = JSONFields("\u{a}\"backend\":\u{9}\"folder\":\u{b}\"endpoint\":\u{9}\"bucket\":\u{9}\"region\":\u{9}\"prefix\":\u{f}\"is_reachable\":\u{f}\"checked_time\":\u{15}\"check_milliseconds\":\u{d}\"error_code\":\u{a}\"message\":\u{9}\"advice\":\u{d}\"free_bytes\":\u{e}\"total_bytes\":\u{f}\"object_usage\":\u{11}\"database_usage\":\u{9}\"limits\":\u{b}\"settings\":")
+        var fields = JSONFields("\u{a}\"backend\":\u{9}\"folder\":\u{b}\"endpoint\":\u{9}\"bucket\":\u{9}\"region\":\u{9}\"prefix\":\u{f}\"is_reachable\":\u{f}\"checked_time\":\u{15}\"check_milliseconds\":\u{d}\"error_code\":\u{a}\"message\":\u{9}\"advice\":\u{d}\"free_bytes\":\u{e}\"total_bytes\":\u{f}\"counted_time\":\u{f}\"object_usage\":\u{11}\"database_usage\":\u{9}\"limits\":\u{b}\"settings\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -187,10 +194,11 @@ public struct StorageStatus: JSONCodable, Sendable, Hashable {
                 case 11: if try !reader.null() { advice = try reader.string() }
                 case 12: if try !reader.null() { freeBytes = try reader.int64() }
                 case 13: if try !reader.null() { totalBytes = try reader.int64() }
-                case 14: objectUsage = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try StorageUsage(from: &reader) }
-                case 15: databaseUsage = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try StorageUsage(from: &reader) }
-                case 16: limits = try StorageLimits(from: &reader)
-                case 17: settings = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try StorageSetting(from: &reader) }
+                case 14: countedTime = try Timestamp(from: &reader)
+                case 15: objectUsage = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try StorageUsage(from: &reader) }
+                case 16: databaseUsage = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try StorageUsage(from: &reader) }
+                case 17: limits = try StorageLimits(from: &reader)
+                case 18: settings = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try StorageSetting(from: &reader) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -198,6 +206,7 @@ public struct StorageStatus: JSONCodable, Sendable, Hashable {
         guard let backend else { throw reader.missingField("backend") }
         guard let isReachable else { throw reader.missingField("is_reachable") }
         guard let checkedTime else { throw reader.missingField("checked_time") }
+        guard let countedTime else { throw reader.missingField("counted_time") }
         guard let objectUsage = consume objectUsage else { throw reader.missingField("object_usage") }
         guard let databaseUsage = consume databaseUsage else { throw reader.missingField("database_usage") }
         guard let limits else { throw reader.missingField("limits") }
@@ -216,6 +225,7 @@ public struct StorageStatus: JSONCodable, Sendable, Hashable {
         self.advice = consume advice
         self.freeBytes = freeBytes
         self.totalBytes = totalBytes
+        self.countedTime = countedTime
         self.objectUsage = consume objectUsage
         self.databaseUsage = consume databaseUsage
         self.limits = limits

@@ -84,6 +84,7 @@ function Room({ status }: { status: StorageStatus }) {
   return (
     <Card title="What takes up room">
       <div className="stack">
+        <p className="soft small storage-counted">Counted <Time value={status.counted_time} />; anew at most once a minute.</p>
         {elsewhere && status.backend !== "ABSENT" && <Note tone="warn">{count(elsewhere.objects ?? 0)} of the workspace are in another storage than this one and cannot be read.
           Set HARBOUR_WORKSPACE_STORAGE_BACKEND back to read them.</Note>}
         <Usage title="In the object storage" usage={status.object_usage}
