@@ -2,6 +2,7 @@ import Core
 import EventLoop
 import Glibc
 import HarbourProtocol
+import JupyterKernel
 import TestSupport
 import Testing
 
@@ -95,6 +96,21 @@ import Testing
             #expect(try journal.events(after: 100, bytes: 5000).isEmpty)
             #expect(try journal.events(after: 1000, bytes: 5000).isEmpty)
         }
+    }
+
+    /// Goal: a change of widgets that is too long, or one too many, is not left out silently.
+    @Test func whatIsTooMuchOfWidgetsIsSaid() {
+        // Nothing is cut here, so that no file is made.
+        var limiter = OutputLimiter(
+            byteLimit: 1 << 20, eventLimit: 100, overflow: OverflowFile(path: "/nowhere/overflow", limit: 1))
+        func told(_ text: String) -> [CommandEventType] {
+            let bundle = KernelBundle(data: [OutputLimiter.widgetsType: ["removed": [.string(text)]]])
+            return limiter.drafts(of: .display(bundle, displayID: nil)).map(\.type)
+        }
+        #expect(told("x") == [.widgets])
+        #expect(told(String(repeating: "x", count: 1 << 20)) == [.stream])
+        for _ in 0..<15 { #expect(told("x") == [.widgets]) }
+        #expect(told("x") == [.stream])
     }
 
     @Test func piecesOfTextAreWholeCharacters() {

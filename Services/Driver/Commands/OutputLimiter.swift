@@ -29,7 +29,7 @@ struct OutputLimiter {
     static let exitType = "application/vnd.dataharbour.exit+json"
     /// The command has changed the notebook's widgets.
     static let widgetsType = "application/vnd.dataharbour.widgets+json"
-    /// The kernel tells of them once a command and in less than this; what is more is an output as any other.
+    /// The kernel tells of them once a command and in less than this; what is more is left out and said to be.
     private static let widgetEvents = 16
     private static let widgetBytes = 1_048_576
 
@@ -59,7 +59,7 @@ struct OutputLimiter {
         case .stream(let name, let text): return OutputLimiter.pieces(text).flatMap { stream(name, $0) }
         case .display(let bundle, let id):
             if let value = OutputLimiter.exitValue(bundle) { return [exit(value)] }
-            if let draft = widgets(bundle) { return [draft] }
+            if let changes = bundle.data[OutputLimiter.widgetsType]?.object { return widgets(changes) }
             return bundled(.display, bundle, id)
         case .updateDisplay(let bundle, let id): return bundled(.updateDisplay, bundle, id)
         case .result(let bundle, let count):
@@ -128,15 +128,18 @@ struct OutputLimiter {
         return draft
     }
 
-    private mutating func widgets(_ bundle: KernelBundle) -> Draft? {
-        guard let changes = bundle.data[OutputLimiter.widgetsType]?.object,
-            widgetChanges < OutputLimiter.widgetEvents,
-            JSONValue.object(changes).encodedJSON().count <= OutputLimiter.widgetBytes
-        else { return nil }
+    private mutating func widgets(_ changes: JSONObject) -> [Draft] {
+        guard widgetChanges < OutputLimiter.widgetEvents, changes.encodedJSON().count <= OutputLimiter.widgetBytes
+        else {
+            return stream(
+                "stderr",
+                "A change of widgets was left out: a cell may make \(OutputLimiter.widgetEvents) of them, with "
+                    + "\(OutputLimiter.widgetBytes >> 10) KiB each.\n")
+        }
         widgetChanges += 1
         var draft = Draft(.widgets)
         draft.data = changes
-        return draft
+        return [draft]
     }
 
     private static func error(_ error: KernelError) -> Draft {
