@@ -11,6 +11,30 @@ import Testing
 
 @testable import WorkspaceService
 
+extension Workspace {
+    /// The number of what is at a path.
+    func number(_ path: String) async throws -> Int64 {
+        try await user.call(WorkspaceAPI.getObject, .init(path: path)).objectID
+    }
+
+    /// The widgets of the notebook at a path.
+    func widgets(_ path: String) async throws -> [NotebookWidget] {
+        try await user.call(WorkspaceAPI.getNotebookExecution, .init(notebookID: try await number(path))).widgets ?? []
+    }
+
+    /// Chooses values in the notebook at a path.
+    func choose(_ path: String, _ values: [String: String]) async throws {
+        _ = try await user.call(
+            WorkspaceAPI.changeWidgets,
+            .init(notebookID: try await number(path), body: ChangeWidgets(values: values)))
+    }
+}
+
+/// What widgets have, in their order: `name=value`.
+func shownWidgets(_ widgets: [NotebookWidget]?) -> [String] {
+    (widgets ?? []).map { "\($0.name)=\($0.value ?? $0.defaultValue)" }
+}
+
 @Suite("The widgets of a notebook", .timeLimit(.minutes(5)))
 struct WidgetTests {
     private static let city = NotebookWidget(
@@ -110,6 +134,39 @@ struct WidgetTests {
             _ = try await change(running, ChangeWidgets(removed: ["city"]))
             try await running.start(RunCells(cellIds: ["c0"]))
             #expect(try await running.settled().widgets == [WidgetTests.day, WidgetTests.city])
+        }
+    }
+
+    /// Goal: whoever looks at the cell sees which of its widgets there are not, and why; the others are there.
+    @Test func whatIsRefusedIsSaidAtTheCell() async throws {
+        let many = (0..<150).map { NotebookWidget(kind: .text, name: "w\($0)", defaultValue: "") }
+        let more = (150..<210).map { NotebookWidget(kind: .text, name: "w\($0)", defaultValue: "") }
+        let cells = [
+            "widgets nonsense\nprint on it goes", WidgetTests.line(many) + "\n" + WidgetTests.line(more), "print 1",
+        ]
+        try await RunningWorkspace.run(cells) { running in
+            let client = try await LiveClient.ready(running.workspace)
+            client.subscribe("notebooks/\(running.id)")
+            _ = try await client.next { $0.type == .subscribed }
+            try await running.start()
+            let told = try await client.next { $0.notebook?.command?.warning != nil }
+            #expect(told.notebook?.command?.cellID == "c0")
+            let ended = try await running.settled()
+            #expect(ended.widgets?.count == 200)
+            #expect(ended.commands.map(\.state) == [.finished, .finished, .finished])
+            let warnings = ended.commands.map { $0.warning ?? "" }
+            #expect(warnings[0].hasPrefix("The cell's change of widgets is not valid: "))
+            let lines = warnings[1].split(separator: "\n")
+            #expect(lines.count == 6)
+            #expect(lines.first == "The widget w200 is one too many: a notebook has at most 200. Remove some.")
+            #expect(lines.last == "And 5 more were refused.")
+            #expect(warnings[2].isEmpty)
+            #expect(try await running.outputs()["c0"] == "on it goes\n")
+            // Run again, it is told again of the new run only.
+            _ = try await running.save(["print 2"] + cells.dropFirst(), base: running.notebook.revisionID ?? 0)
+            try await running.start(RunCells(cellIds: ["c0"]))
+            #expect(try await running.settled().commands.first { $0.cellID == "c0" }?.warning == nil)
+            client.close()
         }
     }
 

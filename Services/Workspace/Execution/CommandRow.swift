@@ -13,7 +13,7 @@ struct CommandRow: Sendable {
 
     static let columns: SQL = """
         command_id, cell_id, batch_id, state, user_name, source_hash, submitted_at, started_at, ended_at,
-        execution_count, error, is_cancelling, language, source, cluster_id, context_id
+        execution_count, error, is_cancelling, warning, language, source, cluster_id, context_id
         """
 
     init(_ row: PostgresRow) throws(HarbourError) {
@@ -28,7 +28,8 @@ struct CommandRow: Sendable {
             error: try error.map { text throws(HarbourError) in
                 try CommandError(json: Array(text.utf8), subject: "stored error", code: .internalError)
             },
-            isCancelling: try row["is_cancelling", as: Bool.self] ? true : nil)
+            isCancelling: try row["is_cancelling", as: Bool.self] ? true : nil,
+            warning: try row["warning", as: String?.self])
         language = try row["language", as: String.self]
         source = try row["source", as: String.self]
         clusterID = try row["cluster_id", as: String?.self]

@@ -16,6 +16,9 @@ struct ExecutionProgress: Sendable {
     let store: ExecutionStore
     let journal = NotebookJournal()
 
+    /// How many refusals one warning names.
+    private static let shownRefusals = 5
+
     private var notebookID: Int64 { claim.notebookID }
 
     init(pool: PostgresPool, claim: ExecutionClaims.Claim) {
@@ -136,14 +139,32 @@ struct ExecutionProgress: Sendable {
             for event in new {
                 if event.type == .widgets {
                     // No output: the notebook has them, whatever becomes of the cell.
-                    let widgets = try await store.widgets.apply(event.data ?? [:], to: notebookID, in: transaction)
+                    let (widgets, refusals) = try await store.widgets.apply(
+                        event.data ?? [:], to: notebookID, in: transaction)
                     entries.append(.widgets(widgets, command: (commandID, event.sequence)))
+                    if let warned = try await warn(refusals, commandID, in: transaction) { entries.append(warned) }
                 } else {
                     entries.append(.output(event, cellID: cellID, commandID: commandID))
                 }
             }
             try await journal.append(entries, to: notebookID, after: row.lastSequence, in: transaction)
         }
+    }
+
+    /// Writes down what a command did not get, for those who look at its cell.
+    private func warn(
+        _ refusals: [String], _ commandID: String, in transaction: PostgresTransaction
+    ) async throws(HarbourError) -> JournalEntry? {
+        if refusals.isEmpty { return nil }
+        var shown = Array(refusals.prefix(ExecutionProgress.shownRefusals))
+        if refusals.count > shown.count { shown.append("And \(refusals.count - shown.count) more were refused.") }
+        let rows = try await transaction.query(
+            """
+            UPDATE cell_commands SET warning = concat_ws(chr(10), warning, \(shown.joined(separator: "\n"))::text)
+            WHERE command_id = \(commandID)
+            RETURNING \(CommandRow.columns)
+            """)
+        return try rows.first.map { row throws(HarbourError) in .command(try CommandRow(row).command) }
     }
 
     /// Writes down how a command ended, with all it has put out, and which others are not run because of that.

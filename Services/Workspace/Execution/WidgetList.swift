@@ -37,20 +37,28 @@ struct WidgetList: Sendable, Hashable {
     // MARK: What a command has changed
 
     /// Takes in what a command says; doing so again changes nothing more.
-    mutating func apply(_ changes: WidgetChanges) {
+    /// - Returns: what of it was refused and why, a sentence each.
+    @discardableResult
+    mutating func apply(_ changes: WidgetChanges) -> [String] {
         for name in changes.removed { entries[name] = nil }
         // The kernel keeps the limits and refuses these; but anybody can write such a message.
         var coming = Set(changes.declared.map(\.name))
-        for widget in changes.declared where !widget.name.utf8.contains(0) {
+        var refusals: [String] = []
+        for widget in changes.declared {
             coming.remove(widget.name)
-            declare(widget, before: coming)
+            if let refusal = declare(widget, before: coming) { refusals.append(refusal) }
         }
+        return refusals
     }
 
     /// - Parameter coming: those of which a later declaration says how long they are.
-    private mutating func declare(_ declared: NotebookWidget, before coming: Set<String>) {
+    private mutating func declare(_ declared: NotebookWidget, before coming: Set<String>) -> String? {
+        guard !declared.name.utf8.contains(0) else { return "The name of a widget has a NUL character. Leave it out." }
         let known = entries[declared.name].flatMap { $0.removed == nil ? $0 : nil }
-        guard known != nil || shown.count < WidgetList.limit else { return }
+        guard known != nil || shown.count < WidgetList.limit else {
+            return
+                "The widget \(declared.name) is one too many: a notebook has at most \(WidgetList.limit). Remove some."
+        }
         var widget = NotebookWidget(
             kind: declared.kind, name: declared.name, defaultValue: declared.defaultValue, label: declared.label,
             choices: declared.choices)
@@ -62,9 +70,27 @@ struct WidgetList: Sendable, Hashable {
         let others = shown.filter { $0.name != widget.name && !coming.contains($0.name) }
         guard others.reduce(widget.declaredBytes, { $0 + $1.declaredBytes }) <= WidgetList.declaredBytes else {
             entries[widget.name] = nil
-            return
+            return "There is no room for the widget \(widget.name): those of a notebook may take "
+                + "\(WidgetList.declaredBytes >> 10) KiB together. Shorten their choices, or remove some."
         }
         entries[widget.name] = Entry(widget: widget, position: known?.position ?? nextPosition)
+        return nil
+    }
+
+    /// Takes others in place of all that are shown, as far as they are within the limits.
+    mutating func replace(with widgets: [NotebookWidget]) {
+        entries = entries.filter { $0.value.removed != nil }
+        var (declared, values) = (0, 0)
+        for var widget in widgets where shown.count < WidgetList.limit {
+            guard declared + widget.declaredBytes <= WidgetList.declaredBytes else { continue }
+            declared += widget.declaredBytes
+            values += widget.value?.utf8.count ?? 0
+            if values > WidgetList.valueBytes {
+                values -= widget.value?.utf8.count ?? 0
+                widget.value = nil
+            }
+            entries[widget.name] = Entry(widget: widget, position: nextPosition)
+        }
     }
 
     // MARK: What a person changes
@@ -135,7 +161,7 @@ struct WidgetList: Sendable, Hashable {
         }
         var room = WidgetList.removedBytes
         for (index, entry) in removed.reversed().enumerated() {
-            room -= entry.widget.declaredBytes + (entry.widget.value?.utf8.count ?? 0)
+            room -= entry.widget.bytes
             if index >= WidgetList.limit || room < 0 { entries[entry.widget.name] = nil }
         }
     }
@@ -164,6 +190,9 @@ extension NotebookWidget {
     fileprivate var declaredBytes: Int {
         ([name, defaultValue, label ?? ""] + (choices ?? [])).reduce(0) { $0 + $1.utf8.count + 8 }
     }
+
+    /// About what it takes with its value.
+    var bytes: Int { declaredBytes + (value?.utf8.count ?? 0) }
 
     fileprivate var someChoices: String {
         let all = choices ?? []

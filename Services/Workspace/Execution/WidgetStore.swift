@@ -27,24 +27,38 @@ struct WidgetStore: Sendable {
         return WidgetList(entries)
     }
 
+    /// Those that are shown where this is where they are kept; nil where the notebook's file says which there are.
+    func kept(
+        _ notebookID: Int64, on runner: some StatementRunner
+    ) async throws(HarbourError) -> [NotebookWidget]? {
+        let rows = try await runner.query(
+            "SELECT 1 AS one FROM notebook_sessions WHERE notebook_id = \(notebookID) AND widgets_kept")
+        return rows.isEmpty ? nil : try await widgets(notebookID, on: runner)
+    }
+
     /// Takes in what a command has changed.
-    /// - Returns: the widgets that are shown then.
+    /// - Returns: the widgets that are shown then, and what of the change was refused and why.
     func apply(
         _ data: JSONObject, to notebookID: Int64, in transaction: PostgresTransaction
-    ) async throws(HarbourError) -> [NotebookWidget] {
+    ) async throws(HarbourError) -> (shown: [NotebookWidget], refusals: [String]) {
         var list = try await list(notebookID, on: transaction)
         let before = list
+        var refusals: [String]
         do throws(HarbourError) {
-            list.apply(
+            refusals = list.apply(
                 try WidgetChanges(
                     json: JSONValue.object(data).encodedJSON(), subject: "change of widgets", code: .invalidParameter))
         } catch {
             // Code in a cell can publish anything under that type; the runtime refuses what is not valid by itself.
+            refusals = ["The cell's change of widgets is not valid: \(error.message)"]
+        }
+        if !refusals.isEmpty {
             logger.warning(
-                "a change of widgets is not valid", ["notebook": Int(notebookID), "error": error.describeChain()])
+                "a change of widgets was refused",
+                ["notebook": Int(notebookID), "error": refusals.prefix(5).joined(separator: " ")])
         }
         try await save(list, over: before, notebookID, in: transaction)
-        return list.shown
+        return (list.shown, refusals)
     }
 
     /// Does what a person asks for.
@@ -60,9 +74,26 @@ struct WidgetStore: Sendable {
         return list.shown
     }
 
+    /// Takes in the widgets that a file says in place of those that are shown.
+    func take(
+        _ widgets: [NotebookWidget], of notebookID: Int64, by user: String, in transaction: PostgresTransaction
+    ) async throws(HarbourError) {
+        let journal = NotebookJournal()
+        let last = try await journal.lock(notebookID, in: transaction)
+        var list = try await list(notebookID, on: transaction)
+        let before = list
+        list.replace(with: widgets)
+        if list == before { return }
+        try await save(list, over: before, notebookID, in: transaction)
+        try await journal.append([.widgets(list.shown, user: user)], to: notebookID, after: last, in: transaction)
+    }
+
     private func save(
         _ list: WidgetList, over before: WidgetList, _ notebookID: Int64, in transaction: PostgresTransaction
     ) async throws(HarbourError) {
+        if list == before { return }
+        try await transaction.query(
+            "UPDATE notebook_sessions SET widgets_kept = true WHERE notebook_id = \(notebookID) AND NOT widgets_kept")
         let gone = before.entries.keys.filter { list.entries[$0] == nil }
         if !gone.isEmpty {
             try await transaction.query(

@@ -34,6 +34,8 @@ public struct NotebookCommand: JSONCodable, Sendable, Hashable {
     private var boxedError: Boxed<CommandError>
     /// Whether its end was asked for.
     public var isCancelling: Optional<Bool>
+    /// What it asked for beside its outputs and did not get: a change of widgets that is not valid, and why.
+    public var warning: Optional<String>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -48,7 +50,8 @@ public struct NotebookCommand: JSONCodable, Sendable, Hashable {
         endTime: Timestamp? = nil,
         executionCount: Int64? = nil,
         error: CommandError? = nil,
-        isCancelling: Bool? = nil
+        isCancelling: Bool? = nil,
+        warning: String? = nil
     ) {
         self.commandID = commandID
         self.cellID = cellID
@@ -62,6 +65,7 @@ public struct NotebookCommand: JSONCodable, Sendable, Hashable {
         self.executionCount = executionCount
         boxedError = Boxed(error)
         self.isCancelling = isCancelling
+        self.warning = warning
     }
 
     /// Writes an object.
@@ -101,6 +105,10 @@ public struct NotebookCommand: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"is_cancelling\":")
             writer.value(isCancelling)
         }
+        if let warning {
+            writer.key(quoted: "\"warning\":")
+            writer.value(warning)
+        }
         writer.endObject()
     }
 
@@ -118,7 +126,8 @@ public struct NotebookCommand: JSONCodable, Sendable, Hashable {
         var executionCount: Int64?
         var error = Boxed<CommandError>.none
         var isCancelling: Bool?
-        var fields = JSONFields("\u{d}\"command_id\":\u{a}\"cell_id\":\u{b}\"batch_id\":\u{8}\"state\":\u{c}\"user_name\":\u{e}\"source_hash\":\u{11}\"submitted_time\":\u{d}\"start_time\":\u{b}\"end_time\":\u{12}\"execution_count\":\u{8}\"error\":\u{10}\"is_cancelling\":")
+        var warning: String?
+        var fields = JSONFields("\u{d}\"command_id\":\u{a}\"cell_id\":\u{b}\"batch_id\":\u{8}\"state\":\u{c}\"user_name\":\u{e}\"source_hash\":\u{11}\"submitted_time\":\u{d}\"start_time\":\u{b}\"end_time\":\u{12}\"execution_count\":\u{8}\"error\":\u{10}\"is_cancelling\":\u{a}\"warning\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -134,6 +143,7 @@ public struct NotebookCommand: JSONCodable, Sendable, Hashable {
                 case 9: if try !reader.null() { executionCount = try reader.int64() }
                 case 10: if try !reader.null() { error = Boxed(try CommandError(from: &reader)) }
                 case 11: if try !reader.null() { isCancelling = try reader.bool() }
+                case 12: if try !reader.null() { warning = try reader.string() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -157,5 +167,6 @@ public struct NotebookCommand: JSONCodable, Sendable, Hashable {
         self.executionCount = executionCount
         boxedError = consume error
         self.isCancelling = isCancelling
+        self.warning = consume warning
     }
 }
