@@ -45,6 +45,39 @@ struct CopyTests {
         }
     }
 
+    /// Goal: a copy begins with what the other has, and goes its own way from there.
+    @Test func aCopyHasTheWidgets() async throws {
+        let widgets = [
+            NotebookWidget(kind: .dropdown, name: "city", defaultValue: "Rome", choices: ["Oslo", "Rome"]),
+            NotebookWidget(kind: .text, name: "day", defaultValue: "monday"),
+            NotebookWidget(kind: .multiselect, name: "ports", defaultValue: "A", choices: ["A", "B", "C"]),
+        ]
+        let declaring = "widgets " + WidgetChanges(removed: [], declared: widgets).jsonText()
+        try await RunningWorkspace.run([declaring]) { running in
+            let workspace = running.workspace
+            try await running.start()
+            _ = try await running.settled()
+            try await workspace.choose("/Shared/n", ["city": "Oslo", "ports": "A,C"])
+            _ = try await running.user.call(
+                WorkspaceAPI.changeWidgets, .init(notebookID: running.id, body: ChangeWidgets(removed: ["day"])))
+            _ = try await workspace.move("/Shared/n", "/Shared/from/deep/é")
+            try await workspace.save("/Shared/from/plain.py", "1\n")
+            _ = try await workspace.copy("/Shared/from", "/Shared/from 2")
+            _ = try await workspace.copy("/Shared/from/deep/é", "/Shared/alone")
+            let wanted = try await running.execution().widgets
+            #expect(shownWidgets(wanted) == ["city=Oslo", "ports=A,C"])
+            for path in ["/Shared/from 2/deep/é", "/Shared/alone"] {
+                #expect(try await workspace.widgets(path) == wanted)
+            }
+            #expect(try await workspace.widgets("/Shared/from 2/plain.py").isEmpty)
+            try await workspace.choose("/Shared/alone", ["city": "Rome"])
+            #expect(try await running.execution().widgets == wanted)
+            // They go with their notebook.
+            try await workspace.delete("/Shared/from 2", recursive: true)
+            #expect(shownWidgets(try await workspace.widgets("/Shared/alone")) == ["city=Rome", "ports=A,C"])
+        }
+    }
+
     @Test func aStoredFileIsSharedByItsCopies() async throws { try await Files.run { try await shared($0) } }
 
     @Test(.enabled(if: SeaweedFS.path != nil)) func aStoredFileIsSharedByItsCopiesInS3() async throws {

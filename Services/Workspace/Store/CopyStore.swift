@@ -65,4 +65,29 @@ struct CopyStore: Sendable {
             UPDATE objects SET revision_id = made.revision_id FROM made WHERE objects.object_id = made.object_id
             """, timeout: CopyStore.patience)
     }
+
+    /// Gives new notebooks the widgets of the others with what was chosen for them; those that were removed are not.
+    func copyWidgets(
+        below destination: WorkspacePath, from source: WorkspacePath, in transaction: PostgresTransaction
+    ) async throws(HarbourError) {
+        let kept = Int64(source.text.unicodeScalars.count + 1)
+        let pairs: SQL = """
+            SELECT o.object_id AS source, copy.object_id AS copy
+            FROM objects o JOIN objects copy ON copy.deleted_at IS NULL
+                AND copy.path = \(destination.text) || substr(o.path, \(kept)::integer)
+            WHERE \(CopyStore.below(source)) AND o.kind = 'NOTEBOOK'
+            """
+        try await transaction.query(
+            """
+            INSERT INTO notebook_sessions (notebook_id, widgets_kept)
+            SELECT pair.copy, true FROM (\(pairs)) pair JOIN notebook_sessions s ON s.notebook_id = pair.source
+            WHERE s.widgets_kept
+            """, timeout: CopyStore.patience)
+        try await transaction.query(
+            """
+            INSERT INTO notebook_widgets (notebook_id, name, position, widget)
+            SELECT pair.copy, w.name, w.position, w.widget
+            FROM (\(pairs)) pair JOIN notebook_widgets w ON w.notebook_id = pair.source WHERE w.removed_at IS NULL
+            """, timeout: CopyStore.patience)
+    }
 }
