@@ -54,6 +54,17 @@ public struct Notebook: Sendable, Hashable {
         }
     }
 
+    /// The widgets by name, where Databricks keeps them; nil when the notebook says nothing of any.
+    public var widgetMetadata: JSONObject? {
+        get { metadata[NotebookKey.notebook]?["widgets"]?.object }
+        set {
+            // Beside them Databricks expects the language.
+            var settings = metadata[NotebookKey.notebook]?.object ?? ["language": .string(language.name)]
+            settings["widgets"] = newValue.map { .object($0) }
+            metadata[NotebookKey.notebook] = .object(settings)
+        }
+    }
+
     /// Equal when they mean the same, however their file was laid out.
     public static func == (left: Notebook, right: Notebook) -> Bool {
         left.cells == right.cells && left.metadata == right.metadata && left.minorVersion == right.minorVersion

@@ -133,7 +133,7 @@ struct ArchivePlacing: Sendable {
         let there = try await sets.lock(leaves.filter { made[$0.key] == nil }.map(\.path), in: transaction)
         let newest = try await sets.contents(of: there.values.compactMap(\.info.revisionID), in: transaction)
         var revisions: [PlacingStore.Revision] = []
-        var (completed, replaced): ([(String, Int64)], [Int64]) = ([], [])
+        var (completed, replaced, widgets): ([(String, Int64)], [Int64], [Int64: [NotebookWidget]]) = ([], [], [:])
         var (unused, unusedKeys, unchanged): ([String], [ObjectKey], Int) = ([], [], 0)
         for leaf in leaves {
             var id = made[leaf.key]
@@ -156,6 +156,7 @@ struct ArchivePlacing: Sendable {
             }
             guard let id else { throw WorkspaceTree.missing(leaf.path) }
             revisions.append(.init(objectID: id, content: leaf.content))
+            if let said = leaf.content.widgets { widgets[id] = said }
             if let object = leaf.object { completed.append((object.uploadID, id)) }
         }
         let numbers = try await sets.insert(revisions, by: user, at: time, in: transaction)
@@ -166,7 +167,11 @@ struct ArchivePlacing: Sendable {
         for id in replaced {
             guard let revision = numbers[id] else { throw HarbourError.missingRow("revision of \(id)") }
             try await uploads.tree.replaced(id, revision, by: user, in: transaction)
+            if let said = widgets.removeValue(forKey: id) {
+                try await WidgetStore().take(said, of: id, by: user, in: transaction)
+            }
         }
+        try await sets.insert(widgets, in: transaction)
         return unchanged
     }
 }

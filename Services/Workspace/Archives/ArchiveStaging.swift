@@ -31,11 +31,14 @@ struct ArchiveStaging {
     private(set) var notes: [String] = []
     private var notebookBytes = 0
     private var smallBytes = 0
+    private var widgetBytes = 0
 
     /// Files up to this size are kept in the database, as long as not too many are.
     private static let smallFile = 1 << 20
     private static let smallFiles = 64 << 20
     private static let pieceSize = 1 << 20
+    /// Widgets are in memory until all notebooks are in the tree.
+    private static let mostWidgetBytes = 64 << 20
 
     init(uploads: UploadService, limits: ArchiveLimits, overwrites: Bool) {
         self.uploads = uploads
@@ -66,7 +69,7 @@ struct ArchiveStaging {
     /// False when it is no notebook, whatever its name says: then it stays the file that it is.
     private mutating func addNotebook(_ item: ArchivePlan.Item, _ bytes: [UInt8]) async throws -> Bool {
         let name = item.name.split(separator: "/").last.map(String.init) ?? item.name
-        let content: StoredContent
+        var content: StoredContent
         do {
             content = try await StoredContent.work(on: bytes.count) {
                 var content = try StoredContent.read(bytes, name: name, format: .auto, language: nil)
@@ -84,6 +87,13 @@ struct ArchiveStaging {
                 .tooLarge,
                 "The archive has more than \(limits.notebookBytes >> 20) MiB of notebooks, compressed. Import it in parts."
             )
+        }
+        let bytes = (content.widgets ?? []).reduce(0) { $0 + $1.bytes }
+        if widgetBytes + bytes > ArchiveStaging.mostWidgetBytes {
+            notes.append("\(item.name) is there without its widgets: those of the archive are too long together")
+            content.widgets = nil
+        } else {
+            widgetBytes += bytes
         }
         contents.append(Content(path: item.path, kind: .small(content)))
         return true

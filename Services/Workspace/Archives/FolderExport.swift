@@ -117,16 +117,17 @@ struct FolderExport: Sendable {
         _ item: Item, as format: HarbourProtocol.NotebookFormat, _ zip: ZipWriter
     ) async throws {
         let (id, revision) = (item.entry.objectID, item.entry.revisionID ?? 0)
-        let (content, outputs) = try await execution.newestWithOutputs(.revisionOf(objectID: id, revision))
+        let newest = try await execution.newest(.revisionOf(objectID: id, revision))
         let modified = item.entry.modified
         try await BlockingPool.shared.run {
-            var (bytes, ending) = try content.file(
-                as: format, outputs.isEmpty ? nil : OutputOverlay(outputs: outputs))
+            var (bytes, ending) = try newest.file(as: format)
             if ending == "py", !ArchiveNames.isPythonNotebook(bytes) {
                 // As it is, it would come back as a module.
-                bytes = NotebookFormats.NotebookFormat.pythonSource.serialize(try content.notebook())
+                bytes = NotebookFormats.NotebookFormat.pythonSource.serialize(try newest.content.notebook())
             }
-            guard item.name.hasSuffix(".\(ending)") else { throw HarbourError.missingRow("format of \(content.path)") }
+            guard item.name.hasSuffix(".\(ending)") else {
+                throw HarbourError.missingRow("format of \(newest.content.path)")
+            }
             try zip.begin(item.name, .file(size: bytes.count, isCompressed: true), modified: modified)
             try zip.write(bytes)
         }

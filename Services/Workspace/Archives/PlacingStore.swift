@@ -169,6 +169,35 @@ struct PlacingStore: Sendable {
             """, timeout: CopyStore.patience)
     }
 
+    /// Stores the widgets of notebooks that were made just now.
+    func insert(
+        _ widgets: [Int64: [NotebookWidget]], in transaction: PostgresTransaction
+    ) async throws(HarbourError) {
+        let all = widgets.sorted { $0.key < $1.key }.filter { !$0.value.isEmpty }
+        for some in PlacingStore.batches(all) {
+            try await transaction.query(
+                """
+                INSERT INTO notebook_sessions (notebook_id, widgets_kept)
+                SELECT id, true FROM unnest(\(some.map(\.key))) AS new (id)
+                """)
+        }
+        var rest = all.flatMap { id, widgets in widgets.enumerated().map { (id, Int64($0 + 1), $1) } }[...]
+        while !rest.isEmpty {
+            var bytes = 0
+            let some = rest.prefix(PlacingStore.batch).prefix { one in
+                defer { bytes += one.2.bytes }
+                return bytes < PlacingStore.batchBytes
+            }
+            rest = rest.dropFirst(some.count)
+            try await transaction.query(
+                """
+                INSERT INTO notebook_widgets (notebook_id, name, position, widget)
+                SELECT * FROM unnest(\(some.map(\.0)), \(some.map(\.2.name)), \(some.map(\.1)),
+                    \(some.map { $0.2.jsonText() }))
+                """)
+        }
+    }
+
     // MARK: Objects
 
     /// Locks the uploads that objects were put together of, and notes the objects.

@@ -50,6 +50,8 @@ struct StoredContent: Sendable {
     let place: ContentPlace
     /// What the search looks into; nil when that is still to be read (`SearchReader`).
     var text: SearchText?
+    /// The widgets that a notebook's file says; nil when it says nothing of any.
+    var widgets: [NotebookWidget]?
 
     /// The most that a file may have; a notebook has the limits of its format.
     static let maximumBytes = 64 << 20
@@ -75,7 +77,8 @@ struct StoredContent: Sendable {
         return StoredContent(
             format: contentFormat, language: notebook?.language.name, size: bytes.count, hash: Digest.sha256(bytes),
             place: .frame(LZ4Frame.compress(bytes)),
-            text: notebook.map(SearchText.init(notebook:)) ?? SearchText(file: bytes))
+            text: notebook.map(SearchText.init(notebook:)) ?? SearchText(file: bytes),
+            widgets: notebook.flatMap(WidgetMetadata.read))
     }
 
     /// A file, whatever its content looks like.
@@ -180,9 +183,9 @@ struct RevisionContent: Sendable {
 
     /// The content as a file in the wished format, and the ending of its name.
     ///
-    /// Only `.ipynb` has outputs: a notebook that is kept so gets those that came since.
+    /// Only `.ipynb` has outputs and widgets: a notebook that is kept so gets those that came since.
     func file(
-        as wished: HarbourProtocol.NotebookFormat, _ outputs: OutputOverlay? = nil
+        as wished: HarbourProtocol.NotebookFormat, _ outputs: OutputOverlay? = nil, widgets: [NotebookWidget]? = nil
     ) throws(HarbourError) -> ([UInt8], String) {
         guard case .notebook(let own) = format else {
             let name = path.split(separator: "/").last ?? ""
@@ -196,9 +199,12 @@ struct RevisionContent: Sendable {
         case .source:
             target = own == .ipynb ? (try notebook().language == .sql ? .sqlSource : .pythonSource) : own
         }
-        if target == own, outputs == nil || own != .ipynb { return (try bytes(), own.fileExtension) }
+        if target == own, outputs == nil && widgets == nil || own != .ipynb { return (try bytes(), own.fileExtension) }
         var notebook = try notebook()
-        if target == .ipynb, let outputs { notebook = try outputs.notebook(notebook) }
+        if target == .ipynb {
+            if let outputs { notebook = try outputs.notebook(notebook) }
+            if let widgets { WidgetMetadata.write(widgets, into: &notebook, of: objectID) }
+        }
         return (target.serialize(notebook), target.fileExtension)
     }
 }

@@ -102,7 +102,13 @@ struct WorkspaceTree: Sendable {
         guard let target else { throw WorkspaceTree.missing(path) }
         let id = target.info.objectID
         let revision = try await revisions.insert(content, of: id, by: user, at: now, in: transaction)
-        if kind == .notebook { try await replaced(id, revision, by: user, in: transaction) }
+        if kind == .notebook {
+            try await replaced(id, revision, by: user, in: transaction)
+            // Whoever saves what they have read has read of older ones.
+            if let widgets = content.widgets, wish.expectedRevisionID == nil {
+                try await WidgetStore().take(widgets, of: id, by: user, in: transaction)
+            }
+        }
         let stored = try await objects.setRevision(revision, content, of: id, by: user, at: now, in: transaction)
         return (stored.info, true)
     }

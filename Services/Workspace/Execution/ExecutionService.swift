@@ -38,41 +38,47 @@ struct ExecutionService: Sendable {
         }
     }
 
+    /// A revision, and what there is of the notebook beside it.
+    struct Newest: Sendable {
+        var content: RevisionContent
+        var outputs: [String: CellOutputStore.Outputs] = [:]
+        /// Nil where its file says which there are.
+        var widgets: [NotebookWidget]?
+        /// The event up to which the outputs go.
+        var lastSequence: Int64 = 0
+
+        /// The content as a file in the wished format, and the ending of its name.
+        func file(as format: HarbourProtocol.NotebookFormat) throws(HarbourError) -> ([UInt8], String) {
+            try content.file(
+                as: format, outputs.isEmpty ? nil : OutputOverlay(outputs: outputs), widgets: widgets)
+        }
+    }
+
     /// The newest revision with what its cells have put out since.
     /// - Parameter limit: outputs of more bytes are named only.
     func notebook(_ notebookID: Int64, limit: Int?) async throws -> NotebookContent {
-        let (content, found, last) = try await newest(.newestOf(objectID: notebookID))
-        return try await StoredContent.work(on: content.size + found.count * 4096) {
-            var notebook = try content.content()
-            notebook.document = OutputOverlay(outputs: found, limit: limit).document(
+        let newest = try await newest(.newestOf(objectID: notebookID))
+        return try await StoredContent.work(on: newest.content.size + newest.outputs.count * 4096) {
+            var notebook = try newest.content.content()
+            notebook.document = OutputOverlay(outputs: newest.outputs, limit: limit).document(
                 notebook.document, ids: notebook.cells.map(\.cellID))
-            notebook.lastSequence = last
+            notebook.lastSequence = newest.lastSequence
             return notebook
         }
     }
 
-    /// A revision, the outputs since, and the event up to which they go, as they are at one moment.
-    func newest(
-        _ which: RevisionStore.Which
-    ) async throws -> (RevisionContent, [String: CellOutputStore.Outputs], Int64) {
-        let read: (RevisionContent, [String: CellOutputStore.Outputs], Int64)? = try await tree.pool.transaction(
-            isolation: .repeatableRead
-        ) { transaction in
+    /// A revision, the outputs since and the widgets, as they are at one moment.
+    func newest(_ which: RevisionStore.Which) async throws -> Newest {
+        let read: Newest? = try await tree.pool.transaction(isolation: .repeatableRead) { transaction in
             guard let content = try await tree.revisions.content(which, on: transaction) else { return nil }
             let (last, _) = try await journal.position(content.objectID, on: transaction)
-            return (content, try await outputs.outputs(of: content.objectID, on: transaction), last)
+            return Newest(
+                content: content, outputs: try await outputs.outputs(of: content.objectID, on: transaction),
+                widgets: try await store.widgets.kept(content.objectID, on: transaction), lastSequence: last)
         }
         if let read { return read }
         // Why there is none is said as elsewhere.
-        return (try await tree.content(which), [:], 0)
-    }
-
-    /// The same for a file of it.
-    func newestWithOutputs(
-        _ which: RevisionStore.Which
-    ) async throws -> (RevisionContent, [String: CellOutputStore.Outputs]) {
-        let (content, found, _) = try await newest(which)
-        return (content, found)
+        return Newest(content: try await tree.content(which))
     }
 
     /// All outputs of one cell, however large.

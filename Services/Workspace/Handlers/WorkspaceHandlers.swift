@@ -69,22 +69,23 @@ struct WorkspaceHandlers: Sendable {
         return try await StoredContent.work(on: content.size) { try content.content() }
     }
 
-    /// A file of a revision; of the newest one with what its cells have put out since.
+    /// A file of a revision; of the newest one with what its cells have put out since, and its widgets.
     func export(
         _ which: RevisionStore.Which, as format: HarbourProtocol.NotebookFormat
     ) async throws -> ExportedObject {
-        let (stored, outputs) = try await {
+        var stored = try await {
             switch which {
-            case .newest, .newestOf: return try await execution.newestWithOutputs(which)
-            default: return (try await tree.content(which), [:])
+            case .newest, .newestOf: return try await execution.newest(which)
+            default: return ExecutionService.Newest(content: try await tree.content(which))
             }
         }()
-        let content = try await files.loaded(stored)
-        return try await StoredContent.work(on: content.size + outputs.count * 4096) {
-            let overlay = outputs.isEmpty ? nil : OutputOverlay(outputs: outputs)
-            let (bytes, fileType) = try content.file(as: format, overlay)
+        stored.content = try await files.loaded(stored.content)
+        let newest = stored
+        return try await StoredContent.work(on: newest.content.size + newest.outputs.count * 4096) {
+            let (bytes, fileType) = try newest.file(as: format)
             return ExportedObject(
-                content: Base64.encode(bytes), fileType: fileType, path: content.path, revisionID: content.revisionID)
+                content: Base64.encode(bytes), fileType: fileType, path: newest.content.path,
+                revisionID: newest.content.revisionID)
         }
     }
 
