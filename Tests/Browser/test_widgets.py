@@ -216,6 +216,24 @@ class WidgetTests(unittest.TestCase):
         expect(page.locator(".cell").last).to_contain_text(re.compile("Took|Not run|Cancelled"))
         look(self, page, stage.axe, PICTURES / "widgets-sample")
 
+    def test_8_what_was_refused(self):
+        """Stands at the cell that wanted it, also for whoever comes later."""
+        source = (
+            "from harbour_runtime import showing\n"
+            "wrong = {'kind': 'SLIDER', 'name': 'x', 'default_value': ''}\n"
+            "showing.publish({showing.WIDGETS_MIME: {'removed': [], 'declared': [wrong]}})\nprint('it goes on')"
+        )
+        _, address = self.notebook("refused", [source, "1"])
+        page = self.open(address)
+        page.get_by_label("Run cell 1").click()
+        cell = page.locator(".cell").nth(0)
+        expect(cell.locator(".text-output")).to_have_text("it goes on")
+        expect(cell).to_contain_text("The cell's change of widgets is not valid")
+        page.reload()
+        expect(cell).to_contain_text("The cell's change of widgets is not valid")
+        expect(self.bar(page)).to_have_count(0)
+        look(self, page, stage.axe, PICTURES / "widgets-refused")
+
 
 if __name__ == "__main__":
     unittest.main()

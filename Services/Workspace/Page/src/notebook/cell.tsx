@@ -5,7 +5,7 @@ import type { EditorAction } from "../code/editing";
 import Editor from "../code/editor";
 import { Highlighted } from "../code/highlight";
 import { Markdown } from "../output/markdown";
-import { Button } from "../ui/parts";
+import { Button, Note } from "../ui/parts";
 import { Span } from "../ui/time";
 import { magicOf } from "./document";
 import { call } from "../api/client";
@@ -146,7 +146,12 @@ function Status({ cell, body }: { cell: CellView; body: string }) {
   const run = cell.run;
   if (!run) return null;
   const isOld = (run.state === "done" || run.state === "failed") && run.hash !== undefined && run.hash !== hash(body);
-  return <div className="row wrap"><Ending run={run} />{isOld && <div className="cell-status changed">The text has changed since it ran</div>}</div>;
+  return (
+    <>
+      <div className="row wrap"><Ending run={run} />{isOld && <div className="cell-status changed">The text has changed since it ran</div>}</div>
+      {run.warning && <div className="cell-warning"><Note tone="warn">{run.warning}</Note></div>}
+    </>
+  );
 }
 
 function Ending({ run }: { run: CellRun }) {

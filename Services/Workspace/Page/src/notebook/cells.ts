@@ -23,6 +23,8 @@ export interface CellRun {
   user?: string;
   /** The hash of the text that was run. */
   hash?: string;
+  /** What it asked for and did not get. */
+  warning?: string;
 }
 
 /** Whether cells ran in another order than they stand in: what they show may not come again, from the top. */

@@ -94,6 +94,7 @@ export function heightOf(cell: CellView, width: number): number {
   else {
     height += Math.max(38, 20 + lineHeight * Math.max(1, cell.source.split("\n").length));
     if (cell.run) height += gap + 18;
+    if (cell.run?.warning) height += gap + 20 + linesOf(cell.run.warning, width - 52) * 21;
     if (isHidden(cell.origin)) height += cell.outputs.length > 0 ? gap + foldedHeight : 0;
     else if (cell.outputs.length > 0) {
       height += gap + (cell.outputs.length - 1) * outputGap

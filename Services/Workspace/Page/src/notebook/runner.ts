@@ -300,7 +300,7 @@ export class Runner {
 function runOf(command: NotebookCommand): CellRun {
   return {
     state: states[command.state], start: command.start_time, end: command.end_time, command: command.command_id, user: command.user_name,
-    hash: command.source_hash,
+    hash: command.source_hash, warning: command.warning,
   };
 }
 
