@@ -234,6 +234,36 @@ class WidgetTests(unittest.TestCase):
         expect(self.bar(page)).to_have_count(0)
         look(self, page, stage.axe, PICTURES / "widgets-refused")
 
+    def test_9_of_a_file(self):
+        """A notebook that was imported shows its widgets before anything runs, and no cell comes to stand below them."""
+        info = {"widgetType": "dropdown", "defaultValue": "south", "label": "Area", "name": "area",
+                "options": {"widgetType": "dropdown", "choices": ["north", "south"]}}
+        cells = [
+            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": "1\n" * 9, "execution_count": None, "outputs": []}
+            for number in range(40)
+        ]
+        widgets = {"area": {"currentValue": "north", "widgetInfo": info}}
+        document = {"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {
+            "application/vnd.databricks.v1+notebook": {"language": "python", "widgets": widgets}}}
+        content = base64.b64encode(json.dumps(document).encode()).decode()
+        platform.call("POST", "/api/v1/workspace/import", {
+            "path": "/Shared/of a file", "content": content, "format": "JUPYTER", "overwrite": True})
+        page = self.open("/workspace/Shared/of%20a%20file#cell-c30")
+        expect(self.bar(page).get_by_label("Area", exact=True)).to_have_value("north")
+        expect(page.locator("#cell-c30")).to_be_in_viewport()
+        places = "() => [document.querySelector('.notebook-bar').getBoundingClientRect().bottom,"
+        places += " document.querySelector('#cell-c20').getBoundingClientRect().top]"
+        page.evaluate("document.querySelector('#cell-c20').scrollIntoView({block: 'start'})")
+        eventually("it stands below the bar", lambda: (lambda bar, top: 0 <= top - bar < 60)(*page.evaluate(places)))
+        self.bar(page).get_by_label("Area", exact=True).select_option("south")
+        saved = page.expect_download()
+        with saved as download:
+            page.get_by_role("button", name="More", exact=True).click()
+            page.get_by_role("menuitem", name="Save as .ipynb").click()
+        file = json.loads(download.value.path().read_text())
+        said = file["metadata"]["application/vnd.databricks.v1+notebook"]["widgets"]
+        self.assertEqual(said["area"]["currentValue"], "south")
+
 
 if __name__ == "__main__":
     unittest.main()

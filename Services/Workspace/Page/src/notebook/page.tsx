@@ -14,6 +14,7 @@ import { isOutOfOrder } from "./cells";
 import { heightOf, useWidthOfOutputs } from "./heights";
 import { isHidden } from "./hidden";
 import { Near, useAllOnPaper } from "./near";
+import { useRoomBelow } from "./bar";
 import { Conflict } from "./conflict";
 import { Attach, SaveNote } from "./toolbar";
 import { History } from "./history";
@@ -77,6 +78,8 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   useCellOfAddress(store);
   useAllOnPaper();
   const width = useWidthOfOutputs();
+  const bar = useRef<HTMLDivElement>(null);
+  useRoomBelow(bar);
   runner.save = saver.save;
   runner.onConflict = () => { void saver.save(); };
 
@@ -173,7 +176,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     && <Widgets runner={runner} widgets={running.widgets} notebookID={content.notebook_id} />;
   return (
     <div className="notebook" onKeyDown={keyDown}>
-      <div className="notebook-bar">
+      <div ref={bar} className="notebook-bar">
         <Heading title={name} crumbs={crumbsOf(store.path)} badge={<>
           <SaveNote state={saver.state} problem={saver.problem} onSave={save} />
           {isOutOfOrder(state.cells) && running.cluster && (
