@@ -216,6 +216,59 @@ class WidgetTests(unittest.TestCase):
         expect(page.locator(".cell").last).to_contain_text(re.compile("Took|Not run|Cancelled"))
         look(self, page, stage.axe, PICTURES / "widgets-sample")
 
+    def when_changed(self, page, what):
+        self.bar(page).get_by_role("button", name="When a value changes").click()
+        page.get_by_role("menuitemradio", name=f"On change: {what}").click()
+
+    def test_7_runs_by_itself(self):
+        """Where its user wants that: once for each change, and never for what others choose."""
+        count = "runs = globals().get('runs', 0) + 1\nprint(runs, end=' / ')\n" + SHOW
+        _, address = self.notebook("auto", [DECLARE, count])
+        ann, bob = self.open(address), self.open(address)
+        ann.get_by_role("button", name="Run all", exact=True).click()
+        shown = ann.locator(".cell").nth(1).locator(".text-output")
+        bar, other = self.bar(ann), self.bar(bob)
+        expect(shown).to_have_text("1 / monday / Rome / AZ / A")
+        # Each has a choice of their own, and at first nothing runs.
+        self.when_changed(bob, "run the notebook")
+        bar.get_by_label("City", exact=True).select_option("Oslo")
+        expect(other.get_by_label("City", exact=True)).to_have_value("Oslo")
+        bar.get_by_role("button", name="When a value changes").click()
+        expect(ann.get_by_role("menuitemradio", name="On change: do nothing")).to_be_checked()
+        expect(ann.get_by_role("menuitemradio", name="On change: run the notebook")).not_to_be_checked()
+        look(self, ann, stage.axe, PICTURES / "widgets-on-change")
+        ann.get_by_role("menuitemradio", name="On change: run the notebook").click()
+        bar.get_by_label("City", exact=True).select_option("Valletta")
+        expect(shown).to_have_text("2 / monday / Valletta / AZ / A")
+        # A text when its field is left, a list when it is closed.
+        bar.get_by_label("Day", exact=True).fill("friday")
+        ann.keyboard.press("Tab")
+        expect(shown).to_have_text("3 / friday / Valletta / AZ / A")
+        bar.get_by_role("button", name="Ports: A").click()
+        bar.get_by_role("checkbox", name="B").check()
+        bar.get_by_role("checkbox", name="D").check()
+        expect(other.get_by_role("button", name="Ports: 3 of 4")).to_be_visible()
+        ann.keyboard.press("Escape")
+        expect(shown).to_have_text("4 / friday / Valletta / AZ / A,B,D")
+        expect(ann.get_by_role("button", name="Run all", exact=True)).to_be_visible()
+        # Whoever leaves the field for the button wants one run, and gets it.
+        bar.get_by_label("Day", exact=True).fill("sunday")
+        ann.get_by_role("button", name="Run all", exact=True).click()
+        expect(shown).to_have_text("5 / sunday / Valletta / AZ / A,B,D")
+        # What runs goes in one order: more runs than these would have come before.
+        bar.get_by_role("button", name="More for City").click()
+        ann.get_by_role("menuitem", name="Back to the default").click()
+        expect(shown).to_have_text("6 / sunday / Rome / AZ / A,B,D")
+        # The choice stays.
+        ann.reload()
+        bar.get_by_label("City", exact=True).select_option("Oslo")
+        expect(shown).to_have_text("7 / sunday / Oslo / AZ / A,B,D")
+        self.when_changed(ann, "do nothing")
+        bar.get_by_label("City", exact=True).select_option("Rome")
+        expect(other.get_by_label("City", exact=True)).to_have_value("Rome")
+        ann.get_by_label("Run cell 2").click()
+        expect(shown).to_have_text("8 / sunday / Rome / AZ / A,B,D")
+
     def test_8_what_was_refused(self):
         """Stands at the cell that wanted it, also for whoever comes later."""
         source = (

@@ -173,7 +173,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     { text: "Keys", icon: "keyboard", run: () => setDialog("shortcuts") },
   ];
   const widgets = running.widgets.length > 0
-    && <Widgets runner={runner} widgets={running.widgets} notebookID={content.notebook_id} />;
+    && <Widgets runner={runner} widgets={running.widgets} notebookID={content.notebook_id} onRun={() => run("ALL")} />;
   return (
     <div className="notebook" onKeyDown={keyDown}>
       <div ref={bar} className="notebook-bar">

@@ -38,6 +38,8 @@ const isOpen = (command: NotebookCommand) => command.state === "QUEUED" || comma
 export class Runner {
   /** When the run that was asked for last has been sent, or has failed. */
   private turn: Promise<void> = Promise.resolve();
+  /** How many runs were asked for here. */
+  asked = 0;
   state: RunnerState = { kernel: "none", queue: [], widgets: [], people: [], others: 0, isLive: false };
   /** Saves what is written here; false when that was not possible. */
   save: () => Promise<boolean> = () => Promise.resolve(true);
@@ -243,6 +245,7 @@ export class Runner {
 
   /** Runs what is saved: what is written here is saved first. */
   run(scope: RunScope, ids: string[] = []): Promise<void> {
+    this.asked += 1;
     // In the order in which they were asked for: each waits for saving, and one might be done with that sooner.
     this.turn = this.turn.then(() => this.runNow(scope, ids));
     return this.turn;

@@ -3,9 +3,12 @@ import { KeyboardEvent, useCallback, useEffect, useId, useRef, useState } from "
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
 import type { NotebookCommand, NotebookWidget, PermissionLevel } from "../api/generated/contract";
+import { useSession } from "../app/session";
 import { Icon } from "../ui/icons";
 import { Menu } from "../ui/menu";
+import { released } from "../ui/pressed";
 import { toast, toastError } from "../ui/toast";
+import { useOnChange } from "./on-change";
 import type { Runner } from "./runner";
 
 /** So many stay in sight while the cells scroll; more would leave them too little room. */
@@ -21,11 +24,16 @@ function isChanged(widgets: NotebookWidget[], commands: Iterable<NotebookCommand
   return last !== undefined && widgets.some((one) => (one.changed_time ?? 0) > (last ?? 0));
 }
 
-export function Widgets({ runner, widgets, notebookID }: { runner: Runner; widgets: NotebookWidget[]; notebookID: number }) {
+export function Widgets({ runner, widgets, notebookID, onRun }: {
+  runner: Runner; widgets: NotebookWidget[]; notebookID: number; onRun: () => void;
+}) {
+  const { session } = useSession();
+  const [onChange, setOnChange] = useOnChange(session.user_name, notebookID);
   const permissions = useQuery(`permissions/notebooks/${notebookID}`,
     (signal) => call("getPermissions", { object_type: "notebooks", object_id: String(notebookID) }, signal));
   const level = permissions.data?.effective_level;
   const isReadOnly = level !== undefined && !running.includes(level);
+  const isOld = isChanged(widgets, runner.commands.values());
   const place = useRef<HTMLElement>(null);
   const remove = (widget: NotebookWidget) => {
     const title = widget.label ?? widget.name;
@@ -39,26 +47,34 @@ export function Widgets({ runner, widgets, notebookID }: { runner: Runner; widge
   };
   return (
     <section ref={place} tabIndex={-1} className="widgets" aria-label="Widgets">
-      {widgets.map((one) => <Field key={one.name} widget={one} runner={runner} isReadOnly={isReadOnly} onRemove={() => remove(one)} />)}
-      <div className="widgets-hint" role="status">{isChanged(widgets, runner.commands.values()) && "Changed since the last run"}</div>
+      {widgets.map((one) => <Field key={one.name} widget={one} runner={runner} isReadOnly={isReadOnly} onRemove={() => remove(one)}
+        onRun={onChange === "run" ? onRun : undefined} />)}
+      <div className="widgets-end">
+        {!isReadOnly && <Menu label="When a value changes" items={[
+          { text: "On change: do nothing", isChosen: onChange === "nothing", run: () => setOnChange("nothing") },
+          { text: "On change: run the notebook", isChosen: onChange === "run", run: () => setOnChange("run") },
+        ]} />}
+        <div className="widgets-hint" role="status">{isOld && "Changed since the last run"}</div>
+        {onChange === "run" && !isOld && <span className="soft small">Runs on change</span>}
+      </div>
     </section>
   );
 }
 
-function Field({ widget, runner, isReadOnly, onRemove }: {
-  widget: NotebookWidget; runner: Runner; isReadOnly: boolean; onRemove: () => void;
+function Field({ widget, runner, isReadOnly, onRemove, onRun }: {
+  widget: NotebookWidget; runner: Runner; isReadOnly: boolean; onRemove: () => void; onRun: (() => void) | undefined;
 }) {
   const id = useId();
   const title = widget.label ?? widget.name;
   const value = valueOf(widget);
-  const choose = useCallback((next: string) => runner.changeWidgets({ values: { [widget.name]: next } }), [runner, widget.name]);
-  const shown = { id, value, isReadOnly, choose };
+  const { choose, settle } = useChoosing(runner, widget.name, onRun);
+  const shown = { id, value, isReadOnly, choose, settle };
   return (
     <div className="widget">
       <div className="widget-head">
         <label htmlFor={id} className="truncate" title={widget.label ? `${widget.label} (${widget.name})` : widget.name}>{title}</label>
         {!isReadOnly && <Menu label={`More for ${title}`} items={[
-          { text: "Back to the default", icon: "undo", isDisabled: value === widget.default_value, run: () => { choose(widget.default_value).catch(toastError); } },
+          { text: "Back to the default", icon: "undo", isDisabled: value === widget.default_value, run: () => { choose(widget.default_value).catch(toastError); settle(); } },
           { text: "Remove", icon: "trash", run: onRemove },
         ]} />}
       </div>
@@ -69,11 +85,33 @@ function Field({ widget, runner, isReadOnly, onRemove }: {
   );
 }
 
-interface Shown { id: string; value: string; isReadOnly: boolean; choose: (value: string) => Promise<void> }
+/** Choosing a value, and saying that this was all: then, where its user wants that, the notebook runs, once for each change. */
+function useChoosing(runner: Runner, name: string, onRun: (() => void) | undefined): Choosing {
+  const wanted = useRef(onRun);
+  wanted.current = onRun;
+  /** How many runs had been asked for when something was chosen that nothing has run with since. */
+  const since = useRef<number>();
+  const choose = useCallback(async (next: string, isForRun = false) => {
+    if (!isForRun) since.current ??= runner.asked;
+    try { await runner.changeWidgets({ values: { [name]: next } }); }
+    catch (error) { since.current = undefined; throw error; }
+  }, [runner, name]);
+  const settle = useCallback(() => {
+    const asked = since.current;
+    since.current = undefined;
+    if (asked === undefined || !wanted.current) return;
+    // Whoever has left the field for a button that runs something has said what to run.
+    void released().then(() => { if (runner.asked === asked) wanted.current?.(); });
+  }, [runner]);
+  return { choose, settle };
+}
 
-function Dropdown({ id, value, isReadOnly, choose, choices }: Shown & { choices: string[] }) {
+interface Choosing { choose: (value: string, isForRun?: boolean) => Promise<void>; settle: () => void }
+interface Shown extends Choosing { id: string; value: string; isReadOnly: boolean }
+
+function Dropdown({ id, value, isReadOnly, choose, settle, choices }: Shown & { choices: string[] }) {
   return (
-    <select id={id} className="input" value={value} disabled={isReadOnly} onChange={(event) => { choose(event.target.value).catch(toastError); }}>
+    <select id={id} className="input" value={value} disabled={isReadOnly} onChange={(event) => { choose(event.target.value).catch(toastError); settle(); }}>
       {!choices.includes(value) && <option value={value}>{value}</option>}
       {choices.map((one) => <option key={one} value={one}>{one === "" ? "(empty)" : one}</option>)}
     </select>
@@ -81,16 +119,20 @@ function Dropdown({ id, value, isReadOnly, choose, choices }: Shown & { choices:
 }
 
 /** What is typed is kept when the field is left, by Enter, and before anything runs; Escape takes it back. */
-function Text({ id, value, isReadOnly, choose, choices, name, runner }: Shown & { choices: string[]; name: string; runner: Runner }) {
+function Text({ id, value, isReadOnly, choose, settle, choices, name, runner }: Shown & { choices: string[]; name: string; runner: Runner }) {
   const [draft, setDraft] = useState<string>();
-  const keep = useCallback(async (text: string) => {
-    if (text !== value) await choose(text);
+  const keep = useCallback(async (text: string, isForRun = false) => {
+    if (text !== value) {
+      const work = choose(text, isForRun);
+      if (!isForRun) settle();
+      await work;
+    }
     setDraft((now) => now === text ? undefined : now);
-  }, [value, choose]);
+  }, [value, choose, settle]);
   useEffect(() => {
     if (draft === undefined) return undefined;
-    const save = () => keep(draft);
-    const hide = () => { if (document.hidden) save().catch(toastError); };
+    const save = () => keep(draft, true);
+    const hide = () => { if (document.hidden) keep(draft).catch(toastError); };
     runner.drafts.set(name, save);
     document.addEventListener("visibilitychange", hide);
     return () => {
@@ -123,7 +165,7 @@ function isFromList(event: Event): boolean {
 }
 
 /** The arrows go through the list; Tab leaves it, however long it is. */
-function Several({ id, value, isReadOnly, choose, choices, title }: Shown & { choices: string[]; title: string }) {
+function Several({ id, value, isReadOnly, choose, settle, choices, title }: Shown & { choices: string[]; title: string }) {
   const [isOpen, setOpen] = useState(false);
   const place = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
@@ -134,8 +176,13 @@ function Several({ id, value, isReadOnly, choose, choices, title }: Shown & { ch
     const outside = (event: Event) => { if (!(event.target instanceof Node && place.current?.contains(event.target))) setOpen(false); };
     addEventListener("pointerdown", outside);
     addEventListener("focusin", outside);
-    return () => { removeEventListener("pointerdown", outside); removeEventListener("focusin", outside); };
-  }, [isOpen]);
+    return () => {
+      removeEventListener("pointerdown", outside);
+      removeEventListener("focusin", outside);
+      // Several boxes are one change.
+      settle();
+    };
+  }, [isOpen, settle]);
   const pressed = (event: KeyboardEvent) => {
     if (!isOpen) return;
     const all = [...place.current?.querySelectorAll<HTMLElement>("input") ?? []];

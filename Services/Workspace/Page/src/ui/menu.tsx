@@ -7,6 +7,8 @@ export interface MenuItem {
   text: string;
   icon?: IconName;
   isDisabled?: boolean;
+  /** Of a choice among several: whether it is the one. */
+  isChosen?: boolean;
   /** What it does; or where it leads: `to` an address of the page, `href` to a file that is saved. */
   run?: () => void;
   to?: string;
@@ -65,7 +67,7 @@ export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
         <div ref={list} className="menu" role="menu" aria-label={label} onKeyDown={pressed}>
           {items.map((item) => item.href
             ? <a key={item.text} role="menuitem" tabIndex={-1} href={item.href} download onClick={() => close(true)}><Part item={item} /></a>
-            : <button key={item.text} type="button" role="menuitem" tabIndex={-1} disabled={item.isDisabled} onClick={() => choose(item)}><Part item={item} /></button>)}
+            : <button key={item.text} type="button" role={item.isChosen === undefined ? "menuitem" : "menuitemradio"} aria-checked={item.isChosen} tabIndex={-1} disabled={item.isDisabled} onClick={() => choose(item)}><Part item={item} /></button>)}
         </div>
       )}
     </div>
@@ -73,9 +75,10 @@ export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
 }
 
 function Part({ item }: { item: MenuItem }) {
+  if (item.isChosen) return <><Icon name="check" size={16} /><span>{item.text}</span></>;
   return <>{item.icon ? <Icon name={item.icon} size={16} /> : <span />}<span>{item.text}</span></>;
 }
 
 function enabled(list: HTMLElement | null): HTMLElement[] {
-  return [...list?.querySelectorAll<HTMLElement>("[role=menuitem]:not(:disabled)") ?? []];
+  return [...list?.querySelectorAll<HTMLElement>("[role^=menuitem]:not(:disabled)") ?? []];
 }
