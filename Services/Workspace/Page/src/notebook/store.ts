@@ -25,8 +25,6 @@ export interface NotebookState {
 }
 
 const undoLimit = 100;
-/** So many saves in a row whose answers were lost are remembered. */
-const sentLimit = 5;
 
 const unmarked: ReadonlySet<string> = new Set();
 
@@ -48,7 +46,7 @@ export class NotebookStore {
   private cursors = new Map<string, { offset: number }>();
   /** The cells as they are in the revision that is edited, by id. */
   private base: Map<string, DocumentCell>;
-  /** The cells of saves whose answers were lost, oldest first. */
+  /** The cells of the last few saves whose answers were lost, oldest first. */
   private sent: Map<string, DocumentCell>[] = [];
   /** A save that is under way. */
   saving: Promise<unknown> | undefined;
@@ -332,7 +330,7 @@ export class NotebookStore {
   get isUnsure(): boolean { return this.sent.length > 0; }
 
   /** The answer to a save did not come: it may have been done. */
-  lose(document: NotebookDocument): void { this.sent = [...this.sent, cellsOf(document)].slice(-sentLimit); }
+  lose(document: NotebookDocument): void { this.sent = [...this.sent, cellsOf(document)].slice(-5); }
 
   /**
    * Takes in what others have saved: cells that were not touched here become theirs. False when both have changed one cell
