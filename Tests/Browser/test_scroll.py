@@ -172,7 +172,8 @@ class ScrollTests(unittest.TestCase):
                 self.assertLess(page.evaluate(MOVED), 2)
                 page.locator("#cell-c150").scroll_into_view_if_needed()
         last = page.evaluate("document.scrollingElement.scrollHeight")
-        self.assertLess(abs(last - length) / length, 0.02, f"{length} px at first, {last} px in the end")
+        # How high cells are that nobody has looked at yet is a guess.
+        self.assertLess(abs(last - length) / length, 0.1, f"{length} px at first, {last} px in the end")
         # Where only the end of long outputs is in sight, their cell comes back into it.
         self.at_the_end_of(page, "cell-c150")
         page.keyboard.press("o")
