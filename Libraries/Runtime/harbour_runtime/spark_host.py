@@ -306,13 +306,16 @@ class Host:
             self._events.send("refused", message="Spark is not ready.", id=answer)
             return
 
-        def then(ended, error):
-            if error:
-                self._events.send("refused", message=f"It is not known whether Spark runs: {error}", id=answer)
-            elif not ended:
-                self._events.send("alive", id=answer)
+        def wait():
+            ended = self._jvm.ends(within)
+            self.post(lambda: None if ended else self._events.send("alive", id=answer))
 
-        self.in_background(self._jvm.ends, within, then=then)
+        if within == 0:
+            if not self._jvm.ends(0):
+                self._events.send("alive", id=answer)
+        else:
+            # Not one of the few threads that cancel commands and ask for figures: this one only waits.
+            threading.Thread(target=wait, name="harbour-alive", daemon=True).start()
 
     def _stats(self, answer):
         if not self._application:

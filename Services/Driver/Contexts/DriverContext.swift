@@ -178,8 +178,7 @@ final class DriverContext: @unchecked Sendable {
         case .error(let error):
             let failed = OutputLimiter.commandError(configuration.redactor.redact(error))
             // What py4j says of a gateway that is gone tells nobody why: the end of Spark, which is on its way, does.
-            afterLookingAtSpark(of: command.id, within: SparkFailure.mayBeBehind(error.name) ? .seconds(1) : nil) {
-                [self] cause in
+            afterLookingAtSpark(of: command.id, within: SparkFailure.patience(for: error.name)) { [self] cause in
                 // A kernel that died meanwhile ends its command itself.
                 if kernel != nil { perform(machine.handle(.ended(.failed(cause ?? failed)))) }
             }

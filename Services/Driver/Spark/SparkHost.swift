@@ -164,7 +164,7 @@ final class SparkHost: @unchecked Sendable {
         let id = nextQuestion
         nextQuestion += 1
         // A host that is too busy to answer is not one that has ended.
-        let timer = loop.schedule(after: patience + .seconds(2)) { [self] in looks.removeValue(forKey: id)?.resume() }
+        let timer = loop.schedule(after: patience + .seconds(10)) { [self] in looks.removeValue(forKey: id)?.resume() }
         defer { timer.cancel() }
         await withCheckedContinuation { continuation in
             looks[id] = continuation

@@ -72,10 +72,14 @@ struct SparkFailure: Sendable {
     /// The end of its log.
     var detail: String
 
-    /// Whether Python raises such an error when Spark's JVM goes away under it; it does so for other reasons too.
-    static func mayBeBehind(_ error: String) -> Bool {
-        ["Py4JNetworkError", "Py4JError", "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError"]
-            .contains(error)
+    /// How long to wait for the end of Spark's JVM before such an error of Python's is believed to be all there is; nil
+    /// for one that says nothing of the JVM. A JVM that is killed lets go of its connections a little before it is gone.
+    static func patience(for error: String) -> Duration? {
+        switch error {
+        case "Py4JNetworkError", "Py4JError": .seconds(1)
+        case "ConnectionRefusedError", "ConnectionResetError", "BrokenPipeError": .zero
+        default: nil
+        }
     }
 
     init(code: String, message: String, detail: String = "") {
