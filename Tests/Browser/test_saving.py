@@ -144,6 +144,22 @@ class SavingTests(unittest.TestCase):
         address = f"/api/v1/workspace/export?path={path}"
         self.assertEqual(base64.b64decode(platform.call("GET", address)["content"]), b"three\n")
 
+    def test_a_lost_answer_is_remembered(self):
+        """What somebody else saved before comes late, and does not make what was saved without an answer theirs."""
+        self.open(["one = 1", "two = 1"])
+        theirs = platform.call("GET", f"/api/v1/notebooks/{self.notebook}")
+        theirs["document"]["cells"][1]["source"] = "two = 2"
+        self.then["GET"] = "hold"
+        platform.call("PUT", f"/api/v1/notebooks/{self.notebook}", {
+            "base_revision_id": theirs["revision_id"], "document": theirs["document"]})
+        reading, read = self.wait_for_held()
+        self.then["PUT"] = "lose"
+        self.write(1, "one = 2")
+        self.assertEqual(self.wait_for_held(), 200)
+        reading.fulfill(response=read)
+        self.write(1, "one = 3")
+        self.expect_saved(["one = 3", "two = 2"])
+
     def test_an_old_answer_takes_nothing_back(self):
         """The notebook was asked for anew, and saved before the answer came."""
         self.open(["one = 1"])

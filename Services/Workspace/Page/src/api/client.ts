@@ -21,6 +21,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether the server has said that it did nothing; without that a change may have been made, though the answer was lost. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ApiError && error.status >= 400 && error.status < 500;
+}
+
 let csrfToken = "";
 let whenSignedOut: () => void = () => undefined;
 

@@ -1,6 +1,6 @@
 // A text file being edited. Nothing is saved over what somebody else has saved meanwhile.
 import { useCallback, useEffect, useRef, useState } from "react";
-import { ApiError, addressOf, call } from "../api/client";
+import { ApiError, addressOf, call, isRefusal } from "../api/client";
 import type { ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { guardLeaving } from "../app/router";
@@ -80,7 +80,7 @@ function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; 
       const made = await call("importObject", { body: {
         path: object.path, content: base64(first.isWindows ? lines.replaceAll("\n", "\r\n") : lines), format: "AUTO", overwrite: true,
         expected_revision_id: revision.current } }).catch((error: unknown) => {
-        if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) sent.current = lines;
+        if (!isRefusal(error)) sent.current = lines;
         throw error;
       });
       revision.current = made.revision_id;

@@ -1,6 +1,6 @@
 // Saves a notebook soon after it changed, and never over what somebody else has saved meanwhile.
 import { useCallback, useEffect, useRef, useState } from "react";
-import { ApiError, call } from "../api/client";
+import { ApiError, call, isRefusal } from "../api/client";
 import { connection } from "../api/connection";
 import type { Json } from "../api/generated/contract";
 import { tabID } from "../api/live";
@@ -40,23 +40,19 @@ async function saveOnce(store: NotebookStore): Promise<void> {
   }
   const pending = store.pending();
   const before = store.state.revisionID;
-  try {
-    const saved = await call("saveNotebook", {
-      notebook_id: store.notebookID, body: {
-        base_revision_id: before, document: pending.document as unknown as Json, cleared_cell_ids: pending.cleared,
-        client_id: tabID,
-      },
-    });
-    // What others have changed is in it as well: it has to be here before anything is saved on top of it.
-    const content = saved.is_merged ? await read(store) : undefined;
-    pending.done(saved.revision_id);
-    // What was written meanwhile is in the way: the server will say so, instead of overwriting theirs.
-    if (content && !store.mergeIn(content)) store.rebase(before);
-  } catch (error) {
+  const lost = (error: unknown) => { store.lose(pending.document); throw error; };
+  const saved = await call("saveNotebook", {
+    notebook_id: store.notebookID, body: {
+      base_revision_id: before, document: pending.document as unknown as Json, cleared_cell_ids: pending.cleared,
+      client_id: tabID,
+    },
     // Only a refusal says that nothing was saved.
-    if (!(error instanceof ApiError) || error.status === 0 || error.status >= 500) store.lose(pending.document);
-    throw error;
-  }
+  }).catch((error: unknown) => { if (isRefusal(error)) throw error; return lost(error); });
+  // What others have changed is in it as well: it has to be here before anything is saved on top of it.
+  const content = saved.is_merged ? await read(store).catch(lost) : undefined;
+  pending.done(saved.revision_id);
+  // What was written meanwhile is in the way: the server will say so, instead of overwriting theirs.
+  if (content && !store.mergeIn(content)) store.rebase(before);
 }
 
 export function useSaver(store: NotebookStore): Saver {

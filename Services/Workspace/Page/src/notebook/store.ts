@@ -341,7 +341,6 @@ export class NotebookStore {
     const theirs = cellsOf(document);
     const cells = mergedCells(this.state.cells, knownBase(this.base, this.sent, theirs), theirs);
     if (!cells) return false;
-    this.sent = [];
     const wasDirty = this.isDirty;
     this.document = document;
     this.path = content.path;

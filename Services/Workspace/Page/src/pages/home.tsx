@@ -1,5 +1,5 @@
 // The state of everything at a glance, and the ways to begin.
-import { call } from "../api/client";
+import { call, pages } from "../api/client";
 import type { ClusterInfo, DashboardDay, DashboardStats, Job, Run, Target } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link, treeAddress } from "../app/router";
@@ -10,12 +10,18 @@ import { Trend } from "./trend";
 
 export function Home() {
   const runs = useQuery("home/runs", (signal) => call("listRuns", { page_size: 8 }, signal), 5000);
-  const active = useQuery("home/active", (signal) => call("listRuns", { page_size: 100, active_only: true }, signal), 5000);
-  const clusters = useQuery("home/clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 5000);
-  const jobs = useQuery("home/jobs", (signal) => call("listJobs", { page_size: 100 }, signal), 30000);
+  const active = useQuery("home/active", (signal) => pages(async (page_token) => {
+    const page = await call("listRuns", { page_size: 100, active_only: true, page_token }, signal);
+    return { items: page.runs, token: page.next_page_token };
+  }), 5000);
+  const clusters = useClusters(5000);
+  const jobs = useQuery("home/jobs", (signal) => pages(async (page_token) => {
+    const page = await call("listJobs", { page_size: 100, page_token }, signal);
+    return { items: page.jobs, token: page.next_page_token };
+  }), 30000);
   const week = useQuery("home/week", (signal) => call("getDashboard", undefined, signal), 60000);
   const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 15000);
-  const living = clusters.data?.clusters.filter((one) => one.state !== "TERMINATED" && one.state !== "ERROR") ?? [];
+  const living = clusters.data?.filter((one) => one.state !== "TERMINATED" && one.state !== "ERROR") ?? [];
   const last = runs.data?.runs.find((run) => run.state.result_state);
   return (
     <div className="content">
@@ -24,11 +30,11 @@ export function Home() {
         <Link className="button primary" to="/workspace"><Icon name="folder" />Open the workspace</Link>
       </>} />
       <div className="tiles">
-        <Tile to="/clusters" icon="cluster" label="Clusters running" value={clusters.data && counted(living.filter((one) => one.state === "RUNNING"), clusters.data)}
+        <Tile to="/clusters" icon="cluster" label="Clusters running" value={clusters.data && living.filter((one) => one.state === "RUNNING").length}
           note={living.length > 0 ? `${living.length} alive` : "none alive"} />
-        <Tile to="/runs" icon="runs" label="Runs in progress" value={active.data && counted(active.data.runs, active.data)}
+        <Tile to="/runs" icon="runs" label="Runs in progress" value={active.data?.length}
           note={last ? <>last: {last.state.result_state?.toLowerCase().replace("_", " ")}</> : "no run yet"} />
-        <Tile to="/jobs" icon="jobs" label="Jobs" value={jobs.data && counted(jobs.data.jobs, jobs.data)} note={nextFire(jobs.data?.jobs)} />
+        <Tile to="/jobs" icon="jobs" label="Jobs" value={jobs.data?.length} note={nextFire(jobs.data)} />
         <Tile to="/monitoring" icon="monitor" label="Services up" value={services.data && services.data.targets.filter((one) => one.health === "UP").length}
           note={services.data ? `of ${services.data.targets.length} watched` : ""} />
       </div>
@@ -46,7 +52,7 @@ export function Home() {
         </div>
         <Card title="Services" actions={<Link to="/monitoring">Monitoring</Link>} isFlush>
           {services.error && !services.data ? <div className="card-body"><Failure error={services.error} retry={services.refresh} /></div>
-            : !services.data ? <Loading /> : <ServiceList targets={services.data.targets} clusters={clusters.data?.clusters} />}
+            : !services.data ? <Loading /> : <ServiceList targets={services.data.targets} clusters={clusters.data} />}
         </Card>
       </div>
       <Card title="Begin here">
@@ -60,16 +66,19 @@ export function Home() {
   );
 }
 
-/** How many there are; of more than a page holds it is said that there are more. */
-function counted(all: unknown[], page: { next_page_token?: string }): string {
-  return page.next_page_token === undefined ? String(all.length) : `${all.length}+`;
+/** All clusters that may be seen, those of a platform of many too: a page that is full of others' says nothing of the rest. */
+export function useClusters(every: number) {
+  return useQuery("home/clusters", (signal) => pages(async (page_token) => {
+    const page = await call("listClusters", { page_size: 100, page_token }, signal);
+    return { items: page.clusters, token: page.next_page_token };
+  }), every);
 }
 
 function Week({ stats, days }: { stats: DashboardStats; days: DashboardDay[] }) {
   const rate = stats.success_rate;
   return (
     <Card title={`Runs of the last ${stats.days} days`}
-      actions={rate !== undefined && <span className="soft small">{Math.floor(rate * 100)} % succeeded{stats.is_complete ? "" : ", of the newest"}</span>}>
+      actions={rate !== undefined && <span className="soft small">{Math.floor((100 * stats.succeeded_runs) / (stats.succeeded_runs + stats.failed_runs))} % succeeded{stats.is_complete ? "" : ", of the newest"}</span>}>
       <Trend days={days} />
     </Card>
   );
@@ -81,7 +90,7 @@ function nextFire(jobs: Job[] | undefined) {
 }
 
 function Tile({ to, icon, label, value, note }: {
-  to: string; icon: IconName; label: string; value: string | number | undefined; note: React.ReactNode;
+  to: string; icon: IconName; label: string; value: number | undefined; note: React.ReactNode;
 }) {
   return (
     <Link to={to} className="tile">

@@ -24,6 +24,10 @@ export function rates(series: Series): Series {
 /** The least that is shown: with less, what has just begun would look like what goes on for long. */
 const shortest = 300000;
 
+/** So many lines can be told apart. */
+const most = 8;
+const keyOf = (one: Series) => one.labels.group ?? one.name;
+
 /** Ticks of bytes are whole KiB, MiB or GiB. */
 function byteTicks(high: number): number[] {
   const unit = 1024 ** Math.max(0, Math.floor(Math.log(high) / Math.log(1024)));
@@ -38,12 +42,13 @@ export function Lines({ title, series, show, span, isBytes }: Drawn) {
   const end = times.reduce((a, b) => Math.max(a, b), 0) || Date.now();
   // What began a minute ago is not squeezed into the last pixels of an hour.
   const start = Math.max(end - span, Math.min(times.reduce((a, b) => Math.min(a, b), end), end - shortest));
-  const high = series.flatMap((one) => one.samples).reduce((most, sample) => Math.max(most, sample.value), 0) * 1.08 || (isBytes ? 1024 : 1);
+  const high = series.flatMap((one) => one.samples).reduce((peak, sample) => Math.max(peak, sample.value), 0) * 1.08 || (isBytes ? 1024 : 1);
   const x = (time: number) => left + ((time - start) / (end - start)) * (width - left - 6);
   const y = (value: number) => 8 + (height - bottom - 8) * (1 - value / high);
   const near = (one: Series) => at === undefined ? one.samples[one.samples.length - 1]
     : one.samples.reduce<typeof one.samples[0] | undefined>((best, sample) => !best || Math.abs(sample.timestamp - at) < Math.abs(best.timestamp - at) ? sample : best, undefined);
-  const shown = series.slice(0, 8);
+  const shown = series.slice(0, most);
+  const more = series.length - shown.length;
   return (
     <div className="lines">
       <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-label={`${title}: ${shown.map((one) => `${one.name} ${show(near(one)?.value ?? 0)}`).join(", ")}`}
@@ -60,7 +65,7 @@ export function Lines({ title, series, show, span, isBytes }: Drawn) {
           <text key={part} x={x(start + (end - start) * part)} y={height - 5} textAnchor={part > 0.9 ? "end" : part < 0.1 ? "start" : "middle"}>{clock.format(start + (end - start) * part)}</text>
         ))}
         {shown.map((one, index) => (
-          <path key={one.name} className={`line line-${index}`} d={one.samples.filter((sample) => sample.timestamp >= start).map((sample, place, all) => {
+          <path key={keyOf(one)} className={`line line-${index}`} d={one.samples.filter((sample) => sample.timestamp >= start).map((sample, place, all) => {
             // Where nothing was measured for a while there is no line.
             const isNew = place === 0 || sample.timestamp - (all[place - 1]?.timestamp ?? 0) > Math.max(90000, span / 30);
             // A sample alone is a dot.
@@ -70,9 +75,9 @@ export function Lines({ title, series, show, span, isBytes }: Drawn) {
         {at !== undefined && at >= start && <line x1={x(at)} x2={x(at)} y1={8} y2={height - bottom} className="line-cursor" />}
       </svg>
       <ul className="legend">{shown.map((one, index) => (
-        <li key={one.name}><span className={`legend-key line-${index}`} /><span className="truncate">{one.name}</span>
+        <li key={keyOf(one)}><span className={`legend-key line-${index}`} /><span className="truncate">{one.name}</span>
           <span className="soft">{show(near(one)?.value ?? 0)}</span></li>
-      ))}</ul>
+      ))}{more > 0 && <li className="soft">and {more} more</li>}</ul>
     </div>
   );
 }

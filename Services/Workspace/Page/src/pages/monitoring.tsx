@@ -1,12 +1,12 @@
 // Services and their history as charts.
 import { call } from "../api/client";
-import type { Series } from "../api/generated/contract";
+import type { ClusterInfo, Series } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { setQuery, useAddress } from "../app/router";
 import { Card, Empty, Failure, Heading, Loading } from "../ui/parts";
 import { bytes } from "../ui/time";
 import { Lines, rates } from "./lines";
-import { ServiceList } from "./home";
+import { ServiceList, useClusters } from "./home";
 
 const spans: Record<string, { text: string; milliseconds: number }> = {
   "15m": { text: "15 minutes", milliseconds: 900000 }, "1h": { text: "1 hour", milliseconds: 3600000 },
@@ -30,8 +30,8 @@ export function Monitoring() {
   const wanted = query.get("span") ?? "1h";
   const span = spans[wanted] ?? { text: "1 hour", milliseconds: 3600000 };
   const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 5000);
-  const clusters = useQuery("home/clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 15000);
-  const names = new Map(clusters.data?.clusters.map((one) => [one.cluster_id, one.spec.cluster_name]));
+  const clusters = useClusters(15000);
+  const names = namesOf(clusters.data ?? []);
   return (
     <div className="content">
       <Heading title="Monitoring" actions={
@@ -42,11 +42,18 @@ export function Monitoring() {
         </label>}>Measured by the services themselves; <code>/federate</code> offers all of it to Prometheus.</Heading>
       <Card title="Services" isFlush>
         {services.error && <div className="card-body"><Failure error={services.error} retry={services.refresh} /></div>}
-        {services.data ? <ServiceList targets={services.data.targets} clusters={clusters.data?.clusters} /> : services.isLoading && <Loading />}
+        {services.data ? <ServiceList targets={services.data.targets} clusters={clusters.data} /> : services.isLoading && <Loading />}
       </Card>
       <div className="grid">{charts.map((chart) => <ChartCard key={chart.name} chart={chart} span={span.milliseconds} names={names} />)}</div>
     </div>
   );
+}
+
+/** Clusters by name, and of those that are called the same, as a job's are, by the end of the id too. */
+function namesOf(clusters: ClusterInfo[]): Map<string, string> {
+  const count = new Map<string, number>();
+  for (const one of clusters) count.set(one.spec.cluster_name, (count.get(one.spec.cluster_name) ?? 0) + 1);
+  return new Map(clusters.map(({ cluster_id: id, spec: { cluster_name: name } }) => [id, (count.get(name) ?? 0) > 1 ? `${name} ${id.slice(-4)}` : name]));
 }
 
 function ChartCard({ chart, span, names }: { chart: Shown; span: number; names: Map<string, string> }) {
@@ -79,7 +86,13 @@ function grouped(series: Series[], label: string | undefined, clusters: Map<stri
     groups.set(name(one), group);
   }
   const isSeen = (samples: Map<number, number>) => groups.size <= 4 || [...samples.values()].some((value) => value !== 0);
-  return [...groups].filter(([, samples]) => isSeen(samples)).sort(([a], [b]) => a.localeCompare(b)).map(([text, samples]) => ({
-    name: clusters.get(text) ?? text, labels: {}, samples: [...samples].sort(([a], [b]) => a - b).map(([timestamp, value]) => ({ timestamp, value })),
+  const end = (samples: Map<number, number>) => [...samples.keys()].reduce((last, time) => Math.max(last, time), 0);
+  const newest = Math.max(0, ...[...groups.values()].map(end));
+  // What is there comes before what has ended: not all may find room.
+  const hasEnded = (samples: Map<number, number>) => Number(end(samples) < newest - 90000);
+  const order = ([a, one]: [string, Map<number, number>], [b, other]: [string, Map<number, number>]) =>
+    hasEnded(one) - hasEnded(other) || a.localeCompare(b);
+  return [...groups].filter(([, samples]) => isSeen(samples)).sort(order).map(([text, samples]) => ({
+    name: clusters.get(text) ?? text, labels: { group: text }, samples: [...samples].sort(([a], [b]) => a - b).map(([timestamp, value]) => ({ timestamp, value })),
   }));
 }
