@@ -294,4 +294,31 @@ struct WidgetFileTests {
         }
         #expect(WidgetMetadata.read(try WidgetFileTests.notebook(.object(JSONObject(large))))?.count == 4)
     }
+
+    /// Goal: what a file costs that says any number of widgets goes by how many a notebook can have.
+    @Test func noMoreAreLookedAtThanAreTaken() {
+        var looked = 0
+        var list = WidgetList()
+        let widgets = (0..<1_000_000).lazy.map { number in
+            looked += 1
+            return NotebookWidget(kind: .text, name: "w\(number)", defaultValue: "")
+        }
+        list.replace(with: widgets)
+        #expect(list.shown.map(\.name) == (0..<200).map { "w\($0)" })
+        #expect(looked == 200)
+    }
+
+    /// Goal: a save, which takes no widgets of its file, does not read them.
+    @Test func aSaveReadsNone() throws {
+        let notebook = try NotebookFormats.NotebookFormat.ipynb.parse(Array(WidgetFileTests.foreign.utf8))
+        let bytes = NotebookFormats.NotebookFormat.ipynb.serialize(notebook)
+        let newest = RevisionContent(
+            revisionID: 1, objectID: 1, path: "/a", format: .notebook(.ipynb), size: bytes.count, hash: [],
+            createdAt: .now, place: .bytes(bytes))
+        let body = SaveNotebook(baseRevisionID: 1, document: notebook.json)
+        #expect(try NotebookSaving.merged(body, base: newest, newest: newest).widgets == nil)
+        let imported = try StoredContent.read(
+            bytes, name: "a.ipynb", format: .auto, language: nil, takesWidgets: true)
+        #expect(imported.widgets?.isEmpty == false)
+    }
 }

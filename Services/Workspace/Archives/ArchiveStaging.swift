@@ -72,7 +72,8 @@ struct ArchiveStaging {
         var content: StoredContent
         do {
             content = try await StoredContent.work(on: bytes.count) {
-                var content = try StoredContent.read(bytes, name: name, format: .auto, language: nil)
+                var content = try StoredContent.read(
+                    bytes, name: name, format: .auto, language: nil, takesWidgets: true)
                 // It is not compressed, and of thousands of notebooks too much to keep: `SearchReader` reads it again.
                 content.text = nil
                 return content

@@ -50,7 +50,7 @@ struct StoredContent: Sendable {
     let place: ContentPlace
     /// What the search looks into; nil when that is still to be read (`SearchReader`).
     var text: SearchText?
-    /// The widgets that a notebook's file says; nil when it says nothing of any.
+    /// The widgets that a notebook's file says; nil when it says nothing of any, or nobody has asked.
     var widgets: [NotebookWidget]?
 
     /// The most that a file may have; a notebook has the limits of its format.
@@ -66,9 +66,11 @@ struct StoredContent: Sendable {
     }
 
     /// Reads what was imported, so that nothing is stored that cannot be read again.
+    /// - Parameter takesWidgets: whether the widgets that the file says are wanted; a save takes none, and there are many.
     /// - Throws: `INVALID_NOTEBOOK`, `REQUEST_TOO_LARGE`, or `INVALID_PARAMETER_VALUE` when the format cannot be told.
     static func read(
-        _ bytes: [UInt8], name: String, format: HarbourProtocol.NotebookFormat, language: String?
+        _ bytes: [UInt8], name: String, format: HarbourProtocol.NotebookFormat, language: String?,
+        takesWidgets: Bool
     ) throws -> StoredContent {
         try checkSize(bytes)
         let contentFormat = try self.format(of: bytes, name: name, format: format, language: language)
@@ -78,7 +80,7 @@ struct StoredContent: Sendable {
             format: contentFormat, language: notebook?.language.name, size: bytes.count, hash: Digest.sha256(bytes),
             place: .frame(LZ4Frame.compress(bytes)),
             text: notebook.map(SearchText.init(notebook:)) ?? SearchText(file: bytes),
-            widgets: notebook.flatMap(WidgetMetadata.read))
+            widgets: takesWidgets ? notebook.flatMap(WidgetMetadata.read) : nil)
     }
 
     /// A file, whatever its content looks like.

@@ -30,7 +30,7 @@ struct NotebookSaving: Sendable {
         throw HarbourError(.unavailable, "The notebook is being saved by too many at once. Try again.")
     }
 
-    private static func merged(
+    static func merged(
         _ body: SaveNotebook, base: RevisionContent, newest: RevisionContent
     ) throws -> StoredContent {
         let mine = try NotebookFormats.NotebookFormat.ipynb.parse(body.document.encodedJSON())
@@ -52,7 +52,7 @@ struct NotebookSaving: Sendable {
             }
             return try StoredContent.read(
                 NotebookFormats.NotebookFormat.ipynb.serialize(notebook), name: newest.path, format: .jupyter,
-                language: nil)
+                language: nil, takesWidgets: false)
         }
     }
 

@@ -77,11 +77,12 @@ struct WidgetList: Sendable, Hashable {
         return nil
     }
 
-    /// Takes others in place of all that are shown, as far as they are within the limits.
-    mutating func replace(with widgets: [NotebookWidget]) {
+    /// Takes others in place of all that are shown, as far as they are within the limits. Of a file that has any number
+    /// of them no more are looked at than are taken.
+    mutating func replace(with widgets: some Sequence<NotebookWidget>) {
         entries = entries.filter { $0.value.removed != nil }
-        var (declared, values) = (0, 0)
-        for var widget in widgets where shown.count < WidgetList.limit {
+        var (declared, values, count, position) = (0, 0, 0, nextPosition)
+        for var widget in widgets {
             guard declared + widget.declaredBytes <= WidgetList.declaredBytes else { continue }
             declared += widget.declaredBytes
             values += widget.value?.utf8.count ?? 0
@@ -89,7 +90,11 @@ struct WidgetList: Sendable, Hashable {
                 values -= widget.value?.utf8.count ?? 0
                 widget.value = nil
             }
-            entries[widget.name] = Entry(widget: widget, position: nextPosition)
+            let entry = Entry(widget: widget, position: position)
+            position += 1
+            let known = entries.updateValue(entry, forKey: widget.name)
+            if known == nil || known?.removed != nil { count += 1 }
+            if count == WidgetList.limit { break }
         }
     }
 

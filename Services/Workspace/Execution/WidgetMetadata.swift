@@ -16,7 +16,7 @@ enum WidgetMetadata {
     static func read(_ notebook: Notebook) -> [NotebookWidget]? {
         guard let all = notebook.widgetMetadata else { return nil }
         var list = WidgetList()
-        list.replace(with: all.fields.compactMap { widget($0.key, $0.value) })
+        list.replace(with: all.fields.lazy.compactMap { widget($0.key, $0.value) })
         return list.shown
     }
 

@@ -108,7 +108,8 @@ struct WorkspaceHandlers: Sendable {
             }
             if staysFile { return try StoredContent.file(bytes) }
             return try StoredContent.read(
-                bytes, name: path.name, format: body.format ?? .auto, language: body.language)
+                bytes, name: path.name, format: body.format ?? .auto, language: body.language,
+                takesWidgets: body.expectedRevisionID == nil)
         }
         return try await tree.store(
             content, at: path,

@@ -115,7 +115,8 @@ extension StoredContent {
     /// A notebook that was made here.
     static func of(_ notebook: Notebook, name: String) throws -> StoredContent {
         try read(
-            NotebookFormats.NotebookFormat.ipynb.serialize(notebook), name: name, format: .jupyter, language: nil)
+            NotebookFormats.NotebookFormat.ipynb.serialize(notebook), name: name, format: .jupyter, language: nil,
+            takesWidgets: false)
     }
 }
 
