@@ -86,6 +86,8 @@ extension ClusterMachine {
             }
             // From how many it is resized stays what it was, whatever has been done of it.
             return Outcome(actions: [.follow, .resize(workers: wanted)])
+        // It was written down with the driver of a ready one, and whoever did so did not get to know.
+        case (.connecting, .incomplete) where record.place != nil: return Outcome(actions: [.follow])
         case (.connecting, .ended(let end)), (.running, .ended(let end)): return lost(end, nil, now)
         case (.connecting, _), (.running, _):
             let message = "The cluster was gone when the cluster service came back. Start it again."

@@ -27,6 +27,8 @@ actor ClusterController {
     var progressTime: MonotonicTime?
     private(set) var isForgotten = false
     private var isStopped = false
+    /// It was ready in a pool and its row is lost, so that it is ended.
+    private var isDoomed = false
 
     /// What is going on with the backend: a start or a removal.
     private var work: Task<Void, Never>?
@@ -118,13 +120,21 @@ actor ClusterController {
     ) async throws -> Value? {
         if !gate.tryEnter() { await withCheckedContinuation { gate.wait($0) } }
         defer { gate.leave() }
-        guard !isForgotten, !isStopped, record.state == .running, record.problem == nil, let handle = record.handle,
-            let address = record.address
+        guard !isForgotten, !isStopped, !isDoomed, record.state == .running, record.problem == nil,
+            let handle = record.handle, let address = record.address
         else { return nil }
         let driver = ReadyDriver(
             place: place, handle: handle, address: address, workers: record.workers, notes: record.notes)
         try context.crossing(.storing)
-        let value = try await body(driver, row.driverToken)
+        let value: Value
+        do {
+            value = try await body(driver, row.driverToken)
+        } catch {
+            // Where only the answer of the database was lost, it is given away all the same.
+            if let fate = try? await context.clusters.fate(ofReady: id) { settle(fate) }
+            if error is ReadyRowIsGone { return nil }
+            throw error
+        }
         try context.crossing(.stored)
         perform([.forget])
         return value
@@ -163,8 +173,9 @@ actor ClusterController {
             return
         }
         try context.crossing(.storing)
-        try await store(stored, outcome, now, patiently: patiently, taking: member)
+        let saved = try await store(stored, outcome, now, patiently: patiently, taking: member)
         try context.crossing(.stored)
+        if saved == .givenAway { return settle(saved) }
         let before = machine.record.step
         machine = next
         row = stored
@@ -174,12 +185,13 @@ actor ClusterController {
         moved(from: before)
         if before != next.record.step || isForgotten { onMove(self, row) }
         publish()
+        settle(saved)
     }
 
     private func store(
         _ row: ClusterRow, _ outcome: ClusterMachine.Outcome, _ now: Timestamp, patiently: Bool,
         taking member: ClusterIdentifier?
-    ) async throws {
+    ) async throws -> SavedStep {
         var pause = Pause(from: .milliseconds(100), to: .seconds(5))
         var ending: EndingCommands?
         for case .failCommands(let code, let message) in outcome.actions {
@@ -188,11 +200,12 @@ actor ClusterController {
         }
         while true {
             do {
-                if outcome.actions.contains(.forget) { return try await context.clusters.delete(id) }
-                let wasLost = try await context.clusters.save(
+                if outcome.actions.contains(.forget) {
+                    try await context.clusters.delete(id)
+                    return .saved
+                }
+                return try await context.clusters.save(
                     row, notes: outcome.notes, ending: ending, taking: member, now: now)
-                if wasLost { rowWasLost() }
-                return
             } catch {
                 guard patiently, !isStopped, (error as? HarbourError)?.code != .superseded else { throw error }
                 logger.warning(
@@ -211,11 +224,29 @@ actor ClusterController {
         if !gate.tryEnter() { await withCheckedContinuation { gate.wait($0) } }
         defer { gate.leave() }
         guard !isForgotten, !isStopped else { return }
-        if try await context.clusters.save(row, notes: [], ending: nil, now: .now) { rowWasLost() }
+        settle(try await context.clusters.save(row, notes: [], ending: nil, now: .now))
     }
 
-    private func rowWasLost() {
-        logger.warning("the database had lost the record of a cluster, which was written again")
+    /// Does what follows from a row that was not there.
+    private func settle(_ saved: SavedStep) {
+        switch saved {
+        case .saved: break
+        case .restored: logger.warning("the database had lost the record of a cluster, which was written again")
+        case .givenAway:
+            // Whoever has the driver goes on with it.
+            logger.warning("a ready cluster belongs to another by now, and is forgotten under its old name")
+            perform([.forget])
+            onMove(self, row)
+            publish()
+        case .gone:
+            if isDoomed { return }
+            isDoomed = true
+            logger.warning("the database had lost the record of a ready cluster, which is ended")
+            switch record.step {
+            case .starting, .connecting, .running: post(.delete)
+            case .ending, .stuck, .ended: break
+            }
+        }
     }
 
     /// It was used just now, as the row knows too.

@@ -223,14 +223,22 @@ extension ClusterEngine {
         _ id: ClusterIdentifier, _ admitted: Admitted, _ wish: CreateCluster, _ creator: String
     ) async throws -> ClusterInfo? {
         let demand = ClusterDemand(admitted.spec, context.nodeTypes)
-        let made = try await takeReady(for: admitted.spec, creator) { [context] member, driver, token in
+        let made = try await takeReady(for: admitted.spec, creator) { [self] member, driver, token in
             let now = Timestamp.now
             let (machine, outcome) = ClusterMachine.created(on: driver, at: now)
             let row = ClusterRow(
                 id: id, backend: admitted.backend.name, creator: creator, owner: wish.owner, spec: admitted.spec,
                 asked: admitted.spec == wish.spec ? nil : wish.spec, demand: demand, record: machine.record,
                 driverToken: token, createdAt: now, lastActivityAt: now)
-            guard try await context.clusters.insert(row, notes: outcome.notes, taking: member, now: now) else {
+            let isNew: Bool
+            do {
+                isNew = try await context.clusters.insert(row, notes: outcome.notes, taking: member, now: now)
+            } catch {
+                // Where only the answer of the database was lost, it is there and somebody has to see to it.
+                context.loop.spawn { [self] in await takeUp(id) }
+                throw error
+            }
+            guard isNew else {
                 throw HarbourError(.conflict, "Cluster \(id) is being made by somebody else. Try again.")
             }
             return (row, outcome.actions)
@@ -239,6 +247,11 @@ extension ClusterEngine {
         let controller = add(row, admitted.backend)
         await controller.begin(actions)
         return await controller.info
+    }
+
+    private func takeUp(_ id: ClusterIdentifier) async {
+        guard !isStopped else { return }
+        _ = try? await controller(id.text)
     }
 
     /// Starts a cluster that has ended on a ready one of its pool; nil when there is none.

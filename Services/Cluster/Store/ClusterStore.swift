@@ -26,6 +26,20 @@ struct ClusterRow: Sendable, Hashable {
     var place: ClusterIdentifier { record.place ?? id }
 }
 
+/// What came of writing down a step of a cluster's life.
+enum SavedStep: Sendable, Hashable {
+    case saved
+    /// The row had been lost, and was written again.
+    case restored
+    /// Nothing was written: it was ready in a pool, and another cluster has its driver by now.
+    case givenAway
+    /// Nothing was written: it was ready in a pool, its row was lost, and nobody has its driver.
+    case gone
+}
+
+/// A ready cluster cannot be taken, because its row is not there. Nothing was written.
+struct ReadyRowIsGone: Error {}
+
 /// The tables of clusters and their events. The only place with their SQL.
 struct ClusterStore: Sendable {
     let pool: PostgresPool
@@ -83,12 +97,13 @@ struct ClusterStore: Sendable {
     /// A row that is not there was lost by the database, in a crash without synchronous commit or to an older backup:
     /// rows are deleted only by whoever calls this, and the fence keeps others out. Then it is written again, for the
     /// cluster runs and somebody works on it.
-    /// - Returns: whether the row had been lost.
-    @discardableResult
+    ///
+    /// That of a ready cluster of a pool is not: nobody works on it, and it may have been given away by a transaction of
+    /// which the answer was lost. Written again, its driver could be given to a second cluster.
     func save(
         _ row: ClusterRow, notes: [ClusterNote], ending commands: EndingCommands?,
         taking member: ClusterIdentifier? = nil, now: Timestamp
-    ) async throws -> Bool {
+    ) async throws -> SavedStep {
         try await pool.transaction { transaction in
             let saved = try await transaction.query(
                 """
@@ -104,6 +119,7 @@ struct ClusterStore: Sendable {
             let isLost = saved.affected != 1
             if isLost {
                 try await check(transaction)
+                if row.poolID != nil { return try await fate(ofReady: row.id, on: transaction) }
                 guard try await write(row, now, transaction) else { throw Fence.lost }
             }
             try await append(isLost ? [.recordRestored] + notes : notes, to: row.id, now, transaction)
@@ -111,15 +127,31 @@ struct ClusterStore: Sendable {
             if let commands {
                 try await CommandStore.endAll(of: row.id.text, commands, now: now, transaction)
             }
-            return isLost
+            return isLost ? .restored : .saved
         }
+    }
+
+    /// What has become of a ready cluster of a pool; `saved` when its row is there.
+    func fate(ofReady id: ClusterIdentifier) async throws -> SavedStep {
+        try await pool.transaction { try await fate(ofReady: id, on: $0) }
+    }
+
+    private func fate(ofReady id: ClusterIdentifier, on transaction: PostgresTransaction) async throws -> SavedStep {
+        let rows = try await transaction.query(
+            """
+            SELECT EXISTS (SELECT 1 FROM clusters WHERE cluster_id = \(id.text)),
+                EXISTS (SELECT 1 FROM clusters
+                        WHERE record ->> 'place' = \(id.text) AND state <> \(ClusterState.terminated.rawValue))
+            """)
+        guard let (isThere, isTaken) = try rows.first?.decode((Bool.self, Bool.self)) else { return .saved }
+        return isThere ? .saved : isTaken ? .givenAway : .gone
     }
 
     /// Forgets a ready cluster whose driver has got a new name in the same transaction.
     private func take(_ member: ClusterIdentifier?, _ transaction: PostgresTransaction) async throws {
         guard let member else { return }
         let gone = try await transaction.query("DELETE FROM clusters WHERE cluster_id = \(member.text)")
-        if gone.affected != 1 { throw HarbourError(.conflict, "The ready cluster is gone. Try again.") }
+        if gone.affected != 1 { throw ReadyRowIsGone() }
     }
 
     private func append(
