@@ -110,6 +110,29 @@ import Testing
         }
     }
 
+    /// Goal: what was installed after the cluster had been made is not lost with its row, as long as its driver has it.
+    @Test func whatWasInstalledStaysInstalled() async throws {
+        try await withService { fixture, _ in
+            let client = try await fixture.runningCluster("c1")
+            let library = Library(pypi: PyPILibrary(package: "tabulate"))
+            _ = try await client.call(
+                ClusterAPI.installLibraries, .init(body: ClusterLibraries(clusterID: "c1", libraries: [library])))
+            try await lose("c1", fixture)
+            let store = LibraryStore(pool: try await fixture.pool())
+            let id = try #require(ClusterIdentifier("c1"))
+            #expect(try await store.changes(of: id).isEmpty, "they are gone with the row")
+            try await run("a", "hang", client)
+            try await eventually("they are written down again") {
+                try await store.changes(of: id).map(\.library) == [library]
+            }
+            let statuses = try await client.call(ClusterAPI.listLibraryStatuses, .init(clusterID: "c1"))
+            #expect(statuses.libraryStatuses.map(\.status) == [.installed])
+            let events = try await client.call(ClusterAPI.listClusterEvents, .init(clusterID: "c1")).events
+            #expect(events.map(\.type) == ["RECORD_RESTORED"])
+            #expect(events.first?.message?.contains("libraries") == true)
+        }
+    }
+
     @Test func whoIsNotActiveAnyMoreWritesNothing() async throws {
         try await withService { fixture, _ in
             let client = try await fixture.runningCluster("c1")

@@ -231,7 +231,10 @@ actor ClusterController {
     private func settle(_ saved: SavedStep) {
         switch saved {
         case .saved: break
-        case .restored: logger.warning("the database had lost the record of a cluster, which was written again")
+        case .restored:
+            logger.warning("the database had lost the record of a cluster, which was written again")
+            // What was installed later went with the row; the driver still has it.
+            if let link { context.loop.spawn { [self] in await keepLibraries(of: link) } }
         case .givenAway:
             // Whoever has the driver goes on with it.
             logger.warning("a ready cluster belongs to another by now, and is forgotten under its old name")

@@ -46,6 +46,24 @@ extension ClusterController {
             DriverAPI.installLibraries, .init(body: InstallDriverLibraries(libraries: libraries)), context: call)
     }
 
+    /// Writes down again the libraries that the driver has beside those of the specification, once the row was lost.
+    func keepLibraries(of link: DriverLink) async {
+        var pause = Pause(from: .milliseconds(100), to: .seconds(5))
+        while self.link?.generation == link.generation, !isForgotten {
+            do {
+                let found = try await link.client.call(DriverAPI.listLibraries, .init()).libraries.map(\.library)
+                let changed = try await context.libraries.changes(of: id).map(\.library)
+                let known = Set((row.spec.libraries ?? []) + changed)
+                let lost = found.filter { !known.contains($0) }
+                if !lost.isEmpty { try await context.libraries.set(lost, removed: false, of: id) }
+                return
+            } catch {
+                logger.warning("lost libraries are not known yet", ["error": HarbourError.describe(error)])
+                guard (try? await pause.wait(on: context.loop)) != nil else { return }
+            }
+        }
+    }
+
     /// The cluster's libraries, with how far its driver is; all PENDING while it does not run.
     func libraryStatuses(_ call: CallContext) async throws -> [LibraryFullStatus] {
         let changes = try await context.libraries.changes(of: id)

@@ -257,7 +257,9 @@ extension ClusterNote {
     /// What came before it is not known any more.
     fileprivate static let recordRestored = ClusterNote(
         "RECORD_RESTORED",
-        "The database had lost the record of this cluster, which was written again. Earlier events are gone.")
+        "The database had lost the record of this cluster, which was written again. Earlier events are gone, and so "
+            + "is which libraries were installed or uninstalled after it had been made: those that its driver has are "
+            + "kept, others have to be installed or uninstalled again.")
 }
 
 extension ClusterRow {
