@@ -299,6 +299,19 @@ class JobTests(unittest.TestCase):
         for text in (f"Job {job} of admin, 2 runs under way", "by admin", "60 days"):
             expect(row).to_contain_text(text)
         self.look("jobs-deleted")
+        # One stays beyond its time as long as a run of it is kept.
+        def kept(route):
+            answer = route.fetch()
+            body = answer.json()
+            body["jobs"][0]["forget_time"] = 1
+            route.fulfill(response=answer, json=body)
+        page.route("**/api/v1/jobs/deleted?*", kept)
+        page.reload()
+        expect(row).to_contain_text("Until its runs are gone")
+        self.look("jobs-deleted-kept")
+        page.unroute("**/api/v1/jobs/deleted?*")
+        page.reload()
+        expect(row).to_contain_text("60 days")
         # By the keyboard alone: the row goes, and the focus is not lost with it.
         row.get_by_role("button", name="Restore long").focus()
         page.keyboard.press("Enter")

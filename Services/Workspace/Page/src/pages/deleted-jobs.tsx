@@ -58,7 +58,7 @@ function Row({ job, isBusy, onRestore }: { job: DeletedJob; isBusy: boolean; onR
       <td className="name">{job.name}
         <div className="soft small">Job {job.job_id} of {job.creator_user_name}{active > 0 && `, ${plural(active, "run")} under way`}</div></td>
       <td className="wide-only"><Time value={job.deleted_time} />{job.deleted_by && <span className="soft small"> by {job.deleted_by}</span>}</td>
-      <td className="nowrap"><Left until={job.forget_time} /></td>
+      <td className="nowrap"><Left until={job.forget_time} over="Until its runs are gone" /></td>
       <td className="number nowrap"><Button isSmall icon="undo" isBusy={isBusy} aria-label={`Restore ${job.name}`} onClick={onRestore}>
         <span className="wide-only">Restore</span></Button></td>
     </tr>
