@@ -66,7 +66,7 @@ struct PermissionMatrixTests {
         scheduler view getJob getJobStats listBackfills getBackfill getRun getTaskOutput streamRunEvents
         scheduler run runNow createBackfill cancelBackfill cancelRun repairRun
         scheduler manage updateJob deleteJob restoreJob
-        scheduler service streamRunChanges getJobOwner
+        scheduler service streamRunChanges getJobOwner countRuns
         monitoring known listTargets listMetricNames queryMetrics getMonitoringOverview
         """
 

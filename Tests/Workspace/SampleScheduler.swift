@@ -90,6 +90,15 @@ final class SampleScheduler: Sendable {
             if input.jobID != nil || input.activeOnly == true { return RunList(runs: [mine]) }
             return RunList(runs: [mine, others])
         }
+        router.on(SchedulerAPI.countRuns) { [self] input, _ in
+            let day = String(ISO8601.format(.now).prefix(10))
+            note("countRuns \(input.since.milliseconds % 86_400_000)")
+            return RunCountList(counts: [
+                RunCount(jobID: 7, creatorUserName: "ada", date: day, succeeded: 0, failed: 0, canceled: 0, active: 1),
+                RunCount(
+                    jobID: 6, creatorUserName: "bob", date: day, succeeded: 4000, failed: 0, canceled: 0, active: 0),
+            ])
+        }
         router.on(SchedulerAPI.listJobs) { _, _ in JobList(jobs: []) }
         router.on(SchedulerAPI.getRun) { input, _ in
             SampleScheduler.run(input.runID, "bob", job: 6, isActive: false)

@@ -142,7 +142,9 @@ struct ShortcutTests {
             #expect(mine.recentRuns.map(\.runID) == [71])
             #expect(mine.trends.days.count == 7 && mine.trends.days.last?.active == 1)
             let all = try await workspace.user.call(WorkspaceAPI.getDashboardStats, .init(days: 1))
-            #expect(all.runs == 2 && all.succeededRuns == 1 && all.successRate == 1 && all.isComplete)
+            #expect(all.runs == 4001 && all.succeededRuns == 4000 && all.successRate == 1 && all.isComplete)
+            // From midnight on, so that the first day is a whole one.
+            #expect(Set(scheduler.took) == ["countRuns 0"])
         }
     }
 }

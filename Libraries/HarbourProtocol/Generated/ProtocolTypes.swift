@@ -234,6 +234,8 @@ public enum ProtocolTypes {
         ("scheduler", "RunEvent", { try RunEvent(json: $0).encodedJSON() }),
         ("scheduler", "RunChange", { try RunChange(json: $0).encodedJSON() }),
         ("scheduler", "JobOwner", { try JobOwner(json: $0).encodedJSON() }),
+        ("scheduler", "RunCount", { try RunCount(json: $0).encodedJSON() }),
+        ("scheduler", "RunCountList", { try RunCountList(json: $0).encodedJSON() }),
         ("cluster", "ClusterState", { try ClusterState(json: $0).encodedJSON() }),
         ("cluster", "TerminationType", { try TerminationType(json: $0).encodedJSON() }),
         ("cluster", "TerminationReason", { try TerminationReason(json: $0).encodedJSON() }),

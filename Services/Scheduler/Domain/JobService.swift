@@ -22,6 +22,11 @@ struct JobService: Sendable {
         return try await statistics.stats(jobID, days: days ?? 30)
     }
 
+    /// How the runs of all jobs, and those of none, have gone each day since then.
+    func counts(since begin: Timestamp) async throws -> RunCountList {
+        RunCountList(counts: try await statistics.counts(since: begin))
+    }
+
     func list(pageSize: Int?, pageToken: String?, name: String?) async throws -> JobList {
         let limit = pageSize ?? 50
         let before = try pageToken.map { token throws(HarbourError) in try PageToken(token, count: 1).int64(0) }

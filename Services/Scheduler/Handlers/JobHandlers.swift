@@ -28,6 +28,7 @@ struct JobHandlers: Sendable {
             return Empty()
         }
         router.on(SchedulerAPI.restoreJob) { input, _ in try await service.restore(input.jobID) }
+        router.on(SchedulerAPI.countRuns) { input, _ in try await service.counts(since: input.since) }
         router.on(SchedulerAPI.getJobOwner) { input, _ in try await service.owner(input.jobID) }
     }
 }

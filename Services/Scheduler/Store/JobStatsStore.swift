@@ -42,4 +42,29 @@ struct JobStatsStore: Sendable {
             runMedianMillis: try millis("run_median"), runP95Millis: try millis("run_p95"),
             runMaxMillis: try millis("run_max"))
     }
+
+    /// The runs made since then, by job, maker and day of UTC. An index has all that is read.
+    func counts(since begin: Timestamp) async throws -> [RunCount] {
+        let rows = try await pool.query(JobStatsStore.counting(since: begin))
+        return try rows.map { row in
+            let (jobID, creator, date, succeeded, failed, canceled, active) = try row.decode(
+                (Int64?.self, String.self, String.self, Int.self, Int.self, Int.self, Int.self))
+            return RunCount(
+                jobID: jobID, creatorUserName: creator, date: date, succeeded: succeeded, failed: failed,
+                canceled: canceled, active: active)
+        }
+    }
+
+    static func counting(since begin: Timestamp) -> SQL {
+        """
+        SELECT job_id, creator, to_char(day, 'YYYY-MM-DD'), count(*) FILTER (WHERE outcome = 'succeeded'),
+            count(*) FILTER (WHERE outcome = 'failed'), count(*) FILTER (WHERE outcome = 'canceled'),
+            count(*) FILTER (WHERE outcome = 'active')
+        FROM (SELECT job_id, creator, date_trunc('day', created_at AT TIME ZONE 'UTC') AS day,
+                CASE WHEN phase <> 'TERMINATED' THEN 'active' WHEN result LIKE 'success%' THEN 'succeeded'
+                     WHEN result IN ('failed', 'timedOut') THEN 'failed' ELSE 'canceled' END AS outcome
+              FROM runs WHERE created_at >= \(begin)) r
+        GROUP BY day, job_id, creator ORDER BY day, job_id, creator
+        """
+    }
 }

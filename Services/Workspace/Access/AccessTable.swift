@@ -214,6 +214,7 @@ enum AccessTable {
         "scheduler.streamRunEvents": run(.view),
         "scheduler.streamRunChanges": .services,
         "scheduler.getJobOwner": .services,
+        "scheduler.countRuns": .services,
     ]
 
     // MARK: Monitoring

@@ -17,26 +17,24 @@ struct DashboardHandlers: Sendable {
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.getDashboardStats) { [self] input, context in
-            let (runs, isComplete) = try await runs(of: input.days, context)
-            return try await stats(runs, isComplete, input.days, context)
+            try await stats(try await counts(input.days, context), input.days, context)
         }
         router.on(WorkspaceAPI.getDashboardTrends) { [self] input, context in
-            let (runs, isComplete) = try await runs(of: input.days, context)
-            return DashboardHandlers.trends(runs, isComplete, days: input.days, now: .now)
+            DashboardHandlers.trends(try await counts(input.days, context), days: input.days, now: .now)
         }
         router.on(WorkspaceAPI.getDashboard) { [self] input, context in
-            let (runs, isComplete) = try await runs(of: input.days, context)
+            let counts = try await counts(input.days, context)
             return Dashboard(
-                stats: try await stats(runs, isComplete, input.days, context),
-                trends: DashboardHandlers.trends(runs, isComplete, days: input.days, now: .now),
-                recentRuns: runs.prefix(DashboardHandlers.recent).map { JobUpdate($0) })
+                stats: try await stats(counts, input.days, context),
+                trends: DashboardHandlers.trends(counts, days: input.days, now: .now),
+                recentRuns: try await recentRuns(input.days, context).map { JobUpdate($0) })
         }
     }
 
     // MARK: Counting
 
     private func stats(
-        _ runs: [Run], _ isComplete: Bool, _ days: Int?, _ context: RequestContext
+        _ counted: [RunCount], _ days: Int?, _ context: RequestContext
     ) async throws -> DashboardStats {
         let principal = try await gate.principal(context.caller)
         let jobs = try await all(context) { token in
@@ -63,58 +61,70 @@ struct DashboardHandlers: Sendable {
                 return fields
             }
         }
-        let counts = RunCounts(runs)
+        let counts = DashboardDay(counted, on: "")
         let decided = counts.succeeded + counts.failed
         return DashboardStats(
             jobs: jobs.found.count, clusters: clusters.found.count,
             runningClusters: clusters.found.count { $0.state == .running },
             notebooks: try await tree.objects.countNotebooks(
                 visibleTo: principal?.isAdministrator == true ? nil : principal, on: tree.pool),
-            days: days ?? DashboardHandlers.defaultDays, runs: runs.count, activeRuns: counts.active,
+            days: days ?? DashboardHandlers.defaultDays, runs: counts.runs, activeRuns: counts.active,
             succeededRuns: counts.succeeded, failedRuns: counts.failed, canceledRuns: counts.canceled,
             successRate: decided == 0 ? nil : Double(counts.succeeded) / Double(decided),
-            isComplete: isComplete && jobs.isComplete && clusters.isComplete)
+            isComplete: jobs.isComplete && clusters.isComplete)
     }
 
-    static func trends(_ runs: [Run], _ isComplete: Bool, days: Int?, now: Timestamp) -> DashboardTrends {
-        let byDay = Dictionary(grouping: runs) { day($0.createdTime) }
-        let count = days ?? defaultDays
+    static func trends(_ counted: [RunCount], days: Int?, now: Timestamp) -> DashboardTrends {
+        let byDay = Dictionary(grouping: counted, by: \.date)
         return DashboardTrends(
-            days: (0..<count).reversed().map { back in
+            days: (0..<(days ?? defaultDays)).reversed().map { back in
                 let date = day(Timestamp(milliseconds: now.milliseconds - Int64(back) * 86_400_000))
-                let counts = RunCounts(byDay[date] ?? [])
-                return DashboardDay(
-                    date: date, succeeded: counts.succeeded, failed: counts.failed, canceled: counts.canceled,
-                    active: counts.active)
-            }, isComplete: isComplete)
+                return DashboardDay(byDay[date] ?? [], on: date)
+            }, isComplete: true)
     }
 
     private static func day(_ time: Timestamp) -> String { String(ISO8601.format(time).prefix(10)) }
 
     // MARK: Reading
 
-    /// The runs of the last days that the caller may see, newest first.
-    private func runs(of days: Int?, _ context: RequestContext) async throws -> (found: [Run], isComplete: Bool) {
+    /// When the first of the last days began, so that it is a whole one.
+    private static func begin(_ days: Int?) -> Timestamp {
+        let back = Int64((days ?? defaultDays) - 1) * 86_400_000
+        return Timestamp(milliseconds: (Timestamp.now.milliseconds - back) / 86_400_000 * 86_400_000)
+    }
+
+    /// The runs of the last days that the caller may see, all of them: the scheduler counts them for each job and maker,
+    /// on which it turns who may see them.
+    private func counts(_ days: Int?, _ context: RequestContext) async throws -> [RunCount] {
         let principal = try await gate.principal(context.caller)
-        let back = Int64((days ?? DashboardHandlers.defaultDays) - 1) * 86_400_000
-        // From midnight on, so that the first day is a whole one.
-        let begin = (Timestamp.now.milliseconds - back) / 86_400_000 * 86_400_000
-        return try await all(context) { token in
+        let counts = try await scheduler.call(
+            SchedulerAPI.countRuns, .init(since: DashboardHandlers.begin(days)), context: context.call()
+        ).counts
+        let kinds = Array(Set(counts.map { RunKind($0) }))
+        let seen = Set(
+            try await gate.visible(kinds, .init(of: SchedulerAPI.listRuns.route), to: principal) { $0.fields })
+        return counts.filter { seen.contains(RunKind($0)) }
+    }
+
+    /// The newest runs of the last days that the caller may see.
+    private func recentRuns(_ days: Int?, _ context: RequestContext) async throws -> [Run] {
+        let principal = try await gate.principal(context.caller)
+        let begin = DashboardHandlers.begin(days)
+        let runs: (found: [Run], isComplete: Bool) = try await all(context, most: DashboardHandlers.recent) { token in
             let page = try await scheduler.call(
                 SchedulerAPI.listRuns, .init(pageSize: 100, pageToken: token), context: context.call())
-            let inTime = page.runs.filter { $0.createdTime.milliseconds >= begin }
+            let inTime = page.runs.filter { $0.createdTime >= begin }
             return (inTime, inTime.count < page.runs.count ? nil : page.nextPageToken)
         } visible: { runs in
             try await gate.visible(runs, .init(of: SchedulerAPI.listRuns.route), to: principal) { run in
-                var fields: JSONObject = ["creator_user_name": .string(run.creatorUserName)]
-                fields["job_id"] = run.jobID.map { .integer($0) }
-                return fields
+                RunKind(jobID: run.jobID, creator: run.creatorUserName).fields
             }
         }
+        return Array(runs.found.prefix(DashboardHandlers.recent))
     }
 
     private func all<Element>(
-        _ context: RequestContext, page: (String?) async throws -> ([Element], String?),
+        _ context: RequestContext, most: Int = .max, page: (String?) async throws -> ([Element], String?),
         visible: ([Element]) async throws -> [Element]
     ) async throws -> (found: [Element], isComplete: Bool) {
         var found: [Element] = []
@@ -122,7 +132,7 @@ struct DashboardHandlers: Sendable {
         for _ in 0..<DashboardHandlers.pages {
             let (elements, next) = try await page(token)
             found += try await visible(elements)
-            guard let next else { return (found, true) }
+            guard let next, found.count < most else { return (found, true) }
             token = next
         }
         return (found, false)
@@ -147,23 +157,36 @@ extension AccessGate {
     }
 }
 
-/// How many runs ended how.
-struct RunCounts {
-    var active = 0
-    var succeeded = 0
-    var failed = 0
-    var canceled = 0
+/// Runs of which one may see all or none.
+private struct RunKind: Hashable {
+    var jobID: Int64?
+    var creator: String
 
-    init(_ runs: [Run]) {
-        for run in runs {
-            switch run.state.resultState {
-            case nil where run.state.lifeCycleState != .terminated && run.endTime == nil: active += 1
-            case .success, .successWithFailures: succeeded += 1
-            case .failed, .timedout: failed += 1
-            default: canceled += 1
-            }
+    init(jobID: Int64?, creator: String) { (self.jobID, self.creator) = (jobID, creator) }
+
+    init(_ count: RunCount) { self.init(jobID: count.jobID, creator: count.creatorUserName) }
+
+    /// What a run says of itself to the filter of lists.
+    var fields: JSONObject {
+        var fields: JSONObject = ["creator_user_name": .string(creator)]
+        fields["job_id"] = jobID.map { .integer($0) }
+        return fields
+    }
+}
+
+extension DashboardDay {
+    /// Adds up what was counted.
+    fileprivate init(_ counts: [RunCount], on date: String) {
+        self.init(date: date, succeeded: 0, failed: 0, canceled: 0, active: 0)
+        for count in counts {
+            succeeded += count.succeeded
+            failed += count.failed
+            canceled += count.canceled
+            active += count.active
         }
     }
+
+    fileprivate var runs: Int { succeeded + failed + canceled + active }
 }
 
 extension JobUpdate {

@@ -192,6 +192,14 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true, isInternal: true, isStream: true)
     )
 
+    /// Count the runs of each day. `GET /internal/v1/runs/counts`.
+    public static let countRuns = Endpoint<CountRunsInput, RunCountList>(
+        EndpointRoute(
+            service: "scheduler", operationID: "countRuns",
+            method: .get, path: "/internal/v1/runs/counts",
+            successStatus: 200, isIdempotent: true, isInternal: true)
+    )
+
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         createJob.route,
@@ -217,5 +225,6 @@ public enum SchedulerAPI {
         getTaskOutput.route,
         streamRunEvents.route,
         streamRunChanges.route,
+        countRuns.route,
     ]
 }

@@ -733,3 +733,31 @@ extension SchedulerAPI {
         }
     }
 }
+
+extension SchedulerAPI {
+    /// What `countRuns` is asked with.
+    public struct CountRunsInput: EndpointInput, Hashable {
+        /// Those made from then on, milliseconds since 1970 UTC.
+        public var since: Timestamp
+
+        /// Makes an input; what is left out is not sent.
+        public init(since: Timestamp) {
+            self.since = since
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/internal")
+            request.literal("/v1")
+            request.literal("/runs")
+            request.literal("/counts")
+            request.query("since", since)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["since"])
+            since = try request.requiredQuery("since").timestamp()
+        }
+    }
+}

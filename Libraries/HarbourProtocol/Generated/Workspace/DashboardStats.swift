@@ -28,7 +28,7 @@ public struct DashboardStats: JSONCodable, Sendable, Hashable {
     public var canceledRuns: Int
     /// Of those that succeeded or failed, from 0 to 1; absent when there are none.
     public var successRate: Optional<Double>
-    /// Whether all were counted: of very many, the newest are.
+    /// Whether all jobs and clusters were counted: of very many, the newest are.
     public var isComplete: Bool
 
     /// Makes a value; what is left out is absent on the wire.

@@ -8,7 +8,7 @@ public import Core
 public struct DashboardTrends: JSONCodable, Sendable, Hashable {
     /// Oldest first, also those without a run.
     public var days: [DashboardDay]
-    /// Whether all were counted: of very many, the newest are.
+    /// Whether all were counted, which they always are.
     public var isComplete: Bool
 
     /// Makes a value; what is left out is absent on the wire.

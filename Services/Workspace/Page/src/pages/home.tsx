@@ -78,7 +78,7 @@ function Week({ stats, days }: { stats: DashboardStats; days: DashboardDay[] }) 
   const rate = stats.success_rate;
   return (
     <Card title={`Runs of the last ${stats.days} days`}
-      actions={rate !== undefined && <span className="soft small">{Math.floor((100 * stats.succeeded_runs) / (stats.succeeded_runs + stats.failed_runs))} % succeeded{stats.is_complete ? "" : ", of the newest"}</span>}>
+      actions={rate !== undefined && <span className="soft small">{Math.floor((100 * stats.succeeded_runs) / (stats.succeeded_runs + stats.failed_runs))} % succeeded</span>}>
       <Trend days={days} />
     </Card>
   );
