@@ -184,9 +184,9 @@ class Stage:
         context.set_default_timeout(self.seconds * 1000)
         return context
 
-    def sign_in(self, page, path):
-        """Goes to a path as somebody who has to sign in first."""
+    def sign_in(self, page, path, token=None):
+        """Goes to a path as somebody who has to sign in first: the administrator, unless it is another's token."""
         page.goto(self.platform.url + path)
-        page.get_by_label("Sign-in token").fill(self.platform.token)
+        page.get_by_label("Sign-in token").fill(token or self.platform.token)
         page.keyboard.press("Enter")
         self.expect(page.locator("h1")).to_be_visible()

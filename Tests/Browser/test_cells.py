@@ -42,20 +42,20 @@ class CellsTests(unittest.TestCase):
             context.close()
         self.assertEqual(self.said, [])
 
-    def notebook(self, name, cells):
+    def notebook(self, name, cells, folder="/Shared"):
         """Puts a notebook into the workspace and opens it; its id and the page."""
         document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        self.path = f"/Shared/{name}"
+        self.path = f"{folder}/{name}"
         made = platform.call("POST", "/api/v1/workspace/import", {
             "path": self.path, "content": base64.b64encode(json.dumps(document).encode()).decode(), "format": "JUPYTER"})["object_id"]
         platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
         return made, self.open()
 
-    def open(self):
+    def open(self, token=None):
         context = stage.new_context(reduced_motion="reduce")
         self.contexts.append(context)
         page = stage.new_page(context, self.said)
-        stage.sign_in(page, f"/workspace{self.path}")
+        stage.sign_in(page, f"/workspace{self.path}", token)
         expect(page.locator(".cell").first).to_be_visible()
         return page
 
@@ -326,6 +326,41 @@ class CellsTests(unittest.TestCase):
         expect(page.get_by_role("dialog")).to_have_count(0)
         eventually("both are kept", lambda: [("".join(one["source"]), one["metadata"].get("collapsed")) for one in self.cells(number)]
                    == [("x = 'theirs'", True), ("y = 1", True)])
+
+    def user(self, name, level, number):
+        """Somebody who may do only that with a notebook: their token."""
+        platform.call("POST", "/api/v1/users", {"user_name": name, "role": "USER"})
+        for kind, of, given in (("notebooks", number, level), ("clusters", cluster, "CAN_ATTACH_TO")):
+            platform.call("PATCH", f"/api/v1/permissions/{kind}/{of}", {
+                "access_control_list": [{"user_name": name, "permission_level": given}]})
+        return platform.call("POST", "/api/v1/token/create", {"user_name": name})["token_value"]
+
+    def test_8_who_may_not_change_it_collapses_for_themselves(self):
+        """It is in the way of nothing that they may do, and there is nothing to save."""
+        number, _ = self.notebook("theirs", [code(0, "print('it ran')", [STREAM]), code(1, "y = 1", [STREAM])], "/private")
+        before, asked = self.revisions(number), []
+        for name, level in (("rita", "CAN_RUN"), ("rex", "CAN_READ")):
+            page = self.open(self.user(name, level, number))
+            page.on("request", lambda request: asked.append(request.url) if request.method == "PUT" else None)
+            page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+            folded = page.locator(".folded")
+            self.select(page, 0, "Shift+J", "o")
+            expect(folded).to_have_count(2)
+            self.menu(page, "Expand all outputs")
+            expect(folded).to_have_count(0)
+            self.select(page, 1, "o")
+            expect(folded).to_have_count(1)
+            self.saved(page)
+            if level == "CAN_RUN":
+                page.get_by_label("Run cell 1").click()
+                expect(page.locator("#cell-c0 .text-output")).to_have_text("it ran")
+                expect(page.locator(".note.bad")).to_have_count(0)
+            expect(folded).to_have_count(1)
+            # Nobody is asked, and it was for this time.
+            page.reload()
+            expect(page.locator("#cell-c1 .text-output")).to_contain_text("line 11")
+            expect(folded).to_have_count(0)
+        self.assertEqual((asked, self.revisions(number)), ([], before))
 
 
 if __name__ == "__main__":

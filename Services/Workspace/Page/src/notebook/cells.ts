@@ -12,6 +12,8 @@ export interface CellView {
   count: number | null;
   /** As it was read: fields we do not know stay in it. */
   origin: DocumentCell;
+  /** Whether its outputs are collapsed on this page, where that is not the notebook's. */
+  folded?: boolean;
   run?: CellRun;
 }
 

@@ -3,12 +3,12 @@ import { useMemo } from "react";
 import { Outputs } from "../output/outputs";
 import { Icon } from "../ui/icons";
 import type { CellView } from "./cells";
-import { isHidden, summaryOf } from "./hidden";
+import { isFolded, summaryOf } from "./hidden";
 
 export function Collapsible({ cell, number, isSelected, name, load, onToggle }: {
   cell: CellView; number: number; isSelected: boolean; name: string; load: () => Promise<void>; onToggle: () => void;
 }) {
-  const hidden = isHidden(cell.origin);
+  const hidden = isFolded(cell);
   const isRunning = cell.run?.state === "running";
   // What is not shown is not counted either.
   const about = useMemo(() => hidden ? summaryOf(cell.outputs) : undefined, [hidden, cell.outputs]);

@@ -41,6 +41,12 @@ export function magicOf(source: string): { language: string; body: string; comma
   return { language, command, body: language === "pip" ? source : source.slice(match[0].length) };
 }
 
+/** The line of a code cell that chooses its language, which is not edited, and the text that is. */
+export function partsOf(type: DocumentCell["cell_type"], source: string): { head: string; body: string } {
+  const magic = type === "code" ? magicOf(source) : undefined;
+  return magic && magic.language !== "pip" ? { head: `${magic.command}\n`, body: magic.body } : { head: "", body: source };
+}
+
 export function cellLanguage(cell: DocumentCell, notebook: NotebookDocument): string {
   if (cell.cell_type !== "code") return cell.cell_type === "markdown" ? "md" : "raw";
   return magicOf(joined(cell.source))?.language ?? notebookLanguage(notebook);

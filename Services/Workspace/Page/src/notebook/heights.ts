@@ -4,7 +4,7 @@ import { useSyncExternalStore } from "react";
 import { joined, omittedType, tableOf, type Output } from "../output/mime";
 import { foldedText, ownLines } from "../output/outputs";
 import type { CellView } from "./cells";
-import { isHidden } from "./hidden";
+import { isFolded } from "./hidden";
 
 const lineHeight = 19;
 const outputLineHeight = 18.75;
@@ -95,7 +95,7 @@ export function heightOf(cell: CellView, width: number): number {
     height += Math.max(38, 20 + lineHeight * Math.max(1, cell.source.split("\n").length));
     if (cell.run) height += gap + 18;
     if (cell.run?.warning) height += gap + 20 + linesOf(cell.run.warning, width - 52) * 21;
-    if (isHidden(cell.origin)) height += cell.outputs.length > 0 ? gap + foldedHeight : 0;
+    if (isFolded(cell)) height += cell.outputs.length > 0 ? gap + foldedHeight : 0;
     else if (cell.outputs.length > 0) {
       height += gap + (cell.outputs.length - 1) * outputGap
         + cell.outputs.reduce((sum, output) => sum + heightOfOutput(output, width), 0);

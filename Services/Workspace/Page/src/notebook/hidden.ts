@@ -2,6 +2,7 @@
 import type { Json } from "../api/generated/contract";
 import { type Bundle, type Omitted, type Output, exitType, joined, omittedType, tableOf } from "../output/mime";
 import { bytes } from "../ui/time";
+import type { CellView } from "./cells";
 import type { DocumentCell } from "./document";
 
 function jupyterOf(cell: DocumentCell): Record<string, Json> {
@@ -21,6 +22,21 @@ export function withHidden<Cell extends DocumentCell>(cell: Cell, hidden: boolea
   const { outputs_hidden: _hidden, ...jupyter } = jupyterOf(cell);
   if (hidden) return { ...cell, metadata: { ...metadata, collapsed: true, jupyter: { ...jupyter, outputs_hidden: true } } };
   return { ...cell, metadata: { ...metadata, ...(Object.keys(jupyter).length > 0 ? { jupyter } : {}) } };
+}
+
+/** Whether a cell's outputs are collapsed on this page. */
+export function isFolded(cell: CellView): boolean { return cell.folded ?? isHidden(cell.origin); }
+
+/** Whether a cell has outputs to collapse, or may get some. */
+export function hasOutputs({ type, outputs, run }: CellView): boolean {
+  return type === "code" && (outputs.length > 0 || run?.state === "running" || run?.state === "waiting");
+}
+
+/** The cell with what is collapsed on this page made the notebook's. */
+export function withFoldKept(cell: CellView): CellView {
+  if (cell.folded === undefined) return cell;
+  const { folded, ...rest } = cell;
+  return folded === isHidden(cell.origin) ? rest : { ...rest, origin: withHidden(cell.origin, folded) };
 }
 
 function linesIn(text: string): number {

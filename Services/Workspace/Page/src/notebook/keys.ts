@@ -2,7 +2,7 @@
 import type { KeyboardEvent } from "react";
 import { toast } from "../ui/toast";
 import { copyCells, pasteCells } from "./clipboard";
-import { isHidden } from "./hidden";
+import { hasOutputs, isFolded } from "./hidden";
 import { keepInPlace } from "./place";
 import type { NotebookStore } from "./store";
 
@@ -35,10 +35,7 @@ function mergeCells(store: NotebookStore, ids: string[]): void {
 
 /** Collapses outputs where one of the cells shows some, and else shows them. */
 export function toggleOutputs(store: NotebookStore, ids: string[]): void {
-  const isShown = ids.some((id) => {
-    const cell = store.cell(id);
-    return cell?.type === "code" && !isHidden(cell.origin) && (cell.outputs.length > 0 || cell.run?.state === "running" || cell.run?.state === "waiting");
-  });
+  const isShown = store.state.cells.some((cell) => ids.includes(cell.id) && hasOutputs(cell) && !isFolded(cell));
   keepInPlace(store.state.selected, () => store.hideOutputs(isShown, ids));
 }
 

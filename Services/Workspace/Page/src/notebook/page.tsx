@@ -9,10 +9,11 @@ import { ShareButton } from "../people/share";
 import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
 import { GoToLine } from "../output/outputs";
 import { toast, toastError } from "../ui/toast";
+import { useAccess } from "./access";
 import { Cell } from "./cell";
 import { isOutOfOrder } from "./cells";
 import { heightOf, useWidthOfOutputs } from "./heights";
-import { isHidden } from "./hidden";
+import { isFolded } from "./hidden";
 import { Near, useAllOnPaper } from "./near";
 import { useRoomBelow } from "./bar";
 import { Conflict } from "./conflict";
@@ -70,6 +71,8 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   const saver = useSaver(store);
   const [dialog, setDialog] = useState<"history" | "shortcuts" | "attach" | "restart" | "restart-run">();
   const isBusy = running.queue.length > 0;
+  const { mayRun, mayEdit } = useAccess(content.notebook_id);
+  useEffect(() => { if (mayEdit !== undefined) store.setMayEdit(mayEdit); }, [store, mayEdit]);
 
   useEffect(() => {
     runner.open(content);
@@ -173,7 +176,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     { text: "Keys", icon: "keyboard", run: () => setDialog("shortcuts") },
   ];
   const widgets = running.widgets.length > 0
-    && <Widgets runner={runner} widgets={running.widgets} notebookID={content.notebook_id} onRun={() => run("ALL")} />;
+    && <Widgets runner={runner} widgets={running.widgets} isReadOnly={mayRun === false} notebookID={content.notebook_id} onRun={() => run("ALL")} />;
   return (
     <div className="notebook" onKeyDown={keyDown}>
       <div ref={bar} className="notebook-bar">
@@ -200,7 +203,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       <GoToLine.Provider value={lead}>
         <div className="cells">
           {state.cells.map((cell, index) => (
-            <Place key={cell.id} isEditing={state.editing === cell.id} isHidden={isHidden(cell.origin)} height={heightOf(cell, width)}>
+            <Place key={cell.id} isEditing={state.editing === cell.id} isHidden={isFolded(cell)} height={heightOf(cell, width)}>
               <Insert onInsert={(kind) => store.insert(index, kind, true)} />
               <Near cell={cell} index={index} isNearAtFirst={index < 10 || state.selected === cell.id}>
                 <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}

@@ -2,9 +2,10 @@
 import { useSyncExternalStore } from "react";
 import type { NotebookContent } from "../api/generated/contract";
 import { type CellView, isWhole, newCell, viewsOf, withoutTransient } from "./cells";
-import { DocumentCell, NotebookDocument, lines, magicOf, notebookLanguage } from "./document";
-import { isHidden, withHidden } from "./hidden";
+import { DocumentCell, NotebookDocument, lines, magicOf, notebookLanguage, partsOf } from "./document";
+import { hasOutputs, isFolded, withFoldKept } from "./hidden";
 import { cellsOf, knownBase, mergedCells } from "./merging";
+import { alone, selectedAmong, unmarked } from "./selecting";
 import { type Step, takenBack } from "./undo";
 
 export interface NotebookState {
@@ -26,13 +27,6 @@ export interface NotebookState {
 
 const undoLimit = 100;
 
-const unmarked: ReadonlySet<string> = new Set();
-
-/** One cell is selected, and no other. */
-function alone(id: string | undefined): Pick<NotebookState, "selected" | "marked" | "anchor"> {
-  return { selected: id, marked: unmarked, anchor: undefined };
-}
-
 export class NotebookStore {
   state: NotebookState;
   readonly notebookID: number;
@@ -52,6 +46,7 @@ export class NotebookStore {
   saving: Promise<unknown> | undefined;
   /** Cells whose outputs the server is to drop. */
   private cleared = new Set<string>();
+  private mayEdit = false;
 
   constructor(content: NotebookContent) {
     this.notebookID = content.notebook_id;
@@ -126,17 +121,6 @@ export class NotebookStore {
     this.set({ marked: ids.length > 1 ? new Set(ids) : unmarked, anchor: undefined, editing: undefined, led: undefined });
   }
 
-  /** What is selected, as far as it is among these cells; where that is gone, what stands in its place. */
-  private selectedAmong(cells: CellView[]): Pick<NotebookState, "selected" | "marked" | "anchor" | "editing"> {
-    const { selected, marked, anchor, editing } = this.state;
-    const ids = new Set(cells.map((cell) => cell.id));
-    if (selected === undefined || !ids.has(selected)) {
-      return { ...alone(cells[Math.max(0, Math.min(this.index(selected), cells.length - 1))]?.id), editing: undefined };
-    }
-    const left = [...marked].filter((id) => ids.has(id));
-    return { selected, marked: left.length > 1 ? new Set(left) : unmarked, anchor, editing };
-  }
-
   /** Opens a cell at a line, counted from one: the cell that ran under that number. Answers whether there is one. */
   lead(count: number, line: number): boolean {
     const cell = this.state.cells.find((one) => one.type === "code" && one.count === count);
@@ -176,8 +160,7 @@ export class NotebookStore {
   write(id: string, text: string): void {
     const cell = this.cell(id);
     if (!cell) return;
-    const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
-    const source = magic && magic.language !== "pip" ? `${magic.command}\n${text}` : text;
+    const source = partsOf(cell.type, cell.source).head + text;
     if (source !== cell.source) this.update(id, { source });
   }
 
@@ -186,8 +169,7 @@ export class NotebookStore {
     if (language === "md") for (const id of ids) this.cleared.add(id);
     this.edit(this.state.cells.map((cell): CellView => {
       if (!isMeant.has(cell.id)) return cell;
-      const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
-      const body = magic && magic.language !== "pip" ? magic.body : cell.source;
+      const { body } = partsOf(cell.type, cell.source);
       if (language === "md") return { ...cell, type: "markdown", source: body, outputs: [], count: null };
       return { ...cell, type: "code", source: language === this.language ? body : `%${language}\n${body}` };
     }), ids);
@@ -243,8 +225,7 @@ export class NotebookStore {
   split(id: string, text: string, offset: number): void {
     const cell = this.cell(id);
     if (!cell) return;
-    const magic = cell.type === "code" ? magicOf(cell.source) : undefined;
-    const head = magic && magic.language !== "pip" ? `${magic.command}\n` : "";
+    const { head } = partsOf(cell.type, cell.source);
     this.cleared.add(id);
     const made = newCell({ type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") });
     const cells = this.state.cells.flatMap((one) => one.id !== id ? [one]
@@ -260,8 +241,7 @@ export class NotebookStore {
     if (!first || others.length === 0) return true;
     if (others.some((one) => one.type !== first.type || this.languageOf(one) !== this.languageOf(first))) return false;
     this.cleared.add(first.id);
-    const below = others.map((one) => one.type === "code" ? magicOf(one.source)?.body ?? one.source : one.source);
-    const source = [first.source, ...below].join("\n");
+    const source = [first.source, ...others.map((one) => partsOf(one.type, one.source).body)].join("\n");
     const cells = this.state.cells.filter((one) => one.id === first.id || !meant.has(one.id))
       .map((one) => one.id === first.id ? { ...one, source, outputs: [], count: null, run: undefined } : one);
     this.edit(cells, [first.id], alone(first.id));
@@ -270,10 +250,20 @@ export class NotebookStore {
 
   /** Collapses outputs, or shows them: of the cells named, as far as they have or may get some; of all without names. */
   hideOutputs(hidden: boolean, ids?: string[]): void {
-    const isMeant = (cell: CellView) => cell.type === "code" && (ids === undefined || ids.includes(cell.id)) && isHidden(cell.origin) !== hidden
-      && (!hidden || cell.outputs.length > 0 || cell.run?.state === "running" || cell.run?.state === "waiting");
-    if (!this.state.cells.some(isMeant)) return;
-    this.change(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, origin: withHidden(cell.origin, hidden) } : cell));
+    const isMeant = (cell: CellView) => cell.type === "code" && (ids === undefined || ids.includes(cell.id)) && isFolded(cell) !== hidden
+      && (!hidden || hasOutputs(cell));
+    if (this.state.cells.some(isMeant)) this.fold(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, folded: hidden } : cell));
+  }
+
+  /** Says whether the user may change the notebook: only then it is kept what is collapsed, also what was before. */
+  setMayEdit(mayEdit: boolean): void {
+    this.mayEdit = mayEdit;
+    if (mayEdit && this.state.cells.some((cell) => cell.folded !== undefined)) this.fold(this.state.cells);
+  }
+
+  private fold(cells: CellView[]): void {
+    if (this.mayEdit) this.change(cells.map(withFoldKept));
+    else this.set({ cells });
   }
 
   /** What was put out is gone from the server as well; it is in the revisions that had it. */
@@ -292,7 +282,7 @@ export class NotebookStore {
     if (!last) return;
     const cells = takenBack(last, this.state.cells);
     to.push({ before: this.state.cells, after: cells, rewritten: last.rewritten });
-    this.change(cells, { ...this.selectedAmong(cells), editing: undefined });
+    this.change(cells, { ...selectedAmong(this.state, cells), editing: undefined });
   }
 
   // Saving
@@ -348,7 +338,7 @@ export class NotebookStore {
     const version = this.state.version + 1;
     this.set({
       cells, version, savedVersion: wasDirty ? this.state.savedVersion : version, revisionID: content.revision_id,
-      ...this.selectedAmong(cells),
+      ...selectedAmong(this.state, cells),
     });
     return true;
   }
@@ -386,7 +376,7 @@ export class NotebookStore {
     this.sent = [];
     const cells = viewsOf(this.document);
     const version = this.state.version + 1;
-    this.set({ cells, ...this.selectedAmong(cells), editing: undefined, version, savedVersion: version, revisionID: content.revision_id });
+    this.set({ cells, ...selectedAmong(this.state, cells), editing: undefined, version, savedVersion: version, revisionID: content.revision_id });
   }
 
   /** Goes on from another revision: what is here will be saved on top of it. */

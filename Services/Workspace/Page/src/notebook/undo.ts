@@ -17,6 +17,6 @@ export function takenBack(step: Step, now: CellView[]): CellView[] {
   return ids.flatMap((id) => {
     const [old, present] = [before.get(id), current.get(id)];
     if (!old || !present) return old ? [{ ...old, run: undefined }] : present ? [present] : [];
-    return [step.rewritten.includes(id) ? { ...old, outputs: present.outputs, run: present.run, origin: present.origin } : present];
+    return [step.rewritten.includes(id) ? { ...old, outputs: present.outputs, run: present.run, origin: present.origin, folded: present.folded } : present];
   });
 }

@@ -1,8 +1,6 @@
 // The notebook's parameters, over its cells: what is chosen here is everybody's, and what runs next goes by it.
 import { KeyboardEvent, useCallback, useEffect, useId, useRef, useState } from "react";
-import { call } from "../api/client";
-import { useQuery } from "../api/query";
-import type { NotebookCommand, NotebookWidget, PermissionLevel } from "../api/generated/contract";
+import type { NotebookCommand, NotebookWidget } from "../api/generated/contract";
 import { useSession } from "../app/session";
 import { Icon } from "../ui/icons";
 import { Menu } from "../ui/menu";
@@ -13,7 +11,6 @@ import type { Runner } from "./runner";
 
 /** So many stay in sight while the cells scroll; more would leave them too little room. */
 export const sticking = 6;
-const running: PermissionLevel[] = ["CAN_RUN", "CAN_EDIT", "CAN_MANAGE", "IS_OWNER"];
 
 export function valueOf(widget: NotebookWidget): string { return widget.value ?? widget.default_value; }
 
@@ -24,15 +21,11 @@ function isChanged(widgets: NotebookWidget[], commands: Iterable<NotebookCommand
   return last !== undefined && widgets.some((one) => (one.changed_time ?? 0) > (last ?? 0));
 }
 
-export function Widgets({ runner, widgets, notebookID, onRun }: {
-  runner: Runner; widgets: NotebookWidget[]; notebookID: number; onRun: () => void;
+export function Widgets({ runner, widgets, isReadOnly, notebookID, onRun }: {
+  runner: Runner; widgets: NotebookWidget[]; isReadOnly: boolean; notebookID: number; onRun: () => void;
 }) {
   const { session } = useSession();
   const [onChange, setOnChange] = useOnChange(session.user_name, notebookID);
-  const permissions = useQuery(`permissions/notebooks/${notebookID}`,
-    (signal) => call("getPermissions", { object_type: "notebooks", object_id: String(notebookID) }, signal));
-  const level = permissions.data?.effective_level;
-  const isReadOnly = level !== undefined && !running.includes(level);
   const isOld = isChanged(widgets, runner.commands.values());
   const place = useRef<HTMLElement>(null);
   const remove = (widget: NotebookWidget) => {
