@@ -125,6 +125,35 @@ class LiveTests(unittest.TestCase):
         expect(page.locator(".cell").nth(0)).to_contain_text("line 39")
         self.assertEqual(self.lines(page), LINES)
 
+    def test_2a_what_is_told_of_a_running_cell_clears_nothing(self):
+        """A page that comes while a cell runs hears that it runs when it is warned and when it is interrupted."""
+        warned = platform.folder / "warned"
+        _, address = self.notebook("told", [
+            "import pathlib, time\nfrom harbour_runtime import showing\n"
+            "for i in range(5):\n    print('line', i, flush=True)\n"
+            f"while not pathlib.Path({str(warned)!r}).exists():\n    time.sleep(0.05)\n"
+            "wrong = {'kind': 'SLIDER', 'name': 'x', 'default_value': ''}\n"
+            "showing.publish({showing.WIDGETS_MIME: {'removed': [], 'declared': [wrong]}})\n"
+            "print('line', 5, flush=True)\nwhile True:\n    time.sleep(0.05)"])
+        page = self.open(address)
+        page.get_by_label("Run cell 1").click()
+        cell = page.locator(".cell").first
+        for _ in range(2):
+            expect(cell).to_contain_text("line 4")
+            expect(page.get_by_role("region", name="Queue")).to_contain_text("Runs cell 1")
+            self.assertEqual(self.lines(page), LINES[:5])
+            page.reload()
+        expect(page.get_by_role("region", name="Queue")).to_contain_text("Runs cell 1")
+        warned.touch()
+        expect(cell).to_contain_text("The cell's change of widgets is not valid")
+        expect(cell).to_contain_text("line 5")
+        self.assertEqual(self.lines(page), LINES[:6])
+        page.reload()
+        expect(page.get_by_role("region", name="Queue")).to_contain_text("Runs cell 1")
+        page.get_by_role("button", name="Interrupt").click()
+        expect(cell).to_contain_text("Not run to its end")
+        self.assertEqual(self.lines(page), LINES[:6])
+
     def test_2b_run_all_before_the_cluster_is_known(self):
         """Who is quicker than the page's question for the cluster is asked for one, and need not answer."""
         number, address = self.notebook("quick", ["print('it', 'ran')"])

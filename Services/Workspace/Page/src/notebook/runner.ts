@@ -57,8 +57,8 @@ export class Runner {
   private chosen = new Map<string, { value: string; turn: number }>();
   private choices = 0;
   private choosing: Promise<unknown> = Promise.resolve();
-  /** Commands whose beginning has cleared their cell. */
-  private begun = new Set<string>();
+  /** Commands that run, and the event, or the answer, that has told so first. */
+  private begun = new Map<string, number>();
   private listeners = new Set<() => void>();
   private stops: Array<() => void> = [];
   private controller = new AbortController();
@@ -118,7 +118,7 @@ export class Runner {
   }
 
   private takeEvent(event: NotebookEvent): void {
-    if (event.type === "COMMAND" && event.command) this.takeCommands([event.command]);
+    if (event.type === "COMMAND" && event.command) this.takeCommands([event.command], event.sequence);
     else if (event.type === "SESSION" && event.session) this.takeSession(event.session);
     else if (event.type === "WIDGETS") this.takeWidgetEvent(event);
     else if (event.type === "OUTPUT" && event.output && event.cell_id) this.takeOutput(event.cell_id, event.output, event.omitted_bytes);
@@ -142,7 +142,7 @@ export class Runner {
   private takeExecution(execution: NotebookExecution): void {
     this.session = execution.session;
     this.takeWidgets(execution.widgets ?? [], execution.last_sequence);
-    this.takeCommands(execution.commands, false);
+    this.takeCommands(execution.commands, execution.last_sequence, false);
   }
 
   private takeWidgetEvent(event: NotebookEvent): void {
@@ -165,19 +165,14 @@ export class Runner {
   }
 
   /** Takes in how commands stand; of an event, one that begins clears its cell. */
-  private takeCommands(commands: NotebookCommand[], isEvent = true): void {
+  private takeCommands(commands: NotebookCommand[], sequence: number, isEvent = true): void {
     for (const command of commands) {
       const known = this.commands.get(command.command_id);
       if (!isOpen(command)) this.begun.delete(command.command_id);
       // The answer to a request may come after events that tell more.
       if (!isEvent && known && (!isOpen(known) || known.state === "RUNNING")) continue;
       this.commands.set(command.command_id, command);
-      // An answer may have said already that it runs; only the event says that what came before it is over.
-      if (isEvent && command.state === "RUNNING" && !this.begun.has(command.command_id)) {
-        this.begun.add(command.command_id);
-        this.changes.set(command.cell_id, { outputs: [], count: null, clears: false });
-        this.plan();
-      }
+      if (command.state === "RUNNING") this.begin(command, sequence, isEvent);
       const cell = this.store.cell(command.cell_id);
       if (!cell) continue;
       if (isEvent && !isOpen(command)) {
@@ -188,6 +183,19 @@ export class Runner {
     }
     for (const [id, command] of this.commands) if (!isOpen(command) && this.commands.size > 2000) this.commands.delete(id);
     this.show();
+  }
+
+  /**
+   * Clears the cell of a command that begins. That it runs is told again when it has been warned or interrupted, and when
+   * another process goes on with it. An answer may say it sooner than the event, before which nothing is over.
+   */
+  private begin(command: NotebookCommand, sequence: number, isEvent: boolean): void {
+    const known = this.begun.get(command.command_id) ?? Infinity;
+    this.begun.set(command.command_id, Math.min(known, sequence));
+    // The event of the beginning is not newer than an answer that knows of it, and what only begins was neither warned nor interrupted.
+    if (!isEvent || known < sequence || command.warning !== undefined || command.is_cancelling) return;
+    this.changes.set(command.cell_id, { outputs: [], count: null, clears: false });
+    this.plan();
   }
 
   private takeOutput(cell: string, event: CommandEvent, omitted: number | undefined): void {
