@@ -269,6 +269,34 @@ class WidgetTests(unittest.TestCase):
         ann.get_by_label("Run cell 2").click()
         expect(shown).to_have_text("8 / sunday / Rome / AZ / A,B,D")
 
+    def test_7a_the_window_is_left(self):
+        """What is half typed then is kept, and nothing runs before it is settled."""
+        count = "runs = globals().get('runs', 0) + 1\nprint(runs, end=' / ')\n" + SHOW
+        number, address = self.notebook("window", [DECLARE, count])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        shown = page.locator(".cell").nth(1).locator(".text-output")
+        expect(shown).to_have_text("1 / monday / Rome / AZ / A")
+        self.when_changed(page, "run the notebook")
+        day = self.bar(page).get_by_label("Day", exact=True)
+        # A browser that is driven keeps the keyboard: what it would tell is told here.
+        for text, leave in (
+            ("fri", "document.hasFocus = () => false;"
+             " document.activeElement.dispatchEvent(new FocusEvent('focusout', { bubbles: true }))"),
+            ("frid", "Object.defineProperty(document, 'hidden', { configurable: true, value: true });"
+             " document.dispatchEvent(new Event('visibilitychange'))"),
+        ):
+            day.fill(text)
+            page.evaluate(f"() => {{ {leave}; }}")
+            eventually("it is kept", lambda: self.kept(number)["day"] == text)
+            page.evaluate("() => { delete document.hasFocus; delete document.hidden; }")
+        # What runs goes in one order: a run of before would have been counted.
+        day.press("Enter")
+        expect(shown).to_have_text("2 / frid / Rome / AZ / A")
+        day.fill("friday")
+        page.keyboard.press("Tab")
+        expect(shown).to_have_text("3 / friday / Rome / AZ / A")
+
     def test_8_what_was_refused(self):
         """Stands at the cell that wanted it, also for whoever comes later."""
         source = (

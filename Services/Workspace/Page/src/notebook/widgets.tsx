@@ -111,17 +111,20 @@ function Dropdown({ id, value, isReadOnly, choose, settle, choices }: Shown & { 
   );
 }
 
-/** What is typed is kept when the field is left, by Enter, and before anything runs; Escape takes it back. */
+/**
+ * What is typed is kept when the field is left, by Enter, and before anything runs; Escape takes it back. Whoever has left only
+ * the window, for a while, may not have typed all of it: it is kept, and settled by Enter or when the field is left.
+ */
 function Text({ id, value, isReadOnly, choose, settle, choices, name, runner }: Shown & { choices: string[]; name: string; runner: Runner }) {
   const [draft, setDraft] = useState<string>();
   const keep = useCallback(async (text: string, isForRun = false) => {
-    if (text !== value) {
-      const work = choose(text, isForRun);
-      if (!isForRun) settle();
-      await work;
-    }
+    if (text !== value) await choose(text, isForRun);
     setDraft((now) => now === text ? undefined : now);
-  }, [value, choose, settle]);
+  }, [value, choose]);
+  const end = (text: string | undefined) => {
+    if (text !== undefined) keep(text).catch(toastError);
+    settle();
+  };
   useEffect(() => {
     if (draft === undefined) return undefined;
     const save = () => keep(draft, true);
@@ -134,18 +137,21 @@ function Text({ id, value, isReadOnly, choose, settle, choices, name, runner }: 
     };
   }, [draft, keep, runner, name]);
   const pressed = (event: KeyboardEvent) => {
-    if (draft === undefined) return;
-    if (event.key === "Enter") keep(draft).catch(toastError);
+    if (event.key === "Enter") end(draft);
     if (event.key === "Escape") setDraft(undefined);
+  };
+  const left = () => {
+    if (document.hasFocus()) end(draft);
+    else if (draft !== undefined) keep(draft).catch(toastError);
   };
   const change = (text: string, isChosen: boolean) => {
     setDraft(text);
-    if (isChosen) keep(text).catch(toastError);
+    if (isChosen) end(text);
   };
   return (
     <>
       <input id={id} className="input" type="text" autoComplete="off" spellCheck={false} maxLength={65536} value={draft ?? value} title={draft ?? value} disabled={isReadOnly}
-        list={choices.length > 0 ? `${id}-choices` : undefined} onKeyDown={pressed} onBlur={() => { if (draft !== undefined) keep(draft).catch(toastError); }}
+        list={choices.length > 0 ? `${id}-choices` : undefined} onKeyDown={pressed} onBlur={left}
         onChange={(event) => change(event.target.value, choices.includes(event.target.value) && isFromList(event.nativeEvent))} />
       {choices.length > 0 && <datalist id={`${id}-choices`}>{choices.map((one) => <option key={one} value={one} />)}</datalist>}
     </>
