@@ -41,16 +41,17 @@ class WidgetTests(unittest.TestCase):
             page.context.close()
         self.assertEqual(stage.said, [])
 
-    def notebook(self, name, sources):
+    def notebook(self, name, sources, is_attached=True, **metadata):
         cells = [
             {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None, "outputs": []}
             for number, source in enumerate(sources)
         ]
-        document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        document = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
         content = base64.b64encode(json.dumps(document).encode()).decode()
         made = platform.call("POST", "/api/v1/workspace/import", {
             "path": f"/Shared/{name}", "content": content, "format": "JUPYTER", "overwrite": True})["object_id"]
-        platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
+        if is_attached:
+            platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
         return made, f"/workspace/Shared/{name}"
 
     def open(self, address, token=None):
@@ -296,6 +297,75 @@ class WidgetTests(unittest.TestCase):
         day.fill("friday")
         page.keyboard.press("Tab")
         expect(shown).to_have_text("3 / friday / Rome / AZ / A")
+
+    def commands(self, number):
+        """What has run last in each cell."""
+        commands = platform.call("GET", f"/api/v1/notebooks/{number}/execution")["commands"]
+        return {one["cell_id"]: one["command_id"] for one in commands}
+
+    def test_7b_what_was_clicked_is_what_runs(self):
+        """Also where it is to run nothing, and where there is nothing to run it on yet."""
+        info = {"widgetType": "text", "defaultValue": "monday", "label": "Day", "name": "day", "options": {"widgetType": "text"}}
+        number, address = self.notebook("clicked", ["print('one')", "print('two')", "print(dbutils.widgets.get('day'))"], False, **{
+            "application/vnd.databricks.v1+notebook": {"language": "python", "widgets": {
+                "day": {"currentValue": "monday", "widgetInfo": info}}}})
+        page = self.open(address)
+        self.when_changed(page, "run the notebook")
+        self.bar(page).get_by_label("Day", exact=True).fill("friday")
+        page.get_by_label("Run cell 3").click()
+        page.get_by_role("dialog").get_by_role("button", name="Attach to lab").click()
+        expect(page.locator(".cell").nth(2).locator(".text-output")).to_have_text("friday")
+        self.assertEqual(list(self.commands(number)), ["c2"])
+
+    def test_7c_what_ends_something_runs_nothing(self):
+        once = "import time\nwhile not globals().get('went'):\n    went = 'once'\n    print('it waits', flush=True)\n    while True:\n        time.sleep(0.05)"
+        number, address = self.notebook("ends", [DECLARE, "print('by itself')", once])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        cells = [page.locator(".cell").nth(place) for place in range(3)]
+        expect(cells[2].locator(".text-output")).to_have_text("it waits")
+        self.when_changed(page, "run the notebook")
+        day = self.bar(page).get_by_label("Day", exact=True)
+        before = self.commands(number)
+
+        def ran_only_one():
+            """What runs goes in one order: a run of before would have been in all cells."""
+            nonlocal before
+            page.get_by_label("Run cell 2").click()
+            eventually("it runs", lambda: self.commands(number)["c1"] != before["c1"])
+            now = self.commands(number)
+            self.assertEqual((now["c0"], now["c2"]), (before["c0"], before["c2"]))
+            before = now
+
+        day.fill("friday")
+        page.get_by_role("button", name="Interrupt").click()
+        expect(cells[2]).to_contain_text("Not run to its end")
+        ran_only_one()
+        day.fill("sunday")
+        page.get_by_role("button", name="More", exact=True).click()
+        page.get_by_role("menuitem", name="Restart the kernel").click()
+        page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+        expect(page.get_by_text("The kernel was restarted")).to_be_visible()
+        ran_only_one()
+        # Nor does what is left with something chosen and not yet settled.
+        ports = self.bar(page).get_by_role("button", name="Ports: A")
+        ports.click()
+        self.bar(page).get_by_role("checkbox", name="B").check()
+        eventually("it is kept", lambda: self.kept(number)["ports"] == "A,B")
+        page.evaluate("() => { history.pushState(null, '', '/clusters'); dispatchEvent(new PopStateEvent('popstate')); }")
+        expect(page.locator("h1")).to_have_text("Clusters")
+        page.go_back()
+        expect(self.bar(page).get_by_role("button", name="Ports: A, B")).to_be_visible()
+        ran_only_one()
+        self.assertEqual(self.kept(number)["day"], "sunday")
+        # A menu that is closed again leaves it at that.
+        day.fill("monday")
+        page.get_by_role("button", name="More", exact=True).click()
+        page.keyboard.press("Escape")
+        eventually("all of it runs", lambda: all(one != before[cell] for cell, one in self.commands(number).items()))
+        expect(cells[2]).to_contain_text("Runs for")
+        page.get_by_role("button", name="Interrupt").click()
+        expect(cells[2]).to_contain_text("Not run to its end")
 
     def test_8_what_was_refused(self):
         """Stands at the cell that wanted it, also for whoever comes later."""

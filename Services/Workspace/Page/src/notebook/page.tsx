@@ -95,10 +95,15 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   // What was to be run when there was no cluster yet runs as soon as one is chosen.
   const wanted = useRef<(() => void) | undefined>();
   const run = useCallback((scope: RunScope, ids: string[] = []) => {
+    runner.asked += 1;
     const begin = () => { void runner.run(scope, ids); };
     if (!runner.state.cluster) { wanted.current = begin; setDialog("attach"); return; }
     begin();
   }, [runner]);
+  const askRestart = (isRun: boolean) => {
+    runner.asked += 1;
+    setDialog(isRun ? "restart-run" : "restart");
+  };
   const closeChoice = (isChosen: boolean) => {
     setDialog(undefined);
     if (isChosen) wanted.current?.();
@@ -144,7 +149,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     const isTwice = pressed.current.key === event.key && event.timeStamp - pressed.current.time < 600;
     const action = commandOf(event, isTwice, {
       store, onRun, interrupt: () => { runner.interrupt().catch(toastError); },
-      restart: running.cluster ? () => setDialog("restart") : undefined, showKeys: () => setDialog("shortcuts"),
+      restart: running.cluster ? () => askRestart(false) : undefined, showKeys: () => setDialog("shortcuts"),
     });
     pressed.current = isTwice ? { key: "", time: 0 } : { key: event.key, time: event.timeStamp };
     if (action) { event.preventDefault(); action(); }
@@ -162,8 +167,8 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   const more: MenuItem[] = [
     { text: "Run all cells above", icon: "up", isDisabled: !chosen[0], run: () => run("ABOVE", chosen.slice(0, 1)) },
     { text: "Run this cell and all below", icon: "down", isDisabled: !chosen[0], run: () => run("BELOW", chosen.slice(0, 1)) },
-    { text: "Restart the kernel", icon: "refresh", isDisabled: !running.cluster, run: () => setDialog("restart") },
-    { text: "Restart and run all", icon: "play", isDisabled: !running.cluster, run: () => setDialog("restart-run") },
+    { text: "Restart the kernel", icon: "refresh", isDisabled: !running.cluster, run: () => askRestart(false) },
+    { text: "Restart and run all", icon: "play", isDisabled: !running.cluster, run: () => askRestart(true) },
     { text: "Select all cells", icon: "check", run: () => store.selectAll() },
     { text: "Collapse all outputs", icon: "chevron", run: () => hide(true) },
     { text: "Expand all outputs", icon: "chevronDown", run: () => hide(false) },
@@ -183,7 +188,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
         <Heading title={name} crumbs={crumbsOf(store.path)} badge={<>
           <SaveNote state={saver.state} problem={saver.problem} onSave={save} />
           {isOutOfOrder(state.cells) && running.cluster && (
-            <Button isSmall tone="quiet" icon="alert" title="Run from the top, they may do something else" onClick={() => setDialog("restart-run")}>Ran in another order</Button>)}
+            <Button isSmall tone="quiet" icon="alert" title="Run from the top, they may do something else" onClick={() => askRestart(true)}>Ran in another order</Button>)}
         </>} actions={<>
           <People people={running.people} others={running.others} onGo={(id) => store.select(id)} />
           <Attach runner={runner} state={running} isOpen={dialog === "attach"} onOpen={() => setDialog("attach")} onClose={closeChoice} />

@@ -38,7 +38,7 @@ const isOpen = (command: NotebookCommand) => command.state === "QUEUED" || comma
 export class Runner {
   /** When the run that was asked for last has been sent, or has failed. */
   private turn: Promise<void> = Promise.resolve();
-  /** How many runs were asked for here. */
+  /** How often somebody here has said what is to run, or that nothing is. */
   asked = 0;
   state: RunnerState = { kernel: "none", queue: [], widgets: [], people: [], others: 0, isLive: false };
   /** Saves what is written here; false when that was not possible. */
@@ -253,7 +253,6 @@ export class Runner {
 
   /** Runs what is saved: what is written here is saved first. */
   run(scope: RunScope, ids: string[] = []): Promise<void> {
-    this.asked += 1;
     // In the order in which they were asked for: each waits for saving, and one might be done with that sooner.
     this.turn = this.turn.then(() => this.runNow(scope, ids));
     return this.turn;
@@ -299,6 +298,7 @@ export class Runner {
 
   /** Ends everything, or takes one command out of the queue. */
   async interrupt(command?: string): Promise<void> {
+    this.asked += 1;
     await this.ask(() => call("interruptNotebook", { notebook_id: this.store.notebookID, body: command ? { command_ids: [command] } : {} }));
   }
 

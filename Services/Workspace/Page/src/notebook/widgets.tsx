@@ -3,7 +3,7 @@ import { KeyboardEvent, useCallback, useEffect, useId, useRef, useState } from "
 import type { NotebookCommand, NotebookWidget } from "../api/generated/contract";
 import { useSession } from "../app/session";
 import { Icon } from "../ui/icons";
-import { Menu } from "../ui/menu";
+import { Menu, menusClosed } from "../ui/menu";
 import { released } from "../ui/pressed";
 import { toast, toastError } from "../ui/toast";
 import { useOnChange } from "./on-change";
@@ -82,8 +82,13 @@ function Field({ widget, runner, isReadOnly, onRemove, onRun }: {
 function useChoosing(runner: Runner, name: string, onRun: (() => void) | undefined): Choosing {
   const wanted = useRef(onRun);
   wanted.current = onRun;
-  /** How many runs had been asked for when something was chosen that nothing has run with since. */
+  /** What `asked` was when something was chosen that nothing has run with since. */
   const since = useRef<number>();
+  const isHere = useRef(true);
+  useEffect(() => {
+    isHere.current = true;
+    return () => { isHere.current = false; };
+  }, []);
   const choose = useCallback(async (next: string, isForRun = false) => {
     if (!isForRun) since.current ??= runner.asked;
     try { await runner.changeWidgets({ values: { [name]: next } }); }
@@ -93,8 +98,8 @@ function useChoosing(runner: Runner, name: string, onRun: (() => void) | undefin
     const asked = since.current;
     since.current = undefined;
     if (asked === undefined || !wanted.current) return;
-    // Whoever has left the field for a button that runs something has said what to run.
-    void released().then(() => { if (runner.asked === asked) wanted.current?.(); });
+    // Whoever has left the field for a button, or for an entry of a menu, that runs or ends something has said what is to run.
+    void released().then(menusClosed).then(() => { if (isHere.current && runner.asked === asked) wanted.current?.(); });
   }, [runner]);
   return { choose, settle };
 }

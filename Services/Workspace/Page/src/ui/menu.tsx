@@ -2,6 +2,7 @@
 import { KeyboardEvent, useEffect, useRef, useState } from "react";
 import { navigate } from "../app/router";
 import { Icon, IconName } from "./icons";
+import { released } from "./pressed";
 
 export interface MenuItem {
   text: string;
@@ -15,6 +16,22 @@ export interface MenuItem {
   href?: string;
 }
 
+let open = 0;
+const waiting: Array<() => void> = [];
+
+/** Waits until no menu is open, and what was chosen in it, or clicked beside it, has been done. */
+export async function menusClosed(): Promise<void> {
+  while (open > 0) {
+    await new Promise<void>((resolve) => { waiting.push(resolve); });
+    await released();
+  }
+}
+
+function closed(): void {
+  open -= 1;
+  for (const one of waiting.splice(0)) one();
+}
+
 export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
   const [isOpen, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
@@ -23,12 +40,16 @@ export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
 
   useEffect(() => {
     if (!isOpen) return undefined;
+    open += 1;
     enabled(list.current)[0]?.focus();
     const outside = (event: PointerEvent) => {
       if (!(event.target instanceof Node && (list.current?.contains(event.target) || button.current?.contains(event.target)))) setOpen(false);
     };
     addEventListener("pointerdown", outside);
-    return () => removeEventListener("pointerdown", outside);
+    return () => {
+      removeEventListener("pointerdown", outside);
+      closed();
+    };
   }, [isOpen]);
 
   const pressed = (event: KeyboardEvent) => {
