@@ -362,6 +362,44 @@ class CellsTests(unittest.TestCase):
             expect(folded).to_have_count(0)
         self.assertEqual((asked, self.revisions(number)), ([], before))
 
+    def test_9_undo_has_the_outputs(self):
+        """They stay with their cells, on the server as well, whatever was saved in between."""
+        number, page = self.notebook("kept", [code(0, "print('one')"), code(1, "print('two')")])
+        outputs = [page.locator(f"#cell-c{place} .text-output") for place in range(2)]
+        self.select(page, 0, "Control+A", "Control+Enter")
+
+        def has_all():
+            for place, text in enumerate(("one", "two")):
+                expect(outputs[place]).to_have_text(text)
+            self.saved(page)
+            return ["".join(cell["outputs"][0]["text"]) for cell in self.cells(number)]
+
+        eventually("they are kept", lambda: has_all() == ["one\n", "two\n"])
+        self.select(page, 0, "Control+A", "m")
+        expect(page.locator(".cell.markdown")).to_have_count(2)
+        expect(page.locator(".outputs, .cell-status")).to_have_count(0)
+        self.saved(page)
+        self.assertEqual([cell["cell_type"] for cell in self.cells(number)], ["markdown"] * 2)
+        self.press(page, "z")
+        self.assertEqual(has_all(), ["one\n", "two\n"])
+        self.select(page, 0, "Shift+J", "Shift+M")
+        self.shows(page, ["print('one')\nprint('two')"])
+        expect(outputs[0]).to_have_text("one")
+        expect(page.get_by_text("The text has changed since it ran")).to_be_visible()
+        self.saved(page)
+        self.press(page, "z")
+        self.assertEqual(has_all(), ["one\n", "two\n"])
+        page.locator("#cell-c0 .cell-source").click()
+        page.locator(".monaco-editor textarea").wait_for()
+        self.press(page, "Home", "Control+Shift+Minus", "Escape")
+        self.shows(page, ["", "print('one')", "print('two')"])
+        self.saved(page)
+        self.press(page, "z")
+        expect(page.locator(".cell")).to_have_count(2)
+        self.assertEqual(has_all(), ["one\n", "two\n"])
+        page.reload()
+        self.assertEqual(has_all(), ["one\n", "two\n"])
+
 
 if __name__ == "__main__":
     unittest.main(failfast=True)

@@ -90,7 +90,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
             {isRunning || cell.run?.state === "waiting" ? <span className={isRunning ? "spinner" : "cell-waits"} /> : <svg width="13" height="13" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 3.5v17l14-8.5z" fill="currentColor" /></svg>}
           </button>
         )}
-        <span className="cell-count" title="How many cells the kernel had run">{cell.count ?? ""}</span>
+        <span className="cell-count" title="How many cells the kernel had run">{cell.type === "code" && cell.count}</span>
       </div>
       <div className="cell-main">
         {isEditing ? (
@@ -100,7 +100,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
         ) : (
           <pre className="cell-source">{body ? <Highlighted text={body} language={language} /> : <span className="soft">{" "}</span>}</pre>
         )}
-        <Status cell={cell} body={body} />
+        {cell.type === "code" && <Status cell={cell} body={body} />}
         {!isMarkdown && <Collapsible cell={cell} number={number} isSelected={isSelected} name={`${name}-${number}`}
           load={() => load(store, notebookID, cell.id)} onToggle={() => toggleOutputs(store, [cell.id])} />}
       </div>

@@ -33,7 +33,7 @@ export interface CellRun {
 export function isOutOfOrder(cells: CellView[]): boolean {
   let highest = 0;
   return cells.some((cell) => {
-    if (cell.count === null || cell.count === undefined) return false;
+    if (cell.type !== "code" || cell.count === null || cell.count === undefined) return false;
     if (cell.count < highest) return true;
     highest = cell.count;
     return false;

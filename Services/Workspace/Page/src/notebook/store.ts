@@ -164,13 +164,15 @@ export class NotebookStore {
     if (source !== cell.source) this.update(id, { source });
   }
 
+  /** A text keeps what it has put out as code, which is not shown: it is there again when it is code again, here and on the server. */
   setLanguage(ids: string[], language: string): void {
     const isMeant = new Set(ids);
-    if (language === "md") for (const id of ids) this.cleared.add(id);
     this.edit(this.state.cells.map((cell): CellView => {
       if (!isMeant.has(cell.id)) return cell;
       const { body } = partsOf(cell.type, cell.source);
-      if (language === "md") return { ...cell, type: "markdown", source: body, outputs: [], count: null };
+      if (language === "md") return { ...cell, type: "markdown", source: body };
+      // What was put out before this page was opened is known to the server alone.
+      if (cell.type !== "code" && cell.outputs.length === 0) this.cleared.add(cell.id);
       return { ...cell, type: "code", source: language === this.language ? body : `%${language}\n${body}` };
     }), ids);
   }
@@ -222,28 +224,27 @@ export class NotebookStore {
     if (cells.some((cell, index) => cell !== this.state.cells[index])) this.edit(cells);
   }
 
+  /** What was put out stays with the first of both, as it does when its text is changed. */
   split(id: string, text: string, offset: number): void {
     const cell = this.cell(id);
     if (!cell) return;
     const { head } = partsOf(cell.type, cell.source);
-    this.cleared.add(id);
     const made = newCell({ type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") });
     const cells = this.state.cells.flatMap((one) => one.id !== id ? [one]
-      : [{ ...one, source: head + text.slice(0, offset).replace(/\n$/, ""), outputs: [], count: null }, made]);
+      : [{ ...one, source: head + text.slice(0, offset).replace(/\n$/, "") }, made]);
     this.cursorOf(made.id).offset = 0;
     this.edit(cells, [id], { ...alone(made.id), editing: made.id });
   }
 
-  /** Puts cells to the end of the first of them; of one alone, the cell below. False when they are not of one language. */
+  /** Puts cells to the end of the first of them, whose outputs stay; of one alone, the cell below. False when of several languages. */
   merge(ids: string[]): boolean {
     const meant = new Set(ids.length > 1 ? ids : [...ids, this.state.cells[this.index(ids[0]) + 1]?.id]);
     const [first, ...others] = this.state.cells.filter((cell) => meant.has(cell.id));
     if (!first || others.length === 0) return true;
     if (others.some((one) => one.type !== first.type || this.languageOf(one) !== this.languageOf(first))) return false;
-    this.cleared.add(first.id);
     const source = [first.source, ...others.map((one) => partsOf(one.type, one.source).body)].join("\n");
     const cells = this.state.cells.filter((one) => one.id === first.id || !meant.has(one.id))
-      .map((one) => one.id === first.id ? { ...one, source, outputs: [], count: null, run: undefined } : one);
+      .map((one) => one.id === first.id ? { ...one, source } : one);
     this.edit(cells, [first.id], alone(first.id));
     return true;
   }
@@ -359,7 +360,7 @@ export class NotebookStore {
     this.set({
       cells: this.state.cells.map((cell) => {
         const their = theirs.get(cell.id);
-        return their ? { ...cell, outputs: their.outputs ?? [], count: their.execution_count ?? null } : cell;
+        return their?.cell_type === "code" ? { ...cell, outputs: their.outputs ?? [], count: their.execution_count ?? null } : cell;
       }),
     });
   }

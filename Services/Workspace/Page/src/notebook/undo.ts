@@ -13,10 +13,10 @@ export function takenBack(step: Step, now: CellView[]): CellView[] {
   const both = (cells: CellView[]) => cells.map((cell) => cell.id).filter((id) => before.has(id) && after.has(id)).join();
   const [first, second] = both(step.before) !== both(step.after) ? [step.before, now] : [now, step.before];
   const ids = woven(first.filter(stays).map((cell) => cell.id), second.filter(stays).map((cell) => cell.id));
-  // What was written meanwhile stays, and what ran keeps its outputs.
+  // What was written meanwhile stays, and outputs are not a step's: they stay with their cell, here and on the server.
   return ids.flatMap((id) => {
     const [old, present] = [before.get(id), current.get(id)];
     if (!old || !present) return old ? [{ ...old, run: undefined }] : present ? [present] : [];
-    return [step.rewritten.includes(id) ? { ...old, outputs: present.outputs, run: present.run, origin: present.origin, folded: present.folded } : present];
+    return [step.rewritten.includes(id) ? { ...present, type: old.type, source: old.source } : present];
   });
 }
