@@ -400,6 +400,29 @@ class CellsTests(unittest.TestCase):
         page.reload()
         self.assertEqual(has_all(), ["one\n", "two\n"])
 
+    def test_a_kinds_of_cells(self):
+        """Only what is something else is changed: code has its language, and a key that changes nothing is not taken back."""
+        sources = ["%sql\nSELECT 1", "x = 1", "words", "%sh ls"]
+        cells = [code(place, one) for place, one in enumerate(sources)]
+        cells[2] = {"cell_type": "markdown", "id": "c2", "metadata": {}, "source": "words"}
+        number, page = self.notebook("kinds", cells)
+        kinds = lambda: ["".join(one["source"]) + "/" + one["cell_type"] for one in self.cells(number)]
+        self.select(page, 1, "d", "d")
+        expect(page.locator(".cell")).to_have_count(3)
+        self.select(page, 0, "Control+A", "y")
+        expect(page.locator(".cell.markdown")).to_have_count(0)
+        self.press(page, "y")
+        self.select(page, 0, "y")
+        self.saved(page)
+        self.assertEqual(kinds(), ["%sql\nSELECT 1/code", "words/code", "%sh ls/code"])
+        self.press(page, "z")
+        expect(page.locator(".cell.markdown")).to_have_count(1)
+        self.select(page, 1, "m")
+        self.press(page, "z")
+        expect(page.locator(".cell")).to_have_count(4)
+        self.saved(page)
+        self.assertEqual(kinds(), ["%sql\nSELECT 1/code", "x = 1/code", "words/markdown", "%sh ls/code"])
+
 
 if __name__ == "__main__":
     unittest.main(failfast=True)

@@ -33,6 +33,11 @@ function mergeCells(store: NotebookStore, ids: string[]): void {
   if (!store.merge(ids)) toast("Only cells of one language can be joined.", "plain");
 }
 
+/** Makes texts of cells, or code: of those that are something else, for the others have a language of their own. */
+function changeType(store: NotebookStore, ids: string[], type: "markdown" | "code"): void {
+  store.setLanguage(ids.filter((id) => store.cell(id)?.type !== type), type === "markdown" ? "md" : store.language);
+}
+
 /** Collapses outputs where one of the cells shows some, and else shows them. */
 export function toggleOutputs(store: NotebookStore, ids: string[]): void {
   const isShown = store.state.cells.some((cell) => ids.includes(cell.id) && hasOutputs(cell) && !isFolded(cell));
@@ -70,8 +75,8 @@ export function commandOf(event: KeyboardEvent, isTwice: boolean, { store, onRun
     case "Escape": return chosen.length > 1 ? () => store.select(id) : undefined;
     case "a": return () => { store.insert(at); };
     case "b": return () => { store.insert(at + 1); };
-    case "m": return () => store.setLanguage(chosen, "md");
-    case "y": return () => store.setLanguage(chosen, store.language);
+    case "m": return () => changeType(store, chosen, "markdown");
+    case "y": return () => changeType(store, chosen, "code");
     case "z": return () => store.undo();
     case "Z": return () => store.redo();
     case "c": return () => {

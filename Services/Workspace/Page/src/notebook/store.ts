@@ -166,6 +166,7 @@ export class NotebookStore {
 
   /** A text keeps what it has put out as code, which is not shown: it is there again when it is code again, here and on the server. */
   setLanguage(ids: string[], language: string): void {
+    if (ids.length === 0) return;
     const isMeant = new Set(ids);
     this.edit(this.state.cells.map((cell): CellView => {
       if (!isMeant.has(cell.id)) return cell;
