@@ -23,12 +23,12 @@ class SavingTests(unittest.TestCase):
         self.context = stage.new_context(reduced_motion="reduce")
         self.addCleanup(self.context.close)
 
-    def open(self, sources):
+    def open(self, sources, **metadata):
         """A notebook, and a browser that looks at it; the answers to what it asks can be held or lost."""
         path = f"/Shared/{self._testMethodName}"
         document = {"cells": [
             {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None,
-             "outputs": []} for number, source in enumerate(sources)], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+             "outputs": []} for number, source in enumerate(sources)], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
         content = base64.b64encode(json.dumps(document).encode()).decode()
         self.notebook = platform.call("POST", "/api/v1/workspace/import", {
             "path": path, "content": content, "format": "JUPYTER"})["object_id"]
@@ -116,6 +116,35 @@ class SavingTests(unittest.TestCase):
         expect(dialog).to_contain_text("theirs = 1")
         dialog.get_by_role("button", name="Save mine on top").click()
         self.expect_saved(["one = 3", "two = 1"])
+
+    def test_a_copy_has_the_widgets(self):
+        """What is kept as a copy has the values that were chosen, and not those that the file came with."""
+        info = {"widgetType": "text", "defaultValue": "one", "label": "Area", "name": "area", "options": {"widgetType": "text"}}
+        about = {"language": "python", "widgets": {"area": {"currentValue": "north", "widgetInfo": info}}}
+        self.open(["one = 1"], **{"application/vnd.databricks.v1+notebook": about})
+        field = self.page.get_by_label("Area", exact=True)
+        expect(field).to_have_value("north")
+        field.fill("south")
+        field.press("Enter")
+        address = f"/api/v1/notebooks/{self.notebook}"
+        chosen = lambda notebook: [
+            one.get("value") for one in platform.call("GET", f"/api/v1/notebooks/{notebook}/execution")["widgets"]]
+        eventually("it is chosen", lambda: self.page.evaluate("true") and chosen(self.notebook) == ["south"])
+        self.then["PUT"] = "lose"
+        self.write(1, "mine = 1")
+        self.assertEqual(self.wait_for_held(), 200)
+        theirs = platform.call("GET", address)
+        theirs["document"]["cells"][0]["source"] = "theirs = 1"
+        platform.call("PUT", address, {"base_revision_id": theirs["revision_id"], "document": theirs["document"]})
+        self.write(1, "mine = 2")
+        self.page.get_by_role("button", name="Take theirs, keep mine as a copy").click()
+        expect(self.page.get_by_text("Yours is kept as")).to_be_visible()
+        self.expect_saved(["theirs = 1"])
+        copies = platform.call("GET", "/api/v1/workspace/list?path=/Shared")["objects"]
+        [copy] = [one["object_id"] for one in copies if one["path"].startswith(f"/Shared/{self._testMethodName} (copy")]
+        self.assertEqual(chosen(copy), ["south"])
+        source = platform.call("GET", f"/api/v1/notebooks/{copy}")["document"]["cells"][0]["source"]
+        self.assertEqual("".join(source), "mine = 2")
 
     def test_a_file_is_saved_again(self):
         path = f"/Shared/{self._testMethodName}.txt"

@@ -1,7 +1,7 @@
 // Somebody else has saved meanwhile: both are kept until a person has decided.
 import { useState } from "react";
 import { call } from "../api/client";
-import type { NotebookContent } from "../api/generated/contract";
+import type { Json, NotebookContent } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Highlighted } from "../code/highlight";
 import { joined } from "../output/mime";
@@ -27,6 +27,18 @@ export function differences(mine: NotebookDocument, theirs: NotebookDocument): D
   return found;
 }
 
+/** Where Databricks describes a notebook in its file. */
+const about = "application/vnd.databricks.v1+notebook";
+
+/** Mine as a file, with the widgets that the notebook has now: what was read at first has only those that came with it. */
+async function fileOfMine(store: NotebookStore, path: string): Promise<NotebookDocument> {
+  const { content } = await call("exportObject", { path, format: "JUPYTER" });
+  const file = JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(content), (one) => one.charCodeAt(0)))) as NotebookDocument;
+  const mine = store.serialize();
+  const [now, own] = [file, mine].map(({ metadata }) => metadata[about] as Record<string, Json> | undefined);
+  return now?.widgets === undefined ? mine : { ...mine, metadata: { ...mine.metadata, [about]: { ...now, ...own, widgets: now.widgets } } };
+}
+
 export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver }) {
   const theirs = useQuery(`conflict/${store.notebookID}/${store.state.revisionID}`,
     (signal) => call("getNotebook", { notebook_id: store.notebookID }, signal));
@@ -44,7 +56,9 @@ export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver 
   const copy = (content: NotebookContent) => {
     setBusy(true);
     const path = `${store.path} (copy ${new Date().toISOString().slice(0, 16).replace("T", " ").replace(":", ".")})`;
-    call("importObject", { body: { path, content: base64(JSON.stringify(store.serialize(), null, 1) + "\n"), format: "JUPYTER" } }).then(() => {
+    fileOfMine(store, content.path).then((mine) => call("importObject", {
+      body: { path, content: base64(JSON.stringify(mine, null, 1) + "\n"), format: "JUPYTER" },
+    })).then(() => {
       store.replace(content);
       saver.settle();
       toast(`Yours is kept as ${path}.`);
