@@ -337,7 +337,7 @@ class CellsTests(unittest.TestCase):
 
     def test_8_who_may_not_change_it_collapses_for_themselves(self):
         """It is in the way of nothing that they may do, and there is nothing to save."""
-        number, _ = self.notebook("theirs", [code(0, "print('it ran')", [STREAM]), code(1, "y = 1", [STREAM])], "/private")
+        number, _ = self.notebook("theirs", [code(0, "print('it ran')", [STREAM]), code(1, "for n in range(12):\n    print('line', n)", [STREAM])], "/private")
         before, asked = self.revisions(number), []
         for name, level in (("rita", "CAN_RUN"), ("rex", "CAN_READ")):
             page = self.open(self.user(name, level, number))
@@ -355,6 +355,10 @@ class CellsTests(unittest.TestCase):
                 page.get_by_label("Run cell 1").click()
                 expect(page.locator("#cell-c0 .text-output")).to_have_text("it ran")
                 expect(page.locator(".note.bad")).to_have_count(0)
+                # Nor is a cell added after the last one that is run.
+                self.select(page, 1, "Shift+Enter")
+                expect(page.locator("#cell-c1")).to_contain_text("Took")
+                expect(page.locator(".cell")).to_have_count(2)
             expect(folded).to_have_count(1)
             # Nobody is asked, and it was for this time.
             page.reload()

@@ -129,9 +129,10 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
     else if (then === "next") {
       const next = store.state.cells[at + 1];
       if (next) store.select(next.id);
-      else store.insert(at + 1, {}, true);
+      // Whoever may not change the notebook stays at its end: a cell more could not be saved, and nothing is run before.
+      else if (mayEdit !== false) store.insert(at + 1, {}, true);
     } else store.select(last.id, last.type === "code" && store.state.editing === last.id);
-  }, [store, run]);
+  }, [store, run, mayEdit]);
 
   const save = useCallback(() => {
     void saver.save().then((isSaved) => { if (isSaved) toast("Saved."); });
