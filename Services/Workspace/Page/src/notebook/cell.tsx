@@ -66,35 +66,16 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
     }
     else store.select(cell.id);
   };
-  const actions: EditorAction[] = [
-    { id: "leave", label: "Leave the editor", keys: ["Escape"], run: () => { store.select(cell.id); } },
-    { id: "run-next", label: "Run the cell and go to the next", keys: ["Shift+Enter"], run: () => onRun([cell.id], "next") },
-    { id: "run", label: "Run the cell", keys: ["Ctrl+Enter", "Mod+Enter"], run: () => onRun([cell.id], "stay") },
-    { id: "run-insert", label: "Run the cell and insert one below", keys: ["Alt+Enter"], run: () => onRun([cell.id], "insert") },
-    { id: "save", label: "Save the notebook", keys: ["Ctrl+S", "Mod+S"], run: onSave },
-    { id: "split", label: "Split the cell here", keys: ["Ctrl+Shift+Minus"], run: ({ text, offset }) => store.split(cell.id, text, offset) },
-    { id: "above", label: "Go to the cell above", keys: ["Up"], where: "start", run: () => { if (number > 1) store.move(-1, true); } },
-    { id: "below", label: "Go to the cell below", keys: ["Down"], where: "end", run: () => { if (number < store.state.cells.length) store.move(1, true); } },
-  ];
   const assistant = useAssistant(notebookID, language);
-  const meant = isMarked ? `${together} cells` : "the cell";
-  const isRunning = cell.run?.state === "running";
   return (
     <div ref={element} id={`cell-${cell.id}`} tabIndex={isSelected ? 0 : -1} role="group" aria-label={`Cell ${number}, ${language}${isMarked ? ", selected" : ""}`}
       className={["cell", isSelected && "selected", isMarked && "marked", isEditing && "editing", isMarkdown && "markdown", cell.run?.state].filter(Boolean).join(" ")}
       onMouseDown={down} onClick={click} onDoubleClick={(event) => { if (isMarkdown && !(event.target as HTMLElement).closest("a, button")) edit(); }}
       onFocus={(event) => { if (event.target === element.current && store.state.selected !== cell.id) store.select(cell.id); }}>
-      <div className="cell-gutter">
-        {cell.type === "code" && (
-          <button type="button" className="cell-run" onClick={() => onRun([cell.id], "stay")} aria-label={`Run cell ${number}`} title="Run (Ctrl+Enter)" tabIndex={isSelected ? 0 : -1}>
-            {isRunning || cell.run?.state === "waiting" ? <span className={isRunning ? "spinner" : "cell-waits"} /> : <svg width="13" height="13" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 3.5v17l14-8.5z" fill="currentColor" /></svg>}
-          </button>
-        )}
-        <span className="cell-count" title="How many cells the kernel had run">{cell.type === "code" && cell.count}</span>
-      </div>
+      <Gutter cell={cell} number={number} isSelected={isSelected} onRun={onRun} />
       <div className="cell-main">
         {isEditing ? (
-          <Editor value={body} language={language} label={`Cell ${number}`} actions={actions} takesFocus cursor={store.cursorOf(cell.id)} at={led} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
+          <Editor value={body} language={language} label={`Cell ${number}`} actions={actionsOf(cell.id, number, store, onRun, onSave)} takesFocus cursor={store.cursorOf(cell.id)} at={led} assistant={assistant} onChange={(text) => store.write(cell.id, text)} />
         ) : isMarkdown ? (
           <div className="cell-markdown">{body.trim() ? <Markdown text={body} /> : <p className="soft">Empty text. Press Enter to write.</p>}</div>
         ) : (
@@ -105,23 +86,62 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
           load={() => load(store, notebookID, cell.id)} onToggle={() => toggleOutputs(store, [cell.id])} />}
       </div>
       <AtCell people={people} cell={cell.id} />
-      <div className="cell-tools">
-        <select className="input small" value={languages.some(([one]) => one === language) ? language : ""} aria-label={`Language of cell ${number}`}
-          onChange={(event) => store.setLanguage(store.meant(cell.id), event.target.value)} tabIndex={isSelected ? 0 : -1}>
-          {!languages.some(([one]) => one === language) && <option value="">{language}</option>}
-          {languages.map(([one, text]) => <option key={one} value={one}>{text}</option>)}
-        </select>
-        {isSelected && <>
-          {isMarkdown && !isEditing && <Button isSmall tone="quiet" icon="edit" aria-label="Edit the text" onClick={edit} />}
-          {isMarked && <span className="small soft cell-together">{together} cells</span>}
-          <Button isSmall tone="quiet" icon="up" aria-label={`Move ${meant} up`} onClick={() => store.shift(store.meant(cell.id), -1)} />
-          <Button isSmall tone="quiet" icon="down" aria-label={`Move ${meant} down`} onClick={() => store.shift(store.meant(cell.id), 1)} />
-          <Button isSmall tone="quiet" icon="trash" aria-label={`Delete ${meant}`} onClick={() => removeCells(store, store.meant(cell.id))} />
-        </>}
-      </div>
+      <Tools store={store} id={cell.id} number={number} language={language} isSelected={isSelected} together={isMarked ? together : 1}
+        onEdit={isMarkdown && !isEditing ? edit : undefined} />
     </div>
   );
 });
+
+function actionsOf(id: string, number: number, store: NotebookStore, onRun: CellProps["onRun"], onSave: () => void): EditorAction[] {
+  return [
+    { id: "leave", label: "Leave the editor", keys: ["Escape"], run: () => { store.select(id); } },
+    { id: "run-next", label: "Run the cell and go to the next", keys: ["Shift+Enter"], run: () => onRun([id], "next") },
+    { id: "run", label: "Run the cell", keys: ["Ctrl+Enter", "Mod+Enter"], run: () => onRun([id], "stay") },
+    { id: "run-insert", label: "Run the cell and insert one below", keys: ["Alt+Enter"], run: () => onRun([id], "insert") },
+    { id: "save", label: "Save the notebook", keys: ["Ctrl+S", "Mod+S"], run: onSave },
+    { id: "split", label: "Split the cell here", keys: ["Ctrl+Shift+Minus"], run: ({ text, offset }) => store.split(id, text, offset) },
+    { id: "above", label: "Go to the cell above", keys: ["Up"], where: "start", run: () => { if (number > 1) store.move(-1, true); } },
+    { id: "below", label: "Go to the cell below", keys: ["Down"], where: "end", run: () => { if (number < store.state.cells.length) store.move(1, true); } },
+  ];
+}
+
+function Gutter({ cell, number, isSelected, onRun }: Pick<CellProps, "cell" | "number" | "isSelected" | "onRun">) {
+  const isRunning = cell.run?.state === "running";
+  return (
+    <div className="cell-gutter">
+      {cell.type === "code" && (
+        <button type="button" className="cell-run" onClick={() => onRun([cell.id], "stay")} aria-label={`Run cell ${number}`} title="Run (Ctrl+Enter)" tabIndex={isSelected ? 0 : -1}>
+          {isRunning || cell.run?.state === "waiting" ? <span className={isRunning ? "spinner" : "cell-waits"} /> : <svg width="13" height="13" viewBox="0 0 24 24" aria-hidden="true"><path d="M6 3.5v17l14-8.5z" fill="currentColor" /></svg>}
+        </button>
+      )}
+      <span className="cell-count" title="How many cells the kernel had run">{cell.type === "code" && cell.count}</span>
+    </div>
+  );
+}
+
+/** @param together how many cells what is done here is for. */
+function Tools({ store, id, number, language, isSelected, together, onEdit }: {
+  store: NotebookStore; id: string; number: number; language: string; isSelected: boolean; together: number; onEdit: (() => void) | undefined;
+}) {
+  const meant = together > 1 ? `${together} cells` : "the cell";
+  const isKnown = languages.some(([one]) => one === language);
+  return (
+    <div className="cell-tools">
+      <select className="input small" value={isKnown ? language : ""} aria-label={`Language of cell ${number}`}
+        onChange={(event) => store.setLanguage(store.meant(id), event.target.value)} tabIndex={isSelected ? 0 : -1}>
+        {!isKnown && <option value="">{language}</option>}
+        {languages.map(([one, text]) => <option key={one} value={one}>{text}</option>)}
+      </select>
+      {isSelected && <>
+        {onEdit && <Button isSmall tone="quiet" icon="edit" aria-label="Edit the text" onClick={onEdit} />}
+        {together > 1 && <span className="small soft cell-together">{together} cells</span>}
+        <Button isSmall tone="quiet" icon="up" aria-label={`Move ${meant} up`} onClick={() => store.shift(store.meant(id), -1)} />
+        <Button isSmall tone="quiet" icon="down" aria-label={`Move ${meant} down`} onClick={() => store.shift(store.meant(id), 1)} />
+        <Button isSmall tone="quiet" icon="trash" aria-label={`Delete ${meant}`} onClick={() => removeCells(store, store.meant(id))} />
+      </>}
+    </div>
+  );
+}
 
 /** Where in the text of a cell somebody has clicked: the browser has put its caret there. */
 function offsetOfClick(event: MouseEvent): number | undefined {

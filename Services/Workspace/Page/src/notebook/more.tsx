@@ -1,0 +1,39 @@
+// What can be done with a notebook beside what is in sight: the menu of its toolbar.
+import { call } from "../api/client";
+import { save as saveFile } from "../output/table";
+import { Menu, MenuItem } from "../ui/menu";
+import { toastError } from "../ui/toast";
+import type { Asking } from "./asking";
+import { keepInPlace } from "./place";
+import type { Saver } from "./saver";
+import type { NotebookStore } from "./store";
+
+export function More({ store, saver, name, isAttached, asking: { run, askRestart, setDialog } }: {
+  store: NotebookStore; saver: Saver; name: string; isAttached: boolean; asking: Asking;
+}) {
+  // The server has all outputs whole.
+  const download = () => {
+    void saver.save().then(() => call("exportObject", { path: store.path, format: "JUPYTER" })).then((file) => {
+      saveFile(`${name}.ipynb`, "application/x-ipynb+json", Uint8Array.from(atob(file.content), (one) => one.charCodeAt(0)));
+    }).catch(toastError);
+  };
+  const chosen = store.chosen;
+  const hide = (hidden: boolean) => keepInPlace(store.state.selected, () => store.hideOutputs(hidden));
+  const items: MenuItem[] = [
+    { text: "Run all cells above", icon: "up", isDisabled: !chosen[0], run: () => run("ABOVE", chosen.slice(0, 1)) },
+    { text: "Run this cell and all below", icon: "down", isDisabled: !chosen[0], run: () => run("BELOW", chosen.slice(0, 1)) },
+    { text: "Restart the kernel", icon: "refresh", isDisabled: !isAttached, run: () => askRestart(false) },
+    { text: "Restart and run all", icon: "play", isDisabled: !isAttached, run: () => askRestart(true) },
+    { text: "Select all cells", icon: "check", run: () => store.selectAll() },
+    { text: "Collapse all outputs", icon: "chevron", run: () => hide(true) },
+    { text: "Expand all outputs", icon: "chevronDown", run: () => hide(false) },
+    { text: chosen.length > 1 ? `Clear the outputs of ${chosen.length} cells` : "Clear the outputs of this cell", icon: "close", isDisabled: !chosen[0],
+      run: () => store.clearOutputs(chosen) },
+    { text: "Clear all outputs", icon: "close", run: () => store.clearOutputs() },
+    { text: "Make a job of it", icon: "clock", to: `/jobs/new?notebook=${encodeURIComponent(store.path)}` },
+    { text: "Revisions", icon: "history", run: () => setDialog("history") },
+    { text: "Save as .ipynb", icon: "download", run: download },
+    { text: "Keys", icon: "keyboard", run: () => setDialog("shortcuts") },
+  ];
+  return <Menu label="More" items={items} />;
+}
