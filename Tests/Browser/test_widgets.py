@@ -274,7 +274,8 @@ class WidgetTests(unittest.TestCase):
         """What is half typed then is kept, and nothing runs before it is settled."""
         count = "runs = globals().get('runs', 0) + 1\nprint(runs, end=' / ')\n" + SHOW
         number, address = self.notebook("window", [DECLARE, count])
-        page = self.open(address)
+        page, runs = self.open(address), []
+        page.on("request", lambda request: runs.append(request.url) if request.url.endswith("/commands") else None)
         page.get_by_role("button", name="Run all", exact=True).click()
         shown = page.locator(".cell").nth(1).locator(".text-output")
         expect(shown).to_have_text("1 / monday / Rome / AZ / A")
@@ -291,12 +292,13 @@ class WidgetTests(unittest.TestCase):
             page.evaluate(f"() => {{ {leave}; }}")
             eventually("it is kept", lambda: self.kept(number)["day"] == text)
             page.evaluate("() => { delete document.hasFocus; delete document.hidden; }")
-        # What runs goes in one order: a run of before would have been counted.
         day.press("Enter")
         expect(shown).to_have_text("2 / frid / Rome / AZ / A")
         day.fill("friday")
         page.keyboard.press("Tab")
         expect(shown).to_have_text("3 / friday / Rome / AZ / A")
+        expect(page.get_by_role("button", name="Run all", exact=True)).to_be_visible()
+        self.assertEqual(len(runs), 3)
 
     def commands(self, number):
         """What has run last in each cell."""
