@@ -350,7 +350,10 @@ class CellsTests(unittest.TestCase):
             expect(folded).to_have_count(0)
             self.select(page, 1, "o")
             expect(folded).to_have_count(1)
-            self.saved(page)
+            expect(page.get_by_text("Run only" if level == "CAN_RUN" else "View only", exact=True)).to_be_visible()
+            if level == "CAN_READ":
+                expect(page.get_by_role("button", name="Run all")).to_be_disabled()
+                expect(page.locator(".cell-run:visible")).to_have_count(0)
             if level == "CAN_RUN":
                 page.get_by_label("Run cell 1").click()
                 expect(page.locator("#cell-c0 .text-output")).to_have_text("it ran")
@@ -364,6 +367,29 @@ class CellsTests(unittest.TestCase):
             page.reload()
             expect(page.locator("#cell-c1 .text-output")).to_contain_text("line 11")
             expect(folded).to_have_count(0)
+        self.assertEqual((asked, self.revisions(number)), ([], before))
+
+    def test_8a_who_may_not_change_it_is_told(self):
+        """There is nothing to type in that could not be saved, and nothing that would do nothing without a word."""
+        number, _ = self.notebook("shown", [code(0, "print('one')", [STREAM]), code(1, "raise ValueError('two')")], "/private")
+        before, asked = self.revisions(number), []
+        page = self.open(self.user("ruth", "CAN_RUN", number))
+        page.on("request", lambda request: asked.append(request.url) if request.method == "PUT" else None)
+        expect(page.get_by_text("Run only", exact=True)).to_be_visible()
+        told = page.get_by_text("You may not change this notebook.")
+        for keys in ("Enter", "a", "m", "d d", "x", "z"):
+            self.select(page, 0, *keys.split())
+            expect(told.first).to_be_visible()
+            dismiss(page)
+        page.locator(".cell-source").first.click()
+        expect(page.locator(".cell")).to_have_count(2)
+        expect(page.locator(".editor, .insert:visible, .cell-tools:visible")).to_have_count(0)
+        self.select(page, 1, "Alt+Enter")
+        traceback = page.locator("#cell-c1 .traceback")
+        expect(traceback).to_contain_text("ValueError")
+        expect(page.locator(".cell")).to_have_count(2)
+        expect(page.locator(".editor, .note.bad")).to_have_count(0)
+        look(self, page, stage.axe, PICTURES / "notebook-read-only")
         self.assertEqual((asked, self.revisions(number)), ([], before))
 
     def test_9_undo_has_the_outputs(self):

@@ -44,11 +44,25 @@ export function toggleOutputs(store: NotebookStore, ids: string[]): void {
   keepInPlace(store.state.selected, () => store.hideOutputs(isShown, ids));
 }
 
+const changing = new Set(["a", "b", "m", "y", "z", "Z", "x", "v", "V", "M"]);
+
+/** Whether a key would change the notebook; deleting takes two presses. */
+function isChange(event: KeyboardEvent, isTwice: boolean): boolean {
+  if (event.altKey) return false;
+  if (event.ctrlKey || event.metaKey) return event.shiftKey && (event.key === "ArrowUp" || event.key === "ArrowDown");
+  return changing.has(event.key) || (event.key === "d" && isTwice) || (event.key === "Enter" && !event.shiftKey);
+}
+
+function refuse(): void {
+  toast("You may not change this notebook. Ask whoever manages it for CAN_EDIT, or work on a copy of it.", "plain");
+}
+
 /** What a key stands for, while a cell is selected and none is edited. */
 export function commandOf(event: KeyboardEvent, isTwice: boolean, { store, onRun, interrupt, restart, showKeys }: Commands): (() => void) | undefined {
   const id = store.state.selected;
   const onButton = (event.target as HTMLElement).closest("button, a") !== null;
   if (!id) return undefined;
+  if (store.isReadOnly && !onButton && isChange(event, isTwice)) return refuse;
   const chosen = store.chosen;
   const [first, last] = [chosen[0], chosen[chosen.length - 1]];
   if (event.key === "Enter") {

@@ -6,7 +6,7 @@ import type { NotebookContent } from "../api/generated/contract";
 import { treeAddress } from "../app/router";
 import { GoToLine } from "../output/outputs";
 import { ShareButton } from "../people/share";
-import { Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
+import { Badge, Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
 import { useAccess } from "./access";
 import { useCellOfAddress } from "./anchor";
@@ -108,17 +108,19 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   const widgets = running.widgets.length > 0
     && <Widgets runner={runner} widgets={running.widgets} isReadOnly={mayRun === false} notebookID={content.notebook_id} onRun={() => run("ALL")} />;
   return (
-    <div className="notebook" onKeyDown={keyDown}>
+    <div className={["notebook", mayEdit === false && "read-only", mayRun === false && "view-only"].filter(Boolean).join(" ")} onKeyDown={keyDown}>
       <div ref={bar} className="notebook-bar">
         <Heading title={name} crumbs={crumbsOf(store.path)} badge={<>
-          <SaveNote state={saver.state} problem={saver.problem} onSave={save} />
+          {mayEdit === false ? <Badge tone="idle" title="You may not change this notebook">{mayRun ? "Run only" : "View only"}</Badge>
+            : <SaveNote state={saver.state} problem={saver.problem} onSave={save} />}
           {isOutOfOrder(state.cells) && running.cluster && (
             <Button isSmall tone="quiet" icon="alert" title="Run from the top, they may do something else" onClick={() => askRestart(true)}>Ran in another order</Button>)}
         </>} actions={<>
           <People people={running.people} others={running.others} onGo={(id) => store.select(id)} />
           <Attach runner={runner} state={running} isOpen={dialog === "attach"} onOpen={() => setDialog("attach")} onClose={asking.closeChoice} />
           {isBusy ? <Button icon="stop" tone="danger" onClick={() => interrupt()}>Interrupt</Button>
-            : <Button icon="play" tone="primary" onClick={() => run("ALL")}>Run all</Button>}
+            : <Button icon="play" tone="primary" disabled={mayRun === false} title={mayRun === false ? "You may look at this notebook and not run it" : undefined}
+              onClick={() => run("ALL")}>Run all</Button>}
           <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
           <More store={store} saver={saver} name={name} isAttached={running.cluster !== undefined} asking={asking} />
         </>} />

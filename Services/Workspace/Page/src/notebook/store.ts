@@ -46,7 +46,7 @@ export class NotebookStore {
   saving: Promise<unknown> | undefined;
   /** Cells whose outputs the server is to drop. */
   private cleared = new Set<string>();
-  private mayEdit = false;
+  private mayEdit: boolean | undefined;
 
   constructor(content: NotebookContent) {
     this.notebookID = content.notebook_id;
@@ -72,12 +72,16 @@ export class NotebookStore {
     for (const listener of [...this.listeners]) listener();
   }
 
+  /** Whether the user may look at it and not change it; not as long as that is not known. */
+  get isReadOnly(): boolean { return this.mayEdit === false; }
+
   private change(cells: CellView[], more: Partial<NotebookState> = {}): void {
-    this.set({ cells, version: this.state.version + 1, ...more });
+    if (!this.isReadOnly) this.set({ cells, version: this.state.version + 1, ...more });
   }
 
   /** Makes a change that can be taken back: one, of however many cells. */
   private edit(cells: CellView[], rewritten: string[] = [], more: Partial<NotebookState> = {}): void {
+    if (this.isReadOnly) return;
     this.undos = [...this.undos.slice(1 - undoLimit), { before: this.state.cells, after: cells, rewritten }];
     this.redos = [];
     this.change(cells, more);
@@ -93,7 +97,7 @@ export class NotebookStore {
   }
 
   select(id: string | undefined, isEditing = false): void {
-    this.set({ ...alone(id), editing: isEditing ? id : undefined, led: undefined });
+    this.set({ ...alone(id), editing: isEditing && !this.isReadOnly ? id : undefined, led: undefined });
   }
 
   /** All that is selected, from the top: what a command is for. */
@@ -124,7 +128,7 @@ export class NotebookStore {
   /** Opens a cell at a line, counted from one: the cell that ran under that number. Answers whether there is one. */
   lead(count: number, line: number): boolean {
     const cell = this.state.cells.find((one) => one.type === "code" && one.count === count);
-    if (cell) this.set({ ...alone(cell.id), editing: cell.id, led: { id: cell.id, line } });
+    if (cell) this.set({ ...alone(cell.id), editing: this.isReadOnly ? undefined : cell.id, led: { id: cell.id, line } });
     return cell !== undefined;
   }
 
@@ -260,6 +264,7 @@ export class NotebookStore {
   /** Says whether the user may change the notebook: only then it is kept what is collapsed, also what was before. */
   setMayEdit(mayEdit: boolean): void {
     this.mayEdit = mayEdit;
+    if (!mayEdit) this.set({ editing: undefined });
     if (mayEdit && this.state.cells.some((cell) => cell.folded !== undefined)) this.fold(this.state.cells);
   }
 
