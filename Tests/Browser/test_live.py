@@ -154,6 +154,31 @@ class LiveTests(unittest.TestCase):
         expect(cell).to_contain_text("Not run to its end")
         self.assertEqual(self.lines(page), LINES[:6])
 
+    def test_2_what_could_not_be_asked_is_asked_again(self):
+        """The server goes away while a notebook is opened: what it runs on, and others' changes, are learnt all the same."""
+        number, address = self.notebook("asked", ["one = 1"])
+        context = stage.new_context(reduced_motion="reduce")
+        self.contexts.append(context)
+        page = stage.new_page(context, self.said)
+        lost = []
+
+        def lose(route):
+            if lost.count(route.request.url) < 2:
+                lost.append(route.request.url)
+                return route.abort("connectionrefused")
+            return route.continue_()
+
+        page.route(re.compile(rf"/api/v1/notebooks/{number}/execution$"), lose)
+        stage.sign_in(page, address)
+        expect(page.locator(".attach")).to_contain_text("lab")
+        page.route(re.compile(rf"/api/v1/notebooks/{number}\?"), lose)
+        theirs = platform.call("GET", f"/api/v1/notebooks/{number}")
+        theirs["document"]["cells"][0]["source"] = "theirs = 1"
+        platform.call("PUT", f"/api/v1/notebooks/{number}", {
+            "base_revision_id": theirs["revision_id"], "document": theirs["document"]})
+        expect(page.locator(".cell").first).to_contain_text("theirs = 1")
+        self.assertEqual(len(lost), 4)
+
     def test_2b_run_all_before_the_cluster_is_known(self):
         """Who is quicker than the page's question for the cluster is asked for one, and need not answer."""
         number, address = self.notebook("quick", ["print('it', 'ran')"])

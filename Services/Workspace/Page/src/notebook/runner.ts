@@ -89,8 +89,24 @@ export class Runner {
       after: content.last_sequence ?? 0, onMessage: (message) => this.take(message), onReset: () => this.reset(),
     }), live.subscribe(() => { if (live.isOpen !== this.state.isLive) this.set({ isLive: live.isOpen }); }));
     this.set({ isLive: live.isOpen });
-    call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal)
+    this.askExecution();
+  }
+
+  private askExecution(): void {
+    this.untilAnswered(() => call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal))
       .then((execution) => this.takeExecution(execution), (error: unknown) => this.fail(error));
+  }
+
+  /** Asks again as long as the server is away: no event would tell later what the answer would have. */
+  private async untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
+    for (let pause = 250; ; pause = Math.min(pause * 2, 8000)) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (this.controller.signal.aborted || !(error instanceof ApiError && error.isPassing)) throw error;
+      }
+      await new Promise((resolve) => { setTimeout(resolve, pause); });
+    }
   }
 
   close(): void {
@@ -148,8 +164,7 @@ export class Runner {
   private takeWidgetEvent(event: NotebookEvent): void {
     if (event.widgets) this.takeWidgets(event.widgets, event.sequence);
     // They are too long to be told.
-    else call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal)
-      .then((execution) => this.takeExecution(execution), (error: unknown) => this.fail(error));
+    else this.askExecution();
   }
 
   /** An answer may come after events that tell more. */
@@ -237,7 +252,8 @@ export class Runner {
   /** Takes in what others have saved. */
   private pull(): Promise<void> {
     const next = (this.pulling ?? Promise.resolve()).then(async () => {
-      const content = await call("getNotebook", { notebook_id: this.store.notebookID, output_limit: outputLimit }, this.controller.signal);
+      const content = await this.untilAnswered(
+        () => call("getNotebook", { notebook_id: this.store.notebookID, output_limit: outputLimit }, this.controller.signal));
       if (!await this.store.mergeInWhenSaved(content)) this.onConflict();
     }).catch((error: unknown) => this.fail(error));
     this.pulling = next;
