@@ -25,7 +25,8 @@ struct JobStore: Sendable {
         (SELECT message FROM file_watches w WHERE w.job_id = jobs.job_id) AS trigger_message
         """
 
-    /// The runs of a job that have not ended, counted in the index `runs_waiting`.
+    /// The runs of a job that have not ended, counted in the index `runs_waiting`: it begins with the phase, so that the
+    /// phases are named, and is of those that have not ended, which the planner has to be told.
     static let activeRuns = """
         (SELECT count(*) FROM runs r WHERE r.job_id = jobs.job_id AND r.phase IN ('QUEUED', 'RUNNING')
             AND r.phase <> 'TERMINATED') AS active_runs

@@ -9,7 +9,8 @@ extension WorkspaceTree {
     private static let maximumCopyBytes = 1 << 30
 
     /// Copies an entry and all below it, as it is now: of each notebook and file the newest revision, without the ones
-    /// before, and its widgets with what was chosen. The copies are the user's own, and nothing that was given on the others is given on them.
+    /// before, and its widgets with what was chosen. The copies are the user's own, and nothing that was given on the
+    /// others is given on them.
     func copy(_ source: WorkspacePath, to destination: WorkspacePath, by user: String) async throws -> ObjectInfo {
         guard source != destination, !source.contains(destination) else {
             throw HarbourError(
