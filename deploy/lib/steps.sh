@@ -143,4 +143,16 @@ harbour_can_be_root() {
     if [[ ${CI:-} == true || ! -t 0 ]]; then sudo -n true 2>/dev/null; else sudo -v; fi
 }
 
-trap harbour_stop_ticker EXIT
+# What is done at the program's end, however it comes to it: harbour_at_end FUNCTION. Who came last is done first. The
+# program keeps its own status: a command that fails in here would become it, as "set -e" holds in a trap too.
+harbour_at_end() { harbour_endings=("$1" "${harbour_endings[@]}"); }
+
+harbour_end() {
+    local status=$? ending
+    set +e
+    for ending in "${harbour_endings[@]}"; do "$ending"; done
+    exit "$status"
+}
+
+harbour_endings=(harbour_stop_ticker harbour_watch_stop)
+trap harbour_end EXIT
