@@ -147,8 +147,20 @@ class JobTests(unittest.TestCase):
         self.look("job-editor")
         file = platform.folder / "daily.yaml"
         file.write_text(page.evaluate("navigator.clipboard.readText()"))
+
+        def lose(route):
+            route.fetch()
+            route.abort("connectionreset")
+
+        # The job is made and nobody hears of it: asked for again, also after a reload, it is the same one.
+        page.route(re.compile(r"/api/v1/jobs(\?.*)?$"), lose, times=1)
+        page.get_by_role("button", name="Create", exact=True).click()
+        expect(page.get_by_text("cannot be reached right now")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("and did not save is here again")).to_be_visible()
         page.get_by_role("button", name="Create", exact=True).click()
         expect(page.locator("h1")).to_have_text("daily")
+        self.assertEqual(len(platform.call("GET", "/api/v1/jobs")["jobs"]), 1)
         # What the page shows as a file is the job for the command line, too.
         self.assertIn("as the file says", platform.harbour("jobs", "diff", str(file), "--exit-code"))
         self.assertEqual(page.evaluate("Object.keys(localStorage).filter((key) => key.includes('job-draft'))"), [])

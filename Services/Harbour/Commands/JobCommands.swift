@@ -13,7 +13,7 @@ enum JobCommands {
             Command(
                 name: "create", summary: "Make a job from a file.",
                 arguments: [Argument(name: "file", help: "the job as YAML or JSON; - for standard input")],
-                run: create),
+                flags: [.value("idempotency-token", "TOKEN", "The same token gives the same job")], run: create),
             Command(
                 name: "list", summary: "List the jobs, newest first.",
                 flags: [
@@ -54,7 +54,9 @@ enum JobCommands {
         guard let file = files.first, files.count == 1 else {
             throw HarbourError.usage("\(path) holds \(files.count) jobs. See harbour jobs apply --help.")
         }
-        let job = try await PublicAPI(setting).call(SchedulerAPI.createJob, .init(body: file.spec))
+        let job = try await PublicAPI(setting).call(
+            SchedulerAPI.createJob,
+            .init(idempotencyToken: invocation.value("idempotency-token"), body: file.spec))
         setting.terminal.say("Job \(job.jobID) is made: \(job.settings.name).")
         if let next = job.nextFireTime { setting.terminal.say("It runs next at \(Show.time(next)) UTC.") }
         setting.terminal.answer(job)
@@ -177,7 +179,9 @@ enum JobCommands {
                 .invalidParameter,
                 "The job \(job.settings.name) runs only when asked to: it has no schedule, trigger or continuous.")
         }
-        job = try await api.call(SchedulerAPI.updateJob, .init(jobID: job.jobID, body: job.settings))
+        job = try await api.call(
+            SchedulerAPI.updateJob,
+            .init(jobID: job.jobID, ifUpdatedTime: job.updatedTime, body: job.settings))
         let next = job.nextFireTime.map { " It runs next at \(Show.time($0)) UTC." } ?? ""
         setting.terminal.say(
             status == .paused

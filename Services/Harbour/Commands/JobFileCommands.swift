@@ -90,12 +90,14 @@ enum JobFileCommands {
     private static func apply(_ change: Change, _ api: PublicAPI) async throws -> (job: Job, word: String) {
         let spec = change.job.spec
         if let existing = change.existing {
-            // What somebody has changed since was not shown.
-            let now = try await api.call(SchedulerAPI.getJob, .init(jobID: existing.jobID))
-            guard now.settings == existing.settings else { throw changedMeanwhile(existing.settings.name) }
-            return (
-                try await api.call(SchedulerAPI.updateJob, .init(jobID: existing.jobID, body: spec)), "changed"
-            )
+            do {
+                // What somebody has changed since was not shown.
+                let input = SchedulerAPI.UpdateJobInput(
+                    jobID: existing.jobID, ifUpdatedTime: existing.updatedTime, body: spec)
+                return (try await api.call(SchedulerAPI.updateJob, input), "changed")
+            } catch let error as HarbourError where error.code == .conflict {
+                throw changedMeanwhile(existing.settings.name)
+            }
         }
         do {
             return (try await api.call(SchedulerAPI.createJob, .init(uniqueName: true, body: spec)), "made")

@@ -9,9 +9,11 @@ struct JobService: Sendable {
     let statistics: JobStatsStore
     let deleted: DeletedJobStore
 
-    func create(_ spec: JobSpec, isUnique: Bool = false, user: String) async throws -> Job {
+    func create(_ spec: JobSpec, isUnique: Bool = false, token: String? = nil, user: String) async throws -> Job {
         let next = try validate(spec)
-        return try await store.create(spec, creator: user, isUnique: isUnique, nextFireAt: next, now: .now).job
+        return try await store.create(
+            spec, creator: user, isUnique: isUnique, token: token, nextFireAt: next, now: .now
+        ).job
     }
 
     func get(_ jobID: Int64) async throws -> Job { try await store.get(jobID).job }
@@ -37,7 +39,9 @@ struct JobService: Sendable {
             nextPageToken: rows.count > limit ? page.last.map { PageToken(.integer($0.jobID)).text } : nil)
     }
 
-    func update(_ jobID: Int64, _ spec: JobSpec) async throws -> Job {
+    /// - Parameter known: when the job was changed last, as far as the caller knows; nil replaces whatever is there.
+    /// - Throws: `RESOURCE_CONFLICT` when somebody has changed it since.
+    func update(_ jobID: Int64, _ spec: JobSpec, ifUpdatedAt known: Timestamp? = nil) async throws -> Job {
         let next = try validate(spec)
         if let other = spec.trigger?.jobCompletion?.jobID, let path = try await store.circle(from: jobID, after: other)
         {
@@ -45,7 +49,7 @@ struct JobService: Sendable {
                 .invalidParameter,
                 "The jobs would start each other for ever: \(path.map { String($0) }.joined(separator: " after ")).")
         }
-        return try await store.update(jobID, spec, nextFireAt: next, now: .now).job
+        return try await store.update(jobID, spec, ifUpdatedAt: known, nextFireAt: next, now: .now).job
     }
 
     func delete(_ jobID: Int64, user: String) async throws { try await store.delete(jobID, by: user, now: .now) }

@@ -9,7 +9,8 @@ struct JobHandlers: Sendable {
     func register(on router: ServiceRouter) {
         let service = service
         router.on(SchedulerAPI.createJob) { input, context in
-            try await service.create(input.body, isUnique: input.uniqueName ?? false, user: context.userName)
+            try await service.create(
+                input.body, isUnique: input.uniqueName ?? false, token: input.idempotencyToken, user: context.userName)
         }
         router.on(SchedulerAPI.checkJob) { input, _ in
             try service.check(input.body, withYAML: input.yaml ?? false)
@@ -19,7 +20,9 @@ struct JobHandlers: Sendable {
         }
         router.on(SchedulerAPI.getJob) { input, _ in try await service.get(input.jobID) }
         router.on(SchedulerAPI.getJobStats) { input, _ in try await service.stats(input.jobID, days: input.days) }
-        router.on(SchedulerAPI.updateJob) { input, _ in try await service.update(input.jobID, input.body) }
+        router.on(SchedulerAPI.updateJob) { input, _ in
+            try await service.update(input.jobID, input.body, ifUpdatedAt: input.ifUpdatedTime)
+        }
         router.on(SchedulerAPI.listDeletedJobs) { input, _ in
             try await service.listDeleted(pageSize: input.pageSize, pageToken: input.pageToken)
         }

@@ -35,27 +35,50 @@ struct JobStore: Sendable {
     /// All that the API shows of a job.
     private static let shown = "\(columns), \(activeRuns)"
 
-    /// - Parameter isUnique: whether it is made only if its maker has no job of that name.
-    /// - Throws: `RESOURCE_ALREADY_EXISTS` when they have one.
+    /// - Parameters:
+    ///   - isUnique: whether it is made only if its maker has no job of that name.
+    ///   - token: whoever has made a job with this token gets that one.
+    /// - Throws: `RESOURCE_ALREADY_EXISTS` when they have one of that name, or have deleted the one of that token.
     func create(
-        _ spec: JobSpec, creator: String, isUnique: Bool = false, nextFireAt: Timestamp?, now: Timestamp
+        _ spec: JobSpec, creator: String, isUnique: Bool = false, token: String? = nil, nextFireAt: Timestamp?,
+        now: Timestamp
     ) async throws -> JobRow {
         let unique: String? = isUnique ? spec.name : nil
+        // A token that is known comes before a name that is taken: the name may be that of the very job.
         let rows = try await pool.query(
             """
-            INSERT INTO jobs (name, creator, created_at, updated_at, settings, max_active, next_fire_at, unique_name)
+            INSERT INTO jobs (name, creator, created_at, updated_at, settings, max_active, next_fire_at, unique_name,
+                              idempotency_token)
             SELECT \(spec.name), \(creator), \(now), \(now), \(spec.jsonText())::jsonb,
-                   \(Int32(clamping: spec.maxConcurrentRuns ?? 1)), \(nextFireAt)::timestamptz, \(unique)::text
+                   \(Int32(clamping: spec.maxConcurrentRuns ?? 1)), \(nextFireAt)::timestamptz, \(unique)::text,
+                   \(token)::text
             WHERE \(!isUnique) OR NOT EXISTS (
                 SELECT 1 FROM jobs WHERE name = \(spec.name) AND creator = \(creator) AND deleted_at IS NULL)
-            ON CONFLICT (creator, unique_name) WHERE deleted_at IS NULL AND unique_name IS NOT NULL DO NOTHING
+            ON CONFLICT DO NOTHING
             RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
             """)
-        if isUnique, rows.isEmpty {
+        if rows.isEmpty, let token, let made = try await self.made(with: token, by: creator) { return made }
+        if rows.isEmpty, isUnique {
             throw HarbourError(
                 .alreadyExists, "You have a job named \(spec.name) already. Change that one, or choose another name.")
         }
         return try Self.one(rows, jobID: 0)
+    }
+
+    /// The job that was made with a token; nil when none was.
+    private func made(with token: String, by creator: String) async throws -> JobRow? {
+        let rows = try await pool.query(
+            """
+            SELECT \(unescaped: Self.shown), deleted_at IS NOT NULL AS is_deleted FROM jobs
+            WHERE creator = \(creator) AND idempotency_token = \(token)::text
+            """)
+        guard let row = rows.first else { return nil }
+        if try row["is_deleted", as: Bool.self] {
+            throw HarbourError(
+                .alreadyExists,
+                "The job that this idempotency_token has made was deleted since. Use a new token for another one.")
+        }
+        return try JobRow(shown: row)
     }
 
     func get(_ jobID: Int64) async throws -> JobRow {
@@ -76,18 +99,34 @@ struct JobStore: Sendable {
     }
 
     /// Replaces what the job does. A job that runs by itself as before keeps its next time.
-    func update(_ jobID: Int64, _ spec: JobSpec, nextFireAt: Timestamp?, now: Timestamp) async throws -> JobRow {
-        let old = try await get(jobID).settings
-        let keeps = old.firesLike(spec)
+    /// - Parameter known: when it was changed last, as far as the caller knows.
+    /// - Throws: `RESOURCE_CONFLICT` when it was changed after that, and not to the same.
+    func update(
+        _ jobID: Int64, _ spec: JobSpec, ifUpdatedAt known: Timestamp? = nil, nextFireAt: Timestamp?, now: Timestamp
+    ) async throws -> JobRow {
+        let old = try await get(jobID)
+        // Who asks again because no answer came is in no conflict with themselves.
+        if let known, known != old.updatedAt, old.settings == spec { return old }
+        let keeps = old.settings.firesLike(spec)
+        // Two changes within a millisecond are two times, so that neither is taken for the other.
         let rows = try await pool.query(
             """
             UPDATE jobs SET name = \(spec.name), unique_name = CASE WHEN unique_name IS NOT NULL THEN \(spec.name) END,
-                updated_at = \(now), settings = \(spec.jsonText())::jsonb,
+                updated_at = greatest(\(now)::timestamptz, updated_at + interval '1 millisecond'),
+                settings = \(spec.jsonText())::jsonb,
                 max_active = \(Int32(clamping: spec.maxConcurrentRuns ?? 1)),
                 next_fire_at = CASE WHEN \(keeps) THEN next_fire_at ELSE \(nextFireAt)::timestamptz END
             WHERE job_id = \(jobID) AND deleted_at IS NULL
+                AND (\(known)::timestamptz IS NULL OR updated_at = \(known)::timestamptz)
             RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
             """)
+        if rows.isEmpty, known != nil {
+            _ = try await get(jobID)
+            throw HarbourError(
+                .conflict,
+                "Somebody has changed job \(jobID) since you have read it. Read it again, and bring your change into that."
+            )
+        }
         return try Self.one(rows, jobID: jobID)
     }
 

@@ -9,12 +9,15 @@ extension SchedulerAPI {
     public struct CreateJobInput: EndpointInput, Hashable {
         /// Whether the caller has no other job of this name: if they do, none is made.
         public var uniqueName: Bool?
+        /// The same token gives the same job, so that who did not hear the answer can ask again.
+        public var idempotencyToken: String?
         /// The body.
         public var body: JobSpec
 
         /// Makes an input; what is left out is not sent.
-        public init(uniqueName: Bool? = nil, body: JobSpec) {
+        public init(uniqueName: Bool? = nil, idempotencyToken: String? = nil, body: JobSpec) {
             self.uniqueName = uniqueName
+            self.idempotencyToken = idempotencyToken
             self.body = body
         }
 
@@ -24,13 +27,15 @@ extension SchedulerAPI {
             request.literal("/v1")
             request.literal("/jobs")
             request.query("unique_name", uniqueName)
+            request.query("idempotency_token", idempotencyToken)
             request.body(body)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery(["unique_name"])
+            try request.allowQuery(["unique_name", "idempotency_token"])
             uniqueName = try request.query("unique_name")?.bool()
+            idempotencyToken = try request.query("idempotency_token")?.string(length: 1...64)
             body = try request.body()
         }
     }
@@ -171,12 +176,16 @@ extension SchedulerAPI {
     public struct UpdateJobInput: EndpointInput, Hashable {
         /// `job_id`.
         public var jobID: Int64
+        /// The updated_time of the job that the change was made from: if somebody has changed it since, nothing is
+        /// replaced.
+        public var ifUpdatedTime: Timestamp?
         /// The body.
         public var body: JobSpec
 
         /// Makes an input; what is left out is not sent.
-        public init(jobID: Int64, body: JobSpec) {
+        public init(jobID: Int64, ifUpdatedTime: Timestamp? = nil, body: JobSpec) {
             self.jobID = jobID
+            self.ifUpdatedTime = ifUpdatedTime
             self.body = body
         }
 
@@ -186,13 +195,15 @@ extension SchedulerAPI {
             request.literal("/v1")
             request.literal("/jobs")
             request.segment(jobID)
+            request.query("if_updated_time", ifUpdatedTime)
             request.body(body)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery([])
+            try request.allowQuery(["if_updated_time"])
             jobID = try request.path("job_id").int64()
+            ifUpdatedTime = try request.query("if_updated_time")?.timestamp()
             body = try request.body()
         }
     }

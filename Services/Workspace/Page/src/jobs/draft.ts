@@ -131,7 +131,14 @@ export function cycleOf(tasks: TaskSpec[]): string[] | undefined {
 }
 
 /** What is kept of a job that was changed and not saved. */
-export interface Kept { spec: JobSpec; /** `updated_time` of the job that it was made from. */ base?: number; time: number }
+export interface Kept {
+  spec: JobSpec;
+  /** `updated_time` of the job that it was made from. */
+  base?: number;
+  /** What a new job is asked for with, so that asking again after a lost answer makes no second one. */
+  token?: string;
+  time: number;
+}
 
 const nameOf = (user: string, id: string) => `harbour.job-draft/${user}/${id}`;
 

@@ -1,6 +1,6 @@
 // What is not saved yet: kept in the browser, told when its user goes elsewhere, and saved without undoing others' work.
 import { useCallback, useEffect, useRef, useState } from "react";
-import { call } from "../api/client";
+import { ApiError, call } from "../api/client";
 import type { Job, JobSpec } from "../api/generated/contract";
 import { navigate, useAddress } from "../app/router";
 import { useSession } from "../app/session";
@@ -30,7 +30,7 @@ export function useKeptDraft(id: string): Kept | undefined {
  *
  * - Returns: what to call when nothing of it is to be kept any more.
  */
-export function useKeeping(id: string, spec: JobSpec, isChanged: boolean, base: number | undefined): () => void {
+export function useKeeping(id: string, spec: JobSpec, isChanged: boolean, base: number | undefined, token: string): () => void {
   const { session } = useSession();
   const { name, address } = usePlace(id);
   const state = useRef({ spec, isChanged, isKept: true, isDone: false });
@@ -38,9 +38,9 @@ export function useKeeping(id: string, spec: JobSpec, isChanged: boolean, base: 
   const text = JSON.stringify(spec);
   useEffect(() => {
     if (state.current.isDone) return;
-    const kept = isChanged ? { spec: state.current.spec, base, time: Date.now() } : undefined;
+    const kept = isChanged ? { spec: state.current.spec, base, token, time: Date.now() } : undefined;
     state.current.isKept = keepDraft(session.user_name, name, kept);
-  }, [session.user_name, name, text, isChanged, base]);
+  }, [session.user_name, name, text, isChanged, base, token]);
   useEffect(() => {
     // What the browser keeps is back after a reload; only what it could not keep is worth a question.
     const leave = (event: BeforeUnloadEvent) => {
@@ -64,8 +64,12 @@ export function useKeeping(id: string, spec: JobSpec, isChanged: boolean, base: 
   }, [session.user_name, name]);
 }
 
-/** Saves a job that is there, or makes it; `conflict` is what somebody else has saved in the meantime. */
-export function useSaving(job: Job | undefined, base: number | undefined, done: () => void) {
+/**
+ * Saves a job that is there, or makes it; `conflict` is what somebody else has saved in the meantime.
+ *
+ * - Parameter token: of the job to make; the same one makes no second one.
+ */
+export function useSaving(job: Job | undefined, base: number | undefined, token: string, done: () => void) {
   const [isBusy, setBusy] = useState(false);
   const [conflict, setConflict] = useState<Job>();
   const save = async (spec: JobSpec, isOver: boolean) => {
@@ -73,16 +77,18 @@ export function useSaving(job: Job | undefined, base: number | undefined, done: 
     setConflict(undefined);
     try {
       const body = { ...spec, name: spec.name.trim() };
-      if (job && !isOver) {
-        const now = await call("getJob", { job_id: job.job_id });
-        if (now.updated_time !== base) { setConflict(now); return; }
-      }
-      const saved = job ? await call("updateJob", { job_id: job.job_id, body }) : await call("createJob", { body });
+      const saved = job
+        ? await call("updateJob", { job_id: job.job_id, if_updated_time: isOver ? undefined : base, body })
+        : await call("createJob", { idempotency_token: token, body });
       done();
       toast(`The job ${saved.settings.name} has been ${job ? "saved" : "made"}.`);
       navigate(`/jobs/${saved.job_id}`);
     } catch (error) {
-      toastError(error);
+      if (job && error instanceof ApiError && error.code === "RESOURCE_CONFLICT") {
+        await call("getJob", { job_id: job.job_id }).then(setConflict, toastError);
+      } else {
+        toastError(error);
+      }
     } finally {
       setBusy(false);
     }

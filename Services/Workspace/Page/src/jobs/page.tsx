@@ -47,7 +47,8 @@ function Editor({ id, job, first }: { id: string; job?: Job; first: JobSpec }) {
   const [isYAMLShown, setYAMLShown] = useState(false);
   const spec = draft.now;
   const isChanged = JSON.stringify(spec) !== JSON.stringify(original);
-  const saving = useSaving(job, base, useKeeping(id, spec, isChanged, base));
+  const [token] = useState(() => kept?.token ?? crypto.randomUUID());
+  const saving = useSaving(job, base, token, useKeeping(id, spec, isChanged, base, token));
   const check = useCheck(spec, isYAMLShown);
   const open = missing(spec);
   const circle = cycleOf(spec.tasks);
