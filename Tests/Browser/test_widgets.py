@@ -270,6 +270,27 @@ class WidgetTests(unittest.TestCase):
         ann.get_by_label("Run cell 2").click()
         expect(shown).to_have_text("8 / sunday / Rome / AZ / A,B,D")
 
+    def test_7d_only_what_reads_it(self):
+        """By its name in Python and in SQL, in order; a name that is made while the cell runs may be any."""
+        count = "runs = globals().get('runs', [])\nruns.append({0})\nprint(*runs)\n"
+        number, address = self.notebook("readers", [
+            DECLARE, count.format(1) + "dbutils.widgets.get('city')", count.format(2) + 'dbutils.widgets.get("day")',
+            count.format(3) + "for name in ['city']: dbutils.widgets.get(name)", "%sql\nSELECT :city AS city, 2::int AS day"])
+        page, asked = self.open(address), []
+        page.on("request", lambda request: asked.append(request.post_data_json) if request.url.endswith("/commands") else None)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        cell = page.locator(".cell").nth
+        expect(cell(3).locator(".text-output")).to_have_text("1 2 3")
+        expect(cell(4)).to_contain_text("Rome")
+        self.when_changed(page, "run the cells that read it")
+        self.bar(page).get_by_label("City", exact=True).select_option("Oslo")
+        expect(cell(4)).to_contain_text("Oslo")
+        expect(cell(3).locator(".text-output")).to_have_text("1 2 3 1 3")
+        self.bar(page).get_by_label("Day", exact=True).fill("friday")
+        page.keyboard.press("Enter")
+        expect(cell(3).locator(".text-output")).to_have_text("1 2 3 1 3 2 3")
+        self.assertEqual([one.get("cell_ids") for one in asked], [None, ["c1", "c3", "c4"], ["c2", "c3"]])
+
     def test_7a_the_window_is_left(self):
         """What is half typed then is kept, and nothing runs before it is settled."""
         count = "runs = globals().get('runs', 0) + 1\nprint(runs, end=' / ')\n" + SHOW

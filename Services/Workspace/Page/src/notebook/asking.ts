@@ -1,7 +1,9 @@
 // What somebody asks for in a notebook, and what has to be answered first.
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { RunScope } from "../api/generated/contract";
+import { toast } from "../ui/toast";
 import type { Then } from "./keys";
+import { readsWidget } from "./reading";
 import type { Runner } from "./runner";
 import type { NotebookStore } from "./store";
 
@@ -45,6 +47,16 @@ export function useAsking(store: NotebookStore, runner: Runner, cluster: string 
     (cell?.querySelector<HTMLElement>(".editor textarea") ?? cell)?.focus({ preventScroll: true });
   }, [dialog, store]);
   return { dialog, setDialog, run, askRestart, closeChoice };
+}
+
+/** Runs the cells that read a widget, or the whole notebook where none is named. */
+export function useRunOfReaders(store: NotebookStore, run: Asking["run"]): (widget?: string) => void {
+  return useCallback((widget?: string) => {
+    if (widget === undefined) { run("ALL"); return; }
+    const readers = store.state.cells.filter((cell) => readsWidget(cell, store.language, widget));
+    if (readers.length > 0) run("SELECTED", readers.map((cell) => cell.id));
+    else toast(`No cell reads the widget ${widget}.`);
+  }, [store, run]);
 }
 
 /** Runs cells, and goes where somebody wants to be then. */

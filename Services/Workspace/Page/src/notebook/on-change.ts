@@ -1,11 +1,14 @@
 // What happens when somebody chooses another value of a widget: each chooses it for themselves, notebook by notebook.
 import { useState } from "react";
 
-export type OnChange = "nothing" | "run";
+export type OnChange = "nothing" | "cells" | "run";
 
 export function useOnChange(user: string, notebookID: number): [OnChange, (next: OnChange) => void] {
   const key = `harbour.on-widget-change/${user}/${notebookID}`;
-  const [now, setNow] = useState<OnChange>(() => localStorage.getItem(key) === "run" ? "run" : "nothing");
+  const [now, setNow] = useState<OnChange>(() => {
+    const kept = localStorage.getItem(key);
+    return kept === "run" || kept === "cells" ? kept : "nothing";
+  });
   const choose = (next: OnChange) => {
     setNow(next);
     try {

@@ -10,7 +10,7 @@ import { Badge, Button, Card, Failure, Heading, Loading, Note } from "../ui/part
 import { toast, toastError } from "../ui/toast";
 import { useAccess } from "./access";
 import { useCellOfAddress } from "./anchor";
-import { type Asking, useAsking, useRunOfCells } from "./asking";
+import { type Asking, useAsking, useRunOfCells, useRunOfReaders } from "./asking";
 import { useRoomBelow } from "./bar";
 import { CellList } from "./cell-list";
 import { isOutOfOrder } from "./cells";
@@ -92,6 +92,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   const asking = useAsking(store, runner, running.cluster);
   const { dialog, setDialog, run, askRestart } = asking;
   const onRun = useRunOfCells(store, run, mayEdit);
+  const onChange = useRunOfReaders(store, run);
   const save = useCallback(() => {
     void saver.save().then((isSaved) => { if (isSaved) toast("Saved."); });
   }, [saver]);
@@ -106,7 +107,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
   }, save);
   const isBusy = running.queue.length > 0;
   const widgets = running.widgets.length > 0
-    && <Widgets runner={runner} widgets={running.widgets} isReadOnly={mayRun === false} notebookID={content.notebook_id} onRun={() => run("ALL")} />;
+    && <Widgets runner={runner} widgets={running.widgets} isReadOnly={mayRun === false} notebookID={content.notebook_id} onRun={onChange} />;
   return (
     <div className={["notebook", mayEdit === false && "read-only", mayRun === false && "view-only"].filter(Boolean).join(" ")} onKeyDown={keyDown}>
       <div ref={bar} className="notebook-bar">

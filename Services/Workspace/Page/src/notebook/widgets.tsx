@@ -22,7 +22,9 @@ function isChanged(widgets: NotebookWidget[], commands: Iterable<NotebookCommand
 }
 
 export function Widgets({ runner, widgets, isReadOnly, notebookID, onRun }: {
-  runner: Runner; widgets: NotebookWidget[]; isReadOnly: boolean; notebookID: number; onRun: () => void;
+  runner: Runner; widgets: NotebookWidget[]; isReadOnly: boolean; notebookID: number;
+  /** Runs the cells that read a widget, or the whole notebook. */
+  onRun: (name?: string) => void;
 }) {
   const { session } = useSession();
   const [onChange, setOnChange] = useOnChange(session.user_name, notebookID);
@@ -41,14 +43,15 @@ export function Widgets({ runner, widgets, isReadOnly, notebookID, onRun }: {
   return (
     <section ref={place} tabIndex={-1} className="widgets" aria-label="Widgets">
       {widgets.map((one) => <Field key={one.name} widget={one} runner={runner} isReadOnly={isReadOnly} onRemove={() => remove(one)}
-        onRun={onChange === "run" ? onRun : undefined} />)}
+        onRun={onChange === "nothing" ? undefined : () => onRun(onChange === "cells" ? one.name : undefined)} />)}
       <div className="widgets-end">
         {!isReadOnly && <Menu label="When a value changes" items={[
           { text: "On change: do nothing", isChosen: onChange === "nothing", run: () => setOnChange("nothing") },
+          { text: "On change: run the cells that read it", isChosen: onChange === "cells", run: () => setOnChange("cells") },
           { text: "On change: run the notebook", isChosen: onChange === "run", run: () => setOnChange("run") },
         ]} />}
         <div className="widgets-hint" role="status">{isOld && "Changed since the last run"}</div>
-        {onChange === "run" && !isOld && <span className="soft small">Runs on change</span>}
+        {onChange !== "nothing" && !isOld && <span className="soft small">Runs on change</span>}
       </div>
     </section>
   );
