@@ -50,6 +50,9 @@ class SavingTests(unittest.TestCase):
         then = self.then.pop(route.request.method, None)
         if then is None:
             route.continue_()
+        elif callable(then):
+            then()
+            route.continue_()
         elif then == "lose":
             self.held.append(route.fetch().status)
             route.abort("connectionreset")
@@ -116,6 +119,29 @@ class SavingTests(unittest.TestCase):
         expect(dialog).to_contain_text("theirs = 1")
         dialog.get_by_role("button", name="Save mine on top").click()
         self.expect_saved(["one = 3", "two = 1"])
+
+    def test_of_a_deletion_and_a_text_the_text_stays(self):
+        """The server refuses what would delete a cell that somebody else has written in meanwhile: it is there again."""
+        self.open(["one = 1", "two = 1", "three = 1"])
+
+        def others(number, source):
+            theirs = platform.call("GET", f"/api/v1/notebooks/{self.notebook}")
+            if source is None:
+                del theirs["document"]["cells"][number]
+            else:
+                theirs["document"]["cells"][number]["source"] = source
+            platform.call("PUT", f"/api/v1/notebooks/{self.notebook}", {
+                "base_revision_id": theirs["revision_id"], "document": theirs["document"]})
+
+        self.then["PUT"] = lambda: others(0, "theirs = 1")
+        self.page.locator(".cell").nth(0).focus()
+        for key in ("Escape", "d", "d"):
+            self.page.keyboard.press(key)
+        self.expect_saved(["theirs = 1", "two = 1", "three = 1"])
+        # And so it is the other way round.
+        self.then["PUT"] = lambda: others(1, None)
+        self.write(2, "mine = 1")
+        self.expect_saved(["theirs = 1", "mine = 1", "three = 1"])
 
     def test_a_copy_has_the_widgets(self):
         """What is kept as a copy has the values that were chosen, and not those that the file came with."""

@@ -12,7 +12,7 @@ struct NotebookSaving: Sendable {
     /// How often the newest revision may have changed while a merge was being made.
     static let attempts = 20
 
-    /// - Throws: `RESOURCE_CONFLICT` when others have changed the same cells in another way; nothing is saved then.
+    /// - Throws: `RESOURCE_CONFLICT` when others have changed the same in another way; nothing is saved then.
     func save(_ body: SaveNotebook, _ notebookID: Int64, by user: String) async throws -> SavedNotebook {
         for _ in 0..<NotebookSaving.attempts {
             let newest = try await tree.content(.newestOf(objectID: notebookID))
@@ -39,11 +39,12 @@ struct NotebookSaving: Sendable {
             base: newest.revisionID == base.revisionID ? newestNotebook : try base.notebook(), mine: mine,
             newest: newestNotebook)
         switch merge.merge() {
-        case .conflict(let cells):
+        case .conflict(let conflicts):
+            let list = NotebookMerge.Conflict.list(conflicts.map(\.description), separator: "; ")
             throw HarbourError(
                 .conflict,
-                "Somebody else has changed \(cells.count == 1 ? "a cell" : "\(cells.count) cells") that you have "
-                    + "changed too: \(cells.prefix(5).joined(separator: ", ")). Load the notebook and choose.")
+                "Nothing was saved, for others have changed what you have changed too: \(list). Load the notebook, "
+                    + "which is at revision \(newest.revisionID) now, decide what it is to be, and save that on top.")
         case .merged(var notebook):
             let cleared = Set(body.clearedCellIds ?? [])
             for index in notebook.cells.indices where cleared.contains(notebook.cells[index].id) {

@@ -417,7 +417,7 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true)
     )
 
-    /// Save the text of the cells; what others have saved since is merged cell by cell. `PUT
+    /// Save the text of the cells; what others have saved since is merged field by field. `PUT
     /// /api/v1/notebooks/{notebook_id}`.
     public static let saveNotebook = Endpoint<SaveNotebookInput, SavedNotebook>(
         EndpointRoute(

@@ -1,4 +1,4 @@
-// Bringing what is here together with what others have saved: cell by cell, as the server does it.
+// Bringing what is here together with what others have saved, cell by cell. The server does it field by field, and refuses more.
 import { joined } from "../output/mime";
 import type { DocumentCell, NotebookDocument } from "./document";
 import { isHidden, withHidden } from "./hidden";

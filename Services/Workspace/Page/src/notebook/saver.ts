@@ -72,7 +72,7 @@ export function useSaver(store: NotebookStore): Saver {
       return true;
     }).catch(async (error: unknown) => {
       if (error instanceof ApiError && error.code === "RESOURCE_CONFLICT") {
-        // The server looks at whole cells: where one has only folded what another has written in, both come together here.
+        // Whose text was changed by one alone stays, also where the other has deleted the cell: both come together here.
         const content = await read(store).catch(() => undefined);
         if (content && content.revision_id > store.state.revisionID && store.mergeIn(content)) return "again";
         stopped.current = true;
