@@ -316,7 +316,8 @@ struct WidgetFileTests {
             revisionID: 1, objectID: 1, path: "/a", format: .notebook(.ipynb), size: bytes.count, hash: [],
             createdAt: .now, place: .bytes(bytes))
         let body = SaveNotebook(baseRevisionID: 1, document: notebook.json)
-        #expect(try NotebookSaving.merged(body, base: newest, newest: newest).widgets == nil)
+        let change = try NotebookSaving.merged(body, base: newest, newest: newest)
+        #expect(try StoredContent.of(change.new, name: "a").widgets == nil)
         let imported = try StoredContent.read(
             bytes, name: "a.ipynb", format: .auto, language: nil, takesWidgets: true)
         #expect(imported.widgets?.isEmpty == false)

@@ -133,7 +133,9 @@ struct ArchivePlacing: Sendable {
         let there = try await sets.lock(leaves.filter { made[$0.key] == nil }.map(\.path), in: transaction)
         let newest = try await sets.contents(of: there.values.compactMap(\.info.revisionID), in: transaction)
         var revisions: [PlacingStore.Revision] = []
-        var (completed, replaced, widgets): ([(String, Int64)], [Int64], [Int64: [NotebookWidget]]) = ([], [], [:])
+        var (completed, widgets): ([(String, Int64)], [Int64: [NotebookWidget]]) = ([], [:])
+        // Notebooks with the revisions that were their newest.
+        var replaced: [(id: Int64, old: Int64?)] = []
         var (unused, unusedKeys, unchanged): ([String], [ObjectKey], Int) = ([], [], 0)
         for leaf in leaves {
             var id = made[leaf.key]
@@ -152,7 +154,7 @@ struct ArchivePlacing: Sendable {
                     continue
                 }
                 id = existing?.objectID
-                if let id, leaf.kind == .notebook { replaced.append(id) }
+                if let id, leaf.kind == .notebook { replaced.append((id, existing?.revisionID)) }
             }
             guard let id else { throw WorkspaceTree.missing(leaf.path) }
             revisions.append(.init(objectID: id, content: leaf.content))
@@ -164,9 +166,9 @@ struct ArchivePlacing: Sendable {
         try await sets.remove(unusedKeys, in: transaction)
         try await store.endUnused(unused, on: transaction)
         // What was made just now nobody has run or looks at.
-        for id in replaced {
+        for (id, old) in replaced {
             guard let revision = numbers[id] else { throw HarbourError.missingRow("revision of \(id)") }
-            try await uploads.tree.replaced(id, revision, by: user, in: transaction)
+            try await uploads.tree.replaced(id, old, with: revision, by: user, in: transaction)
             if let said = widgets.removeValue(forKey: id) {
                 try await WidgetStore().take(said, of: id, by: user, in: transaction)
             }

@@ -117,7 +117,7 @@ struct FolderExport: Sendable {
         _ item: Item, as format: HarbourProtocol.NotebookFormat, _ zip: ZipWriter
     ) async throws {
         let (id, revision) = (item.entry.objectID, item.entry.revisionID ?? 0)
-        let newest = try await execution.newest(.revisionOf(objectID: id, revision))
+        let newest = try await execution.revision(.revisionOf(objectID: id, revision), isListed: true)
         let modified = item.entry.modified
         try await BlockingPool.shared.run {
             var (bytes, ending) = try newest.file(as: format)

@@ -73,7 +73,7 @@ struct PlacingStore: Sendable {
             let rows = try await transaction.query(
                 """
                 SELECT \(StoredObject.columns) FROM objects WHERE path = ANY(\(some.map(\.text)))
-                    AND deleted_at IS NULL ORDER BY path FOR UPDATE
+                    AND deleted_at IS NULL ORDER BY path FOR NO KEY UPDATE
                 """, timeout: CopyStore.patience)
             for row in rows {
                 let object = try StoredObject(row)

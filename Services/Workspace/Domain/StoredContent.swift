@@ -178,9 +178,12 @@ struct RevisionContent: Sendable {
                 cellID: cell.id, kind: CellKind(cell.kind), language: cell.language(in: notebook).name,
                 source: cell.text, title: cell.title)
         }
+        // Before 4.5 nbformat had no ids; whoever edits the document must call the cells as we do, or they were others.
+        var document = notebook
+        document.minorVersion = max(5, notebook.minorVersion)
         return NotebookContent(
             notebookID: objectID, revisionID: revisionID, path: path, language: notebook.language.name, cells: cells,
-            document: notebook.json)
+            document: document.json)
     }
 
     /// The content as a file in the wished format, and the ending of its name.

@@ -9,7 +9,7 @@ extension WorkspaceTree {
     private static let maximumCopyBytes = 1 << 30
 
     /// Copies an entry and all below it, as it is now: of each notebook and file the newest revision, without the ones
-    /// before, and its widgets with what was chosen. The copies are the user's own, and nothing that was given on the
+    /// before, its outputs as far as they have come, and its widgets with what was chosen. The copies are the user's own, and nothing that was given on the
     /// others is given on them.
     func copy(_ source: WorkspacePath, to destination: WorkspacePath, by user: String) async throws -> ObjectInfo {
         guard source != destination, !source.contains(destination) else {
@@ -33,6 +33,7 @@ extension WorkspaceTree {
                 source, to: destination, by: user, at: now, in: transaction)
             guard made == wanted else { throw WorkspaceTree.taken(destination) }
             try await copies.copyRevisions(below: destination, from: source, by: user, at: now, in: transaction)
+            try await copies.endOutputs(below: destination, in: transaction)
             try await copies.copyWidgets(below: destination, from: source, in: transaction)
             guard let copy = try await objects.find(destination, on: transaction) else {
                 throw WorkspaceTree.missing(destination)

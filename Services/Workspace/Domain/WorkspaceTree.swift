@@ -103,7 +103,8 @@ struct WorkspaceTree: Sendable {
         let id = target.info.objectID
         let revision = try await revisions.insert(content, of: id, by: user, at: now, in: transaction)
         if kind == .notebook {
-            try await replaced(id, revision, by: user, in: transaction)
+            try await replaced(
+                id, target.info.revisionID, with: revision, by: user, in: transaction)
             // Whoever saves what they have read has read of older ones.
             if let widgets = content.widgets, wish.expectedRevisionID == nil {
                 try await WidgetStore().take(widgets, of: id, by: user, in: transaction)

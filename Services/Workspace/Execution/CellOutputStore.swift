@@ -11,7 +11,8 @@ struct CellOutputStore: Sendable {
 
     /// The outputs of one cell.
     struct Outputs: Sendable {
-        var commandID: String
+        /// Nil when the command is not known any more.
+        var commandID: String?
         var executionCount: Int64?
         var outputs: [JSONValue]
     }
@@ -24,16 +25,14 @@ struct CellOutputStore: Sendable {
         let rows = try await runner.query(
             """
             SELECT cell_id, command_id, execution_count, outputs FROM cell_outputs
-            WHERE notebook_id = \(notebookID) \(which)
+            WHERE notebook_id = \(notebookID) AND command_id <> \(KeptOutputs.command) \(which)
             """)
         var found: [String: Outputs] = [:]
         for row in rows {
             let (cell, command, count, frame) = try row.decode((String.self, String.self, Int64?.self, [UInt8]?.self))
             if let frame {
-                let outputs = try await StoredContent.work(on: frame.count * 4) {
-                    try JSONValue(json: try LZ4Frame.decompress(frame, limit: CellOutputStore.limit))
-                }
-                found[cell] = Outputs(commandID: command, executionCount: count, outputs: outputs.array ?? [])
+                let outputs = try await CellOutputStore.read(frame)
+                found[cell] = Outputs(commandID: command, executionCount: count, outputs: outputs)
             } else {
                 let events = try await CellOutputStore.events(of: command, upTo: sequence, on: runner)
                 let reader = CellOutputReader(events).reader
@@ -42,6 +41,26 @@ struct CellOutputStore: Sendable {
             }
         }
         return found
+    }
+
+    /// What the last replacement of a revision has left of it; nothing when it was never replaced by a file.
+    func outputs(
+        ofRevision revisionID: Int64, on runner: some StatementRunner
+    ) async throws -> [String: Outputs] {
+        let rows = try await runner.query(
+            "SELECT cell_id, execution_count, outputs FROM revision_outputs WHERE revision_id = \(revisionID)")
+        var found: [String: Outputs] = [:]
+        for row in rows {
+            let (cell, count, frame) = try row.decode((String.self, Int64?.self, [UInt8].self))
+            found[cell] = Outputs(executionCount: count, outputs: try await CellOutputStore.read(frame))
+        }
+        return found
+    }
+
+    static func read(_ frame: [UInt8]) async throws -> [JSONValue] {
+        try await StoredContent.work(on: frame.count * 4) {
+            try JSONValue(json: try LZ4Frame.decompress(frame, limit: CellOutputStore.limit)).array ?? []
+        }
     }
 
     /// What was written down of a command's events, in order.
@@ -67,12 +86,31 @@ struct CellOutputStore: Sendable {
         return events
     }
 
-    /// Forgets outputs, because the notebook or these cells of it have others now. Those of a command under way stay.
+    /// Forgets the outputs of cells. Those of a command under way stay.
     func drop(
-        of notebookID: Int64, cells: [String]? = nil, in transaction: PostgresTransaction
+        of notebookID: Int64, cells: [String], in transaction: PostgresTransaction
     ) async throws(HarbourError) {
-        let which: SQL = cells.map { "AND cell_id = ANY(\($0))" } ?? ""
         try await transaction.query(
-            "DELETE FROM cell_outputs WHERE notebook_id = \(notebookID) AND outputs IS NOT NULL \(which)")
+            """
+            DELETE FROM cell_outputs
+            WHERE notebook_id = \(notebookID) AND outputs IS NOT NULL AND cell_id = ANY(\(cells))
+            """)
+    }
+
+    /// Leaves all outputs with the revision that they are of, because the notebook is another one now. Those of a
+    /// command under way stay: it goes on.
+    func leave(
+        with revisionID: Int64, of notebookID: Int64, in transaction: PostgresTransaction
+    ) async throws(HarbourError) {
+        try await transaction.query(
+            """
+            WITH gone AS (
+                DELETE FROM cell_outputs WHERE notebook_id = \(notebookID) AND outputs IS NOT NULL
+                RETURNING cell_id, command_id, execution_count, outputs
+            )
+            INSERT INTO revision_outputs (revision_id, cell_id, execution_count, outputs)
+            SELECT \(revisionID), cell_id, execution_count, outputs FROM gone
+            WHERE command_id <> \(KeptOutputs.command)
+            """)
     }
 }

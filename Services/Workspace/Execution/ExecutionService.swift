@@ -39,13 +39,13 @@ struct ExecutionService: Sendable {
     }
 
     /// A revision, and what there is of the notebook beside it.
-    struct Newest: Sendable {
+    struct Revision: Sendable {
         var content: RevisionContent
         var outputs: [String: CellOutputStore.Outputs] = [:]
         /// Nil where its file says which there are.
         var widgets: [NotebookWidget]?
-        /// The event up to which the outputs go.
-        var lastSequence: Int64 = 0
+        /// The event up to which the outputs go; nil where they will not change.
+        var lastSequence: Int64?
 
         /// The content as a file in the wished format, and the ending of its name.
         func file(as format: HarbourProtocol.NotebookFormat) throws(HarbourError) -> ([UInt8], String) {
@@ -54,31 +54,41 @@ struct ExecutionService: Sendable {
         }
     }
 
-    /// The newest revision with what its cells have put out since.
+    /// The newest revision with what its cells have put out since, or another one as it was left.
     /// - Parameter limit: outputs of more bytes are named only.
-    func notebook(_ notebookID: Int64, limit: Int?) async throws -> NotebookContent {
-        let newest = try await newest(.newestOf(objectID: notebookID))
-        return try await StoredContent.work(on: newest.content.size + newest.outputs.count * 4096) {
-            var notebook = try newest.content.content()
-            notebook.document = OutputOverlay(outputs: newest.outputs, limit: limit).document(
+    func notebook(_ which: RevisionStore.Which, limit: Int?) async throws -> NotebookContent {
+        let revision = try await revision(which)
+        return try await StoredContent.work(on: revision.content.size + revision.outputs.count * 4096) {
+            var notebook = try revision.content.content()
+            notebook.document = OutputOverlay(outputs: revision.outputs, limit: limit).document(
                 notebook.document, ids: notebook.cells.map(\.cellID))
-            notebook.lastSequence = newest.lastSequence
+            notebook.lastSequence = revision.lastSequence
             return notebook
         }
     }
 
-    /// A revision, the outputs since and the widgets, as they are at one moment.
-    func newest(_ which: RevisionStore.Which) async throws -> Newest {
-        let read: Newest? = try await tree.pool.transaction(isolation: .repeatableRead) { transaction in
+    /// A revision with outputs and widgets, as they are at one moment. Of the newest one they are what has come since; one
+    /// that is named says what it said, with the outputs that it was left with when a file replaced it.
+    /// - Parameter isListed: it is named because it was the newest a moment ago, and is taken for it.
+    func revision(_ which: RevisionStore.Which, isListed: Bool = false) async throws -> Revision {
+        let isNewest =
+            switch which {
+            case .newest, .newestOf: true
+            default: isListed
+            }
+        let read: Revision? = try await tree.pool.transaction(isolation: .repeatableRead) { transaction in
             guard let content = try await tree.revisions.content(which, on: transaction) else { return nil }
+            let left = try await outputs.outputs(ofRevision: content.revisionID, on: transaction)
+            guard isNewest else { return Revision(content: content, outputs: left) }
             let (last, _) = try await journal.position(content.objectID, on: transaction)
-            return Newest(
-                content: content, outputs: try await outputs.outputs(of: content.objectID, on: transaction),
+            return Revision(
+                content: content,
+                outputs: left.isEmpty ? try await outputs.outputs(of: content.objectID, on: transaction) : left,
                 widgets: try await store.widgets.kept(content.objectID, on: transaction), lastSequence: last)
         }
         if let read { return read }
         // Why there is none is said as elsewhere.
-        return Newest(content: try await tree.content(which))
+        return Revision(content: try await tree.content(which))
     }
 
     /// All outputs of one cell, however large.

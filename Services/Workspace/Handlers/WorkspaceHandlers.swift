@@ -49,10 +49,9 @@ struct WorkspaceHandlers: Sendable {
             return try await export(which, as: input.format ?? .auto)
         }
         router.on(WorkspaceAPI.getNotebook) { [self] input, _ in
-            guard let revision = input.revisionID else {
-                return try await execution.notebook(input.notebookID, limit: input.outputLimit)
-            }
-            return try await content(.revisionOf(objectID: input.notebookID, revision))
+            let which = input.revisionID.map { RevisionStore.Which.revisionOf(objectID: input.notebookID, $0) }
+            return try await execution.notebook(
+                which ?? .newestOf(objectID: input.notebookID), limit: input.outputLimit)
         }
         router.on(WorkspaceAPI.readContent) { [self] input, _ in
             let path = try WorkspacePath(input.path)
@@ -69,16 +68,11 @@ struct WorkspaceHandlers: Sendable {
         return try await StoredContent.work(on: content.size) { try content.content() }
     }
 
-    /// A file of a revision; of the newest one with what its cells have put out since, and its widgets.
+    /// A file of a revision with what its cells have put out since; of the newest one also with its widgets.
     func export(
         _ which: RevisionStore.Which, as format: HarbourProtocol.NotebookFormat
     ) async throws -> ExportedObject {
-        var stored = try await {
-            switch which {
-            case .newest, .newestOf: return try await execution.newest(which)
-            default: return ExecutionService.Newest(content: try await tree.content(which))
-            }
-        }()
+        var stored = try await execution.revision(which)
         stored.content = try await files.loaded(stored.content)
         let newest = stored
         return try await StoredContent.work(on: newest.content.size + newest.outputs.count * 4096) {

@@ -127,11 +127,11 @@ extension NotebookSaving {
     ) async throws -> SavedNotebook {
         for _ in 0..<NotebookSaving.attempts {
             let newest = try await tree.content(.newestOf(objectID: notebookID))
-            var notebook = try newest.notebook()
-            try change(&notebook)
-            let content = try StoredContent.of(notebook, name: newest.path)
-            let body = SaveNotebook(baseRevisionID: newest.revisionID, document: .null)
-            if let revision = try await store(content, over: newest, body, by: user) {
+            let old = try newest.notebook()
+            var new = old
+            try change(&new)
+            let save = try await prepare(Change(old: old, new: new), over: newest)
+            if let revision = try await store(save, over: newest, by: user) {
                 return SavedNotebook(revisionID: revision, isMerged: false)
             }
         }

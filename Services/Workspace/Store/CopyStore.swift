@@ -14,8 +14,8 @@ struct CopyStore: Sendable {
         """
     }
 
-    /// Makes entries like those at the source under the destination. They name the revisions of the others, until
-    /// `copyRevisions` gives them their own.
+    /// Makes entries like those at the source under the destination, with the outputs that their cells have at the same
+    /// moment. They name the revisions of the others, until `copyRevisions` gives them their own.
     /// - Returns: how many there are to copy, and how many were made: fewer when a path is taken.
     func copyObjects(
         _ source: WorkspacePath, to destination: WorkspacePath, by user: String, at time: Timestamp,
@@ -34,7 +34,18 @@ struct CopyStore: Sendable {
                     kind, language, revision_id, format, size, \(time), \(time), \(user), \(user)
                 FROM source
                 ON CONFLICT (path) WHERE deleted_at IS NULL DO NOTHING
-                RETURNING object_id
+                RETURNING object_id, path
+            ), pair AS (
+                SELECT source.object_id AS source, made.object_id AS copy FROM source
+                JOIN made ON made.path = \(destination.text) || substr(source.path, \(kept)::integer)
+                WHERE source.kind = 'NOTEBOOK'
+            ), begun AS (
+                INSERT INTO notebook_sessions (notebook_id)
+                SELECT copy FROM pair WHERE EXISTS (SELECT FROM cell_outputs o WHERE o.notebook_id = pair.source)
+            ), put AS (
+                INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs)
+                SELECT copy, o.cell_id, o.command_id, o.execution_count, o.outputs
+                FROM pair JOIN cell_outputs o ON o.notebook_id = pair.source
             )
             SELECT (SELECT count(*) FROM source) AS wanted, (SELECT count(*) FROM made) AS made
             """, timeout: CopyStore.patience)
@@ -82,6 +93,7 @@ struct CopyStore: Sendable {
             INSERT INTO notebook_sessions (notebook_id, widgets_kept)
             SELECT pair.copy, true FROM (\(pairs)) pair JOIN notebook_sessions s ON s.notebook_id = pair.source
             WHERE s.widgets_kept
+            ON CONFLICT (notebook_id) DO UPDATE SET widgets_kept = true
             """, timeout: CopyStore.patience)
         try await transaction.query(
             """

@@ -54,7 +54,8 @@ struct ObjectStore: Sendable {
     func find(
         _ path: WorkspacePath, forUpdate: Bool = false, on runner: some StatementRunner
     ) async throws(HarbourError) -> StoredObject? {
-        let lock: SQL = forUpdate ? "FOR UPDATE" : ""
+        // Who refers to it at the same moment only needs it to be there.
+        let lock: SQL = forUpdate ? "FOR NO KEY UPDATE" : ""
         let rows = try await runner.query(
             "SELECT \(StoredObject.columns) FROM objects WHERE path = \(path.text) AND deleted_at IS NULL \(lock)")
         return try rows.first.map { row throws(HarbourError) in try StoredObject(row) }

@@ -66,6 +66,8 @@ struct PurgeStore: Sendable {
             "SELECT 1 AS one FROM notebook_sessions WHERE notebook_id = ANY(\(ids)) FOR UPDATE")
         for statement: SQL in [
             "DELETE FROM cell_outputs WHERE notebook_id = ANY(\(ids))",
+            // Frozen revisions stay without them.
+            "DELETE FROM revision_outputs o USING revisions r WHERE r.revision_id = o.revision_id AND r.object_id = ANY(\(ids))",
             "DELETE FROM cell_events WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM cell_commands WHERE notebook_id = ANY(\(ids))",
             "DELETE FROM notebook_widgets WHERE notebook_id = ANY(\(ids))",

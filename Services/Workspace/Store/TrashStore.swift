@@ -129,7 +129,7 @@ struct TrashStore: Sendable {
 /// How much there is of a part of the tree.
 struct TreeExtent: Sendable {
     let entries: Int
-    /// The bytes of the newest revisions that are in the database.
+    /// The bytes of the newest revisions that are in the database, and of the outputs beside them.
     let contentBytes: Int
     /// Of the longest path, in bytes, and the parts of the deepest.
     let longestPath: Int
@@ -140,7 +140,9 @@ struct TreeExtent: Sendable {
     ) async throws(HarbourError) -> TreeExtent {
         let rows = try await transaction.query(
             """
-            SELECT count(*) AS entries, coalesce(sum(octet_length(r.content)), 0)::bigint AS bytes,
+            SELECT count(*) AS entries, (coalesce(sum(octet_length(r.content)), 0) + coalesce(sum((
+                    SELECT sum(octet_length(c.outputs)) FROM cell_outputs c WHERE c.notebook_id = o.object_id
+                )), 0))::bigint AS bytes,
                 coalesce(max(octet_length(o.path)), 0)::bigint AS longest,
                 coalesce(max(cardinality(string_to_array(o.path, '/'))) - 1, 0)::bigint AS depth
             FROM objects o LEFT JOIN revisions r ON r.revision_id = o.revision_id WHERE \(condition)

@@ -8,10 +8,13 @@ public import Core
 public struct SaveNotebook: JSONCodable, Sendable, Hashable {
     /// The revision that was edited.
     public var baseRevisionID: Int64
-    /// The notebook in nbformat 4.5; outputs in it count for nothing, for those of the server are kept.
+    /// The notebook in nbformat 4.5; outputs in it count for nothing, for those of the server are kept, also while a
+    /// cell is gone or is no code.
     public var document: JSONValue
     /// Cells whose outputs are dropped. At most 100_000 elements.
     public var clearedCellIds: Optional<[String]>
+    /// The revision that is brought back by this: cells that come back have the outputs again that they had in it.
+    public var restoredRevisionID: Optional<Int64>
     /// What the saver calls itself, to know its own event. At most 64 characters.
     public var clientID: Optional<String>
 
@@ -20,11 +23,13 @@ public struct SaveNotebook: JSONCodable, Sendable, Hashable {
         baseRevisionID: Int64,
         document: JSONValue,
         clearedCellIds: [String]? = nil,
+        restoredRevisionID: Int64? = nil,
         clientID: String? = nil
     ) {
         self.baseRevisionID = baseRevisionID
         self.document = document
         self.clearedCellIds = clearedCellIds
+        self.restoredRevisionID = restoredRevisionID
         self.clientID = clientID
     }
 
@@ -39,6 +44,10 @@ public struct SaveNotebook: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"cleared_cell_ids\":")
             clearedCellIds.encode(to: &writer)
         }
+        if let restoredRevisionID {
+            writer.key(quoted: "\"restored_revision_id\":")
+            writer.value(restoredRevisionID)
+        }
         if let clientID {
             writer.key(quoted: "\"client_id\":")
             writer.value(clientID)
@@ -51,15 +60,17 @@ public struct SaveNotebook: JSONCodable, Sendable, Hashable {
         var baseRevisionID: Int64?
         var document: JSONValue?
         var clearedCellIds: [String]?
+        var restoredRevisionID: Int64?
         var clientID: String?
-        var fields = JSONFields("\u{13}\"base_revision_id\":\u{b}\"document\":\u{13}\"cleared_cell_ids\":\u{c}\"client_id\":")
+        var fields = JSONFields("\u{13}\"base_revision_id\":\u{b}\"document\":\u{13}\"cleared_cell_ids\":\u{17}\"restored_revision_id\":\u{c}\"client_id\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: baseRevisionID = try reader.int64()
                 case 1: document = try JSONValue(from: &reader)
                 case 2: if try !reader.null() { clearedCellIds = try reader.array(count: 0...100_000) { reader throws(JSONError) in try reader.string(length: 1...64) } }
-                case 3: if try !reader.null() { clientID = try reader.string(length: 0...64) }
+                case 3: if try !reader.null() { restoredRevisionID = try reader.int64() }
+                case 4: if try !reader.null() { clientID = try reader.string(length: 0...64) }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
@@ -69,6 +80,7 @@ public struct SaveNotebook: JSONCodable, Sendable, Hashable {
         self.baseRevisionID = baseRevisionID
         self.document = consume document
         self.clearedCellIds = consume clearedCellIds
+        self.restoredRevisionID = restoredRevisionID
         self.clientID = consume clientID
     }
 }
