@@ -430,6 +430,45 @@ class CellsTests(unittest.TestCase):
         page.reload()
         self.assertEqual(has_all(), ["one\n", "two\n"])
 
+    def test_9a_what_came_with_a_file_stays(self):
+        """Its outputs are there as long as its cells, whatever was done to those and taken back, and in an older revision."""
+        number, page = self.notebook("imported", [code(0, "print()", [STREAM]), code(1, "fails()", [ERROR]), code(2, "kept = 1")])
+        wanted = [[STREAM], [ERROR], []]
+
+        def has_all():
+            self.saved(page)
+            expect(page.locator("#cell-c0 .text-output")).to_contain_text("line 0")
+            expect(page.locator("#cell-c1 .outputs")).to_contain_text("ValueError")
+            return [cell["outputs"] for cell in self.cells(number)]
+
+        self.assertEqual(has_all(), wanted)
+        self.select(page, 0, "Shift+J", "m")
+        expect(page.locator(".cell.markdown")).to_have_count(2)
+        eventually("they are texts", lambda: page.evaluate("true") and self.cells(number)[1]["cell_type"] == "markdown")
+        self.press(page, "z")
+        eventually("they are code again", lambda: page.evaluate("true") and has_all() == wanted)
+        self.select(page, 0, "Shift+J", "d", "d")
+        expect(page.locator(".cell")).to_have_count(1)
+        eventually("they are gone", lambda: page.evaluate("true") and len(self.cells(number)) == 1)
+        self.press(page, "z")
+        eventually("they are back", lambda: page.evaluate("true") and len(self.cells(number)) == 3 and has_all() == wanted)
+        page.reload()
+        self.assertEqual(has_all(), wanted)
+        # A file takes the place of all this, and then somebody goes back to it.
+        document = {"cells": [code(7, "other = 1")], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        platform.call("POST", "/api/v1/workspace/import", {
+            "path": self.path, "content": base64.b64encode(json.dumps(document).encode()).decode(), "format": "JUPYTER",
+            "overwrite": True})
+        self.shows(page, ["other = 1"])
+        page.get_by_role("button", name="More").first.click()
+        page.get_by_role("menuitem", name="Revisions").click()
+        page.get_by_role("dialog").locator(".revision").nth(1).click()
+        page.get_by_role("button", name="Go back to this one").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        eventually("it is back", lambda: page.evaluate("true") and len(self.cells(number)) == 3 and has_all() == wanted)
+        page.reload()
+        self.assertEqual(has_all(), wanted)
+
     def test_a_kinds_of_cells(self):
         """Only what is something else is changed: code has its language, and a key that changes nothing is not taken back."""
         sources = ["%sql\nSELECT 1", "x = 1", "words", "%sh ls"]

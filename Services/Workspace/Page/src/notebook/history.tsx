@@ -7,7 +7,7 @@ import { Time, bytes } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 import { Differences, differences } from "./conflict";
 import { NotebookDocument } from "./document";
-import type { Saver } from "./saver";
+import { type Saver, outputLimit } from "./saver";
 import type { NotebookStore } from "./store";
 
 export function History({ store, saver, onClose }: { store: NotebookStore; saver: Saver; onClose: () => void }) {
@@ -22,8 +22,13 @@ export function History({ store, saver, onClose }: { store: NotebookStore; saver
     if (!await saver.save()) { toastError(new Error("What is here could not be saved, so nothing was restored.")); return; }
     const revision = store.state.revisionID;
     store.replace({ ...old.data, revision_id: revision });
+    store.restored = chosen;
     store.rebase(revision);
-    if (await saver.save()) toast(`Revision ${chosen} is back.`);
+    if (await saver.save()) {
+      // What has run since is the cell's: the server knows what it put out last.
+      store.takeOutputs(await call("getNotebook", { notebook_id: store.notebookID, output_limit: outputLimit }));
+      toast(`Revision ${chosen} is back.`);
+    }
     onClose();
   };
   const found = old.data ? differences(old.data.document as unknown as NotebookDocument, store.serialize()) : [];

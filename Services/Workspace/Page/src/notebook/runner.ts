@@ -210,6 +210,7 @@ export class Runner {
     // The event of the beginning is not newer than an answer that knows of it, and what only begins was neither warned nor interrupted.
     if (!isEvent || known < sequence || command.warning !== undefined || command.is_cancelling) return;
     this.changes.set(command.cell_id, { outputs: [], count: null, clears: false });
+    this.store.unclear(command.cell_id);
     this.plan();
   }
 

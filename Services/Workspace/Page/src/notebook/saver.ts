@@ -44,7 +44,7 @@ async function saveOnce(store: NotebookStore): Promise<void> {
   const saved = await call("saveNotebook", {
     notebook_id: store.notebookID, body: {
       base_revision_id: before, document: pending.document as unknown as Json, cleared_cell_ids: pending.cleared,
-      client_id: tabID,
+      restored_revision_id: pending.restored, client_id: tabID,
     },
     // Only a refusal says that nothing was saved.
   }).catch((error: unknown) => { if (isRefusal(error)) throw error; return lost(error); });

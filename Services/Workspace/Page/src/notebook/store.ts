@@ -46,6 +46,8 @@ export class NotebookStore {
   saving: Promise<unknown> | undefined;
   /** Cells whose outputs the server is to drop. */
   private cleared = new Set<string>();
+  /** The revision that is brought back by what is here. */
+  restored: number | undefined;
   private mayEdit: boolean | undefined;
 
   constructor(content: NotebookContent) {
@@ -280,6 +282,9 @@ export class NotebookStore {
     this.change(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, outputs: [], count: null, run: undefined } : cell));
   }
 
+  /** A cell has begun to run: what it puts out now was not meant. */
+  unclear(id: string): void { this.cleared.delete(id); }
+
   undo(): void { this.step(this.undos, this.redos); }
 
   redo(): void { this.step(this.redos, this.undos); }
@@ -309,15 +314,15 @@ export class NotebookStore {
   }
 
   /** What a save sends, and what is to be told when it is done. */
-  pending(): { document: NotebookDocument; cleared: string[]; done: (revisionID: number) => void } {
-    const { version } = this.state;
+  pending(): { document: NotebookDocument; cleared: string[]; restored?: number; done: (revisionID: number) => void } {
+    const { state: { version }, restored } = this;
     const document = this.serialize(false);
     const cleared = [...this.cleared];
     return {
-      document, cleared, done: (revisionID) => {
+      document, cleared, restored, done: (revisionID) => {
         for (const id of cleared) this.cleared.delete(id);
-        this.base = cellsOf(document);
-        this.sent = [];
+        if (this.restored === restored) this.restored = undefined;
+        [this.base, this.sent] = [cellsOf(document), []];
         this.set({ savedVersion: version, revisionID });
       },
     };
@@ -376,11 +381,10 @@ export class NotebookStore {
     this.document = content.document as unknown as NotebookDocument;
     this.language = notebookLanguage(this.document);
     this.path = content.path;
-    this.undos = [];
-    this.redos = [];
+    [this.undos, this.redos] = [[], []];
     this.cleared.clear();
-    this.base = cellsOf(this.document);
-    this.sent = [];
+    this.restored = undefined;
+    [this.base, this.sent] = [cellsOf(this.document), []];
     const cells = viewsOf(this.document);
     const version = this.state.version + 1;
     this.set({ cells, ...selectedAmong(this.state, cells), editing: undefined, version, savedVersion: version, revisionID: content.revision_id });
