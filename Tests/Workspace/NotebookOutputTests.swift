@@ -1,3 +1,4 @@
+import Compression
 import Core
 import HTTPClient
 import HarbourProtocol
@@ -168,6 +169,31 @@ struct NotebookOutputTests {
                     try await pool.query("SELECT 1 AS one FROM revision_outputs").count == 0
                 }
             }
+        }
+    }
+
+    /// The same of an archive that is put over a folder.
+    @Test func thoseOfWhatAnArchiveReplacesStayToo() async throws {
+        try await Files.run { files in
+            let workspace = files.workspace
+            let file = Sample.document([.code("a", "1", "file\n", 1)]).jsonText()
+            let made = try await workspace.save("/Shared/t/n", file, format: .jupyter)
+            let output: JSONValue = [["output_type": "stream", "name": "stdout", "text": "ran\n"]]
+            let frame = LZ4Frame.compress(output.encodedJSON())
+            _ = try await workspace.withPool { (pool) async throws in
+                try await pool.query(
+                    """
+                    INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs)
+                    VALUES (\(made.objectID), 'a', 'command', 3, \(frame))
+                    """)
+            }
+            #expect(try await workspace.outputs(made.objectID) == ["a:ran\n[3]"])
+            let other = Base64.encode(Sample.document([.code("a", "2", "other\n", 1)]).encodedJSON())
+            let archive = try files.python(
+                #"import base64"#, ##"z.writestr(e("n.ipynb"), base64.b64decode("\##(other)"))"##)
+            _ = try await files.unpack(archive, into: "/Shared/t", overwrite: true)
+            #expect(try await workspace.outputs(made.objectID) == ["a:other\n[1]"])
+            #expect(try await workspace.outputs(made.objectID, revision: made.revisionID) == ["a:ran\n[3]"])
         }
     }
 
