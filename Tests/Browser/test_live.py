@@ -8,11 +8,18 @@ import json
 import re
 import unittest
 
+import nbformat
 from harbour import PICTURES, Stage, eventually, paste
+from looks import look
 from playwright.sync_api import expect
 
 LINES = [f"line {number}" for number in range(40)]
 SLOW = "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.15)"
+
+TABLE = (
+    "frame = spark.createDataFrame([('Oslo', 3), ('Rome', 5), ('Valletta', 8)], 'name string, total int')\n"
+    "frame.createOrReplaceTempView('totals')\ndisplay(frame)")
+PLOT = "import matplotlib.pyplot as plt\nframe.toPandas().plot.bar(x='name', y='total')\nplt.show()\nprint('drawn')"
 
 
 def setUpModule():
@@ -63,18 +70,7 @@ class LiveTests(unittest.TestCase):
         return page
 
     def look(self, page, name):
-        for theme in ("light", "dark"):
-            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            expect(page.locator("html")).to_have_attribute("data-theme", theme)
-            found = axe.run(page).response["violations"] and axe.run(page).response["violations"]
-            broken = [(one["id"], [node["failureSummary"] for node in one["nodes"]][:3]) for one in found]
-            self.assertEqual(broken, [], f"{name}, {theme}")
-            page.screenshot(path=PICTURES / f"{name}-{theme}.png")
-        page.set_viewport_size({"width": 390, "height": 844})
-        self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 390, f"{name} on a phone")
-        page.screenshot(path=PICTURES / f"{name}-phone.png")
-        page.set_viewport_size({"width": 1360, "height": 850})
-        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        look(self, page, axe, PICTURES / name)
 
     def lines(self, page, cell=0):
         text = page.locator(".cell").nth(cell).locator(".text-output").first.inner_text()
@@ -107,6 +103,32 @@ class LiveTests(unittest.TestCase):
                 return None
             return commands and all(one["state"] not in ("QUEUED", "RUNNING") for one in commands) and commands
         return eventually("the notebook is done", look, 240)
+
+    def test_1a_a_table_and_a_plot(self):
+        """Written and run on Spark; the tab is closed and the workspace killed on the way: all of it is there, in order."""
+        number, address = self.notebook("figures", [SLOW, TABLE, PLOT, "%sql\nSELECT name, total FROM totals ORDER BY name"])
+        page = self.open(address)
+        page.get_by_role("button", name="Run all", exact=True).click()
+        expect(page.locator(".cell").nth(0).get_by_text("line 2")).to_be_visible()
+        page.context.close()
+        self.contexts.pop()
+        platform.kill("workspace")
+        self.assertEqual([one["state"] for one in self.settled(number)], ["FINISHED"] * 4)
+        page = self.open(address)
+        cell = page.locator(".cell").nth
+        self.assertEqual(self.lines(page), LINES)
+        expect(cell(1).locator("table")).to_contain_text("Valletta")
+        picture = cell(2).get_by_role("img")
+        expect(picture).to_be_visible()
+        self.assertGreater(picture.evaluate("(one) => one.decode().then(() => one.naturalWidth)"), 200)
+        expect(cell(2)).to_contain_text("drawn")
+        expect(cell(3).locator("table")).to_contain_text("Oslo")
+        self.look(page, "notebook-figures")
+        exported = platform.call("GET", "/api/v1/workspace/export?path=/Shared/figures&format=JUPYTER")
+        written = nbformat.reads(base64.b64decode(exported["content"]).decode(), as_version=nbformat.NO_CONVERT)
+        nbformat.validate(written)
+        self.assertEqual([one.output_type for one in written.cells[2].outputs], ["display_data", "stream"])
+        self.assertIn("image/png", written.cells[2].outputs[0].data)
 
     def test_2_workspace_is_killed_in_the_middle(self):
         """kill -9 while cells run: the page comes back by itself, and nothing is lost or there twice."""

@@ -146,7 +146,8 @@ struct IpynbTests {
     }
 
     /// Goal: nbformat itself takes what we write for valid, and would write the same bytes.
-    @Test func isValidForNbformat() throws {
+    @Test(.enabled(if: PeerPython.has("nbformat"), "nbformat is not installed: see Tests/README.md"))
+    func isValidForNbformat() throws {
         let folder = try TemporaryDirectory()
         var maker = NotebookMaker(random: SeededGenerator(seed: testSeed()))
         var paths: [String] = []
@@ -159,25 +160,6 @@ struct IpynbTests {
             let notebook = try NotebookFormat.detect(name: name, content: bytes).parse(bytes)
             paths.append(try folder.write("\(name).ipynb", NotebookFormat.ipynb.serialize(notebook)))
         }
-        guard let python = nbformatPython() else { return }
-        #expect(throws: Never.self) { try runCommand([python, "\(corpusFolder)/check.py"] + paths) }
-    }
-
-    /// A Python with nbformat, kept below `.build`; nil, with the reason in the test's output, when none can be made.
-    private func nbformatPython() -> String? {
-        let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-        let folder = "\(root)/.build/test-venvs/nbformat-5.11.1"
-        let python = "\(folder)/bin/python"
-        if access("\(folder)/done", F_OK) == 0 { return python }
-        do {
-            try runCommand(["rm", "-rf", folder])
-            try runCommand(["python3", "-m", "venv", folder])
-            try runCommand([python, "-m", "pip", "install", "-q", "--retries", "1", "nbformat==5.11.1"])
-            try runCommand(["touch", "\(folder)/done"])
-            return python
-        } catch {
-            print("skipped: nbformat cannot be installed from PyPI here: \(error)")
-            return nil
-        }
+        #expect(throws: Never.self) { try runCommand([PeerPython.executable, "\(corpusFolder)/check.py"] + paths) }
     }
 }

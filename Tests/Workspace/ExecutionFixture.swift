@@ -48,8 +48,8 @@ struct RunningWorkspace: Sendable {
         return try await user.call(WorkspaceAPI.runCells, .init(notebookID: id, body: body))
     }
 
-    func execution() async throws -> NotebookExecution {
-        try await user.call(WorkspaceAPI.getNotebookExecution, .init(notebookID: id))
+    func execution(_ notebookID: Int64? = nil) async throws -> NotebookExecution {
+        try await user.call(WorkspaceAPI.getNotebookExecution, .init(notebookID: notebookID ?? id))
     }
 
     func save(_ cells: [String], base: Int64, cleared: [String]? = nil) async throws -> SavedNotebook {
@@ -63,20 +63,21 @@ struct RunningWorkspace: Sendable {
 
     /// Waits until the notebook looks as wished.
     func wait(
-        sourceLocation: SourceLocation = #_sourceLocation, until condition: (NotebookExecution) -> Bool
+        _ notebookID: Int64? = nil, sourceLocation: SourceLocation = #_sourceLocation,
+        until condition: (NotebookExecution) -> Bool
     ) async throws -> NotebookExecution {
         let end = MonotonicTime.now + .seconds(240)
         while true {
-            let now = try await execution()
+            let now = try await execution(notebookID)
             if condition(now) { return now }
             try #require(MonotonicTime.now < end, "not within 240 s: \(now)", sourceLocation: sourceLocation)
             try await workspace.service.loop.sleep(for: .milliseconds(10))
         }
     }
 
-    /// Waits until nothing runs.
-    func settled() async throws -> NotebookExecution {
-        try await wait { $0.commands.allSatisfy { $0.state != .queued && $0.state != .running } }
+    /// Waits until nothing runs, of its own notebook or another one.
+    func settled(_ notebookID: Int64? = nil) async throws -> NotebookExecution {
+        try await wait(notebookID) { $0.commands.allSatisfy { $0.state != .queued && $0.state != .running } }
     }
 
     /// The outputs of each cell as the notebook has them.

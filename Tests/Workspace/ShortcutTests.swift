@@ -111,6 +111,11 @@ struct ShortcutTests {
             #expect(scheduler.took == ["createJob ada Word Count Job", "runNow ada 7"])
             let code = try await ada.read(submitted.notebookPath)
             #expect(String(decoding: try #require(Base64.decode(code.content)), as: UTF8.self).contains("print(1)"))
+            // Another job of that name has a notebook of its own, and the first one runs what it was given.
+            let other = try await ada.client.call(
+                WorkspaceAPI.submitJob, .init(body: SubmitJob(name: "Word Count Job", code: "print(2)")))
+            #expect(other.notebookPath.hasPrefix("/Users/ada/Jobs/Word Count Job 20"))
+            #expect(try await ada.read(submitted.notebookPath).content == code.content)
             let killed = try await ada.client.call(WorkspaceAPI.killJob, .init(jobID: 7))
             #expect(killed.runIds == [71])
             let restarted = try await ada.client.call(WorkspaceAPI.restartJob, .init(jobID: 7))

@@ -43,11 +43,7 @@ struct JobShortcuts: Sendable {
     // MARK: Submitting
 
     private func submit(_ body: SubmitJob, _ context: RequestContext) async throws -> SubmittedJob {
-        let name = body.name.replacing("/", with: "-")
-        let path = try WorkspacePath("/Users/\(context.userName)/Jobs/\(name)")
-        let notebook = Notebook(cells: [Cell(id: "code", source: body.code)])
-        _ = try await tree.store(
-            StoredContent.of(notebook, name: path.name), at: path, .init(overwrites: true), by: context.userName)
+        let path = try await keep(body, context)
         var task = TaskSpec(taskKey: "main", notebookTask: NotebookTask(notebookPath: path.text))
         if let cluster = body.clusterID {
             task.existingClusterID = cluster
@@ -63,6 +59,22 @@ struct JobShortcuts: Sendable {
         return SubmittedJob(
             jobID: job.jobID, runID: run.runID, name: body.name, status: LifeCycleState.pending.rawValue,
             notebookPath: path.text)
+    }
+
+    /// Writes what is to be run into a notebook of its own: one of that name may be another job's, or somebody's work.
+    private func keep(_ body: SubmitJob, _ context: RequestContext) async throws -> WorkspacePath {
+        let folder = "/Users/\(context.userName)/Jobs"
+        let name = body.name.replacing("/", with: "-")
+        func write(_ name: String) async throws -> WorkspacePath {
+            let path = try WorkspacePath("\(folder)/\(name)")
+            let notebook = Notebook(cells: [Cell(id: "code", source: body.code)])
+            _ = try await tree.store(
+                StoredContent.of(notebook, name: path.name), at: path, .init(overwrites: false), by: context.userName)
+            return path
+        }
+        do { return try await write(name) } catch let error as HarbourError where error.code == .alreadyExists {
+            return try await write("\(name) \(ISO8601.format(.now).replacing(":", with: "."))")
+        }
     }
 
     // MARK: Runs
