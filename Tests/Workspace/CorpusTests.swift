@@ -34,7 +34,7 @@ import Testing
         return try #require(Base64.decode(file.content))
     }
 
-    /// Goal: byte for byte, also of a copy and of what was brought back from the trash.
+    /// Goal: byte for byte, also of a copy.
     @Test func whatIsImportedIsExported() async throws {
         try await Workspace.run { workspace in
             let samples = try Self.samples()
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    /// The notebook with code that the scripted cluster runs: outputs of every kind, an error in the last cell.
+    /// The notebook with code that the scripted cluster runs: each cell prints and shows, and the last one fails.
     private static func scripted(_ document: JSONValue) throws -> JSONValue {
         var object = try #require(document.object)
         let cells = object["cells"]?.array ?? []
