@@ -64,16 +64,25 @@ struct KeptOutputs: Sendable {
     func write(
         _ kept: [Kept], of notebookID: Int64, in transaction: PostgresTransaction
     ) async throws(HarbourError) {
+        if kept.isEmpty { return }
+        // One statement for all of them: many cells may be deleted at once.
+        var frames: [UInt8] = []
+        var starts: [Int32] = []
         for one in kept {
-            try await transaction.query(
-                """
-                INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs)
-                VALUES (\(notebookID), \(one.cellID), \(KeptOutputs.command), \(one.executionCount), \(one.frame))
-                ON CONFLICT (notebook_id, cell_id) DO UPDATE SET execution_count = excluded.execution_count,
-                    outputs = excluded.outputs
-                WHERE cell_outputs.command_id = \(KeptOutputs.command)
-                """)
+            starts.append(Int32(frames.count + 1))
+            frames += one.frame
         }
+        try await transaction.query(
+            """
+            INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs)
+            SELECT \(notebookID), cell_id, \(KeptOutputs.command), nullif(execution_count, -1),
+                substr(\(frames), start, length)
+            FROM unnest(\(kept.map(\.cellID)), \(kept.map { $0.executionCount ?? -1 }), \(starts),
+                \(kept.map { Int32($0.frame.count) })) AS new (cell_id, execution_count, start, length)
+            ON CONFLICT (notebook_id, cell_id) DO UPDATE SET execution_count = excluded.execution_count,
+                outputs = excluded.outputs
+            WHERE cell_outputs.command_id = \(KeptOutputs.command)
+            """)
     }
 
     /// Forgets what is part of the notebook again.
