@@ -250,7 +250,7 @@ let suites: [Target] = [
         "Workspace",
         [
             "WorkspaceService", "ServiceTestKit", "StorageTestKit", "NotebookFormats", "CellExecution", "Transport",
-            "WebSocket", "Compression", "ObjectStorage", "workspace", "harbour",
+            "WebSocket", "ObjectStorage", "workspace", "harbour",
         ] + common),
     tests(
         "Scheduler",

@@ -14,21 +14,11 @@ struct SaveKillTests {
     private static let rounds = 10
 
     @Test func loseNoWordAndNoOutput() async throws {
-        let scripted = ScriptedCluster()
-        try await withDatabase { database in
-            try await withEventLoop { loop in
-                let below = try await ServiceRuntime.start(
-                    scripted.definition, arguments: ["--listen", "127.0.0.1:0", "--service-token", "t"], loop: loop)
-                let place = WorkspaceProcess.Surroundings(
-                    loop: loop, http: HTTPClient(loop: loop), database: database, cluster: try await below.baseURL,
-                    folder: try TemporaryDirectory())
-                let pool = PostgresPool(
-                    configuration: PostgresConfiguration(url: database.url, schema: "workspace"), loop: loop)
-                try await run(place, pool)
-                await pool.drain(budget: .seconds(5))
-                await place.http.close()
-                try await below.stop()
-            }
+        try await WorkspaceProcess.Surroundings.with(ScriptedCluster()) { place in
+            let pool = PostgresPool(
+                configuration: PostgresConfiguration(url: place.database.url, schema: "workspace"), loop: place.loop)
+            try await run(place, pool)
+            await pool.drain(budget: .seconds(5))
         }
     }
 

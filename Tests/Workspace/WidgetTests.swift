@@ -224,18 +224,7 @@ struct WidgetTests {
     /// Goal: kill -9 in the middle of the command that declares loses nothing, and what a person chose meanwhile stays.
     @Test func aKilledWorkspaceLosesNone() async throws {
         let scripted = ScriptedCluster()
-        try await withDatabase { database in
-            try await withEventLoop { loop in
-                let below = try await ServiceRuntime.start(
-                    scripted.definition, arguments: ["--listen", "127.0.0.1:0", "--service-token", "t"], loop: loop)
-                let place = WorkspaceProcess.Surroundings(
-                    loop: loop, http: HTTPClient(loop: loop), database: database, cluster: try await below.baseURL,
-                    folder: try TemporaryDirectory())
-                try await declareAndKill(scripted, place)
-                await place.http.close()
-                try await below.stop()
-            }
-        }
+        try await WorkspaceProcess.Surroundings.with(scripted) { try await declareAndKill(scripted, $0) }
     }
 
     private func declareAndKill(_ scripted: ScriptedCluster, _ place: WorkspaceProcess.Surroundings) async throws {

@@ -15,18 +15,7 @@ struct WorkspaceKillTests {
 
     @Test(.timeLimit(.minutes(10))) func loseAndDoubleNothing() async throws {
         let scripted = ScriptedCluster()
-        try await withDatabase { database in
-            try await withEventLoop { loop in
-                let below = try await ServiceRuntime.start(
-                    scripted.definition, arguments: ["--listen", "127.0.0.1:0", "--service-token", "t"], loop: loop)
-                let place = WorkspaceProcess.Surroundings(
-                    loop: loop, http: HTTPClient(loop: loop), database: database, cluster: try await below.baseURL,
-                    folder: try TemporaryDirectory())
-                try await run(scripted, place)
-                await place.http.close()
-                try await below.stop()
-            }
-        }
+        try await WorkspaceProcess.Surroundings.with(scripted) { try await run(scripted, $0) }
     }
 
     /// Cells wait for the test every third time, so that some are under way whenever a process dies.

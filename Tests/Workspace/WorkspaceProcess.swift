@@ -31,6 +31,24 @@ final class WorkspaceProcess: Sendable {
         let folder: TemporaryDirectory
         /// More variables of the environment.
         var settings: [String: String] = [:]
+
+        /// Runs the body over a database of its own and a scripted cluster that serves.
+        static func with(
+            _ scripted: ScriptedCluster, _ body: @escaping @Sendable (Surroundings) async throws -> Void
+        ) async throws {
+            try await withDatabase { database in
+                try await withEventLoop { loop in
+                    let below = try await ServiceRuntime.start(
+                        scripted.definition, arguments: ["--listen", "127.0.0.1:0", "--service-token", "t"], loop: loop)
+                    let place = Surroundings(
+                        loop: loop, http: HTTPClient(loop: loop), database: database, cluster: try await below.baseURL,
+                        folder: try TemporaryDirectory())
+                    try await body(place)
+                    await place.http.close()
+                    try await below.stop()
+                }
+            }
+        }
     }
 
     static let programs: String = {
