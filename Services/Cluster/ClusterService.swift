@@ -104,7 +104,8 @@ public enum ClusterService {
                 launch: DriverLaunchSettings(
                     executable: settings[driver], environment: driverOptions.environment(settings)),
                 limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs,
-                libraries: LibraryStore(pool: database.pool), workspace: workspace, boundary: boundary),
+                libraries: LibraryStore(pool: database.pool), news: ChangeNews(loop: environment.loop),
+                workspace: workspace, boundary: boundary),
             factories: try ordered(backends, first: settings[defaultBackend])
         ) { [root = settings[folder], forBackends = driverOptions.forBackends(settings)] factory, installation in
             BackendContext(

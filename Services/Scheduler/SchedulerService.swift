@@ -81,7 +81,7 @@ public enum SchedulerService {
         var context = EngineContext(
             loop: loop, pool: pool, writer: RunWriter(pool: pool), clusters: try client(clusterURL, "cluster"),
             workspace: workspace, admission: RunAdmission(loop: loop, workspace: workspace),
-            signals: RunSignals(loop: loop),
+            signals: RunSignals(loop: loop), jobNews: ChangeNews(loop: loop),
             web: try WebClient(loop: loop, configuration: outside),
             signer: configuration[webhookSecret].map { WebhookSigner(secret: $0) },
             airflow: configuration[airflowURL].map {
@@ -99,7 +99,7 @@ public enum SchedulerService {
         JobHandlers(
             service: JobService(
                 store: JobStore(pool: pool), statistics: JobStatsStore(pool: pool),
-                deleted: DeletedJobStore(pool: pool, days: configuration[historyDays]))
+                deleted: DeletedJobStore(pool: pool, days: configuration[historyDays]), news: context.jobNews)
         ).register(on: router)
         RunHandlers(
             service: RunService(

@@ -57,6 +57,28 @@ import Testing
         }
     }
 
+    /// Goal: who follows all clusters hears of each that is made, changes and is deleted.
+    @Test func everyChangeOfAClusterIsTold() async throws {
+        try await withService { fixture, client in
+            var changes = try await client.stream(ClusterAPI.streamClusterChanges, .init()).makeAsyncIterator()
+            _ = try await fixture.runningCluster("c1")
+            #expect(try await changes.next()?.clusterID == "c1")
+            _ = try await client.call(ClusterAPI.terminateCluster, .init(clusterID: "c1", body: TerminateCluster()))
+            _ = try await fixture.wait("c1", for: .terminated)
+            #expect(try await changes.next()?.clusterID == "c1")
+            // From here on only what is asked for now is told.
+            _ = try await client.call(ClusterAPI.pinCluster, .init(clusterID: "c1"))
+            while let change = try await changes.next() {
+                #expect(change.clusterID == "c1")
+                if try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1")).pinned == true { break }
+            }
+            _ = try await client.call(ClusterAPI.unpinCluster, .init(clusterID: "c1"))
+            #expect(try await changes.next()?.clusterID == "c1")
+            _ = try await client.call(ClusterAPI.deleteCluster, .init(clusterID: "c1"))
+            #expect(try await changes.next()?.clusterID == "c1")
+        }
+    }
+
     @Test func anEditRestartsWhatRunsAndWaitsForTheNextStartOfWhatDoesNot() async throws {
         try await withService { fixture, client in
             _ = try await create(fixture, client, "c1")

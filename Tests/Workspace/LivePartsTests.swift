@@ -109,7 +109,9 @@ struct LivePartsTests {
     }
 
     @Test func topicsAreNamed() throws {
-        for text in ["notebooks/12", "runs/5", "clusters/a-b"] { #expect(try LiveTopicName(text).text == text) }
+        for text in ["notebooks/12", "runs/5", "clusters/a-b", "runs", "jobs", "clusters"] {
+            #expect(try LiveTopicName(text).text == text)
+        }
         for text in ["", "notebooks", "notebooks/x", "jobs/1", "clusters/"] {
             #expect(throws: HarbourError.self) { try LiveTopicName(text) }
         }

@@ -60,13 +60,13 @@ struct PermissionMatrixTests {
         cluster edit startCluster restartCluster terminateCluster
         cluster manage deleteCluster resizeCluster editCluster pinCluster unpinCluster installLibraries
         cluster manage uninstallLibraries
-        cluster service scrapeDrivers
+        cluster service scrapeDrivers streamClusterChanges
         scheduler known listJobs listDeletedJobs listRuns
         scheduler member createJob checkJob submitRun
         scheduler view getJob getJobStats listBackfills getBackfill getRun getTaskOutput streamRunEvents
         scheduler run runNow createBackfill cancelBackfill cancelRun repairRun
         scheduler manage updateJob deleteJob restoreJob
-        scheduler service streamRunChanges getJobOwner countRuns
+        scheduler service streamRunChanges streamJobChanges getJobOwner countRuns
         monitoring known listTargets listMetricNames queryMetrics getMonitoringOverview
         """
 

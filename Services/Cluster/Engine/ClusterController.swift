@@ -20,6 +20,8 @@ actor ClusterController {
     private(set) var row: ClusterRow
     private var machine: ClusterMachine
     private var gate = AsyncGate()
+    /// What was told last of it to those who follow all clusters.
+    private var told: ClusterInfo?
     private var watchers: [Int: AsyncStream<Void>.Continuation] = [:]
     private var nextWatcher = 0
     var startTimer: LoopTimer?
@@ -317,8 +319,18 @@ actor ClusterController {
 
     // MARK: Watching
 
-    /// Tells watchers that something has changed.
-    func publish() { for watcher in watchers.values { watcher.yield() } }
+    /// Tells watchers that something has changed, and who follows all clusters, unless it is only the time that has passed.
+    func publish() {
+        for watcher in watchers.values { watcher.yield() }
+        guard !context.news.isEmpty else {
+            told = nil
+            return
+        }
+        let now = info.withoutCountdown
+        guard now != told || isForgotten else { return }
+        told = now
+        context.news.signal(ClusterNews(id: id, creator: row.creator, owner: row.owner))
+    }
 
     /// Elements come whenever the cluster has changed, the first one at once.
     func changes() -> AsyncStream<Void> {

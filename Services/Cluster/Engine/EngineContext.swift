@@ -16,6 +16,8 @@ struct EngineContext: Sendable {
     let metrics: ClusterMetrics
     let logs: LogKeeper
     let libraries: LibraryStore
+    /// Which clusters change, are made and are deleted.
+    let news: ChangeNews<ClusterNews>
     /// Nil where no workspace is configured.
     let workspace: WorkspaceLink?
     /// Told of each moment at which the service may be killed; tests end it there by throwing.
@@ -33,6 +35,15 @@ struct EngineContext: Sendable {
         let task = Task.immediate(executorPreference: loop) { try await body() }
         return try await task.value
     }
+}
+
+/// A cluster that has changed, with what says who may see it: when this is told it may be gone.
+struct ClusterNews: Hashable, Comparable {
+    let id: ClusterIdentifier
+    let creator: String
+    let owner: String?
+
+    static func < (left: ClusterNews, right: ClusterNews) -> Bool { left.id < right.id }
 }
 
 /// Between what is decided, what is written down and what is done: where a service that dies leaves work behind.

@@ -52,6 +52,10 @@ struct ClusterHandlers: Sendable {
             return Empty()
         }
         router.on(ClusterAPI.listBackends) { [engine] _, _ in await engine.listBackends() }
+        router.on(ClusterAPI.streamClusterChanges) { [engine] _, _, send in
+            try await send.open()
+            try await engine.context.followChanges { try await send($0) }
+        }
         router.on(ClusterAPI.scrapeDrivers) { [engine] _, _ in await engine.scrapeDrivers() }
     }
 

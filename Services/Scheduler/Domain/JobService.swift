@@ -1,5 +1,6 @@
 internal import Core
 internal import CronSchedule
+internal import EventLoop
 internal import HarbourProtocol
 internal import YAML
 
@@ -8,6 +9,7 @@ struct JobService: Sendable {
     let store: JobStore
     let statistics: JobStatsStore
     let deleted: DeletedJobStore
+    let news: ChangeNews<Int64>
 
     func create(_ spec: JobSpec, isUnique: Bool = false, token: String? = nil, user: String) async throws -> Job {
         let next = try validate(spec)
@@ -27,6 +29,17 @@ struct JobService: Sendable {
     /// How the runs of all jobs, and those of none, have gone each day since then.
     func counts(since begin: Timestamp) async throws -> RunCountList {
         RunCountList(counts: try await statistics.counts(since: begin))
+    }
+
+    /// How long changes are gathered before the next ones are told.
+    private static let gathering = Duration.milliseconds(250)
+
+    /// Tells which jobs have changed, all together.
+    func followChanges(on loop: EventLoop, _ send: (JobChange) async throws -> Void) async throws {
+        try await news.follow { changed in
+            for change in try await store.owners(changed) { try await send(change) }
+            try await loop.sleep(for: Self.gathering)
+        }
     }
 
     func list(pageSize: Int?, pageToken: String?, name: String?) async throws -> JobList {

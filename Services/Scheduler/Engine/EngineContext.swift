@@ -17,6 +17,8 @@ struct EngineContext: Sendable {
     let admission: RunAdmission
     /// Wakes who waits for news of runs.
     let signals: RunSignals
+    /// Which jobs are made, changed, deleted and brought back.
+    let jobNews: ChangeNews<Int64>
     /// For addresses that users name: those of the internet, and inside networks that the operator allows.
     let web: WebClient
     /// Nil when no secret is set.

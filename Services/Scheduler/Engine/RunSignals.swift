@@ -9,31 +9,18 @@ final class RunSignals: @unchecked Sendable {
     private var waiters: [Int64: [UInt64: CheckedContinuation<Void, Never>]] = [:]
     private var versions: [Int64: UInt64] = [:]
     private var next: UInt64 = 0
-    private var observers: [UInt64: Observer] = [:]
+    /// For who wants to know which runs change, whichever they are.
+    private let all: ChangeNews<Int64>
 
-    /// One who wants to know which runs change, whichever they are.
-    private final class Observer {
-        var changed: Set<Int64> = []
-        var waiter: CheckedContinuation<Void, Never>?
-
-        func wake() {
-            waiter?.resume()
-            waiter = nil
-        }
+    init(loop: EventLoop) {
+        self.loop = loop
+        all = ChangeNews(loop: loop)
     }
-
-    /// Of how many runs an observer is told at once; what more changes meanwhile it hears of when that changes again.
-    private static let maxChanged = 10_000
-
-    init(loop: EventLoop) { self.loop = loop }
 
     /// Says that the run has something new.
     func signal(_ runID: Int64) {
         loop.onLoop { [self] in
-            for observer in observers.values where observer.changed.count < Self.maxChanged {
-                observer.changed.insert(runID)
-                observer.wake()
-            }
+            all.signal(runID)
             // Only runs that somebody follows are remembered.
             guard let waiting = waiters[runID] else { return }
             versions[runID, default: 0] += 1
@@ -44,7 +31,7 @@ final class RunSignals: @unchecked Sendable {
 
     /// Says that several runs have something new, as a notification names them: `12 15 16`.
     func signal(all text: String) {
-        if waiters.isEmpty && observers.isEmpty { return }
+        if waiters.isEmpty && all.isEmpty { return }
         for word in text.utf8.split(separator: UInt8(ascii: " ")) { signal(Int64(Substring(word)) ?? 0) }
     }
 
@@ -75,29 +62,7 @@ final class RunSignals: @unchecked Sendable {
     func followAll(
         isolation: isolated (any Actor)? = #isolation, _ body: ([Int64]) async throws -> Void
     ) async throws {
-        loop.preconditionCurrent()
-        next += 1
-        let ticket = next
-        let observer = Observer()
-        observers[ticket] = observer
-        defer { observers[ticket] = nil }
-        while true {
-            try Task.checkCancellation()
-            guard observer.changed.isEmpty else {
-                let changed = observer.changed.sorted()
-                observer.changed = []
-                try await body(changed)
-                continue
-            }
-            await withTaskCancellationHandler {
-                await withCheckedContinuation { continuation in
-                    if Task.isCancelled || !observer.changed.isEmpty { return continuation.resume() }
-                    observer.waiter = continuation
-                }
-            } onCancel: {
-                loop.onLoop { [self] in observers[ticket]?.wake() }
-            }
-        }
+        try await all.follow(body)
     }
 
     /// Waits for a version beyond `seen`, which may have come on the way from the caller's actor to here.

@@ -116,7 +116,10 @@ actor SchedulerEngine {
             case ("scheduler_runs", _):
                 claim()
                 await durations.looks.look()
-            case ("scheduler_jobs", _):
+            case ("scheduler_jobs", let notification):
+                if case .message(_, let payload) = notification, let jobID = Int64(payload) {
+                    context.jobNews.signal(jobID)
+                }
                 await firer.looks.look()
                 await arrivals.look(jobsHaveChanged: true)
             case ("scheduler_ends", _): await announcer.looks.look()

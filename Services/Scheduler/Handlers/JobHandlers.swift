@@ -31,6 +31,10 @@ struct JobHandlers: Sendable {
             return Empty()
         }
         router.on(SchedulerAPI.restoreJob) { input, _ in try await service.restore(input.jobID) }
+        router.on(SchedulerAPI.streamJobChanges) { _, context, send in
+            try await send.open()
+            try await service.followChanges(on: context.loop) { try await send($0) }
+        }
         router.on(SchedulerAPI.countRuns) { input, _ in try await service.counts(since: input.since) }
         router.on(SchedulerAPI.getJobOwner) { input, _ in try await service.owner(input.jobID) }
     }

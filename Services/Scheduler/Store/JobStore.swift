@@ -55,7 +55,7 @@ struct JobStore: Sendable {
             WHERE \(!isUnique) OR NOT EXISTS (
                 SELECT 1 FROM jobs WHERE name = \(spec.name) AND creator = \(creator) AND deleted_at IS NULL)
             ON CONFLICT DO NOTHING
-            RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
+            RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', job_id::text)
             """)
         if rows.isEmpty, let token, let made = try await self.made(with: token, by: creator) { return made }
         if rows.isEmpty, isUnique {
@@ -118,7 +118,7 @@ struct JobStore: Sendable {
                 next_fire_at = CASE WHEN \(keeps) THEN next_fire_at ELSE \(nextFireAt)::timestamptz END
             WHERE job_id = \(jobID) AND deleted_at IS NULL
                 AND (\(known)::timestamptz IS NULL OR updated_at = \(known)::timestamptz)
-            RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
+            RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', job_id::text)
             """)
         if rows.isEmpty, known != nil {
             _ = try await get(jobID)
@@ -135,7 +135,7 @@ struct JobStore: Sendable {
             """
             UPDATE jobs SET deleted_at = \(now), deleted_by = \(user), was_due_at = next_fire_at,
                 next_fire_at = NULL
-            WHERE job_id = \(jobID) AND deleted_at IS NULL RETURNING job_id, pg_notify('scheduler_jobs', '')
+            WHERE job_id = \(jobID) AND deleted_at IS NULL RETURNING job_id, pg_notify('scheduler_jobs', job_id::text)
             """)
         if rows.isEmpty { throw Self.missing(jobID) }
     }
@@ -159,7 +159,7 @@ struct JobStore: Sendable {
                 UPDATE jobs SET deleted_at = NULL, deleted_by = NULL, was_due_at = NULL,
                     next_fire_at = \(nextFireAt)::timestamptz, updated_at = \(now)
                 WHERE job_id = \(jobID) AND deleted_at IS NOT NULL
-                RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', '')
+                RETURNING \(unescaped: Self.shown), pg_notify('scheduler_jobs', job_id::text)
                 """)
             // Somebody else has brought it back before us.
             return rows.isEmpty ? try await get(jobID) : try Self.one(rows, jobID: jobID)
@@ -168,6 +168,15 @@ struct JobStore: Sendable {
                 .alreadyExists,
                 "Job \(jobID) cannot come back: its maker has made another one of its name. Rename or delete that one.",
                 cause: error)
+        }
+    }
+
+    /// Who made jobs, also deleted ones.
+    func owners(_ jobIDs: [Int64]) async throws -> [JobChange] {
+        let rows = try await pool.query(
+            "SELECT job_id, creator FROM jobs WHERE job_id = ANY(\(jobIDs)::bigint[]) ORDER BY job_id")
+        return try rows.map { row in
+            JobChange(jobID: try row["job_id", as: Int64.self], creatorUserName: try row["creator", as: String.self])
         }
     }
 

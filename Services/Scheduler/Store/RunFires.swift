@@ -37,7 +37,8 @@ extension RunStore {
                 SELECT run_id, task ->> 'task_key', ordinal::integer - 1, \(TaskRecord().json.jsonText())::jsonb
                 FROM made, jsonb_array_elements(settings -> 'tasks') WITH ORDINALITY AS t (task, ordinal)
             )
-            SELECT pg_notify('scheduler_runs', '') FROM made LIMIT 1
+            SELECT pg_notify('scheduler_runs', ''), pg_notify('scheduler_events', string_agg(run_id::text, ' '))
+            FROM made HAVING count(*) > 0
             """)
     }
 }

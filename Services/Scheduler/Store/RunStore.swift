@@ -47,7 +47,7 @@ struct RunStore: Sendable {
                 SELECT run_id, key, ordinal::integer - 1, \(task.json.jsonText())::jsonb
                 FROM made, unnest(\(run.settings.tasks.map(\.taskKey))::text[]) WITH ORDINALITY AS t (key, ordinal)
             )
-            SELECT run_id, pg_notify('scheduler_runs', '') FROM made
+            SELECT run_id, pg_notify('scheduler_runs', ''), pg_notify('scheduler_events', run_id::text) FROM made
             """
     }
 

@@ -181,6 +181,7 @@ enum AccessTable {
         "cluster.editPool": .administrators,
         "cluster.deletePool": .administrators,
         "cluster.scrapeDrivers": .services,
+        "cluster.streamClusterChanges": .services,
     ]
 
     // MARK: Jobs
@@ -213,6 +214,7 @@ enum AccessTable {
         "scheduler.getTaskOutput": run(.view),
         "scheduler.streamRunEvents": run(.view),
         "scheduler.streamRunChanges": .services,
+        "scheduler.streamJobChanges": .services,
         "scheduler.getJobOwner": .services,
         "scheduler.countRuns": .services,
     ]

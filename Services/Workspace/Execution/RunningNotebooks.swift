@@ -32,11 +32,13 @@ struct RunningNotebooks: Sendable {
         service = ExecutionService(tree: tree)
         engine = NotebookEngine(
             context: ExecutionContext(loop: loop, pool: tree.pool, clusters: clusters), owner: owner, lease: lease)
+        let scheduler = try client(schedulerURL, "scheduler")
         let presence = PresenceStore(pool: tree.pool, process: owner)
         keeper = PresenceKeeper(loop: loop, store: presence)
         parts = LiveParts(
             topics: NotebookTopics(pool: tree.pool, loop: loop, presence: presence), presence: presence,
-            service: service, access: access, scheduler: try client(schedulerURL, "scheduler"), clusters: clusters)
+            service: service, access: access, scheduler: scheduler, clusters: clusters,
+            lists: ListNews(loop: loop, scheduler: scheduler, clusters: clusters))
         self.changes = changes
         let signIn = SocketSignIn(authenticator: authenticator, loop: loop, changes: changes)
         live = LiveHandlers(signIn: signIn, parts: parts, loop: loop, keeper: keeper)
@@ -77,6 +79,7 @@ struct RunningNotebooks: Sendable {
                 try await parts.presence.removeLeftovers()
                 parts.topics.start()
                 changes.start()
+                changes.follow("lists") { [lists = parts.lists] in lists.accessChanged() }
                 try await engine.start()
             },
             drain: { [self] _ in
@@ -84,6 +87,7 @@ struct RunningNotebooks: Sendable {
                 parts.topics.stop()
                 changes.stop()
                 feed.feed.stop()
+                parts.lists.stop()
                 await keeper.stop()
             })
     }

@@ -22,6 +22,8 @@ actor LiveConnection {
 
     /// How many topics one tab may follow.
     private static let maxSubscriptions = 32
+    /// From one word that a list has changed to the next: lists change in crowds, and are read anew each time.
+    private static let listSpacing = Duration.seconds(1)
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -125,6 +127,7 @@ actor LiveConnection {
                 case .notebook(let id): try await followNotebook(id, after)
                 case .run(let id): try await followRun(id, after, name)
                 case .cluster(let id): try await followCluster(id, name)
+                case .list(let list): try await followList(list, name)
                 }
             } catch {
                 let failure = HarbourError.wrap(error)
@@ -188,6 +191,17 @@ actor LiveConnection {
         try await send(LiveMessage(type: .ended, topic: name.text))
     }
 
+    /// Of a list it is only said that something is different: what it shows depends on how it is looked at.
+    private func followList(_ list: LiveList, _ name: LiveTopicName) async throws {
+        var type = LiveMessageType.subscribed
+        try await parts.lists.follow(list) { changes in
+            guard try await list.isSeen(changes, by: caller, parts.access.gate) else { return }
+            try await send(LiveMessage(type: type, topic: name.text))
+            type = .changed
+            try await loop.sleep(for: LiveConnection.listSpacing)
+        }
+    }
+
     /// States of a cluster have no numbers: whoever comes back is told the newest.
     private func followCluster(_ id: String, _ name: LiveTopicName) async throws {
         var isSubscribed = false
@@ -223,5 +237,6 @@ struct LiveParts: Sendable {
     let access: NotebookAccess
     let scheduler: ServiceClient
     let clusters: ServiceClient
+    let lists: ListNews
     let logger = Logger("workspace.live")
 }

@@ -5,10 +5,15 @@ enum LiveTopicName: Sendable, Hashable {
     case notebook(Int64)
     case run(Int64)
     case cluster(String)
+    case list(LiveList)
 
-    /// Reads `notebooks/12`, `runs/5` or `clusters/abc`.
+    /// Reads `notebooks/12`, `runs/5`, `clusters/abc`, or the lists `runs`, `jobs` and `clusters`.
     /// - Throws: `INVALID_PARAMETER_VALUE`.
     init(_ text: String) throws(HarbourError) {
+        if let list = LiveList(rawValue: text) {
+            self = .list(list)
+            return
+        }
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         if parts.count == 2, !parts[1].isEmpty {
             switch parts[0] {
@@ -30,7 +35,7 @@ enum LiveTopicName: Sendable, Hashable {
         }
         throw HarbourError(
             .invalidParameter,
-            "\(text.prefix(80)) is not a topic. Follow notebooks/ID, runs/ID or clusters/ID.")
+            "\(text.prefix(80)) is not a topic. Follow notebooks/ID, runs/ID, clusters/ID, runs, jobs or clusters.")
     }
 
     var text: String {
@@ -38,6 +43,7 @@ enum LiveTopicName: Sendable, Hashable {
         case .notebook(let id): "notebooks/\(id)"
         case .run(let id): "runs/\(id)"
         case .cluster(let id): "clusters/\(id)"
+        case .list(let list): list.rawValue
         }
     }
 }

@@ -180,6 +180,14 @@ public enum ClusterAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Follow which clusters change, are made and are deleted. `GET /internal/v1/clusters/changes`.
+    public static let streamClusterChanges = StreamEndpoint<StreamClusterChangesInput, ClusterChange>(
+        EndpointRoute(
+            service: "cluster", operationID: "streamClusterChanges",
+            method: .get, path: "/internal/v1/clusters/changes",
+            successStatus: 200, isIdempotent: true, isInternal: true, isStream: true)
+    )
+
     /// Get the metrics of all drivers that run. `GET /internal/v1/clusters/metrics`.
     public static let scrapeDrivers = Endpoint<ScrapeDriversInput, DriverScrapeList>(
         EndpointRoute(
@@ -413,6 +421,7 @@ public enum ClusterAPI {
         streamCommandEvents.route,
         runCommand.route,
         listBackends.route,
+        streamClusterChanges.route,
         scrapeDrivers.route,
         listClusterLogs.route,
         readCommandOverflow.route,

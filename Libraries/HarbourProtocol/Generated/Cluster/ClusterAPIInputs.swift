@@ -786,6 +786,28 @@ extension ClusterAPI {
 }
 
 extension ClusterAPI {
+    /// What `streamClusterChanges` is asked with.
+    public struct StreamClusterChangesInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/internal")
+            request.literal("/v1")
+            request.literal("/clusters")
+            request.literal("/changes")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension ClusterAPI {
     /// What `scrapeDrivers` is asked with.
     public struct ScrapeDriversInput: EndpointInput, Hashable {
         /// Makes an input; what is left out is not sent.

@@ -184,6 +184,14 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true, isStream: true)
     )
 
+    /// Follow which jobs are made, changed, deleted and brought back. `GET /internal/v1/jobs/changes`.
+    public static let streamJobChanges = StreamEndpoint<StreamJobChangesInput, JobChange>(
+        EndpointRoute(
+            service: "scheduler", operationID: "streamJobChanges",
+            method: .get, path: "/internal/v1/jobs/changes",
+            successStatus: 200, isIdempotent: true, isInternal: true, isStream: true)
+    )
+
     /// Follow where all runs stand. `GET /internal/v1/runs/changes`.
     public static let streamRunChanges = StreamEndpoint<StreamRunChangesInput, RunChange>(
         EndpointRoute(
@@ -224,6 +232,7 @@ public enum SchedulerAPI {
         repairRun.route,
         getTaskOutput.route,
         streamRunEvents.route,
+        streamJobChanges.route,
         streamRunChanges.route,
         countRuns.route,
     ]

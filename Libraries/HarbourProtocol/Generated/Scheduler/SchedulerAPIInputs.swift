@@ -724,6 +724,28 @@ extension SchedulerAPI.StreamRunEventsInput: ResumableInput {
 }
 
 extension SchedulerAPI {
+    /// What `streamJobChanges` is asked with.
+    public struct StreamJobChangesInput: EndpointInput, Hashable {
+        /// Makes an input; what is left out is not sent.
+        public init() {
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/internal")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.literal("/changes")
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+        }
+    }
+}
+
+extension SchedulerAPI {
     /// What `streamRunChanges` is asked with.
     public struct StreamRunChangesInput: EndpointInput, Hashable {
         /// Makes an input; what is left out is not sent.

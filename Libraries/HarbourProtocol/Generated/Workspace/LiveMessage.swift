@@ -6,9 +6,9 @@ public import Core
 
 /// What a server sends on the WebSocket /api/v1/live, one JSON object a message. Unknown fields are ignored.
 public struct LiveMessage: JSONCodable, Sendable, Hashable {
-    /// What a server tells on /api/v1/live. HELLO comes first; EVENT carries what the topic is about; RESET: what you
-    /// have seen is too old, read the state anew and subscribe after sequence; ENDED: nothing more will come; FAILED:
-    /// the request cannot be done.
+    /// What a server tells on /api/v1/live. HELLO comes first; EVENT carries what the topic is about; CHANGED:
+    /// something in this list is not as it was, read it again; RESET: what you have seen is too old, read the state
+    /// anew and subscribe after sequence; ENDED: nothing more will come; FAILED: the request cannot be done.
     public var type: LiveMessageType
     /// Which.
     public var topic: Optional<String>

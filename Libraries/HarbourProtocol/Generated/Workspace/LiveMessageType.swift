@@ -4,13 +4,14 @@
 
 public import Core
 
-/// What a server tells on /api/v1/live. HELLO comes first; EVENT carries what the topic is about; RESET: what you have
-/// seen is too old, read the state anew and subscribe after sequence; ENDED: nothing more will come; FAILED: the
-/// request cannot be done.
+/// What a server tells on /api/v1/live. HELLO comes first; EVENT carries what the topic is about; CHANGED: something in
+/// this list is not as it was, read it again; RESET: what you have seen is too old, read the state anew and subscribe
+/// after sequence; ENDED: nothing more will come; FAILED: the request cannot be done.
 public enum LiveMessageType: String, JSONCodable, ParameterName, Sendable, Hashable, CaseIterable {
     case hello = "HELLO"
     case subscribed = "SUBSCRIBED"
     case event = "EVENT"
+    case changed = "CHANGED"
     case reset = "RESET"
     case ended = "ENDED"
     case presence = "PRESENCE"
@@ -22,6 +23,7 @@ public enum LiveMessageType: String, JSONCodable, ParameterName, Sendable, Hasha
         case .hello: writer.literal("\"HELLO\"")
         case .subscribed: writer.literal("\"SUBSCRIBED\"")
         case .event: writer.literal("\"EVENT\"")
+        case .changed: writer.literal("\"CHANGED\"")
         case .reset: writer.literal("\"RESET\"")
         case .ended: writer.literal("\"ENDED\"")
         case .presence: writer.literal("\"PRESENCE\"")
@@ -40,6 +42,8 @@ public enum LiveMessageType: String, JSONCodable, ParameterName, Sendable, Hasha
                 if word.matches("ENDED") { return .ended }
             case 6:
                 if word.matches("FAILED") { return .failed }
+            case 7:
+                if word.matches("CHANGED") { return .changed }
             case 8:
                 if word.matches("PRESENCE") { return .presence }
             case 10:

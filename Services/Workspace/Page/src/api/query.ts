@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ApiError } from "./client";
 import { connection } from "./connection";
+import { LiveList, onListChange } from "./lists";
 
 export interface Query<T> {
   data?: T;
@@ -19,11 +20,11 @@ const rememberedLimit = 100;
 export function forgetAll(): void { remembered.clear(); }
 
 /**
- * Reads under a key, and again each `every` milliseconds while the tab is seen, when it comes back into sight, and when
- * the connection is back.
+ * Reads under a key, and again when the tab comes back into sight, when the connection is back, and while the tab is seen:
+ * whenever lists of the server's have changed, or, of what nobody tells, after so many milliseconds.
  */
 export function useQuery<T>(
-  key: string | null, read: (signal: AbortSignal) => Promise<T>, every?: number | ((data: T | undefined) => number | undefined)
+  key: string | null, read: (signal: AbortSignal) => Promise<T>, when?: LiveList | LiveList[] | number
 ): Query<T> {
   const [state, setState] = useState<{ key: string | null; data?: T; error?: ApiError; isLoading: boolean }>(
     () => ({ key, data: key === null ? undefined : remembered.get(key) as T | undefined, isLoading: key !== null }));
@@ -58,19 +59,22 @@ export function useQuery<T>(
     return () => running.current?.abort();
   }, [refresh]);
 
-  const interval = typeof every === "function" ? every(current.data) : every;
+  const interval = typeof when === "number" ? when : undefined;
+  const lists = typeof when === "number" ? "" : [when ?? []].flat().join(" ");
   useEffect(() => {
     if (key === null) return undefined;
     const again = () => { if (!document.hidden && connection.isOnline) refresh(); };
     const timer = interval ? setInterval(again, interval) : undefined;
+    const unfollow = lists ? lists.split(" ").map((list) => onListChange(list as LiveList, again)) : [];
     document.addEventListener("visibilitychange", again);
     const stop = connection.subscribe(again);
     return () => {
       clearInterval(timer);
+      for (const one of unfollow) one();
       document.removeEventListener("visibilitychange", again);
       stop();
     };
-  }, [key, interval, refresh]);
+  }, [key, interval, lists, refresh]);
 
   const set = useCallback((data: T) => {
     if (key === null) return;

@@ -25,7 +25,7 @@ export function withPlace<T extends TaskSpec>(task: T, place: string): T {
 export function ClusterChoice({ spec, task, path, onChange }: {
   spec: JobSpec; task: TaskSpec; path: string; onChange: (task: TaskSpec, isNewCluster?: boolean) => void;
 }) {
-  const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 15000);
+  const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), "clusters");
   const pools = useQuery("pools", (signal) => call("listPools", undefined, signal));
   const place = placeOf(task);
   const standing = clusters.data?.clusters.filter((one) => !one.owner) ?? [];

@@ -18,8 +18,7 @@ const kernels: Record<RunnerState["kernel"], string> = {
 export function Attach({ runner, state, isOpen, onOpen, onClose }: {
   runner: Runner; state: RunnerState; isOpen: boolean; onOpen: () => void; onClose: (isChosen: boolean) => void;
 }) {
-  const cluster = useQuery(state.cluster ? `cluster/${state.cluster}` : null, (signal) => call("getCluster", { cluster_id: state.cluster ?? "" }, signal),
-    (data) => data && isAlive(data.state) ? data.state === "RUNNING" ? 15000 : 1500 : undefined);
+  const cluster = useQuery(state.cluster ? `cluster/${state.cluster}` : null, (signal) => call("getCluster", { cluster_id: state.cluster ?? "" }, signal), "clusters");
   const name = cluster.data?.spec.cluster_name ?? (state.cluster ? "…" : "Attach to a cluster");
   const isRunning = cluster.data?.state === "RUNNING";
   return (
@@ -50,7 +49,7 @@ function useOnly(running: string[] | undefined): string {
 }
 
 function Choice({ runner, current, onClose }: { runner: Runner; current?: string; onClose: (isChosen: boolean) => void }) {
-  const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), 2000);
+  const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), "clusters");
   const [isNew, setNew] = useState(false);
   const running = clusters.data?.clusters.filter((one) => one.state === "RUNNING" && !one.owner && one.cluster_id !== current).map((one) => one.cluster_id);
   const only = useOnly(running);

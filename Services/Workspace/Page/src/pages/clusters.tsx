@@ -8,12 +8,11 @@ import { Button, Card, ClusterBadge, Empty, Failure, Heading, Loading } from "..
 import { Span, Time } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 import { NewCluster } from "./cluster-form";
-import { isAlive, isChanging } from "./cluster-parts";
+import { isAlive } from "./cluster-parts";
 
 export function Clusters() {
   const { query } = useAddress();
-  const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal),
-    (data) => data?.clusters.some((one) => isChanging(one.state)) ? 1500 : 8000);
+  const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), "clusters");
   const isNew = query.has("new");
   return (
     <div className="content">

@@ -9,16 +9,16 @@ import { Span, Time } from "../ui/time";
 import { Trend } from "./trend";
 
 export function Home() {
-  const runs = useQuery("home/runs", (signal) => call("listRuns", { page_size: 8 }, signal), 5000);
+  const runs = useQuery("home/runs", (signal) => call("listRuns", { page_size: 8 }, signal), "runs");
   const active = useQuery("home/active", (signal) => pages(async (page_token) => {
     const page = await call("listRuns", { page_size: 100, active_only: true, page_token }, signal);
     return { items: page.runs, token: page.next_page_token };
-  }), 5000);
-  const clusters = useClusters(5000);
+  }), "runs");
+  const clusters = useClusters();
   const jobs = useQuery("home/jobs", (signal) => pages(async (page_token) => {
     const page = await call("listJobs", { page_size: 100, page_token }, signal);
     return { items: page.jobs, token: page.next_page_token };
-  }), 30000);
+  }), ["jobs", "runs"]);
   const week = useQuery("home/week", (signal) => call("getDashboard", undefined, signal), 60000);
   const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 15000);
   const living = clusters.data?.filter((one) => one.state !== "TERMINATED" && one.state !== "ERROR") ?? [];
@@ -67,11 +67,11 @@ export function Home() {
 }
 
 /** All clusters that may be seen, those of a platform of many too: a page that is full of others' says nothing of the rest. */
-export function useClusters(every: number) {
+export function useClusters() {
   return useQuery("home/clusters", (signal) => pages(async (page_token) => {
     const page = await call("listClusters", { page_size: 100, page_token }, signal);
     return { items: page.clusters, token: page.next_page_token };
-  }), every);
+  }), "clusters");
 }
 
 function Week({ stats, days }: { stats: DashboardStats; days: DashboardDay[] }) {

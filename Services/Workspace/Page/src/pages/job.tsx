@@ -11,13 +11,11 @@ import { Time } from "../ui/time";
 import { RunTable } from "./home";
 import { kindOf, summary } from "../jobs/kinds";
 import { JobGraph, RunNow, removeJob, runTone, schedule } from "./job-parts";
-import { isActive } from "./run-parts";
 
 export function JobPage({ id }: { id: string }) {
   const jobID = Number(id);
-  const job = useQuery(`job/${id}`, (signal) => call("getJob", { job_id: jobID }, signal), 30000);
-  const runs = useQuery(`job-runs/${id}`, (signal) => call("listRuns", { job_id: jobID, page_size: 25 }, signal),
-    (data) => data?.runs.some((run) => isActive(run.state)) ? 2000 : 10000);
+  const job = useQuery(`job/${id}`, (signal) => call("getJob", { job_id: jobID }, signal), "jobs");
+  const runs = useQuery(`job-runs/${id}`, (signal) => call("listRuns", { job_id: jobID, page_size: 25 }, signal), "runs");
   if (!job.data) {
     return <div className="content"><Heading title={`Job ${id}`} crumbs={[{ text: "Jobs", to: "/jobs" }]} />
       {job.error ? <Failure error={job.error} retry={job.refresh} /> : <Card isFlush><Loading lines={6} /></Card>}</div>;

@@ -10,9 +10,8 @@ import { Time } from "../ui/time";
 import { RunNow, Matrix, removeJob, schedule } from "./job-parts";
 
 export function Jobs() {
-  const jobs = useQuery("jobs", (signal) => call("listJobs", { page_size: 100 }, signal),
-    (data) => data?.jobs.some((job) => job.active_runs) ? 5000 : 15000);
-  const runs = useQuery("jobs/runs", (signal) => call("listRuns", { page_size: 100 }, signal), 5000);
+  const jobs = useQuery("jobs", (signal) => call("listJobs", { page_size: 100 }, signal), ["jobs", "runs"]);
+  const runs = useQuery("jobs/runs", (signal) => call("listRuns", { page_size: 100 }, signal), "runs");
   return (
     <div className="content">
       <Heading title="Jobs" actions={<>

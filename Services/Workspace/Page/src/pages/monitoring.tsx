@@ -30,7 +30,7 @@ export function Monitoring() {
   const wanted = query.get("span") ?? "1h";
   const span = spans[wanted] ?? { text: "1 hour", milliseconds: 3600000 };
   const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 5000);
-  const clusters = useClusters(15000);
+  const clusters = useClusters();
   const names = namesOf(clusters.data ?? []);
   return (
     <div className="content">

@@ -7,13 +7,11 @@ import { setQuery, useAddress } from "../app/router";
 import { Button, Card, Failure, Heading, Loading } from "../ui/parts";
 import { toastError } from "../ui/toast";
 import { RunTable } from "./home";
-import { isActive } from "./run-parts";
 
 export function Runs() {
   const { query } = useAddress();
   const isOnlyActive = query.get("active") === "true";
-  const runs = useQuery(`runs/${isOnlyActive}`, (signal) => call("listRuns", { page_size: 50, active_only: isOnlyActive }, signal),
-    (data) => data?.runs.some((run) => isActive(run.state)) ? 3000 : 15000);
+  const runs = useQuery(`runs/${isOnlyActive}`, (signal) => call("listRuns", { page_size: 50, active_only: isOnlyActive }, signal), "runs");
   const [older, setOlder] = useState<{ runs: Run[]; token?: string }>();
   const token = older ? older.token : runs.data?.next_page_token;
   const more = () => {
