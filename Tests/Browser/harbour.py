@@ -1,5 +1,6 @@
 """A whole platform with the web page, started from the built programs in a folder of its own, its API, and a browser."""
 
+import atexit
 import json
 import os
 import pathlib
@@ -137,6 +138,10 @@ def dismiss(page):
     page.locator(".toast").first.wait_for(state="detached")
 
 
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
 class Stage:
     """A platform, and a browser that looks at it: what the tests of a module share.
 
@@ -148,6 +153,9 @@ class Stage:
         from axe_playwright_python.sync_playwright import Axe
         from playwright.sync_api import expect, sync_playwright
 
+        # Who is told to end in the middle of a test leaves nothing behind that runs.
+        signal.signal(signal.SIGTERM, interrupt)
+        atexit.register(unittest.doModuleCleanups)
         PICTURES.mkdir(parents=True, exist_ok=True)
         self.seconds = seconds
         self.said, self.asked = [], []
