@@ -283,9 +283,17 @@ class LiveTests(unittest.TestCase):
             "window.longest = 0; window.before = performance.now();"
             "const look = (now) => { window.longest = Math.max(window.longest, now - window.before);"
             " window.before = now; requestAnimationFrame(look); }; requestAnimationFrame(look);")
+        # How often the page is written to, and the most text that is in it.
+        page.evaluate(
+            "window.changes = 0; window.most = 0; new MutationObserver(() => { window.changes += 1;"
+            " window.most = Math.max(window.most, document.body.textContent.length); })"
+            ".observe(document.querySelector('.cell'), { childList: true, characterData: true, subtree: true })")
         page.get_by_label("Run cell 1").click()
         expect(page.locator(".cell").nth(0)).to_contain_text("number 99999")
-        print(f"\n  100,000 lines: the longest frame took {page.evaluate('window.longest'):.0f} ms")
+        print(f"\n  100,000 lines: the longest frame took {page.evaluate('window.longest'):.0f} ms, "
+              f"{page.evaluate('window.changes')} changes of the page, at most {page.evaluate('window.most')} characters")
+        self.assertLess(page.evaluate("window.changes"), 1000, "the page is written to for every few lines")
+        self.assertLess(page.evaluate("window.most"), 50_000, "more of the lines is in the page than is looked at")
         page.reload()
         expect(page.locator(".cell").nth(0)).to_contain_text("number 99999")
         page.get_by_role("button", name="Show all").click()

@@ -3,7 +3,8 @@
     python3 Tests/Benchmarks/live/clients.py BINARIES RUNTIME [CLIENTS] [EVENTS]
 
 Starts a platform of its own from the built programs. The clients are bare sockets that note when bytes come, so that
-they take little of the machine that they measure; one of them reads what it gets.
+they take little of the machine that they measure. They are those of ordinary users, ten of each, for whom it is looked
+up what they may see.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from harbour import Platform  # noqa: E402
 
 CLIENTS = int(sys.argv[3]) if len(sys.argv) > 3 else 500
 EVENTS = int(sys.argv[4]) if len(sys.argv) > 4 else 100
+CLIENTS_OF_A_USER = 10
 
 
 def frame(text):
@@ -51,6 +53,17 @@ class Client(asyncio.Protocol):
         self.size += len(data)
 
 
+def make_users(platform):
+    """The tokens of as many users as the clients need."""
+    tokens = []
+    for number in range(-(-CLIENTS // CLIENTS_OF_A_USER)):
+        name = f"reader{number}"
+        platform.call("POST", "/api/v1/users", {"user_name": name})
+        made = platform.call("POST", "/api/v1/token/create", {"comment": "benchmark", "user_name": name})
+        tokens.append(made["token_value"])
+    return tokens
+
+
 def memory(pid):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
@@ -72,13 +85,14 @@ async def measure(platform):
                          {"path": "/Shared/live", "content": content, "format": "JUPYTER"})
     number, revision = made["object_id"], made["revision_id"]
     pid = pid_of(platform, "workspace")
+    tokens = make_users(platform)
     before = memory(pid)
     clients = []
-    for _ in range(CLIENTS):
+    for place in range(CLIENTS):
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         head = (f"GET /api/v1/live HTTP/1.1\r\nhost: 127.0.0.1:{platform.port}\r\nconnection: upgrade\r\n"
                 f"upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n"
-                f"authorization: Bearer {platform.token}\r\n\r\n").encode()
+                f"authorization: Bearer {tokens[place % len(tokens)]}\r\n\r\n").encode()
         _, client = await loop.create_connection(lambda k=key, h=head: Client(k, h, f"notebooks/{number}"),
                                                  "127.0.0.1", platform.port)
         clients.append(client)
