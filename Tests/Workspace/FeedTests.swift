@@ -49,6 +49,24 @@ struct FeedTests {
         }
     }
 
+    /// Goal: a run that ends while the scheduler is started anew is told of afterwards.
+    @Test func tellsWhatWasMissed() async throws {
+        let scheduler = SampleScheduler()
+        try await scheduler.run { workspace in
+            let client = try await LiveClient.open(workspace, path: "/ws/client-123")
+            #expect(try await FeedTests.update(client).runID == 71)
+            try await eventually("the scheduler is followed") { scheduler.followers.load(ordering: .relaxed) == 1 }
+            scheduler.tell(SampleScheduler.change(80, "bob"))
+            #expect(try await FeedTests.update(client).runID == 80)
+            scheduler.hangUp()
+            // What still runs, and what has ended meanwhile.
+            #expect(try await FeedTests.update(client).runID == 71)
+            let ended = try await FeedTests.update(client)
+            #expect(ended.runID == 80 && ended.status == "SUCCESS", "\(ended)")
+            client.close()
+        }
+    }
+
     /// Goal: nobody hears of what they may not see.
     @Test func tellsOnlyWhatOneMaySee() async throws {
         let scheduler = SampleScheduler()

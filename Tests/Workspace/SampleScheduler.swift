@@ -22,6 +22,9 @@ final class SampleScheduler: Sendable {
 
     func tell(_ change: RunChange) { input.yield(change) }
 
+    /// Breaks the streams of those who follow.
+    func hangUp() { input.yield(SampleScheduler.change(0, "")) }
+
     static func change(_ runID: Int64, _ creator: String, _ state: LifeCycleState = .running) -> RunChange {
         RunChange(
             runID: runID, jobID: 7, runName: "nightly", state: RunState(lifeCycleState: state, stateMessage: ""),
@@ -114,7 +117,10 @@ final class SampleScheduler: Sendable {
             follows.add(1, ordering: .relaxed)
             defer { followers.subtract(1, ordering: .relaxed) }
             try await send.open()
-            for await change in changes { try await send(change) }
+            for await change in changes {
+                if change.runID == 0 { throw HarbourError(.unavailable, "The scheduler is started anew.") }
+                try await send(change)
+            }
         }
     }
 

@@ -15,6 +15,9 @@ final class RunFeed: @unchecked Sendable {
     private var listeners: [ObjectIdentifier: FeedListener] = [:]
     private var tasks: [Task<Void, Never>] = []
     private var metrics: MonitoringOverview?
+    /// The runs that were told of and go on, as far as is known: what became of them while the scheduler was away is asked
+    /// for.
+    private var open: Set<Int64> = []
 
     /// How many may listen at a time.
     private static let maxListeners = 2000
@@ -48,11 +51,14 @@ final class RunFeed: @unchecked Sendable {
         for task in tasks { task.cancel() }
         tasks = []
         metrics = nil
+        open = []
     }
 
     /// The runs that have not ended, for who has just come.
     func activeRuns() async throws(HarbourError) -> [Run] {
-        try await scheduler.call(SchedulerAPI.listRuns, .init(pageSize: 100, activeOnly: true)).runs
+        let runs = try await scheduler.call(SchedulerAPI.listRuns, .init(pageSize: 100, activeOnly: true)).runs
+        for run in runs { note(run.runID, isOver: false) }
+        return runs
     }
 
     private func start() {
@@ -64,17 +70,49 @@ final class RunFeed: @unchecked Sendable {
 
     private func followRuns() async {
         var pause = Duration.milliseconds(100)
+        var isFirst = true
         while !Task.isCancelled {
             do {
-                for try await change in try await scheduler.stream(SchedulerAPI.streamRunChanges, .init()) {
+                let changes = try await scheduler.stream(SchedulerAPI.streamRunChanges, .init())
+                if !isFirst { try await tellWhatWasMissed() }
+                isFirst = false
+                for try await change in changes {
                     pause = .milliseconds(100)
-                    for listener in listeners.values { listener.take(change) }
+                    tell(change)
                 }
             } catch {
                 logger.debug("runs are not told of", ["error": HarbourError.describe(error)])
             }
             guard (try? await loop.sleep(for: pause)) != nil else { return }
             pause = min(pause * 2, .seconds(5))
+        }
+    }
+
+    private func tell(_ change: RunChange) {
+        note(change.runID, isOver: change.endTime != nil)
+        for listener in listeners.values { listener.take(change) }
+    }
+
+    private func note(_ runID: Int64, isOver: Bool) {
+        if isOver {
+            open.remove(runID)
+        } else if open.count < FeedListener.maxRuns {
+            open.insert(runID)
+        }
+    }
+
+    /// Where the runs stand that began, went on or ended while nothing was told.
+    private func tellWhatWasMissed() async throws(HarbourError) {
+        let before = open
+        let active = try await activeRuns()
+        for run in active { tell(RunChange(run)) }
+        for runID in before.subtracting(active.map(\.runID)).sorted() {
+            do throws(HarbourError) {
+                tell(RunChange(try await scheduler.call(SchedulerAPI.getRun, .init(runID: runID))))
+            } catch {
+                guard error.code == .notFound else { throw error }
+                open.remove(runID)
+            }
         }
     }
 
@@ -89,6 +127,17 @@ final class RunFeed: @unchecked Sendable {
             }
             guard (try? await loop.sleep(for: RunFeed.metricsInterval)) != nil else { return }
         }
+    }
+}
+
+extension RunChange {
+    /// The same as it is told.
+    fileprivate init(_ run: Run) {
+        self.init(
+            runID: run.runID, jobID: run.jobID, runName: run.runName, state: run.state,
+            creatorUserName: run.creatorUserName, tasks: run.tasks.count,
+            endedTasks: run.tasks.count { $0.state.resultState != nil }, createdTime: run.createdTime,
+            startTime: run.startTime, endTime: run.endTime)
     }
 }
 
