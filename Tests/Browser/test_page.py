@@ -402,6 +402,7 @@ class PageTests(unittest.TestCase):
             (f"/jobs/{job}", "Nightly report", "job"), ("/clusters", "Clusters", "clusters"),
             ("/monitoring", "Monitoring", "monitoring"), (f"/clusters/{cluster}?tab=logs", "browser", "cluster-logs"),
             (f"/clusters/{cluster}?tab=events", "browser", "cluster-events"),
+            (f"/clusters/{cluster}?tab=metrics", "browser", "cluster-metrics"),
             ("/workspace/Shared/none", "none", "not-there"),
         ):
             page.goto(platform.url + address)
@@ -414,6 +415,9 @@ class PageTests(unittest.TestCase):
                 # A driver goes by the name of its cluster, in the list and in the charts.
                 expect(page.locator(".list li", has_text="driver")).to_contain_text("of browser")
                 expect(page.locator(".lines", has_text="browser").first).to_be_visible()
+            if name == "cluster-metrics":
+                memory = page.get_by_role("img", name=re.compile("^Memory of the driver"))
+                expect(memory).to_have_attribute("aria-label", re.compile(r"browser [\d.]+ MiB|browser [\d.]+ GiB"))
             self.look(name)
 
     def test_12_offline(self):

@@ -6,6 +6,9 @@ internal import Metrics
 /// what it says is shown from the next look on: nothing is asked while nobody looks.
 struct DriverMetrics {
     let driver: Driver
+    private let family = ProcessFamily()
+
+    init(driver: Driver) { self.driver = driver }
 
     func register(in registry: MetricsRegistry) {
         let driver = driver
@@ -16,6 +19,15 @@ struct DriverMetrics {
             driver.loop.spawn { await driver.refreshStats() }
             return driver.status.contexts ?? 0
         }
+        let family = family
+        gauge("memory_bytes", "Memory of the driver and all it has started: kernels, Spark and what they run.") {
+            driver.loop.spawn { _ = try? await BlockingPool.shared.run { family.look() } }
+            return family.usage.memoryBytes
+        }
+        gauge("processes", "The driver's process and those it has started.") { family.usage.processes }
+        registry.computedCounter(
+            "harbour_driver_cpu_seconds_total", help: "Processor time of the driver and all it has started, in seconds."
+        ) { [MetricSample(value: family.usage.cpuSeconds)] }
         gauge("busy_commands", "Commands that run or wait.") { driver.status.busyCommands ?? 0 }
         gauge("spare_kernels", "Warm kernels that wait for a context.") { driver.pool.spareCount }
         gauge("event_followers", "Readers of command events.") { driver.counts.followers }

@@ -9,18 +9,19 @@ import { ShareButton } from "../people/share";
 import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, Tabs, words } from "../ui/parts";
 import { Span, Time, duration } from "../ui/time";
 import { Icon } from "../ui/icons";
+import { ClusterMetrics } from "./cluster-metrics";
 import { PowerButton, size } from "./clusters";
 import { isAlive, isChanging, phaseName } from "./cluster-parts";
 
-type Tab = "overview" | "events" | "logs";
+type Tab = "overview" | "metrics" | "events" | "logs";
 const tabs: Array<{ id: Tab; text: string }> = [
-  { id: "overview", text: "Overview" }, { id: "events", text: "Events" }, { id: "logs", text: "Logs" },
+  { id: "overview", text: "Overview" }, { id: "metrics", text: "Metrics" }, { id: "events", text: "Events" }, { id: "logs", text: "Logs" },
 ];
 
 export function ClusterPage({ id }: { id: string }) {
   const { query } = useAddress();
   const wanted = query.get("tab");
-  const tab: Tab = wanted === "events" || wanted === "logs" ? wanted : "overview";
+  const tab: Tab = tabs.find((one) => one.id === wanted)?.id ?? "overview";
   const cluster = useQuery(`cluster/${id}`, (signal) => call("getCluster", { cluster_id: id }, signal));
   useWatch(id, cluster, tab !== "logs");
   if (!cluster.data) {
@@ -42,6 +43,7 @@ export function ClusterPage({ id }: { id: string }) {
       {data.state === "ERROR" && <Note tone="bad">{data.state_message || data.termination_reason?.code}</Note>}
       <Tabs tabs={tabs} current={tab} onChange={(next) => setQuery("tab", next === "overview" ? null : next)} label="Parts of the cluster" />
       {tab === "overview" && <Overview cluster={data} />}
+      {tab === "metrics" && <ClusterMetrics cluster={data} />}
       {tab === "events" && <Events cluster={data} />}
       {tab === "logs" && <Logs cluster={data} />}
     </div>
