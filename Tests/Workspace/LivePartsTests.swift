@@ -73,7 +73,7 @@ struct LivePartsTests {
             data: ["text/html": .string(String(repeating: "x", count: 100_000))])
         let (told, whole) = NotebookJournal.texts(.output(event, cellID: "c", commandID: "m"), sequence: 3)
         let read = try NotebookEvent(jsonText: told)
-        #expect(read.output?.data == nil)
+        #expect(read.output?.data?[OutputPreview.type]?["types"] == ["text/html"])
         #expect(read.output?.sequence == 7)
         #expect(read.omittedBytes == Int64(whole.utf8.count))
         #expect(try CommandEvent(jsonText: whole) == event)
@@ -88,7 +88,7 @@ struct LivePartsTests {
         let text = String(repeating: "line\n", count: 50_000)
         let named = OutputOverlay.named(
             ["output_type": "stream", "name": "stdout", "text": .array([.string(text)])], over: 1000)
-        let about = named["data"]?[OutputOverlay.omittedType]
+        let about = named["data"]?[OutputPreview.type]
         #expect(about?["head"]?.string?.hasPrefix("line\nline") == true)
         #expect(about?["bytes"]?.int ?? 0 > 250_000)
     }

@@ -52,6 +52,8 @@ struct StoredContent: Sendable {
     var text: SearchText?
     /// The widgets that a notebook's file says; nil when it says nothing of any, or nobody has asked.
     var widgets: [NotebookWidget]?
+    /// The same in two, where a notebook's outputs are large.
+    var split: SplitNotebook?
 
     /// The most that a file may have; a notebook has the limits of its format.
     static let maximumBytes = 64 << 20
@@ -80,7 +82,8 @@ struct StoredContent: Sendable {
             format: contentFormat, language: notebook?.language.name, size: bytes.count, hash: Digest.sha256(bytes),
             place: .frame(LZ4Frame.compress(bytes)),
             text: notebook.map(SearchText.init(notebook:)) ?? SearchText(file: bytes),
-            widgets: takesWidgets ? notebook.flatMap(WidgetMetadata.read) : nil)
+            widgets: takesWidgets ? notebook.flatMap(WidgetMetadata.read) : nil,
+            split: bytes.count > SplitNotebook.limit ? notebook.flatMap(SplitNotebook.init) : nil)
     }
 
     /// A file, whatever its content looks like.
@@ -141,6 +144,8 @@ struct RevisionContent: Sendable {
     let hash: [UInt8]
     let createdAt: Timestamp
     var place: ContentPlace
+    /// Whether its outputs are kept apart and not in what is here.
+    var isBare = false
 
     /// Its last name, with the ending of its format.
     var fileName: String {
@@ -171,8 +176,10 @@ struct RevisionContent: Sendable {
     }
 
     /// What a reader of the contract gets.
-    func content() throws(HarbourError) -> NotebookContent {
-        let notebook = try notebook()
+    func content() throws(HarbourError) -> NotebookContent { content(of: try notebook()) }
+
+    /// The same of a notebook that was read before.
+    func content(of notebook: Notebook) -> NotebookContent {
         let cells = notebook.cells.map { cell in
             NotebookCell(
                 cellID: cell.id, kind: CellKind(cell.kind), language: cell.language(in: notebook).name,

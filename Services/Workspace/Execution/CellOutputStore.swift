@@ -19,13 +19,12 @@ struct CellOutputStore: Sendable {
 
     /// The outputs of the cells that have run, by cell: those of commands under way as far as they have come.
     func outputs(
-        of notebookID: Int64, cell: String? = nil, upTo sequence: Int64 = .max, on runner: some StatementRunner
+        of notebookID: Int64, upTo sequence: Int64 = .max, on runner: some StatementRunner
     ) async throws -> [String: Outputs] {
-        let which: SQL = cell.map { "AND cell_id = \($0)" } ?? ""
         let rows = try await runner.query(
             """
             SELECT cell_id, command_id, execution_count, outputs FROM cell_outputs
-            WHERE notebook_id = \(notebookID) AND command_id <> \(KeptOutputs.command) \(which)
+            WHERE notebook_id = \(notebookID) AND command_id <> \(KeptOutputs.command)
             """)
         var found: [String: Outputs] = [:]
         for row in rows {
@@ -58,9 +57,11 @@ struct CellOutputStore: Sendable {
     }
 
     static func read(_ frame: [UInt8]) async throws -> [JSONValue] {
-        try await StoredContent.work(on: frame.count * 4) {
-            try JSONValue(json: try LZ4Frame.decompress(frame, limit: CellOutputStore.limit)).array ?? []
-        }
+        try await StoredContent.work(on: frame.count * 4) { try readNow(frame) }
+    }
+
+    static func readNow(_ frame: [UInt8]) throws -> [JSONValue] {
+        try JSONValue(json: try LZ4Frame.decompress(frame, limit: CellOutputStore.limit)).array ?? []
     }
 
     /// What was written down of a command's events, in order.
@@ -106,10 +107,10 @@ struct CellOutputStore: Sendable {
             """
             WITH gone AS (
                 DELETE FROM cell_outputs WHERE notebook_id = \(notebookID) AND outputs IS NOT NULL
-                RETURNING cell_id, command_id, execution_count, outputs
+                RETURNING cell_id, command_id, execution_count, outputs, bytes, shown
             )
-            INSERT INTO revision_outputs (revision_id, cell_id, execution_count, outputs)
-            SELECT \(revisionID), cell_id, execution_count, outputs FROM gone
+            INSERT INTO revision_outputs (revision_id, cell_id, execution_count, outputs, bytes, shown)
+            SELECT \(revisionID), cell_id, execution_count, outputs, bytes, shown FROM gone
             WHERE command_id <> \(KeptOutputs.command)
             """)
     }

@@ -42,7 +42,8 @@ struct ExecutionHandlers: Sendable {
             return try await service.store.changeWidgets(input.notebookID, input.body, by: context.userName)
         }
         router.on(WorkspaceAPI.getCellOutputs) { [service] input, _ in
-            try await service.outputs(of: input.cellID, in: input.notebookID)
+            try await CellOpening(tree: service.tree, notebookID: input.notebookID, cellID: input.cellID)
+                .outputs(limit: input.outputLimit)
         }
         router.on(WorkspaceAPI.streamNotebookEvents) { [service, topics] input, _, send in
             try await service.checkExists(input.notebookID)

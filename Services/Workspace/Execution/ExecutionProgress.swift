@@ -114,7 +114,8 @@ struct ExecutionProgress: Sendable {
                 INSERT INTO cell_outputs (notebook_id, cell_id, command_id)
                 VALUES (\(notebookID), \(command.command.cellID), \(commandID))
                 ON CONFLICT (notebook_id, cell_id)
-                DO UPDATE SET command_id = excluded.command_id, outputs = NULL, execution_count = NULL
+                DO UPDATE SET command_id = excluded.command_id, outputs = NULL, execution_count = NULL,
+                    bytes = NULL, shown = NULL
                 """)
             try await journal.append(
                 [.command(command.command)], to: notebookID, after: row.lastSequence, in: transaction)
@@ -170,6 +171,7 @@ struct ExecutionProgress: Sendable {
     /// Writes down how a command ended, with all it has put out, and which others are not run because of that.
     func finish(_ commandID: String, _ result: CellResult, skip: [String]) async throws {
         let frame = LZ4Frame.compress(JSONValue.array(result.outputs).encodedJSON())
+        let shown = ShownOutputs(result.outputs)
         try await held { row, transaction in
             let state: NotebookCommandState =
                 switch result.ending {
@@ -190,7 +192,7 @@ struct ExecutionProgress: Sendable {
                 WHERE command_id = ANY(\(skip)) AND state = 'QUEUED' RETURNING \(CommandRow.columns)
                 """)
             if let found = ended.first {
-                try await keep(result, frame, of: try CommandRow(found).command, in: transaction)
+                try await keep(result, frame, shown, of: try CommandRow(found).command, in: transaction)
             }
             var entries: [JournalEntry] = []
             for row in Array(ended) + Array(skipped) { entries.append(.command(try CommandRow(row).command)) }
@@ -200,14 +202,17 @@ struct ExecutionProgress: Sendable {
     }
 
     private func keep(
-        _ result: CellResult, _ frame: [UInt8], of command: NotebookCommand, in transaction: PostgresTransaction
+        _ result: CellResult, _ frame: [UInt8], _ shown: ShownOutputs, of command: NotebookCommand,
+        in transaction: PostgresTransaction
     ) async throws(HarbourError) {
         try await transaction.query(
             """
-            INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs)
-            VALUES (\(notebookID), \(command.cellID), \(command.commandID), \(result.executionCount), \(frame))
+            INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs, bytes, shown)
+            VALUES (\(notebookID), \(command.cellID), \(command.commandID), \(result.executionCount), \(frame),
+                \(Int64(shown.bytes)), \(shown.text))
             ON CONFLICT (notebook_id, cell_id) DO UPDATE SET command_id = excluded.command_id,
-                execution_count = excluded.execution_count, outputs = excluded.outputs
+                execution_count = excluded.execution_count, outputs = excluded.outputs, bytes = excluded.bytes,
+                shown = excluded.shown
             """)
         // The events' own copies of large outputs have done their service.
         try await transaction.query(

@@ -55,12 +55,17 @@ struct ExecutionService: Sendable {
     }
 
     /// The newest revision with what its cells have put out since, or another one as it was left.
-    /// - Parameter limit: outputs of more bytes are named only.
-    func notebook(_ which: RevisionStore.Which, limit: Int?) async throws -> NotebookContent {
+    /// - Parameters:
+    ///   - limit: of outputs of more bytes there is a preview; all of them are read when nil.
+    ///   - total: the most bytes of outputs of all cells.
+    func notebook(_ which: RevisionStore.Which, limit: Int?, total: Int?) async throws -> NotebookContent {
+        if let limit {
+            return try await NotebookOpening(tree: tree, which: which, limit: limit, total: total).notebook()
+        }
         let revision = try await revision(which)
         return try await StoredContent.work(on: revision.content.size + revision.outputs.count * 4096) {
             var notebook = try revision.content.content()
-            notebook.document = OutputOverlay(outputs: revision.outputs, limit: limit).document(
+            notebook.document = OutputOverlay(outputs: revision.outputs).document(
                 notebook.document, ids: notebook.cells.map(\.cellID))
             notebook.lastSequence = revision.lastSequence
             return notebook
@@ -71,11 +76,7 @@ struct ExecutionService: Sendable {
     /// that is named says what it said, with the outputs that it was left with when a file replaced it.
     /// - Parameter isListed: it is named because it was the newest a moment ago, and is taken for it.
     func revision(_ which: RevisionStore.Which, isListed: Bool = false) async throws -> Revision {
-        let isNewest =
-            switch which {
-            case .newest, .newestOf: true
-            default: isListed
-            }
+        let isNewest = which.isNewest || isListed
         let read: Revision? = try await tree.pool.transaction(isolation: .repeatableRead) { transaction in
             guard let content = try await tree.revisions.content(which, on: transaction) else { return nil }
             let left = try await outputs.outputs(ofRevision: content.revisionID, on: transaction)
@@ -89,25 +90,5 @@ struct ExecutionService: Sendable {
         if let read { return read }
         // Why there is none is said as elsewhere.
         return Revision(content: try await tree.content(which))
-    }
-
-    /// All outputs of one cell, however large.
-    func outputs(of cellID: String, in notebookID: Int64) async throws -> CellOutputs {
-        let content = try await tree.content(.newestOf(objectID: notebookID))
-        let found: CellOutputStore.Outputs? = try await tree.pool.transaction(isolation: .repeatableRead) {
-            try await outputs.outputs(of: notebookID, cell: cellID, on: $0)[cellID]
-        }
-        if let found {
-            return CellOutputs(
-                cellID: cellID, commandID: found.commandID, outputs: found.outputs,
-                executionCount: found.executionCount)
-        }
-        return try await StoredContent.work(on: content.size) {
-            guard let cell = try content.notebook().cells.first(where: { $0.id == cellID }) else {
-                throw HarbourError(.notFound, "The notebook has no cell \(cellID).")
-            }
-            return CellOutputs(
-                cellID: cellID, outputs: cell.outputs.map { .object($0.json) }, executionCount: cell.executionCount)
-        }
     }
 }

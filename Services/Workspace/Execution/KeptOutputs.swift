@@ -80,7 +80,7 @@ struct KeptOutputs: Sendable {
             FROM unnest(\(kept.map(\.cellID)), \(kept.map { $0.executionCount ?? -1 }), \(starts),
                 \(kept.map { Int32($0.frame.count) })) AS new (cell_id, execution_count, start, length)
             ON CONFLICT (notebook_id, cell_id) DO UPDATE SET execution_count = excluded.execution_count,
-                outputs = excluded.outputs
+                outputs = excluded.outputs, bytes = NULL, shown = NULL
             WHERE cell_outputs.command_id = \(KeptOutputs.command)
             """)
     }

@@ -98,10 +98,8 @@ struct NotebookJournal: Sendable {
         guard var output = event.output else { return (text, "") }
         let whole = output.jsonText()
         // Whoever follows what is printed sees that it goes on.
-        output.text = output.text.map {
-            String(String.UnicodeScalarView($0.unicodeScalars.suffix(OutputOverlay.shown)))
-        }
-        output.data = nil
+        output.text = output.text.map { OutputPreview.end($0, OutputPreview.shown) }
+        output.data = output.data.map { OutputPreview.bundle(of: $0, bytes: whole.utf8.count) }
         output.metadata = nil
         event.output = output
         event.omittedBytes = Int64(whole.utf8.count)

@@ -8,11 +8,6 @@ struct OutputOverlay: Sendable {
     /// Outputs of more bytes than this are named only.
     var limit: Int?
 
-    /// The media type of what stands for a large output.
-    static let omittedType = "application/vnd.dataharbour.omitted+json"
-    /// What is shown of the start and of the end of a long text, in characters.
-    static let shown = 4096
-
     /// The document of nbformat with the outputs in its cells.
     /// - Parameter ids: the cells' ids, in the order of the document.
     func document(_ document: JSONValue, ids: [String]) -> JSONValue {
@@ -48,33 +43,8 @@ struct OutputOverlay: Sendable {
 
     /// The output, or what stands for it when it is larger than the limit.
     static func named(_ output: JSONValue, over limit: Int) -> JSONValue {
-        let bytes = size(output)
-        guard bytes > limit, let object = output.object else { return output }
-        var about: JSONObject = ["bytes": .integer(bytes), "output_type": object["output_type"] ?? .null]
-        if let text = text(object["text"]) {
-            about["name"] = object["name"]
-            about["head"] = .string(String(text.prefix(shown)))
-            about["tail"] = .string(String(text.suffix(shown)))
-        }
-        return .object([
-            "output_type": "display_data", "metadata": .object([:]),
-            "data": .object([omittedType: .object(about)]),
-        ])
-    }
-
-    /// nbformat writes a text as one string or as a list of its lines.
-    private static func text(_ value: JSONValue?) -> String? {
-        value?.string ?? value?.array.map { $0.compactMap(\.string).joined() }
-    }
-
-    /// About what a value takes, without writing it.
-    private static func size(_ value: JSONValue) -> Int {
-        switch value {
-        case .string(let text): text.utf8.count + 2
-        case .array(let elements): elements.reduce(2) { $0 + size($1) + 1 }
-        case .object(let object): object.fields.reduce(2) { $0 + $1.key.utf8.count + 4 + size($1.value) }
-        case .number(let number): number.text.utf8.count
-        case .bool, .null: 4
-        }
+        let bytes = OutputPreview.size(output)
+        guard bytes > limit, !OutputPreview.isPreview(output) else { return output }
+        return OutputPreview.of(output, bytes: bytes)
     }
 }

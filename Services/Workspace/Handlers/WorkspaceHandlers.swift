@@ -51,7 +51,7 @@ struct WorkspaceHandlers: Sendable {
         router.on(WorkspaceAPI.getNotebook) { [self] input, _ in
             let which = input.revisionID.map { RevisionStore.Which.revisionOf(objectID: input.notebookID, $0) }
             return try await execution.notebook(
-                which ?? .newestOf(objectID: input.notebookID), limit: input.outputLimit)
+                which ?? .newestOf(objectID: input.notebookID), limit: input.outputLimit, total: input.outputTotal)
         }
         router.on(WorkspaceAPI.readContent) { [self] input, _ in
             let path = try WorkspacePath(input.path)

@@ -24,7 +24,8 @@ extension CopyStore {
             let original = try held.first?.decode(Int64.self) ?? 0
             let known = try await transaction.query(
                 """
-                UPDATE cell_outputs SET outputs = own.outputs, execution_count = own.execution_count
+                UPDATE cell_outputs SET outputs = own.outputs, execution_count = own.execution_count,
+                    bytes = own.bytes, shown = own.shown
                 FROM cell_outputs own
                 WHERE cell_outputs.notebook_id = \(copy) AND cell_outputs.cell_id = \(cell)
                     AND own.notebook_id = \(original) AND own.cell_id = \(cell)
@@ -35,9 +36,11 @@ extension CopyStore {
                 try await CellOutputStore.events(of: command, upTo: .max, on: transaction)
             ).reader
             let frame = LZ4Frame.compress(JSONValue.array(reader.outputs).encodedJSON())
+            let shown = ShownOutputs(reader.outputs)
             try await transaction.query(
                 """
-                UPDATE cell_outputs SET outputs = \(frame), execution_count = \(reader.executionCount)
+                UPDATE cell_outputs SET outputs = \(frame), execution_count = \(reader.executionCount),
+                    bytes = \(Int64(shown.bytes)), shown = \(shown.text)
                 WHERE notebook_id = \(copy) AND cell_id = \(cell)
                 """)
         }

@@ -43,8 +43,8 @@ struct CopyStore: Sendable {
                 INSERT INTO notebook_sessions (notebook_id)
                 SELECT copy FROM pair WHERE EXISTS (SELECT FROM cell_outputs o WHERE o.notebook_id = pair.source)
             ), put AS (
-                INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs)
-                SELECT copy, o.cell_id, o.command_id, o.execution_count, o.outputs
+                INSERT INTO cell_outputs (notebook_id, cell_id, command_id, execution_count, outputs, bytes, shown)
+                SELECT copy, o.cell_id, o.command_id, o.execution_count, o.outputs, o.bytes, o.shown
                 FROM pair JOIN cell_outputs o ON o.notebook_id = pair.source
             )
             SELECT (SELECT count(*) FROM source) AS wanted, (SELECT count(*) FROM made) AS made

@@ -24,7 +24,9 @@ struct RevisionStore: Sendable {
             RETURNING revision_id
             """)
         guard let row = rows.first else { throw .missingRow("new revision") }
-        return try row.decode(Int64.self)
+        let id = try row.decode(Int64.self)
+        if let split = content.split { try await ShownStore().write(split, of: id, on: transaction) }
+        return id
     }
 
     /// Whether a revision holds exactly this content in this format.
@@ -40,7 +42,10 @@ struct RevisionStore: Sendable {
     }
 
     /// The content of a revision, by its number or as the newest of a path or of a notebook.
-    func content(_ which: Which, on runner: some StatementRunner) async throws(HarbourError) -> RevisionContent? {
+    /// - Parameter bare: without large outputs, where they are kept apart.
+    func content(
+        _ which: Which, bare: Bool = false, on runner: some StatementRunner
+    ) async throws(HarbourError) -> RevisionContent? {
         let condition: SQL =
             switch which {
             case .revision(let id): "r.revision_id = \(id)"
@@ -52,21 +57,24 @@ struct RevisionStore: Sendable {
                 "r.revision_id = \(id) AND o.path = \(path.text) AND o.deleted_at IS NULL"
             case .revisionOf(let objectID, let id): "r.revision_id = \(id) AND o.object_id = \(objectID)"
             }
+        let frame: SQL = bare ? "coalesce(d.document, r.content), d.document IS NOT NULL" : "r.content, false"
+        let apart: SQL = bare ? "LEFT JOIN revision_documents d ON d.revision_id = r.revision_id" : ""
         let rows = try await runner.query(
             """
-            SELECT r.revision_id, r.object_id, o.path, r.format, r.size, r.content, r.object_key,
+            SELECT r.revision_id, r.object_id, o.path, r.format, r.size, \(frame) AS bare, r.object_key,
                 r.content_hash, r.created_at
-            FROM revisions r JOIN objects o ON o.object_id = r.object_id WHERE \(condition)
+            FROM revisions r JOIN objects o ON o.object_id = r.object_id \(apart) WHERE \(condition)
             """)
         guard let row = rows.first else { return nil }
-        let (id, objectID, path, format, size, frame, key, hash, created) = try row.decode(
+        let (id, objectID, path, format, size, bytes, isBare, key, hash, created) = try row.decode(
             (
-                Int64.self, Int64.self, String.self, String.self, Int64.self, [UInt8]?.self, String?.self,
-                [UInt8].self, Timestamp.self
+                Int64.self, Int64.self, String.self, String.self, Int64.self, [UInt8]?.self, Bool.self,
+                String?.self, [UInt8].self, Timestamp.self
             ))
         return RevisionContent(
             revisionID: id, objectID: objectID, path: path, format: try ContentFormat(name: format),
-            size: Int(size), hash: hash, createdAt: created, place: key.map { .object($0) } ?? .frame(frame ?? []))
+            size: Int(size), hash: hash, createdAt: created, place: key.map { .object($0) } ?? .frame(bytes ?? []),
+            isBare: isBare)
     }
 
     /// Which revision is wanted.
@@ -77,6 +85,13 @@ struct RevisionStore: Sendable {
         case newestOf(objectID: Int64)
         case revisionAt(WorkspacePath, Int64)
         case revisionOf(objectID: Int64, Int64)
+
+        var isNewest: Bool {
+            switch self {
+            case .newest, .newestOf: true
+            case .revision, .revisionAt, .revisionOf: false
+            }
+        }
     }
 
     /// Up to `count` revisions of an entry, the newest first, before a revision.

@@ -38,7 +38,8 @@ struct StorageUsageStore: Sendable {
             """
             SELECT CASE
                     WHEN c.relname = 'revisions' THEN 'CONTENT'
-                    WHEN c.relname IN ('cell_outputs', 'cell_events') THEN 'OUTPUTS'
+                    WHEN c.relname IN ('cell_outputs', 'cell_events', 'revision_outputs', 'revision_documents',
+                        'revision_cells') THEN 'OUTPUTS'
                     WHEN c.relname = 'search_passages' THEN 'SEARCH' ELSE 'RECORDS' END AS kind,
                 NULL::bigint AS objects, sum(pg_total_relation_size(c.oid))::bigint AS bytes
             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -4,7 +4,7 @@
 
 public import Core
 
-/// All that a cell has put out. Unknown fields are ignored.
+/// What a cell has put out. Unknown fields are ignored.
 public struct CellOutputs: JSONCodable, Sendable, Hashable {
     /// Which cell.
     public var cellID: String
@@ -14,18 +14,22 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
     public var outputs: [JSONValue]
     /// The count of the kernel.
     public var executionCount: Optional<Int64>
+    /// The last event of the notebook that is in them.
+    public var lastSequence: Optional<Int64>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
         cellID: String,
         commandID: String? = nil,
         outputs: [JSONValue],
-        executionCount: Int64? = nil
+        executionCount: Int64? = nil,
+        lastSequence: Int64? = nil
     ) {
         self.cellID = cellID
         self.commandID = commandID
         self.outputs = outputs
         self.executionCount = executionCount
+        self.lastSequence = lastSequence
     }
 
     /// Writes an object.
@@ -43,6 +47,10 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"execution_count\":")
             writer.value(executionCount)
         }
+        if let lastSequence {
+            writer.key(quoted: "\"last_sequence\":")
+            writer.value(lastSequence)
+        }
         writer.endObject()
     }
 
@@ -52,7 +60,8 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
         var commandID: String?
         var outputs: [JSONValue]?
         var executionCount: Int64?
-        var fields = JSONFields("\u{a}\"cell_id\":\u{d}\"command_id\":\u{a}\"outputs\":\u{12}\"execution_count\":")
+        var lastSequence: Int64?
+        var fields = JSONFields("\u{a}\"cell_id\":\u{d}\"command_id\":\u{a}\"outputs\":\u{12}\"execution_count\":\u{10}\"last_sequence\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -60,6 +69,7 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
                 case 1: if try !reader.null() { commandID = try reader.string() }
                 case 2: outputs = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try JSONValue(from: &reader) }
                 case 3: if try !reader.null() { executionCount = try reader.int64() }
+                case 4: if try !reader.null() { lastSequence = try reader.int64() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -70,5 +80,6 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
         self.commandID = consume commandID
         self.outputs = consume outputs
         self.executionCount = executionCount
+        self.lastSequence = lastSequence
     }
 }

@@ -510,7 +510,7 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: true, maximumBodyBytes: 2_097_152)
     )
 
-    /// Get all that a cell has put out. `GET /api/v1/notebooks/{notebook_id}/cells/{cell_id}/outputs`.
+    /// Get what a cell has put out. `GET /api/v1/notebooks/{notebook_id}/cells/{cell_id}/outputs`.
     public static let getCellOutputs = Endpoint<GetCellOutputsInput, CellOutputs>(
         EndpointRoute(
             service: "workspace", operationID: "getCellOutputs",

@@ -1511,14 +1511,24 @@ extension WorkspaceAPI {
         public var notebookID: Int64
         /// An older revision.
         public var revisionID: Int64?
-        /// Outputs of more bytes than this are named only; all of them come when absent.
+        /// Of outputs of more bytes than this only a preview comes, and of one cell no more than 64 KiB; all of them
+        /// come when absent.
         public var outputLimit: Int?
+        /// With `output_limit`: of all cells at most about so many bytes come, from the top; the outputs of other cells
+        /// are asked for one by one.
+        public var outputTotal: Int?
 
         /// Makes an input; what is left out is not sent.
-        public init(notebookID: Int64, revisionID: Int64? = nil, outputLimit: Int? = nil) {
+        public init(
+            notebookID: Int64,
+            revisionID: Int64? = nil,
+            outputLimit: Int? = nil,
+            outputTotal: Int? = nil
+        ) {
             self.notebookID = notebookID
             self.revisionID = revisionID
             self.outputLimit = outputLimit
+            self.outputTotal = outputTotal
         }
 
         /// Writes path, query and body.
@@ -1529,14 +1539,16 @@ extension WorkspaceAPI {
             request.segment(notebookID)
             request.query("revision_id", revisionID)
             request.query("output_limit", outputLimit)
+            request.query("output_total", outputTotal)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery(["revision_id", "output_limit"])
+            try request.allowQuery(["revision_id", "output_limit", "output_total"])
             notebookID = try request.path("notebook_id").int64()
             revisionID = try request.query("revision_id")?.int64()
             outputLimit = try request.query("output_limit")?.int(in: 1024...2_147_483_647)
+            outputTotal = try request.query("output_total")?.int(in: 1024...2_147_483_647)
         }
     }
 }
@@ -1899,11 +1911,15 @@ extension WorkspaceAPI {
         public var notebookID: Int64
         /// `cell_id`.
         public var cellID: String
+        /// Of outputs of more bytes than this only a preview comes, and of all no more than 64 KiB; all of them come
+        /// when absent.
+        public var outputLimit: Int?
 
         /// Makes an input; what is left out is not sent.
-        public init(notebookID: Int64, cellID: String) {
+        public init(notebookID: Int64, cellID: String, outputLimit: Int? = nil) {
             self.notebookID = notebookID
             self.cellID = cellID
+            self.outputLimit = outputLimit
         }
 
         /// Writes path, query and body.
@@ -1915,13 +1931,15 @@ extension WorkspaceAPI {
             request.literal("/cells")
             request.segment(cellID)
             request.literal("/outputs")
+            request.query("output_limit", outputLimit)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery([])
+            try request.allowQuery(["output_limit"])
             notebookID = try request.path("notebook_id").int64()
             cellID = try request.path("cell_id").string(length: 1...64)
+            outputLimit = try request.query("output_limit")?.int(in: 1024...2_147_483_647)
         }
     }
 }

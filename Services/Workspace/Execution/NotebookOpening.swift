@@ -1,0 +1,149 @@
+internal import CellExecution
+internal import Core
+internal import HarbourProtocol
+internal import NotebookFormats
+internal import Postgres
+
+/// Opens a notebook for somebody who looks at it: with what is shown of its outputs at once, and without reading what is
+/// large. The statements are as many however many cells there are.
+struct NotebookOpening: Sendable {
+    let tree: WorkspaceTree
+    let which: RevisionStore.Which
+    /// Of outputs of more bytes there is a preview.
+    let limit: Int
+    /// The most bytes of outputs of all cells; those of other cells wait to be asked for.
+    let total: Int
+    private let shown = ShownStore()
+
+    init(tree: WorkspaceTree, which: RevisionStore.Which, limit: Int, total: Int?) {
+        (self.tree, self.which, self.limit, self.total) = (tree, which, limit, total ?? .max)
+    }
+
+    /// The outputs of one cell as far as they were read.
+    private struct Read: Sendable {
+        let entry: ShownStore.Entry
+        var kept: ShownStore.Kept?
+        /// Of a command under way, which has no more yet.
+        var events: [CommandEvent]?
+    }
+
+    /// What was read at one moment.
+    private struct Opened: Sendable {
+        let content: RevisionContent
+        let notebook: Notebook
+        /// The same in two, where it was not kept so.
+        let split: SplitNotebook?
+        var reads: [Read] = []
+        /// Of cells that wait: how large their outputs are.
+        var waiting: [String: ShownStore.Entry] = [:]
+        var lastSequence: Int64?
+    }
+
+    func notebook() async throws -> NotebookContent {
+        let opened: Opened? = try await tree.pool.transaction(isolation: .repeatableRead) { transaction in
+            guard let content = try await tree.revisions.content(which, bare: true, on: transaction) else { return nil }
+            return try await read(content, transaction)
+        }
+        // Why there is none is said as elsewhere.
+        guard let opened else { return try await tree.content(which).content() }
+        let (notebook, made) = try await StoredContent.work(on: opened.content.size + opened.reads.count * 4096) {
+            try put(opened)
+        }
+        if let split = opened.split {
+            try await shown.write(split, of: opened.content.revisionID, on: tree.pool)
+        }
+        if !made.isEmpty { try await shown.write(made, on: tree.pool) }
+        return notebook
+    }
+
+    private func read(_ content: RevisionContent, _ transaction: PostgresTransaction) async throws -> Opened {
+        var opened = try await StoredContent.work(on: content.size) {
+            let notebook = try content.notebook()
+            let isLarge = !content.isBare && content.size > SplitNotebook.limit
+            return Opened(content: content, notebook: notebook, split: isLarge ? SplitNotebook(notebook) : nil)
+        }
+        var entries: [String: ShownStore.Entry] = [:]
+        let place = ShownStore.Place.content(content.revisionID)
+        if content.isBare {
+            for entry in try await shown.list(place, on: transaction) { entries[entry.cellID] = entry }
+        }
+        for piece in opened.split?.pieces ?? [] {
+            entries[piece.cellID] = .init(
+                place: place, cellID: piece.cellID, command: nil, executionCount: nil, bytes: piece.bytes,
+                shownBytes: piece.shown.utf8.count, isRunning: false)
+        }
+        var own = try await shown.list(.left(content.revisionID), on: transaction)
+        if which.isNewest {
+            opened.lastSequence = try await NotebookJournal().position(content.objectID, on: transaction).last
+            if own.isEmpty { own = try await shown.list(.notebook(content.objectID), on: transaction) }
+        }
+        for entry in own { entries[entry.cellID] = entry }
+        try await choose(entries, into: &opened, transaction)
+        return opened
+    }
+
+    /// Reads what there is room for, from the top, and leaves the rest.
+    private func choose(
+        _ entries: [String: ShownStore.Entry], into opened: inout Opened, _ transaction: PostgresTransaction
+    ) async throws {
+        var room = total
+        var wanted: [ShownStore.Entry] = []
+        for cell in opened.notebook.cells where cell.kind == .code {
+            guard let entry = entries[cell.id] else { continue }
+            // How large it is nobody knows yet where it runs.
+            if entry.bytes == nil || entry.shownBytes <= room {
+                wanted.append(entry)
+                room -= min(room, entry.shownBytes)
+            } else {
+                opened.waiting[cell.id] = entry
+            }
+        }
+        let fresh = opened.split.map { split in
+            Dictionary(split.pieces.map { ($0.cellID, ShownStore.Kept.shown($0.shown)) }) { first, _ in first }
+        }
+        for (place, group) in Dictionary(grouping: wanted.filter { !$0.isRunning }, by: \.place) {
+            var kept = fresh ?? [:]
+            if fresh == nil || place != .content(opened.content.revisionID) {
+                kept = try await shown.read(place, cells: group.map(\.cellID), on: transaction)
+            }
+            opened.reads += group.map { Read(entry: $0, kept: kept[$0.cellID]) }
+        }
+        // One at most, for a kernel runs one at a time.
+        for entry in wanted where entry.isRunning {
+            let events = try await CellOutputStore.events(of: entry.command ?? "", upTo: .max, on: transaction)
+            opened.reads.append(Read(entry: entry, events: events))
+        }
+    }
+
+    /// Puts outputs into the document.
+    /// - Returns: also what is shown of outputs that nobody had looked at yet.
+    private func put(_ opened: Opened) throws -> (NotebookContent, [(ShownStore.Entry, ShownOutputs)]) {
+        var content = opened.content.content(of: opened.notebook)
+        let counts = Dictionary(opened.notebook.cells.map { ($0.id, $0.executionCount) }) { first, _ in first }
+        var outputs: [String: CellOutputStore.Outputs] = [:]
+        var made: [(ShownStore.Entry, ShownOutputs)] = []
+        func put(_ entry: ShownStore.Entry, _ some: [JSONValue], count: Int64? = nil) {
+            var count = count ?? entry.executionCount
+            if case .content = entry.place { count = counts[entry.cellID] ?? nil }
+            outputs[entry.cellID] = .init(executionCount: count, outputs: some)
+        }
+        for entry in opened.waiting.values { put(entry, [OutputPreview.waiting(bytes: entry.bytes ?? 0)]) }
+        for read in opened.reads {
+            switch read.kept {
+            case .shown(let text): put(read.entry, try JSONValue(jsonText: text).array ?? [])
+            case .whole(let frame):
+                let all = try CellOutputStore.readNow(frame)
+                let shown = ShownOutputs(all)
+                put(read.entry, shown.outputs ?? all)
+                if read.entry.bytes == nil { made.append((read.entry, shown)) }
+            case nil:
+                let reader = CellOutputReader(read.events ?? []).reader
+                put(read.entry, ShownOutputs(reader.outputs).outputs ?? reader.outputs, count: reader.executionCount)
+            }
+        }
+        content.document = OutputOverlay(outputs: outputs, limit: limit).document(
+            content.document, ids: content.cells.map(\.cellID))
+        content.lastSequence = opened.lastSequence
+        return (content, made)
+    }
+}
