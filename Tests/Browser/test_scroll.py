@@ -5,7 +5,10 @@ The settings are those of test_page.py. How smoothly it scrolls is measured in T
 
 import base64
 import json
+import random
+import struct
 import unittest
+import zlib
 
 from harbour import PICTURES, Stage, eventually
 from playwright.sync_api import expect
@@ -24,6 +27,9 @@ def setUpModule():
         {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": "show()", "execution_count": number, "outputs": [
             {"output_type": "display_data", "metadata": {}, "data": {"image/png": picture, "text/plain": "a picture"}}]}
         for number, picture in enumerate(["iVBORw0KGgo!!! is no base64", "iVBORw0KGgoAA", ""])]})
+
+
+    put("heavy", heavy())
 
 
 def put(name, notebook):
@@ -52,6 +58,32 @@ def document():
          "execution_count": number, "outputs": outputs(number)}
         for number in range(CELLS)]
     return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def heavy():
+    """More than comes at once; at its end there are a picture and a text that are large."""
+    def cell(number, outputs):
+        return {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": f"x = {number}", "execution_count": number,
+                "outputs": outputs}
+
+    def text(name, count):
+        return {"output_type": "stream", "name": "stdout", "text": "".join(f"{name} {line} {'.' * 280}\n" for line in range(count))}
+
+    picture = base64.b64encode(png(300, 200)).decode()
+    shown = {"output_type": "display_data", "metadata": {}, "data": {"image/png": picture, "text/plain": "a picture"}}
+    cells = [cell(number, [text(f"a line of cell {number}, no.", 200)]) for number in range(78)]
+    return {"cells": [*cells, cell(78, [shown]), cell(79, [text("of many", 2000)])], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def png(width, height):
+    """A picture of noise, which cannot be made small."""
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    noise = random.Random(1)
+    rows = b"".join(b"\0" + noise.randbytes(width * 3) for _ in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 MADE = "document.querySelectorAll('[role=group][id^=cell-]').length"
@@ -122,6 +154,34 @@ class ScrollTests(unittest.TestCase):
         page.evaluate(TO_THE_END)
         expect(page.locator("#cell-c299 .data, #cell-c299 .text-output, #cell-c299 .traceback")).to_be_in_viewport()
         eventually("all were near", lambda: page.evaluate(MADE) == CELLS)
+
+    def test_outputs_come_when_they_come_near(self):
+        """Opening brings no more than so much of them; what is large is shown in part until somebody wants it."""
+        page = stage.new_page(stage.new_context(reduced_motion="reduce"), self.said)
+        self.page = page
+        brought = []
+        page.on("response", lambda answer: brought.append(answer) if answer.url.split("?")[0].endswith(self.number()) else None)
+        stage.sign_in(page, "/workspace/Shared/heavy")
+        expect(page.locator("#cell-c0")).to_contain_text("a line of cell 0, no. 0")
+        self.assertLess(len(brought[0].body()), 2_500_000)
+        eventually("all cells are made", lambda: page.evaluate(MADE) == 80)
+        self.assertGreater(page.locator(".output-waits").count(), 30)
+        page.evaluate(TO_THE_END)
+        last = page.locator("#cell-c79")
+        expect(last).to_contain_text("of many 0")
+        expect(last).to_contain_text("of many 1999")
+        expect(page.locator("#cell-c78 img")).to_have_js_property("naturalWidth", 300)
+        page.screenshot(path=PICTURES / "notebook-large-outputs.png")
+        last.get_by_role("button", name="Show all").click()
+        expect(last).to_contain_text("of many 1000")
+        self.assertEqual(page.locator("#cell-c60 .output-waits").count(), 0)
+        # The file has all of it.
+        file = stage.platform.call("GET", "/api/v1/workspace/export?path=/Shared/heavy&format=JUPYTER")
+        self.assertEqual(json.loads(base64.b64decode(file["content"])), heavy())
+
+    @staticmethod
+    def number():
+        return "/notebooks/" + str(stage.platform.call("GET", "/api/v1/workspace/get-status?path=/Shared/heavy")["object_id"])
 
     def test_paper_has_all_cells(self):
         page = self.open(script=NEVER_IDLE)

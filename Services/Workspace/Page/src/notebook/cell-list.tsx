@@ -8,8 +8,9 @@ import { Near } from "./near";
 import { Place } from "./place";
 import type { NotebookState, NotebookStore } from "./store";
 
-export function CellList({ store, state, name, people, onRun, onSave }: {
+export function CellList({ store, state, name, people, onRun, onSave, load }: {
   store: NotebookStore; state: NotebookState; name: string; people: LivePresence[]; onRun: (ids: string[], then: Then) => void; onSave: () => void;
+  load: (id: string, isWhole: boolean) => Promise<void>;
 }) {
   const width = useWidthOfOutputs();
   const chosen = store.chosen;
@@ -21,7 +22,7 @@ export function CellList({ store, state, name, people, onRun, onSave }: {
           <Near cell={cell} index={index} isNearAtFirst={index < 10 || state.selected === cell.id}>
             <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
               isMarked={chosen.length > 1 && state.marked.has(cell.id)} together={state.selected === cell.id ? chosen.length : 0}
-              isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={onSave} name={name} people={people} notebookID={store.notebookID} />
+              isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={onSave} name={name} people={people} notebookID={store.notebookID} load={load} />
           </Near>
         </Place>
       ))}

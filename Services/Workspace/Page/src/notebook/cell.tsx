@@ -8,9 +8,7 @@ import { Markdown } from "../output/markdown";
 import { Button, Note } from "../ui/parts";
 import { Span } from "../ui/time";
 import { magicOf } from "./document";
-import { call } from "../api/client";
 import type { LivePresence } from "../api/generated/contract";
-import type { Output } from "../output/mime";
 import { useAssistant } from "./assistant";
 import type { CellRun, CellView } from "./cells";
 import { Collapsible } from "./collapsible";
@@ -39,9 +37,11 @@ export interface CellProps {
   name: string;
   people: LivePresence[];
   notebookID: number;
+  /** Gets outputs of a cell that are not here: all of them, or what is shown at once. */
+  load: (id: string, isWhole: boolean) => Promise<void>;
 }
 
-export const Cell = memo(function Cell({ cell, number, language, isSelected, isMarked, together, isEditing, led, store, onRun, onSave, name, people, notebookID }: CellProps) {
+export const Cell = memo(function Cell({ cell, number, language, isSelected, isMarked, together, isEditing, led, store, onRun, onSave, name, people, notebookID, load }: CellProps) {
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (isSelected && !isEditing && document.activeElement !== element.current) {
@@ -83,7 +83,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
         )}
         {cell.type === "code" && <Status cell={cell} body={body} />}
         {!isMarkdown && <Collapsible cell={cell} number={number} isSelected={isSelected} name={`${name}-${number}`}
-          load={() => load(store, notebookID, cell.id)} onToggle={() => toggleOutputs(store, [cell.id])} />}
+          load={(isWhole) => load(cell.id, isWhole)} onToggle={() => toggleOutputs(store, [cell.id])} />}
       </div>
       <AtCell people={people} cell={cell.id} />
       <Tools store={store} id={cell.id} number={number} language={language} isSelected={isSelected} together={isMarked ? together : 1}
@@ -155,12 +155,6 @@ function offsetOfClick(event: MouseEvent): number | undefined {
 }
 
 function bodyOf(source: string): string { return magicOf(source)?.body ?? source; }
-
-/** All that the cell has put out, however large. */
-async function load(store: NotebookStore, notebookID: number, id: string): Promise<void> {
-  const whole = await call("getCellOutputs", { notebook_id: notebookID, cell_id: id });
-  store.update(id, { outputs: whole.outputs as unknown as Output[] }, false);
-}
 
 function Status({ cell, body }: { cell: CellView; body: string }) {
   const run = cell.run;

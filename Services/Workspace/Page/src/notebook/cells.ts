@@ -1,5 +1,5 @@
 // The cells of an open notebook, as the page has them.
-import { type Output, joined, omittedType } from "../output/mime";
+import { type Output, joined, omittedOf } from "../output/mime";
 import type { DocumentCell, NotebookDocument } from "./document";
 
 export type RunState = "waiting" | "running" | "done" | "failed" | "cancelled";
@@ -40,7 +40,7 @@ export function isOutOfOrder(cells: CellView[]): boolean {
   });
 }
 
-export function isWhole(output: Output): boolean { return output.output_type !== "display_data" || !(omittedType in output.data); }
+export function isWhole(output: Output): boolean { return omittedOf(output) === undefined; }
 
 export function viewsOf(document: NotebookDocument): CellView[] {
   const cells = document.cells.map((cell, index) => ({

@@ -6,7 +6,7 @@ import type { CellView } from "./cells";
 import { isFolded, summaryOf } from "./hidden";
 
 export function Collapsible({ cell, number, isSelected, name, load, onToggle }: {
-  cell: CellView; number: number; isSelected: boolean; name: string; load: () => Promise<void>; onToggle: () => void;
+  cell: CellView; number: number; isSelected: boolean; name: string; load: (isWhole: boolean) => Promise<void>; onToggle: () => void;
 }) {
   const hidden = isFolded(cell);
   const isRunning = cell.run?.state === "running";

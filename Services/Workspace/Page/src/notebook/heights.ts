@@ -1,8 +1,9 @@
 // About how high a cell will be, before the browser has laid it out: so that the page has its length from the beginning, and
 // what is below a cell does not move when it comes near. The sizes are those of notebook.css and output.css.
 import { useSyncExternalStore } from "react";
-import { joined, omittedType, tableOf, type Output } from "../output/mime";
+import { joined, omittedOf, tableOf, type Output } from "../output/mime";
 import { foldedText, ownLines } from "../output/outputs";
+import { heightOfWaiting } from "../output/preview";
 import type { CellView } from "./cells";
 import { isFolded } from "./hidden";
 
@@ -69,7 +70,9 @@ function heightOfOutput(output: Output, width: number): number {
     return 18 + linesOf(`${output.ename}: ${output.evalue}`, width - 130) * 26 + (own > 0 ? 20 + own * outputLineHeight : 0);
   }
   const data = output.data;
-  if (omittedType in data) return 400;
+  const omitted = omittedOf(output);
+  if (omitted?.waits) return heightOfWaiting(omitted.bytes);
+  if (omitted) return 40 + (omitted.table ? 380 : 0) + linesOf((omitted.head ?? "") + (omitted.tail ?? ""), width) * outputLineHeight;
   const table = tableOf(data);
   if (table) return (width < 420 ? 72 : 40) + Math.min(440, 32.5 + Math.min(table.rows.length, 100) * 30.5) + (table.rows.length > 100 ? 45 : 0);
   if ("image/png" in data) return heightOfPicture(joined(data["image/png"]), width) ?? 300;

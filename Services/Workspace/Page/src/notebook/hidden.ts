@@ -1,6 +1,6 @@
 // Outputs that are collapsed: a property of the cell that nbformat has two names for, so that every Jupyter shows it alike.
 import type { Json } from "../api/generated/contract";
-import { type Bundle, type Omitted, type Output, exitType, joined, omittedType, tableOf } from "../output/mime";
+import { type Bundle, type Output, exitType, joined, omittedOf, tableOf } from "../output/mime";
 import { bytes } from "../ui/time";
 import type { CellView } from "./cells";
 import type { DocumentCell } from "./document";
@@ -64,7 +64,7 @@ export function summaryOf(outputs: Output[]): { text: string; errors: string[] }
   let omitted = 0;
   for (const output of outputs) {
     if (output.output_type === "error") { errors.push(output.ename); continue; }
-    const about = "data" in output ? output.data[omittedType] as unknown as Omitted | undefined : undefined;
+    const about = omittedOf(output);
     if (about) { omitted += about.bytes; continue; }
     const [kind, count] = output.output_type === "stream" ? ["line", linesIn(joined(output.text))] as const : kindOf(output.data);
     counts.set(kind, (counts.get(kind) ?? 0) + count);

@@ -7,7 +7,7 @@ import { Time, bytes } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 import { Differences, differences } from "./conflict";
 import { NotebookDocument } from "./document";
-import { type Saver, outputLimit } from "./saver";
+import { type Saver, shownOutputs } from "./saver";
 import type { NotebookStore } from "./store";
 
 export function History({ store, saver, onClose }: { store: NotebookStore; saver: Saver; onClose: () => void }) {
@@ -15,7 +15,7 @@ export function History({ store, saver, onClose }: { store: NotebookStore; saver
     (signal) => call("listRevisions", { notebook_id: store.notebookID, page_size: 50 }, signal));
   const [chosen, setChosen] = useState<number>();
   const old = useQuery(chosen === undefined ? null : `revision/${chosen}`,
-    (signal) => call("getNotebook", { notebook_id: store.notebookID, revision_id: chosen }, signal));
+    (signal) => call("getNotebook", { notebook_id: store.notebookID, revision_id: chosen, ...shownOutputs }, signal));
   const restore = async () => {
     if (!old.data) return;
     // What is here becomes a revision first, so that going back can be taken back.
@@ -26,7 +26,7 @@ export function History({ store, saver, onClose }: { store: NotebookStore; saver
     store.rebase(revision);
     if (await saver.save()) {
       // What has run since is the cell's: the server knows what it put out last.
-      store.takeOutputs(await call("getNotebook", { notebook_id: store.notebookID, output_limit: outputLimit }));
+      store.takeOutputs(await call("getNotebook", { notebook_id: store.notebookID, ...shownOutputs }));
       toast(`Revision ${chosen} is back.`);
     }
     onClose();

@@ -23,7 +23,7 @@ import { People } from "./people";
 import { QueuePanel } from "./queue";
 import { Restart } from "./restart";
 import { Runner } from "./runner";
-import { type Saver, outputLimit, useSaver } from "./saver";
+import { type Saver, shownOutputs, useSaver } from "./saver";
 import { SelectionStatus } from "./selection";
 import { Shortcuts } from "./shortcuts";
 import { NotebookStore, useStore } from "./store";
@@ -38,7 +38,7 @@ export function NotebookPage({ notebookID, path }: { notebookID: number; path: s
   useEffect(() => {
     const controller = new AbortController();
     setError(undefined);
-    call("getNotebook", { notebook_id: notebookID, output_limit: outputLimit }, controller.signal).then(setContent, (failure: unknown) => {
+    call("getNotebook", { notebook_id: notebookID, ...shownOutputs }, controller.signal).then(setContent, (failure: unknown) => {
       if (!controller.signal.aborted) setError(failure instanceof ApiError ? failure : new ApiError("PAGE_ERROR", String(failure), 500));
     });
     return () => controller.abort();
@@ -133,7 +133,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       {running.problem && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
       <SelectionStatus count={store.chosen.length} />
       <GoToLine.Provider value={lead}>
-        <CellList store={store} state={state} name={name} people={running.people} onRun={onRun} onSave={save} />
+        <CellList store={store} state={state} name={name} people={running.people} onRun={onRun} onSave={save} load={runner.loadOutputs} />
       </GoToLine.Provider>
       <Dialogs asking={asking} store={store} runner={runner} saver={saver} />
     </div>

@@ -7,7 +7,7 @@ import type {
 } from "../api/generated/contract";
 import { live, tabID } from "../api/live";
 import { Output, withEvent, withOmitted } from "../output/mime";
-import { outputLimit } from "./saver";
+import { shownOutputs } from "./saver";
 import type { CellRun, CellView, RunState } from "./cells";
 import type { NotebookStore } from "./store";
 
@@ -63,7 +63,9 @@ export class Runner {
   private stops: Array<() => void> = [];
   private controller = new AbortController();
   /** Outputs that came since the last frame, by cell. */
-  private changes = new Map<string, { outputs: Output[]; count: number | null; clears: boolean }>();
+  private changes = new Map<string, Change>();
+  /** Cells whose outputs are on their way, and what they have put out since they were asked for. */
+  private loading = new Map<string, Told[]>();
   private frame = 0;
   private pulling: Promise<void> | undefined;
 
@@ -137,7 +139,9 @@ export class Runner {
     if (event.type === "COMMAND" && event.command) this.takeCommands([event.command], event.sequence);
     else if (event.type === "SESSION" && event.session) this.takeSession(event.session);
     else if (event.type === "WIDGETS") this.takeWidgetEvent(event);
-    else if (event.type === "OUTPUT" && event.output && event.cell_id) this.takeOutput(event.cell_id, event.output, event.omitted_bytes);
+    else if (event.type === "OUTPUT" && event.output && event.cell_id) {
+      this.takeOutput(event.cell_id, { sequence: event.sequence, event: event.output, omitted: event.omitted_bytes });
+    }
     else if (event.type === "REVISION" && event.client_id !== tabID && (event.revision_id ?? 0) > this.store.state.revisionID) void this.pull();
   }
 
@@ -209,20 +213,35 @@ export class Runner {
     this.begun.set(command.command_id, Math.min(known, sequence));
     // The event of the beginning is not newer than an answer that knows of it, and what only begins was neither warned nor interrupted.
     if (!isEvent || known < sequence || command.warning !== undefined || command.is_cancelling) return;
+    this.loading.delete(command.cell_id);
     this.changes.set(command.cell_id, { outputs: [], count: null, clears: false });
     this.store.unclear(command.cell_id);
     this.plan();
   }
 
-  private takeOutput(cell: string, event: CommandEvent, omitted: number | undefined): void {
-    const now = this.changes.get(cell) ?? fromCell(this.store.cell(cell));
-    this.changes.set(cell, {
-      outputs: omitted === undefined ? withEvent(now.outputs, event, now.clears) : withOmitted(now.outputs, event, omitted, now.clears),
-      clears: event.type === "CLEAR_OUTPUT" ? event.wait === true : event.type === "STATE" ? now.clears : false,
-      count: event.execution_count ?? now.count,
-    });
+  private takeOutput(cell: string, told: Told): void {
+    this.loading.get(cell)?.push(told);
+    this.changes.set(cell, after(this.changes.get(cell) ?? fromCell(this.store.cell(cell)), told));
     this.plan();
   }
+
+  /** Gets what a cell has put out: all of it, or what is shown at once. What it puts out meanwhile comes on top. */
+  loadOutputs = async (cell: string, isWhole: boolean): Promise<void> => {
+    const since: Told[] = [];
+    this.loading.set(cell, since);
+    try {
+      const found = await call("getCellOutputs", {
+        notebook_id: this.store.notebookID, cell_id: cell, ...(isWhole ? {} : { output_limit: shownOutputs.output_limit }),
+      }, this.controller.signal);
+      // It has begun to run anew, or was asked for again, or everything was.
+      if (this.loading.get(cell) !== since) return;
+      const whole = { outputs: found.outputs as unknown as Output[], count: found.execution_count ?? null, clears: false };
+      this.changes.set(cell, since.filter((one) => one.sequence > (found.last_sequence ?? 0)).reduce(after, whole));
+      this.apply();
+    } finally {
+      if (this.loading.get(cell) === since) this.loading.delete(cell);
+    }
+  };
 
   /** Many events in one frame are one change of the page; a tab in the back has no frames. */
   private plan(): void {
@@ -241,8 +260,9 @@ export class Runner {
 
   /** Reads everything anew, because too much was missed. */
   private async reset(): Promise<number> {
-    const content = await call("getNotebook", { notebook_id: this.store.notebookID, output_limit: outputLimit }, this.controller.signal);
+    const content = await call("getNotebook", { notebook_id: this.store.notebookID, ...shownOutputs }, this.controller.signal);
     this.changes.clear();
+    this.loading.clear();
     this.store.takeOutputs(content);
     if (!await this.store.mergeInWhenSaved(content)) this.onConflict();
     this.commands.clear();
@@ -254,7 +274,7 @@ export class Runner {
   private pull(): Promise<void> {
     const next = (this.pulling ?? Promise.resolve()).then(async () => {
       const content = await this.untilAnswered(
-        () => call("getNotebook", { notebook_id: this.store.notebookID, output_limit: outputLimit }, this.controller.signal));
+        () => call("getNotebook", { notebook_id: this.store.notebookID, ...shownOutputs }, this.controller.signal));
       if (!await this.store.mergeInWhenSaved(content)) this.onConflict();
     }).catch((error: unknown) => this.fail(error));
     this.pulling = next;
@@ -332,6 +352,19 @@ function runOf(command: NotebookCommand): CellRun {
   };
 }
 
-function fromCell(cell: CellView | undefined): { outputs: Output[]; count: number | null; clears: boolean } {
+/** What a cell has put out, as it is told. */
+interface Told { sequence: number; event: CommandEvent; omitted: number | undefined }
+
+interface Change { outputs: Output[]; count: number | null; clears: boolean }
+
+function after(now: Change, { event, omitted }: Told): Change {
+  return {
+    outputs: omitted === undefined ? withEvent(now.outputs, event, now.clears) : withOmitted(now.outputs, event, omitted, now.clears),
+    clears: event.type === "CLEAR_OUTPUT" ? event.wait === true : event.type === "STATE" ? now.clears : false,
+    count: event.execution_count ?? now.count,
+  };
+}
+
+function fromCell(cell: CellView | undefined): Change {
   return { outputs: cell?.outputs ?? [], count: cell?.count ?? null, clears: false };
 }

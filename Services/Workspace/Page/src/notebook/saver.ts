@@ -10,8 +10,8 @@ import type { NotebookStore } from "./store";
 export type SaveState = "saved" | "changed" | "saving" | "waiting" | "conflict" | "failed";
 
 const idle = 2000;
-/** Outputs of more bytes come when they are asked for. */
-export const outputLimit = 65536;
+/** How much comes of outputs when a notebook is opened: of one output, and of all cells from the top. The rest is asked for. */
+export const shownOutputs = { output_limit: 65_536, output_total: 2_000_000 };
 
 /** Text of any length as base64 of its UTF-8. */
 export function base64(text: string): string {
@@ -29,7 +29,7 @@ export interface Saver {
   settle: () => void;
 }
 
-const read = (store: NotebookStore) => call("getNotebook", { notebook_id: store.notebookID, output_limit: outputLimit });
+const read = (store: NotebookStore) => call("getNotebook", { notebook_id: store.notebookID, ...shownOutputs });
 
 /** Saves what is here now, on top of what others have saved. */
 async function saveOnce(store: NotebookStore): Promise<void> {

@@ -19,7 +19,23 @@ export interface TableData {
 export const tableType = "application/vnd.dataharbour.table+json";
 /** What stands for an output that is too large to come by itself. */
 export const omittedType = "application/vnd.dataharbour.omitted+json";
-export interface Omitted { bytes: number; output_type?: string; name?: string; head?: string; tail?: string }
+export interface Omitted {
+  bytes: number;
+  output_type?: string;
+  /** Of a text: its stream. */
+  name?: string;
+  head?: string;
+  tail?: string;
+  /** Of a bundle: its media types, and the first rows of its table. */
+  types?: string[];
+  table?: TableData;
+  /** Of several outputs: how many. */
+  outputs?: number;
+  /** Whether all outputs of the cell come when it is near. */
+  waits?: boolean;
+}
+export const omittedOf = (output: Output): Omitted | undefined =>
+  output.output_type === "display_data" ? output.data[omittedType] as unknown as Omitted | undefined : undefined;
 export const exitType = "application/vnd.dataharbour.exit+json";
 
 /** nbformat writes a text as one string or as a list of its lines. */
@@ -45,7 +61,7 @@ const shownTail = 4096;
 /** The text of one name that is left out at the end of the outputs, where more of it may come. */
 function leftOut(outputs: Output[], name: string): Omitted | undefined {
   const last = outputs[outputs.length - 1];
-  const about = last?.output_type === "display_data" ? last.data[omittedType] as unknown as Omitted | undefined : undefined;
+  const about = last && omittedOf(last);
   return about?.name === name ? about : undefined;
 }
 
@@ -56,7 +72,12 @@ function omitted(about: Omitted): Output {
 /** Takes in that more was put out than is told of: of a text there is the end. */
 export function withOmitted(outputs: Output[], event: CommandEvent, bytes: number, waitsToClear: boolean): Output[] {
   if (event.type === "ERROR") return withEvent(outputs, event, waitsToClear);
-  if (event.type !== "STREAM") return withEvent(outputs, { ...event, data: { [omittedType]: { bytes } } }, waitsToClear);
+  if (event.type !== "STREAM") {
+    // A preview comes with it; of a result it stands for it alike.
+    const data = { [omittedType]: event.data?.[omittedType] ?? { bytes } };
+    const type = event.type === "RESULT" ? "DISPLAY" : event.type;
+    return withEvent(outputs, { ...event, type, data }, waitsToClear);
+  }
   const before = waitsToClear ? [] : outputs;
   const name = event.name ?? "stdout";
   const tail = event.text ?? "";

@@ -5,9 +5,8 @@ import { Button } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { Ansi, plain } from "./ansi";
 import { Markdown } from "./markdown";
-import { bytes } from "../ui/time";
-import { toastError } from "../ui/toast";
-import { Bundle, Omitted, Output, exitType, joined, omittedType, tableOf } from "./mime";
+import { Bundle, Output, exitType, joined, omittedOf, tableOf } from "./mime";
+import { OutputPreview } from "./preview";
 import { TableOutput, save } from "./table";
 
 /** Goes to a line of the cell that has run under a number, where there are cells to go to. */
@@ -17,31 +16,17 @@ const longText = 12000;
 
 export const Outputs = memo(function Outputs({ outputs, name, load }: {
   outputs: Output[]; name?: string;
-  /** Gets what is too large to come by itself. */
-  load?: () => Promise<void>;
+  /** Gets what did not come by itself: all of it, or what is shown at once. */
+  load?: (isWhole: boolean) => Promise<void>;
 }) {
   const [isLoaded, setLoaded] = useState(false);
   if (outputs.length === 0) return null;
-  const get = load && (() => load().then(() => setLoaded(true)));
+  const get = load && ((isWhole: boolean) => load(isWhole).then(() => { if (isWhole) setLoaded(true); }));
   return <div className="outputs">{outputs.map((output, index) => {
-    const omitted = output.output_type === "display_data" ? output.data[omittedType] : undefined;
-    return omitted === undefined ? <One key={index} output={output} name={name} isWhole={isLoaded} />
-      : <Large key={index} about={omitted as unknown as Omitted} load={get} />;
+    const omitted = omittedOf(output);
+    return omitted ? <OutputPreview key={index} about={omitted} load={get} /> : <One key={index} output={output} name={name} isWhole={isLoaded} />;
   })}</div>;
 }, (before, after) => before.outputs === after.outputs && before.name === after.name);
-
-/** What stands for a large output until somebody wants to see it. */
-function Large({ about, load }: { about: Omitted; load?: () => Promise<void> }) {
-  const [isBusy, setBusy] = useState(false);
-  const get = () => { setBusy(true); load?.().catch(toastError).finally(() => setBusy(false)); };
-  return (
-    <div className={about.name === "stderr" ? "text-output error-stream" : "text-output"}>
-      {about.head && <pre><Ansi text={about.head} /></pre>}
-      <div className="fold"><Button isSmall isBusy={isBusy} onClick={get}>Show all {bytes(about.bytes)}</Button></div>
-      {about.tail && <pre><Ansi text={about.tail} /></pre>}
-    </div>
-  );
-}
 
 const One = memo(function One({ output, name, isWhole }: { output: Output; name?: string; isWhole?: boolean }) {
   switch (output.output_type) {

@@ -10,7 +10,6 @@ import { base64, useSaver } from "../notebook/saver";
 import type { CellView } from "../notebook/cells";
 import { NotebookStore, useStore } from "../notebook/store";
 import { Attach } from "../notebook/toolbar";
-import type { Output } from "../output/mime";
 import { Outputs } from "../output/outputs";
 import { Link, treeAddress } from "../app/router";
 import { Badge, Button, Card, Dialog, Empty, Field, Heading, Note } from "../ui/parts";
@@ -100,7 +99,7 @@ export function Console({ content, user }: { content: NotebookContent; user: str
           <p ref={hint} tabIndex={-1} className="small soft"><kbd>Ctrl</kbd> <kbd>Enter</kbd> runs everything, or what is selected. Several statements are parted by semicolons.
             {" "}<kbd>Tab</kbd> completes keywords and the names of tables and columns, <kbd>Shift</kbd> <kbd>Tab</kbd> tells about them; <kbd>Esc</kbd> leaves the editor.</p>
           {current.length === 0 ? <Card><Empty icon="play" title="Nothing has been run yet">The result comes here. It stays on the server, also when this tab is closed.</Empty></Card>
-            : current.map((cell, index) => <Result key={cell.id} cell={cell} store={store} number={current.length > 1 ? index + 1 : undefined} />)}
+            : current.map((cell, index) => <Result key={cell.id} cell={cell} runner={runner} number={current.length > 1 ? index + 1 : undefined} />)}
         </div>
         <History cells={history} current={current} onShow={(id) => setShown([id])} onReuse={reuse} path={store.path} />
       </div>
@@ -123,11 +122,7 @@ function useDraft(user: string, first: string): [string, (text: string) => void,
   return [text, set, latest];
 }
 
-function Result({ cell, store, number }: { cell: CellView; store: NotebookStore; number: number | undefined }) {
-  const load = async () => {
-    const whole = await call("getCellOutputs", { notebook_id: store.notebookID, cell_id: cell.id });
-    store.update(cell.id, { outputs: whole.outputs as unknown as Output[] }, false);
-  };
+function Result({ cell, runner, number }: { cell: CellView; runner: Runner; number: number | undefined }) {
   // How the kernel ended what was cancelled is no news.
   const told = useMemo(() => cell.run?.state === "cancelled" ? cell.outputs.filter((one) => one.output_type !== "error") : cell.outputs,
     [cell.outputs, cell.run?.state]);
@@ -135,7 +130,7 @@ function Result({ cell, store, number }: { cell: CellView; store: NotebookStore;
   return (
     <section className="sql-result" aria-label={number ? `Result ${number}` : "Result"}>
       <div className="row wrap"><State cell={cell} />{number && <code className="truncate soft">{headOf(cell.source)}</code>}</div>
-      <Outputs outputs={told} name={number ? `result-${number}` : "result"} load={load} />
+      <Outputs outputs={told} name={number ? `result-${number}` : "result"} load={(isWhole) => runner.loadOutputs(cell.id, isWhole)} />
       {cell.outputs.length === 0 && !isOpen && cell.run?.state === "done" && <p className="soft">It has no result.</p>}
     </section>
   );

@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { ApiError, call } from "../api/client";
 import type { NotebookContent } from "../api/generated/contract";
 import { useSession } from "../app/session";
-import { outputLimit } from "../notebook/saver";
+import { shownOutputs } from "../notebook/saver";
 import { Card, Failure, Heading, Loading } from "../ui/parts";
 import { Console } from "./console";
 
@@ -17,7 +17,7 @@ async function open(user: string, signal: AbortSignal): Promise<NotebookContent>
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
     return call("createNotebook", { body: { name: notebookName, language: "sql" } }).then((made) => made.object_id);
   });
-  return call("getNotebook", { notebook_id: id, output_limit: outputLimit }, signal);
+  return call("getNotebook", { notebook_id: id, ...shownOutputs }, signal);
 }
 
 export function Sql(_: { id: string }) {
