@@ -68,6 +68,9 @@ import Testing
             #expect(await code { _ = try await fixture.runNow(job) } == "RESOURCE_DOES_NOT_EXIST")
             let owner = try await fixture.client.call(SchedulerAPI.getJobOwner, .init(jobID: job.jobID))
             #expect(owner.creatorUserName == job.creatorUserName, "who may bring it back is still known")
+            let owners = try await fixture.client.call(
+                SchedulerAPI.listJobOwners, .init(body: JobOwnersWish(jobIds: [job.jobID, .max])))
+            #expect(owners.owners == [OwnedJob(jobID: job.jobID, creatorUserName: job.creatorUserName)])
             let back = try await restore(fixture, job)
             #expect(back.settings == job.settings && back.createdTime == job.createdTime)
             #expect(back.creatorUserName == job.creatorUserName && back.nextFireTime == due)

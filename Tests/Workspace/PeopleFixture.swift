@@ -87,6 +87,7 @@ final class Neighbours: Sendable {
          "settings":{"name":"j","tasks":[{"task_key":"a","notebook_task":{"notebook_path":"/Shared/n"}}]}}
         """#,
         "getJobOwner": #"{"creator_user_name":"owner"}"#,
+        "listJobOwners": #"{"owners":[{"job_id":1,"creator_user_name":"owner"}]}"#,
         "getRun": #"""
         {"run_id":11,"job_id":1,"run_name":"r","state":{"life_cycle_state":"TERMINATED","state_message":""},
          "trigger":"ONE_TIME","creator_user_name":"owner","created_time":1,"tasks":[]}

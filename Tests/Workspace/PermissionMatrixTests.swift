@@ -66,7 +66,7 @@ struct PermissionMatrixTests {
         scheduler view getJob getJobStats listBackfills getBackfill getRun getTaskOutput streamRunEvents
         scheduler run runNow createBackfill cancelBackfill cancelRun repairRun
         scheduler manage updateJob deleteJob restoreJob
-        scheduler service streamRunChanges streamJobChanges getJobOwner countRuns
+        scheduler service streamRunChanges streamJobChanges getJobOwner listJobOwners countRuns
         monitoring known listTargets listMetricNames queryMetrics getMonitoringOverview
         """
 

@@ -74,6 +74,12 @@ final class SampleScheduler: Sendable {
             router.on(SchedulerAPI.getJobOwner) { input, _ in
                 JobOwner(creatorUserName: input.jobID == 7 ? "ada" : "bob")
             }
+            router.on(SchedulerAPI.listJobOwners) { input, _ in
+                JobOwnerList(
+                    owners: input.body.jobIds.map {
+                        OwnedJob(jobID: $0, creatorUserName: $0 == 7 ? "ada" : "bob")
+                    })
+            }
             router.on(SchedulerAPI.runNow) { [self] input, context in
                 note("runNow \(context.userName) \(input.jobID)")
                 return RunCreated(runID: 70)

@@ -97,6 +97,14 @@ struct JobService: Sendable {
 
     func owner(_ jobID: Int64) async throws -> JobOwner { JobOwner(creatorUserName: try await store.owner(jobID)) }
 
+    /// Who made jobs, also deleted ones; of those that are gone nothing is said.
+    func owners(of jobIDs: [Int64]) async throws -> JobOwnerList {
+        JobOwnerList(
+            owners: try await store.owners(jobIDs).map {
+                OwnedJob(jobID: $0.jobID, creatorUserName: $0.creatorUserName)
+            })
+    }
+
     /// Everything that would keep the job from being made, when it would run, and the job as a file.
     func check(_ spec: JobSpec, withYAML: Bool = false) throws(HarbourError) -> JobCheck {
         var problems = JobGraph(spec).problems

@@ -37,5 +37,6 @@ struct JobHandlers: Sendable {
         }
         router.on(SchedulerAPI.countRuns) { input, _ in try await service.counts(since: input.since) }
         router.on(SchedulerAPI.getJobOwner) { input, _ in try await service.owner(input.jobID) }
+        router.on(SchedulerAPI.listJobOwners) { input, _ in try await service.owners(of: input.body.jobIds) }
     }
 }

@@ -212,6 +212,12 @@ struct AccessGate: Gatekeeper {
         return principal
     }
 
+    /// What a user sees of the whole tree; nil for everything.
+    func sight(of principal: Principal?) async throws(HarbourError) -> PermissionStore.Sight? {
+        guard let principal, !principal.isAdministrator else { return nil }
+        return try await permissions.sight(of: principal)
+    }
+
     /// What a caller sees below a folder; nil for everything.
     func sight(_ caller: Caller, at path: WorkspacePath) async throws(HarbourError) -> PermissionStore.Sight? {
         guard let viewer = try await viewer(caller, at: path) else { return nil }

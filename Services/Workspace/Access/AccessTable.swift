@@ -216,6 +216,7 @@ enum AccessTable {
         "scheduler.streamRunChanges": .services,
         "scheduler.streamJobChanges": .services,
         "scheduler.getJobOwner": .services,
+        "scheduler.listJobOwners": .services,
         "scheduler.countRuns": .services,
     ]
 

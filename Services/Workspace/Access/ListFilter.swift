@@ -31,49 +31,71 @@ struct ListFilter: Sendable {
     func visible(
         _ elements: [JSONValue], to principal: Principal, _ gate: AccessGate
     ) async throws(HarbourError) -> [JSONValue] {
-        let levels = try await given(elements, principal, gate)
-        var visible: [JSONValue] = []
-        for element in elements where try await isVisible(element, principal, gate, levels) { visible.append(element) }
-        return visible
+        let known = try await known(of: elements, principal, gate)
+        return elements.filter { isVisible($0, principal, known) }
     }
 
-    /// What was given on all of them, asked for at once.
-    private func given(
-        _ elements: [JSONValue], _ principal: Principal, _ gate: AccessGate
-    ) async throws(HarbourError) -> [String: AccessLevel] {
-        switch kind {
-        case .clusters:
-            return try await gate.permissions.levels(
-                principal, on: elements.compactMap { $0["cluster_id"]?.string }, .cluster)
-        case .jobs, .deletedJobs, .runs:
-            let ids = Set(elements.compactMap { $0["job_id"]?.int64 })
-            return try await gate.permissions.levels(principal, on: ids.map { "\($0)" }, .job)
+    /// What decides on the elements, asked for at once and not for each of them.
+    private struct Known {
+        /// What was given on the clusters, and on the jobs that elements are, or are runs of.
+        var clusters: [String: AccessLevel] = [:]
+        var jobs: [String: AccessLevel] = [:]
+        /// The runs that clusters were made for.
+        var runs: [Int64: UpstreamOwners.Run] = [:]
+        /// Who made the jobs on which nothing was given.
+        var owners: [Int64: String] = [:]
+    }
+
+    private func known(
+        of elements: [JSONValue], _ principal: Principal, _ gate: AccessGate
+    ) async throws(HarbourError) -> Known {
+        var known = Known()
+        let others = elements.filter { $0["creator_user_name"]?.string != principal.userName }
+        var jobs = Set(others.compactMap { $0["job_id"]?.int64 })
+        if case .clusters = kind {
+            known.clusters = try await gate.permissions.levels(
+                principal, on: others.compactMap { $0["cluster_id"]?.string }, .cluster)
+            for cluster in others where known.clusters[cluster["cluster_id"]?.string ?? ""] == nil {
+                guard let id = UpstreamOwners.run(ofOwner: cluster["owner"]?.string) else { continue }
+                do throws(HarbourError) { known.runs[id] = try await gate.owners.run(id) } catch {
+                    guard error.code == .notFound else { throw error }
+                }
+            }
+            jobs = Set(known.runs.values.compactMap(\.jobID))
         }
+        known.jobs = try await gate.permissions.levels(principal, on: jobs.map { "\($0)" }, .job)
+        switch kind {
+        case .clusters, .runs:
+            known.owners = try await gate.owners.jobs(jobs.filter { known.jobs["\($0)"] == nil })
+        case .jobs, .deletedJobs: break
+        }
+        return known
     }
 
-    private func isVisible(
-        _ element: JSONValue, _ principal: Principal, _ gate: AccessGate, _ levels: [String: AccessLevel]
-    ) async throws(HarbourError) -> Bool {
+    private func isVisible(_ element: JSONValue, _ principal: Principal, _ known: Known) -> Bool {
         // Without a name of its maker an element is nobody's.
         guard let creator = element["creator_user_name"]?.string else { return false }
         // Nobody brings back what they may only look at.
         if case .deletedJobs = kind, principal.role == .viewer { return false }
         if creator == principal.userName { return true }
+        let job = element["job_id"]?.int64
         switch kind {
         case .clusters:
             guard let id = element["cluster_id"]?.string else { return false }
-            let cluster = UpstreamOwners.cluster(creator: creator, owner: element["owner"]?.string)
-            return try await gate.level(principal, of: cluster, given: levels[id]) >= .view
-        case .jobs:
-            guard let id = element["job_id"]?.int64 else { return false }
-            return levels["\(id)"] != nil
-        case .deletedJobs:
-            guard let id = element["job_id"]?.int64, let level = levels["\(id)"] else { return false }
-            return level >= .manage
-        case .runs:
-            guard let id = element["job_id"]?.int64 else { return false }
-            if levels["\(id)"] != nil { return true }
-            return try await gate.level(principal, of: .init(creator: creator, jobID: id)) >= .view
+            if known.clusters[id] != nil { return true }
+            // Who may see a run may see the cluster that was made for it.
+            guard let run = UpstreamOwners.run(ofOwner: element["owner"]?.string).flatMap({ known.runs[$0] }) else {
+                return false
+            }
+            return run.creator == principal.userName || maySeeRuns(of: run.jobID, principal, known)
+        case .jobs: return job.map { known.jobs["\($0)"] != nil } ?? false
+        case .deletedJobs: return job.flatMap { known.jobs["\($0)"] }.map { $0 >= .manage } ?? false
+        case .runs: return maySeeRuns(of: job, principal, known)
         }
+    }
+
+    private func maySeeRuns(of job: Int64?, _ principal: Principal, _ known: Known) -> Bool {
+        guard let job else { return false }
+        return known.jobs["\(job)"] != nil || known.owners[job] == principal.userName
     }
 }

@@ -80,11 +80,25 @@ struct PermissionStore: Sendable {
         return try rows.first?.decode(Bool.self) ?? false
     }
 
-    /// All that a user may see of the tree.
+    /// All that a user may see of the tree: found out once, and not for every entry again.
     struct Sight: Sendable {
         let userName: String
         /// The folders that are theirs and all that was given to them, each ending in a slash; none is below another.
         let prefixes: [String]
+
+        /// The numbers of all entries that may be seen: each is found by an index, whatever else there is.
+        var ids: SQL {
+            // What is below a folder lies between its slash and the character after it.
+            """
+            SELECT x.object_id FROM objects x WHERE x.owner = \(userName) AND x.deleted_at IS NULL
+            UNION ALL
+            SELECT x.object_id FROM unnest(\(prefixes.map { $0 == "/" ? $0 : String($0.dropLast()) })) AS seen (path)
+            JOIN objects x ON x.path = seen.path AND x.deleted_at IS NULL
+            UNION ALL
+            SELECT x.object_id FROM unnest(\(prefixes), \(prefixes.map { $0.dropLast() + "0" })) AS seen (first, after)
+            JOIN objects x ON x.path > seen.first AND x.path < seen.after AND x.deleted_at IS NULL
+            """
+        }
 
         /// Whether the row `o` of objects may be seen.
         var condition: SQL {

@@ -47,8 +47,12 @@ final class UpstreamOwners: Sendable {
     }
 
     static func cluster(creator: String, owner: String?) -> Cluster {
-        let run = owner.flatMap { $0.hasPrefix("run/") ? Int64($0.dropFirst(4)) : nil }
-        return Cluster(creator: creator, runID: run)
+        Cluster(creator: creator, runID: run(ofOwner: owner))
+    }
+
+    /// The run that a cluster was made for, by what the cluster calls its owner.
+    static func run(ofOwner owner: String?) -> Int64? {
+        owner.flatMap { $0.hasPrefix("run/") ? Int64($0.dropFirst(4)) : nil }
     }
 
     func remember(_ cluster: Cluster, _ id: String) {
@@ -68,6 +72,28 @@ final class UpstreamOwners: Sendable {
             SchedulerAPI.getJobOwner, .init(jobID: id), context: .within(UpstreamOwners.patience))
         remember(job.creatorUserName, job: id)
         return job.creatorUserName
+    }
+
+    /// How many are asked for at once.
+    private static let jobsAtOnce = 1000
+
+    /// Who made jobs, as far as they are still there.
+    func jobs(_ ids: [Int64]) async throws(HarbourError) -> [Int64: String] {
+        var found = known.withLock { known in
+            Dictionary(uniqueKeysWithValues: Set(ids).compactMap { id in known.jobs[id].map { (id, $0) } })
+        }
+        let unknown = Set(ids).subtracting(found.keys).sorted()
+        for start in stride(from: 0, to: unknown.count, by: UpstreamOwners.jobsAtOnce) {
+            let some = Array(unknown[start..<min(start + UpstreamOwners.jobsAtOnce, unknown.count)])
+            let answer = try await scheduler.call(
+                SchedulerAPI.listJobOwners, .init(body: JobOwnersWish(jobIds: some)),
+                context: .within(UpstreamOwners.patience))
+            for job in answer.owners {
+                found[job.jobID] = job.creatorUserName
+                remember(job.creatorUserName, job: job.jobID)
+            }
+        }
+        return found
     }
 
     func remember(_ creator: String, job id: Int64) {

@@ -19,8 +19,8 @@ struct ArchiveHandlers: Sendable {
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.exportFolder) { [exports, gate] input, context in
             let folder = try WorkspacePath(input.path)
-            let viewer = try await gate.viewer(context.caller, at: folder)
-            return try await exports.response(folder, as: input.format ?? .auto, visibleTo: viewer)
+            let sight = try await gate.sight(context.caller, at: folder)
+            return try await exports.response(folder, as: input.format ?? .auto, seenBy: sight)
         }
         router.on(WorkspaceAPI.importFolder) { [imports] input, context in
             try await imports.run(input.body, by: context.userName)

@@ -21,13 +21,13 @@ struct ArchiveStore: Sendable {
         let modified: Timestamp
     }
 
-    /// Up to `count` entries below a folder in the order of their paths. A viewer gets those that they may see, and no
+    /// Up to `count` entries below a folder in the order of their paths. Somebody gets those that they may see, and no
     /// folder that only leads there.
     func entries(
-        below folder: WorkspacePath, visibleTo viewer: Principal?, count: Int
+        below folder: WorkspacePath, seenBy sight: PermissionStore.Sight?, count: Int
     ) async throws(HarbourError) -> [Packed] {
         var condition: SQL = "path >= \(folder.prefix) AND path < \(folder.prefixEnd) AND deleted_at IS NULL"
-        if let viewer { condition = "\(condition) AND \(ObjectStore.isVisible(to: viewer))" }
+        if let sight { condition = "\(condition) AND object_id IN (\(sight.ids))" }
         let rows = try await pool.query(
             """
             SELECT object_id, path, kind, format, language, revision_id, size, modified_at FROM objects

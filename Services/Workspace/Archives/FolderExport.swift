@@ -27,7 +27,7 @@ struct FolderExport: Sendable {
     /// Answers with the archive. Whatever can be refused is refused before its first byte; what turns out to be broken
     /// later breaks the connection off.
     func response(
-        _ folder: WorkspacePath, as format: HarbourProtocol.NotebookFormat, visibleTo viewer: Principal?
+        _ folder: WorkspacePath, as format: HarbourProtocol.NotebookFormat, seenBy sight: PermissionStore.Sight?
     ) async throws -> HTTPResponse {
         let found = try await files.tree.object(folder)
         guard found.objectType == .directory else {
@@ -37,7 +37,7 @@ struct FolderExport: Sendable {
                     + "/api/v1/files/content.")
         }
         let turn = try await turns.take()
-        let entries = try await store.entries(below: folder, visibleTo: viewer, count: limits.entries + 1)
+        let entries = try await store.entries(below: folder, seenBy: sight, count: limits.entries + 1)
         try check(entries, folder)
         let items = FolderExport.items(entries, below: folder, as: format)
         var fields = HTTPFields()

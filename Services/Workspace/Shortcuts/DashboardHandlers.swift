@@ -67,7 +67,7 @@ struct DashboardHandlers: Sendable {
             jobs: jobs.found.count, clusters: clusters.found.count,
             runningClusters: clusters.found.count { $0.state == .running },
             notebooks: try await tree.objects.countNotebooks(
-                visibleTo: principal?.isAdministrator == true ? nil : principal, on: tree.pool),
+                seenBy: try await gate.sight(of: principal), on: tree.pool),
             days: days ?? DashboardHandlers.defaultDays, runs: counts.runs, activeRuns: counts.active,
             succeededRuns: counts.succeeded, failedRuns: counts.failed, canceledRuns: counts.canceled,
             successRate: decided == 0 ? nil : Double(counts.succeeded) / Double(decided),

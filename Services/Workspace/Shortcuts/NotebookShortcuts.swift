@@ -39,8 +39,7 @@ struct NotebookShortcuts: Sendable {
             }
             let principal = try await gate.principal(context.caller)
             var found = try await tree.objects.notebooks(
-                after: after, count: size + 1, visibleTo: principal?.isAdministrator == true ? nil : principal,
-                on: tree.pool)
+                after: after, count: size + 1, seenBy: try await gate.sight(of: principal), on: tree.pool)
             guard found.count > size else { return NotebookList(notebooks: found.map(\.info)) }
             found.removeLast(found.count - size)
             return NotebookList(

@@ -120,13 +120,13 @@ struct ObjectStore: Sendable {
         return objects
     }
 
-    /// Up to `count` notebooks after a path, in its order. A viewer sees those that are theirs or were given to them,
+    /// Up to `count` notebooks after a path, in its order. Somebody sees those that are theirs or were given to them,
     /// themselves or with a folder above them.
     func notebooks(
-        after path: String?, count: Int, visibleTo viewer: Principal?, on runner: some StatementRunner
+        after path: String?, count: Int, seenBy sight: PermissionStore.Sight?, on runner: some StatementRunner
     ) async throws(HarbourError) -> [StoredObject] {
         var condition: SQL = "kind = 'NOTEBOOK' AND deleted_at IS NULL AND path > \(path ?? "")"
-        if let viewer { condition = "\(condition) AND \(ObjectStore.isVisible(to: viewer))" }
+        if let sight { condition = "\(condition) AND object_id IN (\(sight.ids))" }
         let rows = try await runner.query(
             "SELECT \(StoredObject.columns) FROM objects WHERE \(condition) ORDER BY path LIMIT \(Int64(count))")
         var objects: [StoredObject] = []
@@ -134,19 +134,12 @@ struct ObjectStore: Sendable {
         return objects
     }
 
-    static func isVisible(to viewer: Principal) -> SQL {
-        """
-        EXISTS (SELECT 1 FROM (\(PermissionStore.visible(to: viewer, below: .root))) AS v
-            WHERE v.path = '/' OR v.path = objects.path OR starts_with(objects.path, v.path || '/'))
-        """
-    }
-
-    /// How many notebooks a viewer may see; all when nil.
+    /// How many notebooks somebody may see; all when nil.
     func countNotebooks(
-        visibleTo viewer: Principal?, on runner: some StatementRunner
+        seenBy sight: PermissionStore.Sight?, on runner: some StatementRunner
     ) async throws(HarbourError) -> Int {
         var condition: SQL = "kind = 'NOTEBOOK' AND deleted_at IS NULL"
-        if let viewer { condition = "\(condition) AND \(ObjectStore.isVisible(to: viewer))" }
+        if let sight { condition = "\(condition) AND object_id IN (\(sight.ids))" }
         let rows = try await runner.query("SELECT count(*) AS count FROM objects WHERE \(condition)")
         return Int(try rows.first?["count", as: Int64.self] ?? 0)
     }

@@ -72,6 +72,14 @@ public enum SchedulerAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Say who made jobs, also deleted ones. `POST /internal/v1/jobs/owners`.
+    public static let listJobOwners = Endpoint<ListJobOwnersInput, JobOwnerList>(
+        EndpointRoute(
+            service: "scheduler", operationID: "listJobOwners",
+            method: .post, path: "/internal/v1/jobs/owners",
+            successStatus: 200, isIdempotent: true, isInternal: true)
+    )
+
     /// Say who made a job, also of a deleted one. `GET /internal/v1/jobs/{job_id}/owner`.
     public static let getJobOwner = Endpoint<GetJobOwnerInput, JobOwner>(
         EndpointRoute(
@@ -218,6 +226,7 @@ public enum SchedulerAPI {
         updateJob.route,
         deleteJob.route,
         restoreJob.route,
+        listJobOwners.route,
         getJobOwner.route,
         getJobStats.route,
         runNow.route,

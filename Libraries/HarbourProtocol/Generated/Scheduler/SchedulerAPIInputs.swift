@@ -265,6 +265,34 @@ extension SchedulerAPI {
 }
 
 extension SchedulerAPI {
+    /// What `listJobOwners` is asked with.
+    public struct ListJobOwnersInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: JobOwnersWish
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: JobOwnersWish) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/internal")
+            request.literal("/v1")
+            request.literal("/jobs")
+            request.literal("/owners")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension SchedulerAPI {
     /// What `getJobOwner` is asked with.
     public struct GetJobOwnerInput: EndpointInput, Hashable {
         /// `job_id`.
