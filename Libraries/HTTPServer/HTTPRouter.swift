@@ -24,6 +24,8 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
         @Sendable (HTTPRequest, _ next: @Sendable (HTTPRequest) async throws -> HTTPResponse) async throws ->
         HTTPResponse
 
+    /// Every route by its method and path template, in the order in which they were registered. A WebSocket has two.
+    public private(set) var served: [(method: HTTPMethod, template: String)] = []
     private let root = RouteNode()
     private var checks: [Check] = []
     private var middlewares: [Middleware] = []
@@ -95,6 +97,7 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
         beforeServing()
         let route = HTTPRoute(template: template, maxBodySize: maxBodySize, checks: checks, action: action)
         root.insert(RouteTemplate.parts(template)[...], method, route)
+        served.append((method, template))
     }
 
     private func beforeServing() {
