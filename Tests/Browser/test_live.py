@@ -276,7 +276,9 @@ class LiveTests(unittest.TestCase):
         expect(page.get_by_text("DataHarbour cannot be reached.")).to_have_count(0)
 
     def test_5_a_hundred_thousand_lines(self):
-        _, address = self.notebook("flood", ["for i in range(100_000):\n    print('a line of output, number', i)"])
+        _, address = self.notebook("flood", [
+            "for i in range(100_000):\n    print('a line of output, number', i)",
+            "for i in range(0, 19_000, 1000):\n    print('\\n'.join(str(j).rjust(999) for j in range(i, i + 1000)))"])
         page = self.open(address)
         # The longest time between two frames while the lines come.
         page.evaluate(
@@ -298,6 +300,20 @@ class LiveTests(unittest.TestCase):
         expect(page.locator(".cell").nth(0)).to_contain_text("number 99999")
         page.get_by_role("button", name="Show all").click()
         expect(page.locator(".cell").nth(0)).to_contain_text("number 50000")
+        # More than a command may put out: the page leads to the rest.
+        page.get_by_label("Run cell 2").click()
+        second = page.locator(".cell").nth(1)
+        expect(second).to_contain_text("The output was cut")
+        second.scroll_into_view_if_needed()
+        page.screenshot(path=PICTURES / "notebook-output-cut.png")
+        expect(second.locator(".cell-status")).to_contain_text("Took")
+        for _ in range(2):
+            with page.expect_download() as begun:
+                second.get_by_role("button", name="Save all of it as a file").click()
+            with open(begun.value.path(), encoding="utf-8") as file:
+                self.assertEqual(file.read(), "".join(f"{number:>999}\n" for number in range(19_000)))
+            page.reload()
+            second.scroll_into_view_if_needed()
 
     def test_6_five_hundred_cells(self):
         text = [{"output_type": "stream", "name": "stdout", "text": ["a line\n"] * 20}]

@@ -1,3 +1,4 @@
+import CellExecution
 import Core
 import HarbourProtocol
 import NotebookFormats
@@ -47,6 +48,22 @@ struct OpeningTests {
         let named = kept.compactMap { Self.about($0)?["bytes"]?.int }.reduce(0, +)
         let whole = kept.filter { Self.about($0) == nil }.reduce(2) { $0 + OutputPreview.size($1) + 1 }
         #expect(named + whole == shown.bytes)
+    }
+
+    /// Goal: that a command put out more than it may is seen, whatever came before it.
+    @Test func thatThereWasMoreIsShown() throws {
+        var reader = CellOutputReader()
+        for number in Int64(1)...3000 {
+            _ = reader.read(
+                CommandEvent(
+                    sequence: number, timestamp: .now, type: .display,
+                    data: ["text/plain": .string(String(repeating: "x", count: 100))]))
+        }
+        _ = reader.read(CommandEvent(sequence: 3001, timestamp: .now, type: .truncated, text: "It was cut."))
+        let outputs = reader.reader.outputs
+        let shown = try #require(ShownOutputs(outputs).outputs)
+        #expect(shown.count < outputs.count && shown.last == outputs.last)
+        #expect(shown.last?["data"]?[CellOutputReader.truncatedType]?.string == "It was cut.")
     }
 
     @Test func ofATableTheFirstRowsAreShown() throws {

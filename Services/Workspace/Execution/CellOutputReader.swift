@@ -9,6 +9,8 @@ struct CellOutputReader: Sendable {
     private(set) var result: CellResult?
     /// The media type under which a notebook shows that it ended itself.
     static let exitType = "application/vnd.dataharbour.exit+json"
+    /// The media type under which it shows that there was more than a command may put out.
+    static let truncatedType = "application/vnd.dataharbour.truncated+json"
 
     init(_ events: [CommandEvent] = []) { for event in events { _ = read(event) } }
 
@@ -19,6 +21,13 @@ struct CellOutputReader: Sendable {
     }
 
     private mutating func next(_ event: CommandEvent) -> CellResult? {
+        if event.type == .truncated {
+            let text = event.text ?? "The rest is left out."
+            return reader.read(
+                CommandEvent(
+                    sequence: event.sequence, timestamp: event.timestamp, type: .display,
+                    data: [CellOutputReader.truncatedType: .string(text), "text/plain": .string("[\(text)]")]))
+        }
         guard event.type == .exit else { return reader.read(event) }
         // The value stays visible in the notebook.
         _ = reader.read(

@@ -25,7 +25,7 @@ struct ShownOutputs: Sendable {
         // What ended the cell is shown whatever came before it.
         var room = ShownOutputs.limit - ShownOutputs.reserve
         var isKept = all.map { _ in false }
-        for (index, output) in all.enumerated().reversed() where output["output_type"]?.string == "error" {
+        for (index, output) in all.enumerated().reversed() where ShownOutputs.isEnd(output) {
             guard sizes[index] <= ShownOutputs.limit / 4, sizes[index] <= room else { break }
             isKept[index] = true
             room -= sizes[index]
@@ -46,6 +46,11 @@ struct ShownOutputs: Sendable {
         }
         if rest.count > 0 { shown.insert(OutputPreview.rest(rest.count, bytes: rest.bytes), at: rest.place) }
         outputs = shown
+    }
+
+    /// Whether it says how the cell ended: an error, or that there was more than it may put out.
+    private static func isEnd(_ output: JSONValue) -> Bool {
+        output["output_type"]?.string == "error" || output["data"]?[CellOutputReader.truncatedType] != nil
     }
 
     /// The output, or as much of it as there is room for; nil where there is none.

@@ -6,11 +6,12 @@ import { isFolded } from "./hidden";
 import type { Then } from "./keys";
 import { Near } from "./near";
 import { Place } from "./place";
+import type { Runner } from "./runner";
 import type { NotebookState, NotebookStore } from "./store";
 
-export function CellList({ store, state, name, people, onRun, onSave, load }: {
+export function CellList({ store, state, name, people, onRun, onSave, runner }: {
   store: NotebookStore; state: NotebookState; name: string; people: LivePresence[]; onRun: (ids: string[], then: Then) => void; onSave: () => void;
-  load: (id: string, isWhole: boolean) => Promise<void>;
+  runner: Runner;
 }) {
   const width = useWidthOfOutputs();
   const chosen = store.chosen;
@@ -22,7 +23,7 @@ export function CellList({ store, state, name, people, onRun, onSave, load }: {
           <Near cell={cell} index={index} isNearAtFirst={index < 10 || state.selected === cell.id}>
             <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
               isMarked={chosen.length > 1 && state.marked.has(cell.id)} together={state.selected === cell.id ? chosen.length : 0}
-              isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={onSave} name={name} people={people} notebookID={store.notebookID} load={load} />
+              isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={onSave} name={name} people={people} notebookID={store.notebookID} load={runner.loadOutputs} saveAll={runner.saveAll} />
           </Near>
         </Place>
       ))}

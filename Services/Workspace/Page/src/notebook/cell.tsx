@@ -39,9 +39,11 @@ export interface CellProps {
   notebookID: number;
   /** Gets outputs of a cell that are not here: all of them, or what is shown at once. */
   load: (id: string, isWhole: boolean) => Promise<void>;
+  /** Saves all that a cell has put out as a file of that name. */
+  saveAll: (cell: CellView, name: string) => Promise<void>;
 }
 
-export const Cell = memo(function Cell({ cell, number, language, isSelected, isMarked, together, isEditing, led, store, onRun, onSave, name, people, notebookID, load }: CellProps) {
+export const Cell = memo(function Cell({ cell, number, language, isSelected, isMarked, together, isEditing, led, store, onRun, onSave, name, people, notebookID, load, saveAll }: CellProps) {
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (isSelected && !isEditing && document.activeElement !== element.current) {
@@ -83,7 +85,8 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
         )}
         {cell.type === "code" && <Status cell={cell} body={body} />}
         {!isMarkdown && <Collapsible cell={cell} number={number} isSelected={isSelected} name={`${name}-${number}`}
-          load={(isWhole) => load(cell.id, isWhole)} onToggle={() => toggleOutputs(store, [cell.id])} />}
+          load={(isWhole) => load(cell.id, isWhole)}
+          saveAll={saveAll} onToggle={() => toggleOutputs(store, [cell.id])} />}
       </div>
       <AtCell people={people} cell={cell.id} />
       <Tools store={store} id={cell.id} number={number} language={language} isSelected={isSelected} together={isMarked ? together : 1}

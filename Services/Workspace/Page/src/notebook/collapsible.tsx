@@ -1,12 +1,13 @@
 // A cell's outputs and the button that collapses them. Collapsed, one line says what there is, and shows it again.
 import { useMemo } from "react";
-import { Outputs } from "../output/outputs";
+import { Outputs, SaveAll } from "../output/outputs";
 import { Icon } from "../ui/icons";
 import type { CellView } from "./cells";
 import { isFolded, summaryOf } from "./hidden";
 
-export function Collapsible({ cell, number, isSelected, name, load, onToggle }: {
-  cell: CellView; number: number; isSelected: boolean; name: string; load: (isWhole: boolean) => Promise<void>; onToggle: () => void;
+export function Collapsible({ cell, number, isSelected, name, load, saveAll, onToggle }: {
+  cell: CellView; number: number; isSelected: boolean; name: string; load: (isWhole: boolean) => Promise<void>;
+  saveAll: (cell: CellView, name: string) => Promise<void>; onToggle: () => void;
 }) {
   const hidden = isFolded(cell);
   const isRunning = cell.run?.state === "running";
@@ -26,7 +27,7 @@ export function Collapsible({ cell, number, isSelected, name, load, onToggle }: 
           {about.errors.map((one, index) => <span key={index} className="folded-error"><Icon name="alert" size={14} />{one}</span>)}
         </>}
       </button>
-      {!hidden && <Outputs outputs={cell.outputs} name={name} load={load} />}
+      {!hidden && <SaveAll.Provider value={() => saveAll(cell, name)}><Outputs outputs={cell.outputs} name={name} load={load} /></SaveAll.Provider>}
     </div>
   );
 }

@@ -133,7 +133,7 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
       {running.problem && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
       <SelectionStatus count={store.chosen.length} />
       <GoToLine.Provider value={lead}>
-        <CellList store={store} state={state} name={name} people={running.people} onRun={onRun} onSave={save} load={runner.loadOutputs} />
+        <CellList store={store} state={state} name={name} people={running.people} onRun={onRun} onSave={save} runner={runner} />
       </GoToLine.Provider>
       <Dialogs asking={asking} store={store} runner={runner} saver={saver} />
     </div>

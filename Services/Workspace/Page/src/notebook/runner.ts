@@ -2,11 +2,12 @@
 // open. The page asks for things and shows what it is told; it keeps nothing that a closed tab could lose.
 import { ApiError, call } from "../api/client";
 import type {
-  ChangeWidgets, CommandEvent, LiveMessage, LivePresence, NotebookCommand, NotebookContent, NotebookEvent, NotebookExecution, NotebookSession,
+  ChangeWidgets, CommandEvent, CommandOverflow, LiveMessage, LivePresence, NotebookCommand, NotebookContent, NotebookEvent, NotebookExecution, NotebookSession,
   NotebookWidget, RunScope,
 } from "../api/generated/contract";
 import { live, tabID } from "../api/live";
-import { Output, withEvent, withOmitted } from "../output/mime";
+import { Output, textsOf, withEvent, withOmitted } from "../output/mime";
+import { save } from "../output/table";
 import { shownOutputs } from "./saver";
 import type { CellRun, CellView, RunState } from "./cells";
 import type { NotebookStore } from "./store";
@@ -241,6 +242,20 @@ export class Runner {
     } finally {
       if (this.loading.get(cell) === since) this.loading.delete(cell);
     }
+  };
+
+  /** Saves all that a cell has put out as a text, with what was more than it may, as long as its kernel is there. */
+  saveAll = async (cell: CellView, name: string): Promise<void> => {
+    const { cluster_id, context_id } = this.session;
+    const found = await call("getCellOutputs", { notebook_id: this.store.notebookID, cell_id: cell.id }, this.controller.signal);
+    if (!cluster_id || !context_id || !found.command_id) throw new Error("What was left out is gone with the kernel that had it.");
+    const parts = textsOf(found.outputs as unknown as Output[]);
+    for (let offset: number | undefined = 0; offset !== undefined;) {
+      const piece: CommandOverflow = await call("readCommandOverflow", { cluster_id, context_id, command_id: found.command_id, offset }, this.controller.signal);
+      parts.push(piece.text);
+      offset = piece.next_offset;
+    }
+    save(`${name}.txt`, "text/plain;charset=utf-8", parts);
   };
 
   /** Many events in one frame are one change of the page; a tab in the back has no frames. */

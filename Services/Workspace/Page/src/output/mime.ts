@@ -36,6 +36,8 @@ export interface Omitted {
 }
 export const omittedOf = (output: Output): Omitted | undefined =>
   output.output_type === "display_data" ? output.data[omittedType] as unknown as Omitted | undefined : undefined;
+/** What stands where a command put out more than it may. */
+export const truncatedType = "application/vnd.dataharbour.truncated+json";
 export const exitType = "application/vnd.dataharbour.exit+json";
 
 /** nbformat writes a text as one string or as a list of its lines. */
@@ -47,6 +49,15 @@ export function joined(text: Json | undefined): string {
 export function tableOf(bundle: Bundle): TableData | undefined {
   const value = bundle[tableType] as unknown as TableData | undefined;
   return value && Array.isArray(value.columns) && Array.isArray(value.rows) ? value : undefined;
+}
+
+/** Outputs as text, but for the note that more was left out. */
+export function textsOf(outputs: Output[]): string[] {
+  return outputs.map((output) => {
+    if (output.output_type === "stream") return joined(output.text);
+    if (output.output_type === "error") return `${output.traceback.join("\n")}\n`;
+    return truncatedType in output.data ? "" : `${joined(output.data["text/plain"] ?? "")}\n`;
+  });
 }
 
 function errorOutput(error: CommandError): Output {
@@ -130,7 +141,7 @@ export function withEvent(outputs: Output[], event: CommandEvent, waitsToClear: 
     case "EXIT":
       return [...before, { output_type: "display_data", data: { [exitType]: event.text ?? "" }, metadata: {} }];
     case "TRUNCATED":
-      return [...before, { output_type: "stream", name: "stderr", text: `[${event.text ?? "The rest is left out."}]\n` }];
+      return [...before, { output_type: "display_data", data: { [truncatedType]: event.text ?? "The rest is left out." }, metadata: {} }];
     default: return before;
   }
 }

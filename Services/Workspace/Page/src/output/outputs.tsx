@@ -3,14 +3,18 @@ import { createContext, memo, useContext, useEffect, useRef, useState } from "re
 import { useTheme } from "../app/theme";
 import { Button } from "../ui/parts";
 import { Icon } from "../ui/icons";
+import { toastError } from "../ui/toast";
 import { Ansi, plain } from "./ansi";
 import { Markdown } from "./markdown";
-import { Bundle, Output, exitType, joined, omittedOf, tableOf } from "./mime";
+import { Bundle, Output, exitType, joined, omittedOf, tableOf, truncatedType } from "./mime";
 import { OutputPreview } from "./preview";
 import { TableOutput, save } from "./table";
 
 /** Goes to a line of the cell that has run under a number, where there are cells to go to. */
 export const GoToLine = createContext<((count: number, line: number) => void) | undefined>(undefined);
+
+/** Saves all that a cell has put out as a file, also what was more than it may; where that can be had. */
+export const SaveAll = createContext<(() => Promise<void>) | undefined>(undefined);
 
 const longText = 12000;
 
@@ -98,6 +102,7 @@ const pictures = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
 function Rich({ bundle, name }: { bundle: Bundle; name?: string }) {
   if (exitType in bundle) return <Exit value={bundle[exitType]} />;
+  if (truncatedType in bundle) return <Cut text={joined(bundle[truncatedType])} />;
   const table = tableOf(bundle);
   if (table) return <TableOutput table={table} name={name} />;
   const picture = pictures.find((type) => typeof bundle[type] === "string" || Array.isArray(bundle[type]));
@@ -107,6 +112,19 @@ function Rich({ bundle, name }: { bundle: Bundle; name?: string }) {
   if (bundle["text/markdown"]) return <Markdown text={joined(bundle["text/markdown"])} />;
   if (bundle["application/json"] !== undefined) return <Text text={JSON.stringify(bundle["application/json"], null, 2)} />;
   return <Text text={joined(bundle["text/plain"])} />;
+}
+
+/** Says that there was more, and leads to it. */
+function Cut({ text }: { text: string }) {
+  const saveAll = useContext(SaveAll);
+  const [isBusy, setBusy] = useState(false);
+  const get = () => { setBusy(true); saveAll?.().catch(toastError).finally(() => setBusy(false)); };
+  return (
+    <div className="fold row wrap">
+      <span className="soft">{text}</span>
+      {saveAll && <Button isSmall icon="download" isBusy={isBusy} onClick={get}>Save all of it as a file</Button>}
+    </div>
+  );
 }
 
 function Exit({ value }: { value: unknown }) {

@@ -52,7 +52,7 @@ export function OutputPreview({ about, load }: { about: Omitted; load?: (isWhole
       {about.table && <TableOutput table={about.table} />}
       {about.head && <pre><Ansi text={about.head} /></pre>}
       <div className="fold row wrap">
-        {!about.head && !about.table && !about.waits && <span className="soft">{kindOf(about)}</span>}
+        {!about.head && !about.tail && !about.table && !about.waits && <span className="soft">{kindOf(about)}</span>}
         <Button isSmall isBusy={isBusy} onClick={() => get(!about.waits)}>{problem ? "Try again" : `Show all ${bytes(about.bytes)}`}</Button>
         {problem && <span className="soft" role="alert">{problem}</span>}
       </div>

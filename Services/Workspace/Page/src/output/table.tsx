@@ -39,8 +39,8 @@ export function csv(table: TableData, rows: Json[][]): string {
     .map((row) => row.join(",")).join("\r\n") + "\r\n";
 }
 
-export function save(name: string, type: string, content: BlobPart): void {
-  const url = URL.createObjectURL(new Blob([content], { type }));
+export function save(name: string, type: string, content: BlobPart | BlobPart[]): void {
+  const url = URL.createObjectURL(new Blob(Array.isArray(content) ? content : [content], { type }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;
