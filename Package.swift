@@ -112,6 +112,7 @@ let domain: [Target] = [
     library("YAML", ["Core", "CYAML"]),
     library("JupyterKernel", ["Core", "EventLoop", "Cryptography", "CZeroMQ"]),
     library("ClusterBackend", ["Core"], exclude: ["README.md"]),
+    library("CommandJournals", ["Core"]),
     library("DriverProcesses", ["Core", "EventLoop", "ClusterBackend"]),
     library("CellExecution", ["Core", "EventLoop", "HarbourProtocol", "NotebookFormats", "ServiceClients"]),
 ]
@@ -167,7 +168,8 @@ let services: [Target] =
     + service(
         "Cluster", executable: "cluster",
         serviceBase + [
-            "ServiceClients", "Metrics", "ClusterBackend", "HTTPMessage", "HTTPServer", "Compression", "WebClient",
+            "ServiceClients", "Metrics", "ClusterBackend", "CommandJournals", "HTTPMessage", "HTTPServer",
+            "Compression", "WebClient",
         ],
         main: releasedBackends)
     + service(
@@ -177,7 +179,7 @@ let services: [Target] =
         "Driver", executable: "driver",
         [
             "Core", "EventLoop", "Configuration", "Metrics", "Lifecycle", "HarbourProtocol", "ServiceKit",
-            "Cryptography", "JupyterKernel", "HTTPMessage", "HTTPServer", "WebClient",
+            "CommandJournals", "Cryptography", "JupyterKernel", "HTTPMessage", "HTTPServer", "WebClient",
         ])
     + service(
         "Harbour", executable: "harbour",
@@ -258,12 +260,14 @@ let suites: [Target] = [
             "SchedulerService", "ServiceTestKit", "StorageTestKit", "CronSchedule", "WebClient", "scheduler",
             "harbour",
         ] + common),
-    tests("Cluster", ["ClusterService", "ServiceTestKit", "ClusterBackend", "SimulatedBackend"] + common),
+    tests(
+        "Cluster",
+        ["ClusterService", "ServiceTestKit", "ClusterBackend", "CommandJournals", "SimulatedBackend"] + common),
     tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
     tests(
         "Driver",
         [
-            "DriverService", "Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol",
+            "DriverService", "CommandJournals", "Core", "EventLoop", "HTTPMessage", "HTTPClient", "HarbourProtocol",
             "ServiceClients", "ServiceKit", "JupyterKernel",
         ]),
     tests(

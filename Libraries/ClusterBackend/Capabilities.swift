@@ -14,6 +14,8 @@ public enum Capability: String, Sendable, Hashable, CaseIterable {
     case stats
     /// Clusters outlive the service and are found again.
     case recovery
+    /// The service can read what the driver has written, whatever became of the driver.
+    case scratch
     /// The cores of a node are a hard limit, not only a wish.
     case coreLimits = "core_limits"
     /// The memory of a node is a hard limit, and running out of it is reported as such.

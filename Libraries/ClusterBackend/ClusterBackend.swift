@@ -74,6 +74,12 @@ public protocol ClusterBackend: Sendable {
         of handle: ClusterHandle, after sequence: Int64, every interval: Duration,
         to receive: @escaping Receiver<NodeStats>) async throws
 
+    /// The driver's scratch folder as the service's own process can read it, or nil when it is not there.
+    ///
+    /// It stays readable until `terminate`, also after the driver has died: what its commands have put out is in it.
+    /// - Throws: `NOT_SUPPORTED` without `.scratch`, `BACKEND_UNAVAILABLE`.
+    func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String?
+
     /// Makes the cluster have that many workers, and returns when they have been started or told to leave.
     /// - Throws: `NOT_SUPPORTED` without `.resize`, `CLUSTER_LOST` when it has ended.
     func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)

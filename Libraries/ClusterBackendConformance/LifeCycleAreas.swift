@@ -137,6 +137,7 @@ extension ExamSession {
                 try await backend.resize(cluster.handle, workers: 2) { _ in }
             }
         }
+        try await outlivesItsDriver(backend, id, cluster.handle)
         try await terminate(backend, id, cluster.handle)
         try await expectError("resize of a cluster that has ended", codes: [.clusterLost, .unsupported]) {
             try await backend.resize(cluster.handle, workers: 1) { _ in }
@@ -152,6 +153,20 @@ extension ExamSession {
             }
         }
         try await refusesUnclaimed(backend)
+    }
+
+    /// What the driver has written stays until `terminate`, or is not claimed.
+    private func outlivesItsDriver(
+        _ backend: any ClusterBackend, _ id: ClusterIdentifier, _ handle: ClusterHandle
+    ) async throws {
+        guard backend.capabilities.has(.scratch) else {
+            try await expectError("scratch", codes: [.unsupported]) { try await backend.scratch(of: handle) }
+            return
+        }
+        let alive = try await backend.scratch(of: handle)
+        try expect(alive != nil, "a driver that runs should have a scratch folder")
+        try await subject.kill(id)
+        try expect(try await backend.scratch(of: handle) == alive, "the folder should outlive the driver")
     }
 
     private func refusesUnclaimed(_ backend: any ClusterBackend) async throws {

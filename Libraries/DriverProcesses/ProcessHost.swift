@@ -138,6 +138,16 @@ public actor ProcessHost {
         }
     }
 
+    /// The cluster's folder, while it is there.
+    public func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
+        let place = ProcessPlace(root: context.folder, handle.cluster)
+        do {
+            return try await state(of: handle.cluster) == nil ? nil : place.folder
+        } catch {
+            throw .wrap(error)
+        }
+    }
+
     /// Ends the driver in order, whatever else carries the mark at once, and removes the folder.
     public func terminate(_ id: ClusterIdentifier, handle: ClusterHandle?, grace: Duration) async throws(HarbourError) {
         do {

@@ -11,9 +11,11 @@ public import EventLoop
 public actor DockerBackend: ClusterBackend {
     /// `docker`.
     public nonisolated let name = "docker"
-    /// All there is: containers are limited by the kernel, and outlive the service.
+    /// All but the scratch folder, which is inside the driver's container. Containers are limited by the kernel, and
+    /// outlive the service.
     public nonisolated let capabilities = Capabilities(
-        Set(Capability.allCases), maximumWorkers: 64, minimumMemoryMiB: DockerPlan.leastMemoryMiB)
+        Set(Capability.allCases).subtracting([.scratch]), maximumWorkers: 64,
+        minimumMemoryMiB: DockerPlan.leastMemoryMiB)
     /// What an operator may set, as `HARBOUR_BACKEND_DOCKER_<NAME>`.
     public static let settings = DockerSettings.declared
     nonisolated let context: BackendContext
@@ -90,6 +92,12 @@ public actor DockerBackend: ClusterBackend {
         } catch {
             throw .wrap(error)
         }
+    }
+
+    /// Not offered: the folder is inside the driver's container.
+    public func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
+        try capabilities.require(.scratch, of: name)
+        return nil
     }
 
     /// Adds workers, or stops and removes the last ones.

@@ -9,7 +9,7 @@ public import EventLoop
 public struct LocalBackend: ClusterBackend {
     /// `local`.
     public let name = "local"
-    /// Workers, resize, logs, stats and recovery. The sizes of single nodes are wishes that Spark keeps to; the cluster as a whole
+    /// Workers, resize, logs, stats, recovery and the scratch folder. The sizes of single nodes are wishes that Spark keeps to; the cluster as a whole
     /// is held to their sum by control groups where this user may make some, and says in its notes which it is.
     public let capabilities: Capabilities
     let host: ProcessHost
@@ -22,7 +22,8 @@ public struct LocalBackend: ClusterBackend {
             backend: "local", context: context, loop: loop,
             notes: [], limits: true)
         capabilities = Capabilities(
-            [.workers, .resize, .logs, .stats, .recovery], maximumWorkers: 64, maximumMemoryMiB: host.machine.memoryMiB)
+            [.workers, .resize, .logs, .stats, .recovery, .scratch], maximumWorkers: 64,
+            maximumMemoryMiB: host.machine.memoryMiB)
     }
 
     /// The capabilities' problems, and whether the whole fits into this machine.
@@ -104,6 +105,11 @@ public struct LocalBackend: ClusterBackend {
         to receive: @escaping Receiver<NodeStats>
     ) async throws {
         try await host.stats(of: handle, after: sequence, every: interval, to: receive)
+    }
+
+    /// The cluster's folder, which the driver's death leaves as it is.
+    public func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
+        try await host.scratch(of: handle)
     }
 
     /// Tells the driver, whose Spark starts more executors or lets some end their tasks and leave, and waits until they

@@ -130,6 +130,12 @@ public actor RemoteBackend: ClusterBackend {
         throw HarbourError(.unsupported, "The remote backend does not offer stats.")
     }
 
+    /// Not offered: the folder is on the other platform.
+    public func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
+        try capabilities.require(.scratch, of: name)
+        return nil
+    }
+
     /// Asks the other platform, and waits until it has done so. Whether a cluster there can change its size depends on
     /// where it runs there; one that cannot is refused with that platform's words.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)

@@ -16,7 +16,9 @@ public struct SimulatedBackend: ClusterBackend {
     public init(world: SimulatedWorld, context: BackendContext) {
         self.world = world
         self.context = context
-        capabilities = world.state.withLock { $0.script.capabilities }
+        var capabilities = world.state.withLock { $0.script.capabilities }
+        if world.scratch != nil { capabilities.features.insert(.scratch) }
+        self.capabilities = capabilities
     }
 
     /// What the capabilities say.
@@ -105,6 +107,12 @@ public struct SimulatedBackend: ClusterBackend {
             }
             try await world.time.sleep(for: max(interval, .milliseconds(1)))
         }
+    }
+
+    /// What the place was made with, for as long as the cluster is in it.
+    public func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
+        try capabilities.require(.scratch, of: name)
+        return world.machine(handle.cluster).flatMap { world.scratch?($0.driver) }
     }
 
     /// Sets the number of workers after the time of the phase `workers`.

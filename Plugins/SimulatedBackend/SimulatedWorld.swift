@@ -40,20 +40,25 @@ public final class SimulatedWorld: Sendable {
     /// Ends what the starter has started, whatever the reason.
     public typealias Stopper = @Sendable (SimulatedDriver) async -> Void
 
+    /// Where the starter has a driver write.
+    public typealias Scratch = @Sendable (SimulatedDriver) -> String
+
     /// The place's clock.
     public let time: VirtualTime
     let starter: Starter?
     let stopper: Stopper?
+    let scratch: Scratch?
     let state: Mutex<State>
 
     /// Makes an empty place.
     public init(
         script: SimulatedScript = SimulatedScript(), time: VirtualTime = VirtualTime(), starter: Starter? = nil,
-        stopper: Stopper? = nil
+        stopper: Stopper? = nil, scratch: Scratch? = nil
     ) {
         self.time = time
         self.starter = starter
         self.stopper = stopper
+        self.scratch = scratch
         state = Mutex(State(script: script))
     }
 

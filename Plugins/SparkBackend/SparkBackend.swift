@@ -12,7 +12,8 @@ public struct SparkBackend: ClusterBackend {
     /// `spark`.
     public let name = "spark"
     /// Workers, resize, logs, stats and recovery. Logs and stats are the driver's: the executors' are with Spark's workers.
-    public let capabilities = Capabilities([.workers, .resize, .logs, .stats, .recovery], maximumWorkers: 1000)
+    public let capabilities = Capabilities(
+        [.workers, .resize, .logs, .stats, .recovery, .scratch], maximumWorkers: 1000)
     let context: BackendContext
     let host: ProcessHost
     let address: MasterAddress?
@@ -184,6 +185,11 @@ public struct SparkBackend: ClusterBackend {
         to receive: @escaping Receiver<NodeStats>
     ) async throws {
         try await host.stats(of: handle, after: sequence, every: interval, to: receive)
+    }
+
+    /// The cluster's folder, which the driver's death leaves as it is.
+    public func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
+        try await host.scratch(of: handle)
     }
 
     /// Tells the driver, which asks the master for more executors or lets some go, and waits until the master says so.

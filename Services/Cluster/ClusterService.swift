@@ -41,6 +41,12 @@ public enum ClusterService {
     private static let logTotal = Option<Int>.size(
         "log-total", environment: "HARBOUR_CLUSTER_LOG_TOTAL", default: "10GiB",
         help: "How much is kept of all logs together.")
+    private static let outputDays = Option<Int>.integer(
+        "output-days", in: 1...3650, environment: "HARBOUR_CLUSTER_OUTPUT_DAYS", default: "14",
+        help: "Days after which outputs are removed that nobody had read when their cluster ended.")
+    private static let outputTotal = Option<Int>.size(
+        "output-total", environment: "HARBOUR_CLUSTER_OUTPUT_TOTAL", default: "4GiB",
+        help: "How much of such outputs is kept, compressed; the oldest goes first.")
     private static let nodeTypes = Option<String>.string(
         "node-types", environment: "HARBOUR_CLUSTER_NODE_TYPES", default: NodeTypes.usual,
         help: "Named sizes of nodes, NAME:CORES:MEMORY_MIB with commas between.")
@@ -65,7 +71,7 @@ public enum ClusterService {
             defaultPort: 8002,
             ownOptions: [
                 driver, folder, defaultBackend, startTimeout, idleMinutes, scaleDownAfter, nodeTypes, workspaceURL,
-                keptFolder, logDays, logSize, logTotal,
+                keptFolder, logDays, logSize, logTotal, outputDays, outputTotal,
             ]
                 + driverOptions.all
                 + backends.flatMap(\.options),
@@ -93,6 +99,10 @@ public enum ClusterService {
             limits: LogLimits(
                 start: settings[logSize], total: settings[logTotal], age: .seconds(86_400) * settings[logDays]),
             loop: environment.loop)
+        let outputs = OutputKeeper(
+            store: KeptEventStore(pool: database.pool, fence: fence),
+            limits: OutputLimits(total: settings[outputTotal], age: .seconds(86_400) * settings[outputDays]),
+            loop: environment.loop)
         let workspace = try WorkspaceLink(
             url: settings[workspaceURL], token: environment.serviceToken, loop: environment.loop)
         let engine = ClusterEngine(
@@ -103,7 +113,7 @@ public enum ClusterService {
                 nodeTypes: try NodeTypes(settings[nodeTypes]),
                 launch: DriverLaunchSettings(
                     executable: settings[driver], environment: driverOptions.environment(settings)),
-                limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs,
+                limits: limits, metrics: ClusterMetrics(environment.metrics), logs: logs, outputs: outputs,
                 libraries: LibraryStore(pool: database.pool), news: ChangeNews(loop: environment.loop),
                 workspace: workspace, boundary: boundary),
             factories: try ordered(backends, first: settings[defaultBackend])
@@ -127,6 +137,7 @@ public enum ClusterService {
                     readiness.set("active", notReadyBecause: nil)
                 }, run: { try await active.keep() }, drain: { _ in await active.release() }),
             LifecycleComponent("logs", start: { await logs.start() }, drain: { _ in await logs.stop() }),
+            LifecycleComponent("outputs", start: { await outputs.start() }, drain: { _ in await outputs.stop() }),
             LifecycleComponent("history", drain: { _ in await history.stop() }),
             LifecycleComponent("engine", start: { try await engine.start() }, drain: { _ in await engine.stop() }),
         ]

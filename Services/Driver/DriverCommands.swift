@@ -1,3 +1,4 @@
+internal import CommandJournals
 public import Core
 internal import Cryptography
 public import HarbourProtocol

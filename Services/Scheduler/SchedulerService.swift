@@ -1,3 +1,4 @@
+internal import CellExecution
 internal import Configuration
 internal import Core
 internal import EventLoop
@@ -78,8 +79,10 @@ public enum SchedulerService {
         (outside.connections, outside.connectionsPerHost) = (1024, 256)
         outside.addresses = .outside(allowing: try IPNetwork.list(configuration[webhookNetworks]))
         let workspace = try client(workspaceURL, "workspace")
+        let clusters = try client(clusterURL, "cluster")
         var context = EngineContext(
-            loop: loop, pool: pool, writer: RunWriter(pool: pool), clusters: try client(clusterURL, "cluster"),
+            loop: loop, pool: pool, writer: RunWriter(pool: pool), clusters: clusters,
+            confirmer: CommandConfirmer(clusters: clusters, loop: loop, label: "scheduler"),
             workspace: workspace, admission: RunAdmission(loop: loop, workspace: workspace),
             signals: RunSignals(loop: loop), jobNews: ChangeNews(loop: loop),
             web: try WebClient(loop: loop, configuration: outside),

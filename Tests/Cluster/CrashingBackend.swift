@@ -105,6 +105,10 @@ struct CrashingBackend: ClusterBackend {
         try await backend.stats(of: handle, after: sequence, every: interval, to: receive)
     }
 
+    func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
+        try await backend.scratch(of: handle)
+    }
+
     func recover(_ all: [RecoveryEntry], asOf time: Timestamp) async throws(HarbourError) -> RecoveryReport {
         try await backend.recover(all, asOf: time)
     }

@@ -84,6 +84,8 @@ import Testing
                 ClusterAPI.terminateCluster, .init(clusterID: "c1", body: TerminateCluster()))
             try await fixture.stop()
             #expect(fixture.world.clusters.count == 1)
+            // It may have been stopped before it came to ask the place.
+            fixture.world.edit { $0 = SimulatedScript() }
             _ = try await fixture.start()
             _ = try await fixture.wait("c1", for: .terminated)
             #expect(fixture.world.clusters.isEmpty)

@@ -41,7 +41,8 @@ final class ServiceFixture: Sendable {
     let crash = Mutex<Crash?>(nil)
 
     init(
-        loop: EventLoop, database: PostgresTestDatabase, limits: EngineLimits, time: VirtualTime, arguments: [String]
+        loop: EventLoop, database: PostgresTestDatabase, limits: EngineLimits, time: VirtualTime, arguments: [String],
+        scratch: String? = nil
     ) {
         self.loop = loop
         self.arguments = arguments
@@ -50,6 +51,8 @@ final class ServiceFixture: Sendable {
         http = HTTPClient(loop: loop)
         let drivers = Drivers()
         self.drivers = drivers
+        var place: SimulatedWorld.Scratch?
+        if let scratch { place = { _ in scratch } }
         world = SimulatedWorld(
             time: time,
             starter: { simulated in
@@ -59,7 +62,8 @@ final class ServiceFixture: Sendable {
                 if drivers.quick.withLock({ $0 }) { await driver.set(.running) }
                 return address
             },
-            stopper: { simulated in await drivers.remove(simulated.request.id.text)?.stop() })
+            stopper: { simulated in await drivers.remove(simulated.request.id.text)?.stop() },
+            scratch: place)
     }
 
     /// Another instance of the service over the same database and place.
@@ -184,13 +188,13 @@ final class ServiceFixture: Sendable {
 /// Runs the body with a fixture whose service has been started.
 func withService(
     limits: EngineLimits = EngineLimits(), time: VirtualTime = VirtualTime(start: .now), arguments: [String] = [],
-    capabilities: Capabilities? = nil,
+    capabilities: Capabilities? = nil, scratch: String? = nil,
     _ body: @escaping @Sendable (ServiceFixture, ServiceClient) async throws -> Void
 ) async throws {
     try await withDatabase { database in
         try await withEventLoop { loop in
             let fixture = ServiceFixture(
-                loop: loop, database: database, limits: limits, time: time, arguments: arguments)
+                loop: loop, database: database, limits: limits, time: time, arguments: arguments, scratch: scratch)
             if let capabilities { fixture.world.edit { $0.capabilities = capabilities } }
             let client = try await fixture.start()
             do {

@@ -132,7 +132,10 @@ actor TestDriver {
             }
         }
         router.on(DriverAPI.createContext) { [self] input, _ in await createContext(input.body) }
-        router.on(DriverAPI.listContexts) { [self] _, _ in ContextList(contexts: await Array(contexts.values)) }
+        router.on(DriverAPI.listContexts) { [self] _, _ in
+            try await thaw()
+            return ContextList(contexts: await Array(contexts.values))
+        }
         router.on(DriverAPI.getContext) { [self] input, _ in
             guard let info = await contexts[input.contextID] else { throw missing }
             return info
@@ -243,6 +246,9 @@ actor TestDriver {
 
     private func removeContext(_ id: String) {
         contexts[id] = nil
+        let error = CommandError(
+            code: "CONTEXT_TERMINATED", name: "ContextTerminated", message: "The context was ended.")
+        for key in commands.keys where key.context == id { finish(key, .cancelled, error) }
         changed()
     }
 
@@ -282,11 +288,12 @@ actor TestDriver {
         changed()
     }
 
-    private func finish(_ key: Key, _ state: CommandState) {
+    private func finish(_ key: Key, _ state: CommandState, _ error: CommandError? = nil) {
         guard commands[key]?.info.state.isOver == false else { return }
         commands[key]?.info.state = state
         commands[key]?.info.endTime = .now
-        add(key, CommandEvent(sequence: 0, timestamp: .now, type: .state, state: state))
+        if let error { commands[key]?.info.error = error }
+        add(key, CommandEvent(sequence: 0, timestamp: .now, type: .state, state: state, error: error))
     }
 
     private func stream(

@@ -104,6 +104,9 @@ struct Cheat: ClusterBackend {
         if trick != .claimsResize { return try await honest.resize(handle, workers: workers, progress: progress) }
         return try await honest.resize(handle, workers: 1, progress: progress)
     }
+    func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
+        try await honest.scratch(of: handle)
+    }
     func terminate(_ id: ClusterIdentifier, handle: ClusterHandle?, grace: Duration) async throws(HarbourError) {
         if trick != .leavesThings { try await honest.terminate(id, handle: handle, grace: grace) }
     }

@@ -1,3 +1,4 @@
+import CommandJournals
 import Core
 import EventLoop
 import Glibc

@@ -60,7 +60,7 @@ struct PermissionMatrixTests {
         cluster edit startCluster restartCluster terminateCluster
         cluster manage deleteCluster resizeCluster editCluster pinCluster unpinCluster installLibraries
         cluster manage uninstallLibraries
-        cluster service scrapeDrivers streamClusterChanges
+        cluster service scrapeDrivers streamClusterChanges confirmCommands
         scheduler known listJobs listDeletedJobs listRuns
         scheduler member createJob checkJob submitRun
         scheduler view getJob getJobStats listBackfills getBackfill getRun getTaskOutput streamRunEvents

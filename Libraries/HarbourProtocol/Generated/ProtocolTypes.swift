@@ -256,6 +256,8 @@ public enum ProtocolTypes {
         ("cluster", "DriverScrapeList", { try DriverScrapeList(json: $0).encodedJSON() }),
         ("cluster", "ClusterLogStart", { try ClusterLogStart(json: $0).encodedJSON() }),
         ("cluster", "ClusterLogList", { try ClusterLogList(json: $0).encodedJSON() }),
+        ("cluster", "CommandPlace", { try CommandPlace(json: $0).encodedJSON() }),
+        ("cluster", "ConfirmCommands", { try ConfirmCommands(json: $0).encodedJSON() }),
         ("cluster", "ClusterLibraries", { try ClusterLibraries(json: $0).encodedJSON() }),
         ("cluster", "ClusterLibraryStatuses", { try ClusterLibraryStatuses(json: $0).encodedJSON() }),
         ("cluster", "BackendCheck", { try BackendCheck(json: $0).encodedJSON() }),

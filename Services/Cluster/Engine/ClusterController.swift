@@ -40,6 +40,8 @@ actor ClusterController {
     var link: DriverLink?
     /// The newest that the driver has said about itself.
     var driverStatus: DriverStatus?
+    /// The start of which everything has been kept that there was to keep, in its end.
+    var keptStart: Int64?
     /// Counts down while it runs.
     var idle: IdleClock?
     var idleTimer: LoopTimer?

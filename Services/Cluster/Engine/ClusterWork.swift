@@ -42,7 +42,9 @@ extension ClusterController {
         } catch {
             return
         }
+        await keepOutputs()
         await finishLogs()
+        if Task.isCancelled { return }
         do throws(HarbourError) {
             try await backend.terminate(place, handle: record.handle, grace: context.limits.grace)
             await take(.removed)

@@ -17,7 +17,7 @@ struct CommandRelay: Sendable {
     /// Runs the command, or goes on listening to it.
     func run(_ body: CommandRun, _ call: CallContext, send: Send) async throws {
         let begun = try await controller.begin(contextID, commandID, body.language, call)
-        guard let link = begun.link else { return try await finish(begun.row.info, after: body.after ?? 0, send) }
+        guard let link = begun.link else { return try await listen(after: body.after ?? 0, call, send) }
         var last = body.after ?? 0
         var stream: ElementStream<CommandEvent>?
         do throws(HarbourError) {
@@ -36,32 +36,42 @@ struct CommandRelay: Sendable {
     func listen(after sequence: Int64, _ call: CallContext, _ send: Send) async throws {
         var last = sequence
         var pause = Pause()
+        let news = await controller.changes()
+        var changes = news.makeAsyncIterator()
         while true {
             try Task.checkCancellation()
             guard let row = try await controller.known(contextID, commandID) else {
+                let place = CommandPlace(
+                    clusterID: controller.id.text, contextID: contextID, commandID: commandID)
+                if try await kept.passRemains(of: place, after: last, send) { return }
                 throw ClusterController.missing(commandID)
             }
-            guard let link = await controller.link, link.generation == row.generation else {
-                if row.ended { return try await finish(row.info, after: last, send) }
-                // Its cluster is just ending, and the row with it; or the service has just come back.
-                try await pause.wait(on: controller.context.loop)
+            switch await controller.witness(of: row) {
+            case .kept: return try await kept.pass(row, after: last, send)
+            case .soon:
+                // A controller that is not told of anything any more belongs to a cluster, or service, that has gone.
+                if await changes.next(isolation: nil) == nil { try await pause.wait(on: controller.context.loop) }
                 continue
-            }
-            do throws(HarbourError) {
-                let stream = try await link.client.stream(
-                    DriverAPI.streamCommandEvents,
-                    .init(contextID: contextID, commandID: commandID, after: last), context: call.withoutDeadline,
-                    patience: .zero)
-                if try await pass(stream, &last, send) { return }
-            } catch {
-                if error.code.status == 404 && row.ended { return try await finish(row.info, after: last, send) }
-                guard error.code.status == 503 || error.code.status == 502 || error.code.status == 404 else {
-                    throw error
+            case .driver(let link):
+                do throws(HarbourError) {
+                    let stream = try await link.client.stream(
+                        DriverAPI.streamCommandEvents,
+                        .init(contextID: contextID, commandID: commandID, after: last),
+                        context: call.withoutDeadline, patience: .zero)
+                    if try await pass(stream, &last, send) { return }
+                } catch {
+                    // The driver keeps the newest of its commands only.
+                    if error.code.status == 404 && row.ended { return try await kept.pass(row, after: last, send) }
+                    guard error.code.status == 503 || error.code.status == 502 || error.code.status == 404 else {
+                        throw error
+                    }
                 }
             }
             try await pause.wait(on: controller.context.loop)
         }
     }
+
+    private var kept: KeptRelay { KeptRelay(store: controller.context.outputs.store) }
 
     /// Passes events on; true when the last of them was the command's end, false when the stream broke before.
     private func pass(
@@ -81,19 +91,6 @@ struct CommandRelay: Sendable {
             last = event.sequence
             if event.type == .state, event.state?.isEnd == true { return true }
         }
-    }
-
-    /// Says how a command ended whose journal is gone.
-    private func finish(_ info: CommandInfo, after sequence: Int64, _ send: Send) async throws {
-        let number = max(sequence, info.lastSequence) + 1
-        let time = info.endTime ?? .now
-        if let error = info.error {
-            try await send(CommandEvent(sequence: number, timestamp: time, type: .error, error: error))
-        }
-        try await send(
-            CommandEvent(
-                sequence: number + 1, timestamp: time, type: .state, state: info.state,
-                executionCount: info.executionCount, error: info.error))
     }
 }
 

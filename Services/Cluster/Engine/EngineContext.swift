@@ -15,6 +15,7 @@ struct EngineContext: Sendable {
     let limits: EngineLimits
     let metrics: ClusterMetrics
     let logs: LogKeeper
+    let outputs: OutputKeeper
     let libraries: LibraryStore
     /// Which clusters change, are made and are deleted.
     let news: ChangeNews<ClusterNews>
@@ -60,6 +61,9 @@ struct EngineLimits: Sendable {
     var start = Duration.seconds(300)
     /// How long a driver may take to end in order.
     var grace = Duration.seconds(10)
+    /// How long a driver that is about to be ended may take to tell the next of its outputs, and all of them.
+    var keepingAnswer = Duration.seconds(3)
+    var keeping = Duration.seconds(120)
     /// How long a driver may be silent before its cluster is given up.
     var silence = Duration.seconds(10)
     /// How often a driver that has commands is asked whether it lives.

@@ -62,19 +62,46 @@ struct ContextHandlers: Sendable {
                 .init(contextID: input.contextID, commandID: input.commandID, offset: input.offset),
                 context: context.call(within: .seconds(30)))
         }
-        router.on(ClusterAPI.streamCommandEvents) { [engine] input, context, send in
-            let relay = CommandRelay(
-                controller: try await engine.controller(input.clusterID), contextID: input.contextID,
-                commandID: input.commandID)
-            try await relay.listen(after: input.after ?? 0, context.call()) { event throws(HarbourError) in
-                try await send(event)
+        registerEvents(router)
+    }
+
+    private func registerEvents(_ router: ServiceRouter) {
+        router.on(ClusterAPI.streamCommandEvents) { [self] input, context, send in
+            let place = CommandPlace(
+                clusterID: input.clusterID, contextID: input.contextID, commandID: input.commandID)
+            let pass: CommandRelay.Send = { event throws(HarbourError) in try await send(event) }
+            try await relay(place, after: input.after ?? 0, pass) { relay, send in
+                try await relay.listen(after: input.after ?? 0, context.call(), send)
             }
         }
-        router.on(ClusterAPI.runCommand) { [engine] input, context, send in
-            let relay = CommandRelay(
-                controller: try await engine.controller(input.clusterID), contextID: input.contextID,
-                commandID: input.commandID)
-            try await relay.run(input.body, context.call()) { event throws(HarbourError) in try await send(event) }
+        router.on(ClusterAPI.runCommand) { [self] input, context, send in
+            let place = CommandPlace(
+                clusterID: input.clusterID, contextID: input.contextID, commandID: input.commandID)
+            let pass: CommandRelay.Send = { event throws(HarbourError) in try await send(event) }
+            try await relay(place, after: input.body.after ?? 0, pass) { relay, send in
+                try await relay.run(input.body, context.call(), send: send)
+            }
         }
+        router.on(ClusterAPI.confirmCommands) { [engine] input, _ in
+            try await engine.context.outputs.store.confirm(input.body.commands)
+            return Empty()
+        }
+    }
+
+    /// Passes events on: those of a cluster that is there, or what is kept of one that was deleted.
+    private func relay(
+        _ command: CommandPlace, after sequence: Int64, _ send: @escaping CommandRelay.Send,
+        _ body: (CommandRelay, @escaping CommandRelay.Send) async throws -> Void
+    ) async throws {
+        let controller: ClusterController
+        do {
+            controller = try await engine.controller(command.clusterID)
+        } catch let error as HarbourError where error.code == .notFound {
+            let kept = KeptRelay(store: engine.context.outputs.store)
+            if try await kept.passRemains(of: command, after: sequence, send) { return }
+            throw error
+        }
+        try await body(
+            CommandRelay(controller: controller, contextID: command.contextID, commandID: command.commandID), send)
     }
 }

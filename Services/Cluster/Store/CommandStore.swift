@@ -12,6 +12,8 @@ struct CommandRow: Sendable, Hashable {
     var user: String?
     /// Whether it has come to its end.
     var ended: Bool
+    /// Whether who asked for it has stored all its events.
+    var isConfirmed = false
 }
 
 /// The commands that end together with their cluster.
@@ -56,7 +58,7 @@ struct CommandStore: Sendable {
     func get(_ cluster: String, _ context: String, _ command: String) async throws -> CommandRow? {
         let rows = try await pool.read(
             """
-            SELECT info, generation, user_name, ended FROM commands
+            SELECT info, generation, user_name, ended, confirmed FROM commands
             WHERE cluster_id = \(cluster) AND context_id = \(context) AND command_id = \(command)
             """)
         return try rows.first.map { try CommandRow($0) }
@@ -65,7 +67,10 @@ struct CommandStore: Sendable {
     /// The commands of a cluster that have not ended.
     func open(_ cluster: String) async throws -> [CommandRow] {
         let rows = try await pool.query(
-            "SELECT info, generation, user_name, ended FROM commands WHERE cluster_id = \(cluster) AND NOT ended")
+            """
+            SELECT info, generation, user_name, ended, confirmed FROM commands
+            WHERE cluster_id = \(cluster) AND NOT ended
+            """)
         return try rows.map { try CommandRow($0) }
     }
 
@@ -130,12 +135,13 @@ struct CommandStore: Sendable {
 
 extension CommandRow {
     fileprivate init(_ row: PostgresRow) throws {
-        let (info, generation, user, ended) = try row.decode(
-            (PostgresJSON.self, Int64.self, String?.self, Bool.self))
+        let (info, generation, user, ended, isConfirmed) = try row.decode(
+            (PostgresJSON.self, Int64.self, String?.self, Bool.self, Bool.self))
         self.info = try CommandInfo(json: info.bytes, subject: "stored command", code: .internalError)
         self.generation = generation
         self.user = user
         self.ended = ended
+        self.isConfirmed = isConfirmed
     }
 }
 

@@ -1,3 +1,4 @@
+internal import CommandJournals
 internal import Core
 internal import EventLoop
 internal import HarbourProtocol

@@ -1,53 +1,12 @@
+internal import CommandJournals
 internal import Core
 internal import Glibc
 internal import HarbourProtocol
-
-/// What is written at the head of a command's journal, so that a driver that comes after this one knows the command.
-struct CommandHeader: JSONCodable, Sendable, Hashable {
-    var contextID: String
-    var commandID: String
-    var language: String
-    /// SHA-256 of the source: tells a repeated request from another one of that name.
-    var digest: String
-    var submitted: Timestamp
-
-    func encode(to writer: inout JSONWriter) {
-        let object: JSONObject = [
-            "context_id": .string(contextID), "command_id": .string(commandID), "language": .string(language),
-            "digest": .string(digest), "submitted": .integer(submitted.milliseconds),
-        ]
-        object.encode(to: &writer)
-    }
-
-    init(contextID: String, commandID: String, language: String, digest: String, submitted: Timestamp) {
-        self.contextID = contextID
-        self.commandID = commandID
-        self.language = language
-        self.digest = digest
-        self.submitted = submitted
-    }
-
-    init(from reader: inout JSONReader) throws(JSONError) {
-        let object = try JSONObject(from: &reader)
-        contextID = object["context_id"]?.string ?? ""
-        commandID = object["command_id"]?.string ?? ""
-        language = object["language"]?.string ?? ""
-        digest = object["digest"]?.string ?? ""
-        submitted = Timestamp(milliseconds: object["submitted"]?.int64 ?? 0)
-    }
-}
 
 /// The events of one command on disk, numbered from 1. Whatever a reader gets was in the file before.
 ///
 /// Used on the driver's loop only.
 final class CommandJournal {
-    private enum Kind: UInt8 {
-        case header = 0x48
-        /// An event that changes what the command is; read back by a driver that comes after this one.
-        case state = 0x53
-        case output = 0x4f
-    }
-
     let header: CommandHeader
     private let path: String
     /// Open while the command lives.
@@ -65,7 +24,7 @@ final class CommandJournal {
         self.header = header
         path = "\(folder)/\(header.commandID).log"
         var file = try RecordFile(creating: path)
-        _ = try file.append([Kind.header.rawValue] + header.encodedJSON())
+        _ = try file.append(JournalRecord.header.record(header.encodedJSON()))
         self.file = consume file
     }
 
@@ -77,7 +36,7 @@ final class CommandJournal {
         var byteCount = 0
         file = try RecordFile(opening: path) { position, record in
             let payload = Array(record.dropFirst())
-            switch record.first.flatMap(Kind.init) {
+            switch record.first.flatMap(JournalRecord.init) {
             case .header: found = try? CommandHeader(checkedJSON: payload)
             case .state:
                 if let event = try? CommandEvent(checkedJSON: payload) { restore(event) }
@@ -104,7 +63,7 @@ final class CommandJournal {
         let json = make(lastSequence + 1).encodedJSON()
         byteCount += json.count
         do throws(HarbourError) {
-            guard let position = try file?.append([(changesState ? Kind.state : .output).rawValue] + json) else {
+            guard let position = try file?.append((changesState ? JournalRecord.state : .output).record(json)) else {
                 throw HarbourError(.internalError, "The journal of a command was closed before its last event.")
             }
             positions.append(position)

@@ -1,3 +1,4 @@
+internal import CommandJournals
 internal import Core
 internal import Glibc
 
@@ -11,7 +12,7 @@ struct ScratchFolder: Sendable {
         for folder in [path, journals, logs, runtime, overflow] { try ScratchFolder.make(folder) }
     }
 
-    var journals: String { "\(path)/journal" }
+    var journals: String { "\(path)/\(JournalRecord.folder)" }
     var logs: String { "\(path)/logs" }
     /// Connection files and sockets of kernels.
     var runtime: String { "\(path)/k" }

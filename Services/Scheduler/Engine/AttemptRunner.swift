@@ -63,6 +63,8 @@ actor AttemptRunner: AttemptWork {
     private var place: String?
     /// The command that runs now, so that it can be interrupted.
     private var current: (clusterID: String, commandID: String)?
+    /// Commands of which the last event has been read.
+    private var heard: [CommandPlace] = []
     private var isStopping = false
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { context.loop.asUnownedSerialExecutor() }
@@ -159,6 +161,9 @@ actor AttemptRunner: AttemptWork {
     func leave() async {
         guard let clusterID = place else { return }
         place = nil
+        // What was heard of them has been written down.
+        for command in heard { await context.confirmer.confirm(command) }
+        heard = []
         await endContext(clusterID)
     }
 
@@ -222,6 +227,8 @@ actor AttemptRunner: AttemptWork {
                 current = (clusterID, run.commandID)
                 let result = try await run.perform()
                 current = nil
+                heard.append(
+                    CommandPlace(clusterID: clusterID, contextID: order.attemptID, commandID: run.commandID))
                 executed.set(result, cell: index)
                 if let outputs = executed.outputs(cell: index) {
                     try await progress.finishCell(order.key, cell: index, outputs: outputs)

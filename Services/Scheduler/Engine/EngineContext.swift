@@ -12,6 +12,8 @@ struct EngineContext: Sendable {
     /// Writes down what the runs of this scheduler have to write.
     let writer: RunWriter
     let clusters: ServiceClient
+    /// Tells the cluster service what has been stored.
+    let confirmer: CommandConfirmer
     let workspace: ServiceClient
     /// Whether runs may begin.
     let admission: RunAdmission

@@ -182,6 +182,7 @@ enum AccessTable {
         "cluster.deletePool": .administrators,
         "cluster.scrapeDrivers": .services,
         "cluster.streamClusterChanges": .services,
+        "cluster.confirmCommands": .services,
     ]
 
     // MARK: Jobs

@@ -9,7 +9,16 @@ struct ExecutionContext: Sendable {
     let loop: EventLoop
     let pool: PostgresPool
     let clusters: ServiceClient
+    /// Tells the cluster service what has been stored.
+    let confirmer: CommandConfirmer
     let logger = Logger("workspace.execution")
+
+    init(loop: EventLoop, pool: PostgresPool, clusters: ServiceClient) {
+        self.loop = loop
+        self.pool = pool
+        self.clusters = clusters
+        confirmer = CommandConfirmer(clusters: clusters, loop: loop, label: "workspace.execution")
+    }
 
     /// Repeats what failed because something was away for a moment, until it works or the task is cancelled.
     ///

@@ -221,6 +221,8 @@ actor NotebookRunner {
     // MARK: One command
 
     private var results: [String: CellResult] = [:]
+    /// Commands of which the last event has been read and stored.
+    private var heard: Set<String> = []
 
     private func run(_ id: String) async {
         guard var command = open[id] else { return }
@@ -246,7 +248,12 @@ actor NotebookRunner {
             }
             // Its end may have been heard before the one who heard it was killed: then nothing more will come.
             let result: CellResult
-            if let heard = reader.result { result = heard } else { result = try await follow(command, reader) }
+            if let end = reader.result {
+                result = end
+                heard.insert(id)
+            } else {
+                result = try await follow(command, reader)
+            }
             running = nil
             results[id] = result
             handle(.heardEnd(id, result.ending))
@@ -275,6 +282,7 @@ actor NotebookRunner {
                 result = reader.read(event)
                 try await log.append(event)
             }
+            heard.insert(command.commandID)
         } catch {
             let failure = HarbourError.wrap(error)
             if failure.code == .notebookTaken || failure.code == .cancelled || Task.isCancelled { throw failure }
@@ -298,6 +306,10 @@ actor NotebookRunner {
         await attempt("writing the end of a cell") {
             try await context.persistently("writing the end of a cell") { [progress] in
                 try await progress.finish(id, result, skip: skip)
+            }
+            if heard.remove(id) != nil, let row = open[id], let cluster = row.clusterID, let place = row.contextID {
+                await context.confirmer.confirm(
+                    CommandPlace(clusterID: cluster, contextID: place, commandID: id))
             }
             handle(.finished(id))
         }

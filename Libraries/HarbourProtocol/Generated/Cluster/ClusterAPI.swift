@@ -196,6 +196,15 @@ public enum ClusterAPI {
             successStatus: 200, isIdempotent: true, isInternal: true)
     )
 
+    /// Say that all events of commands have been stored, so that nobody needs to keep them. `POST
+    /// /internal/v1/commands/confirm`.
+    public static let confirmCommands = Endpoint<ConfirmCommandsInput, Empty>(
+        EndpointRoute(
+            service: "cluster", operationID: "confirmCommands",
+            method: .post, path: "/internal/v1/commands/confirm",
+            successStatus: 200, isIdempotent: true, isInternal: true)
+    )
+
     /// List the starts of a cluster whose logs are kept. `GET /api/v1/clusters/{cluster_id}/logs/starts`.
     public static let listClusterLogs = Endpoint<ListClusterLogsInput, ClusterLogList>(
         EndpointRoute(
@@ -423,6 +432,7 @@ public enum ClusterAPI {
         listBackends.route,
         streamClusterChanges.route,
         scrapeDrivers.route,
+        confirmCommands.route,
         listClusterLogs.route,
         readCommandOverflow.route,
         installLibraries.route,

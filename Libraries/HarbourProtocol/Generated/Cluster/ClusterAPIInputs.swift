@@ -830,6 +830,34 @@ extension ClusterAPI {
 }
 
 extension ClusterAPI {
+    /// What `confirmCommands` is asked with.
+    public struct ConfirmCommandsInput: EndpointInput, Hashable {
+        /// The body.
+        public var body: ConfirmCommands
+
+        /// Makes an input; what is left out is not sent.
+        public init(body: ConfirmCommands) {
+            self.body = body
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/internal")
+            request.literal("/v1")
+            request.literal("/commands")
+            request.literal("/confirm")
+            request.body(body)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery([])
+            body = try request.body()
+        }
+    }
+}
+
+extension ClusterAPI {
     /// What `listClusterLogs` is asked with.
     public struct ListClusterLogsInput: EndpointInput, Hashable {
         /// `cluster_id`.

@@ -6,7 +6,7 @@ public import Core
 
 /// Why a command failed. Unknown fields are ignored.
 public struct CommandError: JSONCodable, Sendable, Hashable {
-    /// COMMAND_FAILED, KERNEL_DIED, DRIVER_LOST, TIMED_OUT, ...
+    /// COMMAND_FAILED, KERNEL_DIED, DRIVER_LOST, OUTPUT_LOST, TIMED_OUT, ...
     public var code: String
     /// The exception's class.
     public var name: String

@@ -1,12 +1,21 @@
-internal import Core
+public import Core
 internal import Glibc
 
 /// A file of records that is only ever appended to: length, checksum, bytes. A record is in the kernel's hands when
 /// `append` returns, so it survives the death of this process; one that was cut short by it is recognised and dropped.
-struct RecordFile: ~Copyable {
-    struct Position: Sendable {
-        var offset: Int
-        var count: Int
+public struct RecordFile: ~Copyable {
+    /// Where a record is.
+    public struct Position: Sendable {
+        /// Of its length in the file.
+        public var offset: Int
+        /// Bytes of the record itself.
+        public var count: Int
+
+        /// Makes a position.
+        public init(offset: Int, count: Int) {
+            self.offset = offset
+            self.count = count
+        }
     }
 
     static let headerSize = 8
@@ -17,14 +26,14 @@ struct RecordFile: ~Copyable {
     private var end: Int
 
     /// Makes a new file; one of that name must not exist.
-    init(creating path: String) throws(HarbourError) {
+    public init(creating path: String) throws(HarbourError) {
         descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .system("A journal could not be made", errno) }
         end = 0
     }
 
     /// Opens a file, reads its whole records and cuts off what follows the last of them.
-    init(opening path: String, _ each: (Position, [UInt8]) -> Void) throws(HarbourError) {
+    public init(opening path: String, _ each: (Position, [UInt8]) -> Void) throws(HarbourError) {
         descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system("A journal could not be opened", errno) }
         end = 0
@@ -37,7 +46,7 @@ struct RecordFile: ~Copyable {
     }
 
     /// Opens a file of known records for reading.
-    init(reading path: String) throws(HarbourError) {
+    public init(reading path: String) throws(HarbourError) {
         descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .system("A journal could not be opened", errno) }
         end = 0
@@ -47,7 +56,7 @@ struct RecordFile: ~Copyable {
 
     /// Adds a record at the end.
     /// - Throws: `TEMPORARILY_UNAVAILABLE` when the disk is full or broken; the file then is as it was before.
-    mutating func append(_ record: [UInt8]) throws(HarbourError) -> Position {
+    public mutating func append(_ record: [UInt8]) throws(HarbourError) -> Position {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(RecordFile.headerSize + record.count)
         withUnsafeBytes(of: UInt32(record.count).littleEndian) { bytes += $0 }
@@ -70,8 +79,14 @@ struct RecordFile: ~Copyable {
         return Position(offset: end, count: record.count)
     }
 
+    /// The record at that place and where the next one is; nil at the end, and where what follows is harmed.
+    public func record(at offset: Int) -> (record: [UInt8], next: Int)? {
+        guard let record = RecordFile.read(descriptor, at: offset) else { return nil }
+        return (record, offset + RecordFile.headerSize + record.count)
+    }
+
     /// The record that was appended there, or nil when it cannot be read back unharmed.
-    func read(_ position: Position) -> [UInt8]? {
+    public func read(_ position: Position) -> [UInt8]? {
         guard let record = RecordFile.read(descriptor, at: position.offset), record.count == position.count else {
             return nil
         }

@@ -1,0 +1,140 @@
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+
+/// How much is kept of outputs that nobody has read when their cluster ended, and for how long.
+struct OutputLimits: Sendable {
+    /// Compressed bytes of all of it; the oldest goes first.
+    var total = 4 << 30
+    /// How long.
+    var age = Duration.seconds(14 * 86_400)
+}
+
+/// Keeps the outputs of commands beyond their cluster's end until whoever asked for them has read them.
+///
+/// An actor on the service's loop.
+actor OutputKeeper {
+    nonisolated let loop: EventLoop
+    nonisolated let store: KeptEventStore
+    private let limits: OutputLimits
+    private var timer: LoopTimer?
+    private let logger = Logger("cluster.outputs")
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    init(store: KeptEventStore, limits: OutputLimits, loop: EventLoop) {
+        self.store = store
+        self.limits = limits
+        self.loop = loop
+    }
+
+    // MARK: Keeping
+
+    /// Commands that are kept at a time.
+    private static let width = 8
+
+    /// Keeps the commands' events as far as the source has them.
+    /// - Returns: the commands of which it has not given everything.
+    func keep(
+        _ commands: [CommandInfo], start: Int64, from source: OutputSource
+    ) async -> [CommandInfo] {
+        var open = commands[...]
+        var missing: [CommandInfo] = []
+        await withTaskGroup(of: CommandInfo?.self) { group in
+            for _ in 0..<OutputKeeper.width {
+                guard let info = open.popFirst() else { break }
+                group.addTask { [self] in await kept(info, start: start, from: source) ? nil : info }
+            }
+            while let left = await group.next() {
+                if let left { missing.append(left) }
+                guard let info = open.popFirst() else { continue }
+                group.addTask { [self] in await kept(info, start: start, from: source) ? nil : info }
+            }
+        }
+        return missing
+    }
+
+    private func kept(_ info: CommandInfo, start: Int64, from source: OutputSource) async -> Bool {
+        do {
+            return try await keep(info, start: start, from: source)
+        } catch {
+            logger.warning(
+                "the output of a command could not be kept",
+                [
+                    "cluster_id": info.clusterID, "context_id": info.contextID, "command_id": info.commandID,
+                    "error": HarbourError.describe(error),
+                ])
+            return false
+        }
+    }
+
+    private func keep(
+        _ info: CommandInfo, start: Int64, from source: OutputSource
+    ) async throws -> Bool {
+        let known = try await persistently { [store] in try await store.begin(info, start: start, now: .now) }
+        if known.isWhole { return true }
+        var gathering = OutputGathering(info, kept: known.lastSequence)
+        let isThere = try await read(info, from: source) { event in
+            if let piece = gathering.take(event) { try await add(piece, to: info) }
+        }
+        if let piece = gathering.rest() { try await add(piece, to: info) }
+        switch source {
+        // Its stream ends with the command's last event, or has broken.
+        case .driver: guard gathering.isEnded || !isThere else { return false }
+        // Nobody writes it any more: what is there is all there is.
+        case .folder: break
+        }
+        // A command that had ended has been there. One that had not may never have come to the driver.
+        guard isThere || info.lastSequence == 0 else { return false }
+        let ended = gathering.info
+        try await persistently { [store] in try await store.finish(ended) }
+        return true
+    }
+
+    private func add(_ piece: KeptPiece, to info: CommandInfo) async throws {
+        try await persistently { [store] in try await store.append(piece, to: info) }
+    }
+
+    /// Waits for a database that is away.
+    func persistently<Value: Sendable>(
+        _ body: () async throws -> Value
+    ) async throws -> Value {
+        var pause = Pause(from: .milliseconds(100), to: .seconds(5))
+        while true {
+            do {
+                return try await body()
+            } catch {
+                let failure = HarbourError.wrap(error)
+                guard failure.code == .unavailable || failure.code == .deadlineExceeded, !Task.isCancelled else {
+                    throw failure
+                }
+                logger.warning("outputs cannot be kept yet", ["error": failure.describeChain()])
+                try await pause.wait(on: loop)
+            }
+        }
+    }
+
+    // MARK: Bounds
+
+    /// Begins to remove what is too old or too much, now and every hour.
+    func start() {
+        loop.spawn { [self] in await sweep() }
+        timer = loop.schedule(after: .seconds(3600)) { [self] in loop.spawn { [self] in await start() } }
+    }
+
+    func stop() { timer?.cancel() }
+
+    /// Removes what is older than the age, then the oldest until the rest fits.
+    func sweep() async {
+        do {
+            let oldest = Timestamp(milliseconds: Timestamp.now.milliseconds - limits.age.milliseconds)
+            let gone = try await store.sweep(before: oldest, keeping: limits.total)
+            if gone > 0 {
+                logger.warning(
+                    "outputs that nobody has read were removed by age or size", ["commands": gone])
+            }
+        } catch {
+            logger.warning("kept outputs could not be looked through", ["error": HarbourError.describe(error)])
+        }
+    }
+}

@@ -1,0 +1,86 @@
+internal import CommandJournals
+internal import Core
+internal import EventLoop
+internal import HarbourProtocol
+internal import ServiceClients
+internal import Synchronization
+
+/// Where the events of commands can be had when their cluster ends.
+enum OutputSource: Sendable {
+    /// The driver answers, until then and without being silent for so long.
+    case driver(DriverLink, deadline: MonotonicTime, silence: Duration)
+    /// Its scratch folder is still there.
+    case folder(String)
+}
+
+extension OutputKeeper {
+    /// Gives all events of a command, from the first one on.
+    /// - Returns: false when the source has no such command.
+    /// - Throws: what `body` throws, and why the events cannot be had.
+    func read(
+        _ info: CommandInfo, from source: OutputSource, _ body: (CommandEvent) async throws -> Void
+    ) async throws -> Bool {
+        switch source {
+        case .driver(let link, let deadline, let silence):
+            do {
+                let events = try await link.client.stream(
+                    DriverAPI.streamCommandEvents,
+                    .init(contextID: info.contextID, commandID: info.commandID, after: 0),
+                    context: CallContext(deadline: deadline), patience: .zero)
+                try await read(events, silence, body)
+            } catch let error as HarbourError where error.code == .notFound {
+                return false
+            }
+        case .folder(let folder):
+            let path = JournalRecord.file(in: folder, contextID: info.contextID, commandID: info.commandID)
+            guard let file = try await BlockingPool.shared.run({ try JournalFile(path) }) else { return false }
+            while true {
+                let batch = try await BlockingPool.shared.run { file.next() }
+                if batch.isEmpty { break }
+                for json in batch {
+                    try await body(try CommandEvent(json: json, subject: "journal", code: .internalError))
+                }
+            }
+        }
+        return true
+    }
+
+    /// All contexts have been ended, so a driver that tells nothing is one that hangs: the rest of the stream is given up.
+    private func read(
+        _ events: ElementStream<CommandEvent>, _ silence: Duration, _ body: (CommandEvent) async throws -> Void
+    ) async throws {
+        var iterator = events.makeAsyncIterator()
+        while true {
+            let timer = loop.schedule(after: silence) { events.discard() }
+            defer { timer.cancel() }
+            guard let event = try await iterator.next(isolation: self) else { return }
+            timer.cancel()
+            try await body(event)
+        }
+    }
+}
+
+/// A journal's file that is read on a pool, a batch at a time.
+private final class JournalFile: Sendable {
+    private static let batchSize = 1 << 20
+    private let reader: Mutex<JournalReader>
+
+    /// Nil when there is none.
+    init?(_ path: String) throws(HarbourError) {
+        guard KeptFiles.exists(path) else { return nil }
+        reader = Mutex(try JournalReader(path))
+    }
+
+    /// The next events as JSON; empty at the end.
+    func next() -> [[UInt8]] {
+        reader.withLock { reader in
+            var events: [[UInt8]] = []
+            var bytes = 0
+            while bytes < JournalFile.batchSize, let event = reader.event() {
+                bytes += event.count
+                events.append(event)
+            }
+            return events
+        }
+    }
+}

@@ -1,0 +1,155 @@
+internal import Core
+internal import HarbourProtocol
+internal import Postgres
+
+/// A command of which something is kept.
+struct KeptCommand: Sendable, Hashable {
+    /// As it ended.
+    var info: CommandInfo
+    /// Whether all of its events are kept.
+    var isWhole: Bool
+    /// The number of the last one; 0 when there is none.
+    var lastSequence: Int64
+}
+
+/// Events of one command that follow each other, compressed.
+struct KeptPiece: Sendable, Hashable {
+    var first: Int64
+    var last: Int64
+    /// An LZ4 frame of JSON lines.
+    var frame: [UInt8]
+}
+
+/// The tables of what is kept of commands after their cluster's end. The only place with their SQL.
+struct KeptEventStore: Sendable {
+    let pool: PostgresPool
+    let fence: Fence
+
+    /// The commands of one start of a cluster that nobody has confirmed.
+    func unconfirmed(of cluster: String, start generation: Int64) async throws -> [CommandInfo] {
+        let rows = try await pool.query(
+            """
+            SELECT info FROM commands
+            WHERE cluster_id = \(cluster) AND generation = \(generation) AND NOT confirmed
+            ORDER BY submitted_at
+            """)
+        return try rows.map { try KeptEventStore.info(try $0.decode(PostgresJSON.self)) }
+    }
+
+    /// What is kept of a command; nil for nothing.
+    func get(_ cluster: String, _ context: String, _ command: String) async throws -> KeptCommand? {
+        let rows = try await pool.query(
+            """
+            SELECT info, whole, last_sequence FROM kept_commands
+            WHERE cluster_id = \(cluster) AND context_id = \(context) AND command_id = \(command)
+            """)
+        return try rows.first.map { row in
+            let (info, whole, last) = try row.decode((PostgresJSON.self, Bool.self, Int64.self))
+            return KeptCommand(info: try KeptEventStore.info(info), isWhole: whole, lastSequence: last)
+        }
+    }
+
+    /// The piece that has the event after that one; nil beyond the last.
+    func piece(of info: CommandInfo, after sequence: Int64) async throws -> KeptPiece? {
+        let rows = try await pool.query(
+            """
+            SELECT first_sequence, last_sequence, frame FROM kept_events
+            WHERE cluster_id = \(info.clusterID) AND context_id = \(info.contextID)
+                AND command_id = \(info.commandID) AND last_sequence > \(sequence)
+            ORDER BY last_sequence LIMIT 1
+            """)
+        return try rows.first.map { row in
+            let (first, last, frame) = try row.decode((Int64.self, Int64.self, [UInt8].self))
+            return KeptPiece(first: first, last: last, frame: frame)
+        }
+    }
+
+    /// Begins to keep a command, or goes on where an instance before this one was killed.
+    func begin(_ info: CommandInfo, start generation: Int64, now: Timestamp) async throws -> KeptCommand {
+        let begun = try await pool.query(
+            """
+            INSERT INTO kept_commands (cluster_id, context_id, command_id, generation, info, kept_at)
+            SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(generation),
+                \(PostgresJSON(info.encodedJSON())), \(now)
+            WHERE \(fence.holds)
+            ON CONFLICT DO NOTHING
+            """)
+        if begun.affected == 1 { return KeptCommand(info: info, isWhole: false, lastSequence: 0) }
+        guard let known = try await get(info.clusterID, info.contextID, info.commandID) else { throw Fence.lost }
+        return known
+    }
+
+    /// Adds events after those that are kept.
+    func append(_ piece: KeptPiece, to info: CommandInfo) async throws {
+        try await pool.query(
+            """
+            WITH known AS (
+                UPDATE kept_commands SET last_sequence = \(piece.last), bytes = bytes + \(Int64(piece.frame.count))
+                WHERE cluster_id = \(info.clusterID) AND context_id = \(info.contextID)
+                    AND command_id = \(info.commandID) AND last_sequence = \(piece.first - 1) AND \(fence.holds)
+                RETURNING 1)
+            INSERT INTO kept_events (cluster_id, context_id, command_id, first_sequence, last_sequence, frame)
+            SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(piece.first), \(piece.last),
+                \(piece.frame)
+            FROM known
+            """)
+    }
+
+    /// Says that all events are kept, and how the command ended; its own row says the same from now on.
+    func finish(_ info: CommandInfo) async throws {
+        let json = PostgresJSON(info.encodedJSON())
+        try await pool.query(
+            """
+            WITH kept AS (
+                UPDATE kept_commands SET whole = true, info = \(json)
+                WHERE cluster_id = \(info.clusterID) AND context_id = \(info.contextID)
+                    AND command_id = \(info.commandID) AND \(fence.holds)
+                RETURNING cluster_id, context_id, command_id)
+            UPDATE commands SET info = \(json) FROM kept
+            WHERE commands.cluster_id = kept.cluster_id AND commands.context_id = kept.context_id
+                AND commands.command_id = kept.command_id AND ended
+            """)
+    }
+
+    /// Takes note that commands have been read to their ends, and forgets what is kept of them.
+    func confirm(_ commands: [CommandPlace]) async throws {
+        let (clusters, contexts, names) = (
+            commands.map(\.clusterID), commands.map(\.contextID), commands.map(\.commandID)
+        )
+        try await pool.query(
+            """
+            WITH named AS (
+                SELECT * FROM unnest(\(clusters)::text[], \(contexts)::text[], \(names)::text[])
+                    AS named (cluster_id, context_id, command_id)),
+            quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value),
+            forgotten AS (
+                DELETE FROM kept_commands USING named
+                WHERE kept_commands.cluster_id = named.cluster_id AND kept_commands.context_id = named.context_id
+                    AND kept_commands.command_id = named.command_id)
+            UPDATE commands SET confirmed = true FROM named, quick
+            WHERE commands.cluster_id = named.cluster_id AND commands.context_id = named.context_id
+                AND commands.command_id = named.command_id AND NOT commands.confirmed AND quick.value = 'off'
+            """)
+    }
+
+    /// Forgets what was kept before that time, then the oldest until the rest takes no more than so many bytes.
+    /// - Returns: of how many commands.
+    func sweep(before time: Timestamp, keeping bytes: Int) async throws -> Int {
+        let gone = try await pool.query(
+            """
+            WITH ranked AS (
+                SELECT cluster_id, context_id, command_id, kept_at,
+                    sum(bytes) OVER (ORDER BY kept_at DESC, cluster_id, context_id, command_id) AS newer
+                FROM kept_commands)
+            DELETE FROM kept_commands USING ranked
+            WHERE kept_commands.cluster_id = ranked.cluster_id AND kept_commands.context_id = ranked.context_id
+                AND kept_commands.command_id = ranked.command_id
+                AND (ranked.kept_at < \(time) OR ranked.newer > \(Int64(bytes)))
+            """)
+        return gone.affected
+    }
+
+    private static func info(_ json: PostgresJSON) throws -> CommandInfo {
+        try CommandInfo(json: json.bytes, subject: "stored command", code: .internalError)
+    }
+}
