@@ -62,22 +62,24 @@ import Testing
         }
     }
 
-    @Test func anEventThatTheFileDoesNotTakeIsThereForThoseWhoRead() async throws {
+    @Test func whatTheFileDoesNotTakeIsRefusedOrKeptInMemory() async throws {
         try await withScratch { folder in
             let header = CommandHeader(
                 contextID: "c", commandID: "1", language: "python", digest: "", submitted: .now)
             let journal = try CommandJournal(folder: folder, header: header)
-            func append(_ text: String) {
-                journal.append(changesState: false) {
+            func append(_ text: String, changesState: Bool = false) throws {
+                try journal.append(changesState: changesState) {
                     CommandEvent(sequence: $0, timestamp: .now, type: .stream, name: "stdout", text: text)
                 }
             }
-            append("on disk")
+            try append("on disk")
             // A closed file fails as a full disk does.
             journal.seal()
-            append("in memory")
+            #expect(throws: HarbourError.self) { try append("nowhere") }
+            try append("how it ends", changesState: true)
+            #expect(throws: HarbourError.self) { try append("after its end") }
             let texts = try journal.events(after: 0, bytes: 1 << 20).map { try CommandEvent(json: $0).text }
-            #expect(texts == ["on disk", "in memory"])
+            #expect(texts == ["on disk", "how it ends"])
             #expect(try journal.events(after: 1, bytes: 1 << 20).count == 1)
         }
     }
@@ -87,7 +89,7 @@ import Testing
             let header = CommandHeader(contextID: "c", commandID: "1", language: "sql", digest: "", submitted: .now)
             let journal = try CommandJournal(folder: folder, header: header)
             for _ in 0..<100 {
-                journal.append(changesState: false) {
+                try journal.append(changesState: false) {
                     CommandEvent(
                         sequence: $0, timestamp: .now, type: .stream, text: String(repeating: "x", count: 1000))
                 }

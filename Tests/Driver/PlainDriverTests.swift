@@ -1,3 +1,4 @@
+import CommandJournals
 import Core
 import EventLoop
 import Glibc
@@ -284,5 +285,53 @@ import Testing
             await driver.stop(grace: .zero)
             #expect(try await following.value.contains(1))
         }
+    }
+
+    /// Goal: a disk that is full ends the command with a mark where its output stops, and what was told is on it.
+    @Test(.enabled(if: FullDisk.isPossible)) func aFullDiskEndsTheCommandAndIsNoGap() async throws {
+        try await withScratch { folder in
+            try await FullDisk.with(folder, size: "1m") {
+                try await withPlainDriver {
+                    $0.scratch = folder
+                } _: { driver in
+                    try driver.newContext("c")
+                    let source = "for n in range(1000): print(n, 'x' * 10_000, flush=True)"
+                    let told = try await driver.transcript(source, id: "1", in: "c")
+                    #expect(told.last?.error?.code == "OUTPUT_NOT_STORED")
+                    #expect(told.events.map(\.sequence) == Array(1...Int64(told.events.count)))
+                    #expect(told.events.dropLast().last?.type == .truncated)
+                    let whole = (0..<1000).map { "\($0) \(String(repeating: "x", count: 10_000))\n" }.joined()
+                    #expect(!told.text.isEmpty && whole.hasPrefix(told.text))
+
+                    let path = JournalRecord.file(in: folder, contextID: "c", commandID: "1")
+                    var journal = try JournalReader(path)
+                    var written: [CommandEvent] = []
+                    while let json = journal.event() { written.append(try CommandEvent(json: json)) }
+                    #expect(written == Array(told.events.prefix(written.count)))
+                    #expect(written.count { $0.type == .stream } == told.count(.stream))
+                }
+            }
+        }
+    }
+}
+
+/// A file system of memory that is soon full.
+enum FullDisk {
+    /// Only who may mount can have one.
+    static let isPossible: Bool = {
+        var template = Array("/tmp/full-XXXXXX".utf8CString)
+        guard TestRuntime.python != nil, mkdtemp(&template) != nil else { return false }
+        defer { rmdir(template) }
+        guard mount("tmpfs", template, "tmpfs", 0, "size=1m") == 0 else { return false }
+        return umount(template) == 0
+    }()
+
+    static func with(_ folder: String, size: String, _ body: () async throws -> Void) async throws {
+        try #require(mount("tmpfs", folder, "tmpfs", 0, "size=\(size)") == 0)
+        do { try await body() } catch {
+            umount2(folder, Int32(MNT_DETACH))
+            throw error
+        }
+        #expect(umount2(folder, Int32(MNT_DETACH)) == 0)
     }
 }

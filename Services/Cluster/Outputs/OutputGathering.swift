@@ -15,7 +15,8 @@ struct OutputGathering: Sendable {
     private let kept: Int64
     private var lines: [UInt8] = []
     private var first: Int64 = 0
-    private var last: Int64 = 0
+    /// The number of the last event that came.
+    private(set) var last: Int64 = 0
     private var exitValue: String?
     private var started: Timestamp?
     private var isTruncated = false

@@ -81,8 +81,9 @@ actor OutputKeeper {
         switch source {
         // Its stream ends with the command's last event, or has broken.
         case .driver: guard gathering.isEnded || !isThere else { return false }
-        // Nobody writes it any more: what is there is all there is.
-        case .folder: break
+        // Nobody writes it any more: what is there is all there is, unless more was seen, such as what a full disk did not
+        // take.
+        case .folder: guard gathering.last >= info.lastSequence else { return false }
         }
         // A command that had ended has been there. One that had not may never have come to the driver.
         guard isThere || info.lastSequence == 0 else { return false }

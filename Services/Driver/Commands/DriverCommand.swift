@@ -20,8 +20,15 @@ final class DriverCommand: @unchecked Sendable {
     private(set) var error: CommandError?
     private(set) var exitValue: String?
     private(set) var isTruncated = false
+    /// It was ended because its output could not be written down; the kernel does not know yet.
+    private(set) var isGivenUp = false
     private var limiter: OutputLimiter
     private let clusterID: String
+    private let loop: EventLoop
+    /// Until text that is held back, because it may be the beginning of a secret, is passed on all the same.
+    private var holding: LoopTimer?
+    /// Long enough for the second part of a text that a kernel has cut, too short for a person to miss it.
+    private static let holdingTime = Duration.milliseconds(500)
 
     /// A new command, queued.
     init(
@@ -34,8 +41,9 @@ final class DriverCommand: @unchecked Sendable {
         self.widgets = widgets
         self.limiter = limiter
         self.clusterID = clusterID
+        self.loop = loop
         changed = LoopSignal(loop)
-        append(changesState: true) { $0.state = .queued }
+        change { $0.state = .queued }
     }
 
     /// A command of a driver that came before this one. If that died in the middle of it, it ends here.
@@ -47,6 +55,7 @@ final class DriverCommand: @unchecked Sendable {
         timeoutSeconds = 0
         self.limiter = limiter
         self.clusterID = clusterID
+        self.loop = loop
         changed = LoopSignal(loop)
         for event in events { apply(event) }
         if !state.isFinal {
@@ -87,34 +96,72 @@ final class DriverCommand: @unchecked Sendable {
         return widgets
     }
 
-    func begin() { append(changesState: true) { $0.state = .running } }
+    func begin() { change { $0.state = .running } }
 
-    func beginCancelling() { append(changesState: true) { $0.state = .cancelling } }
+    func beginCancelling() { if !state.isFinal { change { $0.state = .cancelling } } }
 
     func counted(_ count: Int64) { executionCount = count }
 
     func output(_ output: KernelOutput) {
         guard !state.isFinal else { return }
-        for draft in limiter.drafts(of: output) {
-            append(changesState: draft.type == .exit || draft.type == .truncated) { event in
-                event.type = draft.type
-                event.name = draft.name
-                event.text = draft.text
-                event.data = draft.data
-                event.metadata = draft.metadata
-                event.displayID = draft.displayID
-                event.wait = draft.wait
-                event.executionCount = draft.executionCount
-                event.error = draft.error
+        append(limiter.drafts(of: output))
+        holding?.cancel()
+        holding =
+            limiter.isHolding
+            ? loop.schedule(after: DriverCommand.holdingTime) { [weak self] in self?.passRest() } : nil
+    }
+
+    private func passRest() {
+        holding?.cancel()
+        holding = nil
+        append(limiter.rest())
+    }
+
+    private func append(_ drafts: [OutputLimiter.Draft]) {
+        do throws(HarbourError) {
+            for draft in drafts {
+                try append(changesState: draft.type == .exit || draft.type == .truncated) { event in
+                    event.type = draft.type
+                    event.name = draft.name
+                    event.text = draft.text
+                    event.data = draft.data
+                    event.metadata = draft.metadata
+                    event.displayID = draft.displayID
+                    event.wait = draft.wait
+                    event.executionCount = draft.executionCount
+                    event.error = draft.error
+                }
             }
+        } catch {
+            giveUp(error)
         }
+    }
+
+    /// Its output cannot be written down: it ends here, with a mark where the output stops, rather than with a gap.
+    private func giveUp(_ cause: HarbourError) {
+        isGivenUp = true
+        change { event in
+            event.type = .truncated
+            event.text = "The output stops here: it could not be written to the cluster's disk."
+        }
+        let error = CommandError(
+            code: "OUTPUT_NOT_STORED", name: "OutputNotStored",
+            message: "\(cause.message) The command was ended, and what it put out after that is lost. Make room on the "
+                + "disk of the cluster's folder, then run it again.")
+        finish(.error, error)
     }
 
     /// The last event: followers end after it.
     func end(_ state: CommandState, _ error: CommandError? = nil) {
         guard !self.state.isFinal else { return }
+        passRest()
+        // Unless the rest could not be written.
+        if !self.state.isFinal { finish(state, error) }
+    }
+
+    private func finish(_ state: CommandState, _ error: CommandError?) {
         let count = executionCount
-        append(changesState: true) { event in
+        change { event in
             event.state = state
             event.executionCount = count
             // The traceback has been an output of its own.
@@ -129,10 +176,17 @@ final class DriverCommand: @unchecked Sendable {
         limiter.removeOverflow()
     }
 
-    private func append(changesState: Bool, _ fill: (inout CommandEvent) -> Void) {
+    private func change(_ fill: (inout CommandEvent) -> Void) {
+        // What changes the command is there for readers whatever the disk says.
+        do throws(HarbourError) { try append(changesState: true, fill) } catch { preconditionFailure("\(error)") }
+    }
+
+    private func append(
+        changesState: Bool, _ fill: (inout CommandEvent) -> Void
+    ) throws(HarbourError) {
         var event = CommandEvent(sequence: 0, timestamp: .now, type: .state)
         fill(&event)
-        journal.append(changesState: changesState) { sequence in
+        try journal.append(changesState: changesState) { sequence in
             event.sequence = sequence
             return event
         }

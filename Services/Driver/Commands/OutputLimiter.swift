@@ -37,6 +37,8 @@ struct OutputLimiter {
     let eventLimit: Int
     private let overflow: OverflowFile
     private let redactor: Redactor
+    /// What is held back of each stream, by its name, because it may be the beginning of a secret.
+    private var streams: [(name: String, text: StreamRedactor)] = []
     private var bytes = 0
     private var events = 0
     private var widgetChanges = 0
@@ -54,9 +56,45 @@ struct OutputLimiter {
     /// The file that keeps what was cut.
     var overflowPath: String { overflow.path }
 
+    /// Whether text is held back, to be given out by `rest` if nothing follows.
+    var isHolding: Bool { streams.contains { $0.text.isHolding } }
+
     mutating func drafts(of output: KernelOutput) -> [Draft] {
+        switch output {
+        case .stream(let name, let text): return streamed(name, redacted(text, of: name))
+        case .comm: return []
+        // Text that came before it is to stay before it.
+        default: return rest() + whole(output)
+        }
+    }
+
+    /// The text that was held back: nothing follows it, or not soon.
+    mutating func rest() -> [Draft] {
+        var drafts: [Draft] = []
+        for index in streams.indices where streams[index].text.isHolding {
+            let text = streams[index].text.flush()
+            drafts += streamed(streams[index].name, text)
+        }
+        return drafts
+    }
+
+    private mutating func redacted(_ text: String, of name: String) -> String {
+        let patterns = redactor.patterns
+        guard let index = streams.firstIndex(where: { $0.name == name }) else {
+            if patterns.all.isEmpty { return text }
+            streams.append((name, StreamRedactor(patterns)))
+            return streams[streams.count - 1].text.take(text, patterns)
+        }
+        return streams[index].text.take(text, patterns)
+    }
+
+    private mutating func streamed(_ name: String, _ text: String) -> [Draft] {
+        text.isEmpty ? [] : OutputLimiter.pieces(text).flatMap { stream(name, $0) }
+    }
+
+    private mutating func whole(_ output: KernelOutput) -> [Draft] {
         switch redactor.redact(output) {
-        case .stream(let name, let text): return OutputLimiter.pieces(text).flatMap { stream(name, $0) }
+        case .stream, .comm: return []
         case .display(let bundle, let id):
             if let value = OutputLimiter.exitValue(bundle) { return [exit(value)] }
             if let changes = bundle.data[OutputLimiter.widgetsType]?.object { return widgets(changes) }
@@ -73,7 +111,6 @@ struct OutputLimiter {
             var draft = Draft(.clearOutput)
             draft.wait = wait
             return admit(draft, size: 16, instead: "")
-        case .comm: return []
         case .oversized(let bytes):
             return stream("stderr", "An output of \(bytes) bytes was too large to be passed on.\n")
         }

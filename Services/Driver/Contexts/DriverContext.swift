@@ -149,7 +149,10 @@ final class DriverContext: @unchecked Sendable {
             switch event {
             case .began: break
             case .counted(let count): command.counted(count)
-            case .output(let output): command.output(output)
+            case .output(let output):
+                let wasGivenUp = command.isGivenUp
+                command.output(output)
+                if command.isGivenUp && !wasGivenUp { cancel(command) }
             case .asked(let input):
                 secrets?.ask(input.question, context: id, command: command.id) { [weak kernel] answer in
                     kernel?.reply(answer.reply(to: input.question), to: input)

@@ -12,7 +12,7 @@ final class CommandJournal {
     /// Open while the command lives.
     private var file: RecordFile?
     private var positions: [RecordFile.Position] = []
-    /// Events that the disk did not take. They are there for readers as long as this process lives.
+    /// The last events, when the disk did not take them. They are there for readers as long as this process lives.
     private var inMemory: [Int: [UInt8]] = [:]
     /// The bytes of all events.
     private(set) var byteCount = 0
@@ -59,23 +59,29 @@ final class CommandJournal {
     var lastSequence: Int64 { Int64(positions.count) }
 
     /// Adds the next event; `make` is given its number.
-    func append(changesState: Bool, _ make: (Int64) -> CommandEvent) {
+    ///
+    /// An event that changes the command is there for readers even when the disk does not take it. Whatever follows it is
+    /// not written either, so that the numbers in the file are those that readers have seen.
+    /// - Throws: why an output was not taken; nothing was added then.
+    func append(changesState: Bool, _ make: (Int64) -> CommandEvent) throws(HarbourError) {
         let json = make(lastSequence + 1).encodedJSON()
-        byteCount += json.count
         do throws(HarbourError) {
-            guard let position = try file?.append((changesState ? JournalRecord.state : .output).record(json)) else {
-                throw HarbourError(.internalError, "The journal of a command was closed before its last event.")
-            }
+            guard inMemory.isEmpty,
+                let position = try file?.append(
+                    (changesState ? JournalRecord.state : .output).record(json))
+            else { throw HarbourError(.internalError, "The journal of the command is not written any more.") }
             positions.append(position)
         } catch {
+            guard changesState else { throw error }
             if inMemory.isEmpty {
                 logger.error(
-                    "The journal cannot be written; events are kept in memory.",
+                    "A journal cannot be written; how its command ends is kept in memory.",
                     ["command_id": header.commandID, "error": error.describeChain()])
             }
             inMemory[positions.count] = json
             positions.append(RecordFile.Position(offset: -1, count: 0))
         }
+        byteCount += json.count
     }
 
     /// Events after that number, as JSON, until about so many bytes are together; empty when there is none.

@@ -1,5 +1,4 @@
 internal import Core
-internal import Glibc
 internal import JupyterKernel
 internal import Synchronization
 
@@ -12,26 +11,26 @@ final class Redactor: Sendable {
     /// Each output is searched for all of them.
     private static let countLimit = 2_000
     private static let byteLimit = 8 << 20
-    /// Longest first, so that a secret which is a part of another one does not uncover the rest of it.
-    private let known: Mutex<[[UInt8]]>
+    private let known: Mutex<SecretPatterns>
 
     init(_ secrets: [String] = []) {
         var found: Set<[UInt8]> = []
         for secret in secrets { Redactor.insert(secret, into: &found) }
-        known = Mutex(Redactor.sorted(found))
+        known = Mutex(SecretPatterns(found.map { SecretPattern($0) }))
     }
 
     /// Takes this one out as well from now on.
     /// - Returns: false when so many are known that no output could be held against more; then it is not.
     func learn(_ secret: String) -> Bool {
         known.withLock { known in
-            var found = Set(known)
+            let before = Set(known.all.map(\.bytes))
+            var found = before
             Redactor.insert(secret, into: &found)
-            if found.count == known.count { return true }
+            if found.count == before.count { return true }
             guard found.count <= Redactor.countLimit, found.reduce(0, { $0 + $1.count }) <= Redactor.byteLimit else {
                 return false
             }
-            known = Redactor.sorted(found)
+            known = SecretPatterns(known.all + found.subtracting(before).map { SecretPattern($0) })
             return true
         }
     }
@@ -59,47 +58,18 @@ final class Redactor: Sendable {
         }
     }
 
-    private static func sorted(_ found: Set<[UInt8]>) -> [[UInt8]] {
-        found.sorted { $0.count == $1.count ? $0.lexicographicallyPrecedes($1) : $0.count > $1.count }
-    }
-
-    private var patterns: [[UInt8]] { known.withLock { $0 } }
+    /// What is looked for now.
+    var patterns: SecretPatterns { known.withLock { $0 } }
 
     /// Whether there is nothing to take out.
-    var isEmpty: Bool { patterns.isEmpty }
+    var isEmpty: Bool { patterns.all.isEmpty }
 
     /// The text without secrets.
     func callAsFunction(_ text: String) -> String {
         let patterns = patterns
-        if patterns.isEmpty { return text }
-        var bytes = Array(text.utf8)
-        var isChanged = false
-        for pattern in patterns {
-            var start = 0
-            while let at = Redactor.find(pattern, in: bytes, from: start) {
-                bytes.replaceSubrange(at..<(at + pattern.count), with: Redactor.mark.utf8)
-                start = at + Redactor.mark.utf8.count
-                isChanged = true
-            }
-        }
-        return isChanged ? String(decoding: bytes, as: UTF8.self) : text
-    }
-
-    private static func find(_ pattern: [UInt8], in bytes: [UInt8], from start: Int) -> Int? {
-        bytes.withUnsafeBufferPointer { bytes in
-            pattern.withUnsafeBufferPointer { pattern in
-                var at = start
-                while at + pattern.count <= bytes.count {
-                    guard let base = bytes.baseAddress,
-                        let next = memchr(base + at, Int32(pattern[0]), bytes.count - at - pattern.count + 1)
-                    else { return nil }
-                    at = UnsafeRawPointer(next) - UnsafeRawPointer(base)
-                    if bytes[at..<(at + pattern.count)].elementsEqual(pattern) { return at }
-                    at += 1
-                }
-                return nil
-            }
-        }
+        if patterns.all.isEmpty { return text }
+        var whole = StreamRedactor(patterns)
+        return whole.take(text, patterns) + whole.flush()
     }
 
     private func redact(_ value: JSONValue) -> JSONValue {
@@ -125,7 +95,7 @@ final class Redactor: Sendable {
     }
 
     func redact(_ error: KernelError) -> KernelError {
-        if patterns.isEmpty { return error }
+        if isEmpty { return error }
         var error = error
         error.name = self(error.name)
         error.message = self(error.message)
@@ -136,7 +106,7 @@ final class Redactor: Sendable {
 
     /// The output without secrets.
     func redact(_ output: KernelOutput) -> KernelOutput {
-        if patterns.isEmpty { return output }
+        if isEmpty { return output }
         switch output {
         case .stream(let name, let text): return .stream(name: name, text: self(text))
         case .display(let bundle, let id): return .display(redact(bundle), displayID: id)
