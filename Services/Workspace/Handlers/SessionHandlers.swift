@@ -81,7 +81,7 @@ struct SessionHandlers: Sendable {
     private func signOut(_ request: HTTPRequest) async throws(HarbourError) -> HTTPResponse {
         if let session = try await authenticator.session(of: request) {
             try session.checkChange(request, authenticator.keys)
-            try await tokens.endSession(hash: session.tokenHash)
+            do { try await tokens.endSession(session) } catch { throw HarbourError.wrap(error) }
             authenticator.forget()
         }
         var response = HTTPResponse.json(Array("{}".utf8))

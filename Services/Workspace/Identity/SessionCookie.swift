@@ -39,6 +39,17 @@ struct SessionCookie: Sendable, Hashable {
         nonce = SystemRandom.bytes(16)
     }
 
+    /// A session whose parts were kept elsewhere.
+    init(user: String, tokenHash: [UInt8], expires: Timestamp, nonce: [UInt8]) {
+        self.user = user
+        self.tokenHash = tokenHash
+        self.expires = expires
+        self.nonce = nonce
+    }
+
+    /// What this session is known by, and no other of its token; it tells nothing of either.
+    var mark: [UInt8] { Digest.sha256(Array("dataharbour session".utf8) + tokenHash + nonce) }
+
     // MARK: Text
 
     /// What the browser keeps.

@@ -42,7 +42,7 @@ final class TokenAuthenticator: Authenticator {
         guard let shown = BearerToken.bytes(of: request) else {
             guard let session = SessionCookie.find(in: request, keys) else { throw BearerToken.missing }
             try session.checkChange(request, keys)
-            guard let caller = try await caller(ofHash: session.tokenHash) else { throw BearerToken.refused }
+            guard let caller = try await caller(of: session) else { throw BearerToken.refused }
             return caller
         }
         if services.accepts(shown) {
@@ -58,10 +58,20 @@ final class TokenAuthenticator: Authenticator {
     /// Forgets whom it has seen, because a token was revoked or a user changed. Other replicas do within their memory.
     func forget() { known.withLock { $0.removeAll() } }
 
-    /// The browser's session, if it has one whose token is still valid.
+    /// The browser's session, if it has one that has not ended and whose token is still valid.
     func session(of request: HTTPRequest) async throws(HarbourError) -> SessionCookie? {
         guard let session = SessionCookie.find(in: request, keys) else { return nil }
-        return try await caller(ofHash: session.tokenHash) == nil ? nil : session
+        return try await caller(of: session) == nil ? nil : session
+    }
+
+    /// Whose session it is; nil when it was signed out of, or its token is no longer valid.
+    func caller(of session: SessionCookie) async throws(HarbourError) -> Caller? {
+        if let caller = remembered(session.mark) { return caller }
+        guard let owner = try await tokens.owner(ofHash: session.tokenHash, unlessEnded: session.mark) else {
+            known.withLock { $0[session.mark] = nil }
+            return nil
+        }
+        return remember(Caller(user: owner.user, tokenName: owner.tokenName), session.mark, until: owner.expires)
     }
 
     /// Whose token has this hash: from memory when it was seen a moment ago, so that a busy page does not ask the

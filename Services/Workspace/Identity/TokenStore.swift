@@ -22,13 +22,16 @@ struct TokenStore: Sendable {
     let pool: PostgresPool
 
     /// Whose token has this hash; nil when it was revoked, has ended, or its user is shut out.
-    func owner(ofHash hash: [UInt8]) async throws(HarbourError) -> Owner? {
+    /// - Parameter mark: of the session that shows the token, if one does; nil is answered when that was signed out of.
+    func owner(ofHash hash: [UInt8], unlessEnded mark: [UInt8]? = nil) async throws(HarbourError) -> Owner? {
         let now = Timestamp.now
+        let mark = mark ?? []
         let rows = try await pool.query(
             """
             SELECT t.user_name, t.name, t.last_used_at, t.expires_at FROM tokens t JOIN users u ON u.user_name = t.user_name
             WHERE t.token_hash = \(hash) AND t.revoked_at IS NULL AND u.is_active
                 AND (t.expires_at IS NULL OR t.expires_at > \(now))
+                AND NOT EXISTS (SELECT 1 FROM tokens e WHERE e.token_hash = \(mark))
             """)
         guard let row = rows.first else { return nil }
         let (user, name, lastUsed, expires) = try row.decode(
@@ -126,9 +129,25 @@ struct TokenStore: Sendable {
         )
     }
 
-    /// Ends a session that began with a password; one that began with a token ends with its cookie.
-    func endSession(hash: [UInt8]) async throws(HarbourError) {
-        try await pool.query("DELETE FROM tokens WHERE token_hash = \(hash) AND is_session")
+    /// Ends a session, in every replica and whoever has kept its cookie. One that began with a password has a token of
+    /// its own, which goes; of one that began with a token its mark is kept, as a token that nobody can show, until the
+    /// cookie would have ended.
+    func endSession(_ session: SessionCookie) async throws {
+        try await pool.transaction { transaction in
+            let gone = try await transaction.query(
+                "DELETE FROM tokens WHERE token_hash = \(session.tokenHash) AND is_session RETURNING token_id")
+            guard gone.isEmpty else { return }
+            let now = Timestamp.now
+            try await transaction.query(
+                """
+                INSERT INTO tokens (token_hash, user_name, name, created_at, expires_at, is_session)
+                VALUES (\(session.mark), \(session.user), 'ended session', \(now), \(session.expires), true)
+                ON CONFLICT (token_hash) DO NOTHING
+                """)
+            // Apart, because this is what other replicas are told of.
+            try await transaction.query(
+                "UPDATE tokens SET revoked_at = \(now) WHERE token_hash = \(session.mark) AND revoked_at IS NULL")
+        }
     }
 
     /// Forgets sessions that have ended.
