@@ -58,11 +58,17 @@ final class RequestObserver: @unchecked Sendable {
         if !instruments.isStream { instruments.seconds.observe(outcome.duration) }
         guard log == .all || (log == .errors && status >= 400 && status != 499) else { return }
         logger.with("request_id", request.requestID).info(
-            "\(request.method) \(request.path)",
+            "\(request.method) \(RequestObserver.address(of: request))",
             [
                 "operation": instruments.name, "status": status, "milliseconds": outcome.duration.milliseconds,
                 "received": outcome.receivedBytes, "sent": outcome.sentBytes, "peer": request.remote.description,
             ])
+    }
+
+    /// The path, but for one that lets in whoever knows it.
+    private static func address(of request: HTTPRequest) -> String {
+        let template = request.routeTemplate
+        return template.contains("{ticket}") ? template : request.path
     }
 
     private func counter(_ instruments: Instruments, _ status: Int) -> Counter {

@@ -156,8 +156,12 @@ public enum WorkspaceService {
         ] {
             gateway.register(.init(name: name, origin: try HTTPOrigin(url), routes: routes), on: router)
         }
-        gateway.registerSparkPages(
-            .init(name: "cluster", origin: try HTTPOrigin(settings[clusterURL]), routes: []), on: router)
+        SparkPageRoutes(
+            gateway: gateway, authenticator: foundation.authenticator,
+            clusters: .init(name: "cluster", origin: try HTTPOrigin(settings[clusterURL]), routes: []),
+            tickets: SparkTickets(secret: environment.serviceToken),
+            limits: CallerLimits(perSecond: settings[callsPerSecond])
+        ).register(on: router)
         door.registerPreflights(
             of: (WorkspaceAPI.routes + SchedulerAPI.routes + ClusterAPI.routes + MonitoringAPI.routes)
                 .filter { !$0.isInternal }, on: router.http)

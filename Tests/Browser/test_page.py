@@ -173,24 +173,6 @@ class PageTests(unittest.TestCase):
             page.get_by_role("button", name="CSV").click()
         self.assertIn("JetBlue Airways,1107", pathlib.Path(download.value.path()).read_text())
 
-    def test_05_sparks_pages_are_held(self):
-        """Spark's pages work, and ask nothing but Spark's pages: what they say is up to whoever uses the cluster."""
-        address = f"{platform.url}/api/v1/clusters/{cluster}/spark-ui/"
-        page.goto(address + "executors/")
-        # The table is filled by scripts, which ask Spark for its figures.
-        expect(page.locator("#active-executors-table tbody tr").first).to_contain_text("driver")
-        self.assertEqual(stage.said, [])
-        asked = page.evaluate(
-            "Promise.all(['/api/v1/me', '/api/v1/session', '../../' + 'cluster'].map((one) =>"
-            " fetch(one).then((answer) => answer.status, () => 'refused')))")
-        self.assertEqual(asked, ["refused"] * 3)
-        self.assertIsNone(page.evaluate("window.open('/')"))
-        self.assertEqual(page.evaluate(
-            "new Promise((resolve) => { const frame = document.createElement('iframe');"
-            " frame.onload = () => { try { resolve(frame.contentDocument?.title ?? 'refused'); } catch { resolve('refused'); } };"
-            " frame.src = '/'; document.body.append(frame); })"), "refused")
-        stage.said.clear()
-
     def test_06_notebook(self):
         page.goto(platform.url + "/workspace/Shared")
         page.get_by_role("button", name="New notebook").first.click()

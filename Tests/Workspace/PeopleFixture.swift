@@ -123,6 +123,7 @@ final class Neighbours: Sendable {
                     if request.fields["x-harbour-user"] != nil {
                         seen.withLock { $0.append("\(name).\(route.operationID)") }
                     }
+                    if route.operationID == "sparkPage", let page = SparkPageSample.page(request) { return page }
                     return .json(Array((Neighbours.answers[route.operationID] ?? "{}").utf8))
                 }
             }

@@ -23,7 +23,7 @@ struct Gateway: Sendable {
     let serviceToken: String
 
     /// How long an answer may take to begin when the caller does not say.
-    private static let patience = Duration.seconds(120)
+    static let patience = Duration.seconds(120)
     /// Up to this size an answer is sent whole, with its length.
     private static let wholeBytes = 256 << 10
 
@@ -38,7 +38,8 @@ struct Gateway: Sendable {
         }
     }
 
-    private func forward(
+    /// Sends a request on to the service whose route it is, if its caller may ask for that.
+    func forward(
         _ request: HTTPRequest, _ route: EndpointRoute, to upstream: Upstream
     ) async throws(HarbourError) -> HTTPResponse {
         let caller = try await authenticator.authenticate(request)
@@ -69,12 +70,18 @@ struct Gateway: Sendable {
             method: request.method, origin: upstream.origin, target: target, fields: fields(of: request, caller),
             body: Gateway.body(of: request, body), isIdempotent: route.isIdempotent,
             serviceName: "The \(upstream.name) service")
-        let deadline = request.deadline ?? (route.isStream ? nil : .now + Gateway.patience)
+        return try await send(outgoing, deadline: request.deadline ?? (route.isStream ? nil : .now + Gateway.patience))
+    }
+
+    /// Asks a service, with the service token among the fields.
+    func send(
+        _ outgoing: HTTPClientRequest, deadline: MonotonicTime?
+    ) async throws(HarbourError) -> HTTPClientResponse {
         let response = try await http.send(outgoing, deadline: deadline)
         guard response.status != 401 else {
             throw HarbourError(
                 .badGateway,
-                "The \(upstream.name) service does not know the token of the workspace service. Give both the same "
+                "\(outgoing.serviceName) does not know the token of the workspace service. Give both the same "
                     + "HARBOUR_SERVICE_TOKEN.")
         }
         return response
@@ -113,37 +120,21 @@ struct Gateway: Sendable {
         return "\(request.path)?" + (kept.map(String.init) + ["page_token=\(pageToken)"]).joined(separator: "&")
     }
 
-    // MARK: Pages
-
-    /// Spark's own pages, live and of clusters that have ended. They are no part of the contract: what is below is Spark's.
-    func registerSparkPages(_ upstream: Upstream, on router: ServiceRouter) {
-        for pages in ["spark-ui", "spark-history"] {
-            for method in [HTTPMethod.get, .post] {
-                let route = EndpointRoute(
-                    service: upstream.name, operationID: method == .get ? "getSparkPage" : "postSparkPage",
-                    method: method, path: "/api/v1/clusters/{cluster_id}/\(pages)/{path...}",
-                    isIdempotent: method == .get, maximumBodyBytes: 65_536)
-                router.name(route)
-                router.http.on(method, route.path, maxBodySize: route.maximumBodyBytes) {
-                    (request, _) async throws -> HTTPResponse in
-                    var response = try await forward(request, route, to: upstream)
-                    try SparkPagePolicy.apply(to: &response, of: request, pages: pages)
-                    return response
-                }
-            }
-        }
-    }
-
     // MARK: There
 
     private func fields(of request: HTTPRequest, _ caller: Caller) -> HTTPFields {
         var fields = HTTPFields()
         for (name, value) in request.fields where !Gateway.isOwn(name) { fields.append(name, value) }
+        sign(&fields, for: request, caller)
+        return fields
+    }
+
+    /// Says for whom a service is asked, and that it may be believed.
+    func sign(_ fields: inout HTTPFields, for request: HTTPRequest, _ caller: Caller) {
         fields[CallHeader.authorization] = "Bearer \(serviceToken)"
         fields[CallHeader.requestID] = request.requestID
         fields[CallHeader.trace] = request.trace.child().traceparent
         if let user = caller.user { fields[CallHeader.user] = user }
-        return fields
     }
 
     private static func body(of request: HTTPRequest, _ body: RequestBody) -> HTTPOutgoingBody {
@@ -155,7 +146,8 @@ struct Gateway: Sendable {
 
     // MARK: Back
 
-    private static func answer(_ response: HTTPClientResponse) async throws(HarbourError) -> HTTPResponse {
+    /// The answer of a service as it goes back.
+    static func answer(_ response: HTTPClientResponse) async throws(HarbourError) -> HTTPResponse {
         var fields = HTTPFields()
         for (name, value) in response.fields where !isOwn(name) { fields.append(name, value) }
         if let length = response.body.length, length <= wholeBytes {
@@ -176,8 +168,7 @@ struct Gateway: Sendable {
         case "connection", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "te",
             "trailer", "transfer-encoding", "upgrade", "host", "content-length", "expect", "date", "server",
             "authorization", "cookie", "set-cookie", SessionCookie.csrfField, CallHeader.requestID, CallHeader.deadline,
-            CallHeader.trace,
-            CallHeader.user:
+            CallHeader.trace, CallHeader.user, SparkPageRoutes.placeField:
             true
         default: false
         }
