@@ -11,6 +11,9 @@ public struct HTTPWebSocketOptions: Sendable {
     public var origins = WebSocketHandshake.Origins.same
     /// What the other side may send.
     public var limits = WebSocketLimits()
+    /// How long the other side may take to answer our goodbye, whatever else it sends, before the connection is broken
+    /// off.
+    public var closeTimeout = Duration.seconds(10)
 
     /// No subprotocols, pages of the same origin, default limits.
     public init() {}
@@ -29,7 +32,7 @@ extension Exchange {
             request, isHTTP2: isHTTP2, subprotocols: options.subprotocols, origins: options.origins)
         try channel.openTunnel(self, HTTPResponse(status: acceptance.status, fields: acceptance.fields))
         beginTunnel(status: acceptance.status)
-        let socket = HTTPWebSocket(self, limits: options.limits, subprotocol: acceptance.subprotocol)
+        let socket = HTTPWebSocket(self, options, subprotocol: acceptance.subprotocol)
         onDrain = { [weak socket] in socket?.close(.goingAway) }
         let generation = generation
         let request = request

@@ -31,15 +31,20 @@ public final class HTTPWebSocket: AsyncSequence, @unchecked Sendable {
     private var machine: WebSocketConnection
     private var keepalive: WebSocketKeepalive
     private var timer: LoopTimer?
+    private let closeTimeout: Duration
+    /// Runs from our goodbye on.
+    private var closeTimer: LoopTimer?
     private var end: WebSocketClosure?
+    private var isFinished = false
 
-    init(_ exchange: Exchange, limits: WebSocketLimits, subprotocol: String?) {
+    init(_ exchange: Exchange, _ options: HTTPWebSocketOptions, subprotocol: String?) {
         self.exchange = exchange
         self.subprotocol = subprotocol
         generation = exchange.generation
         source = InboundSource(exchange, exchange.generation)
         sink = OutboundSink(exchange, exchange.generation)
-        machine = WebSocketConnection(role: .server, limits: limits)
+        machine = WebSocketConnection(role: .server, limits: options.limits)
+        closeTimeout = options.closeTimeout
         keepalive = WebSocketKeepalive(now: exchange.context.loop.now)
     }
 
@@ -84,6 +89,7 @@ public final class HTTPWebSocket: AsyncSequence, @unchecked Sendable {
             case .closed(let closure):
                 end = closure
                 timer?.cancel()
+                closeTimer?.cancel()
                 return .ended(closure)
             }
         }
@@ -134,11 +140,16 @@ public final class HTTPWebSocket: AsyncSequence, @unchecked Sendable {
         try await sink.write(try result.get())
     }
 
-    /// Says goodbye; reading ends when the other side has answered.
+    /// Says goodbye; reading ends when the other side has answered, or has not for too long.
     public func close(_ code: WebSocketCloseCode = .normal, reason: String = "") {
         exchange.context.loop.onLoop { [self] in
             machine.close(code, reason: reason)
             flush()
+            guard end == nil, closeTimer == nil, !isFinished else { return }
+            closeTimer = exchange.context.loop.schedule(after: closeTimeout) { [weak self] in
+                guard let self else { return }
+                exchange.breakOff(generation)
+            }
         }
     }
 
@@ -178,7 +189,9 @@ public final class HTTPWebSocket: AsyncSequence, @unchecked Sendable {
 
     /// The handler is done: the last words, whatever became of it.
     func finish(_ error: (any Error)?) {
+        isFinished = true
         timer?.cancel()
+        closeTimer?.cancel()
         if let error {
             let known = HarbourError.wrap(error)
             machine.close(known.code == .cancelled ? .goingAway : .internalError)

@@ -90,6 +90,41 @@ import WebSocket
         }
     }
 
+    /// Goal: who does not answer our goodbye keeps nothing open, whatever else it sends.
+    @Test func aGoodbyeIsNotWaitedForForEver() async throws {
+        let (ends, ended) = AsyncStream.makeStream(of: String.self)
+        try await withServer { router, _ in
+            var options = HTTPWebSocketOptions()
+            options.closeTimeout = .milliseconds(100)
+            router.webSocket("/deaf", options: options) { _, _, socket in
+                socket.close(.policyViolation, reason: "go")
+                do {
+                    while try await socket.next() != nil {}
+                    ended.yield("closed")
+                } catch {
+                    ended.yield(HarbourError.wrap(error).code.name)
+                    throw error
+                }
+            }
+        } _: { server in
+            let deaf = try await WebSocketOverHTTP1.open(server, "/deaf")
+            deaf.send(text: "still here")
+            for await end in ends {
+                #expect(end != "closed")
+                break
+            }
+            // The goodbye has come, and then the end.
+            while try await deaf.raw.readBytes() != nil {}
+            let polite = try await WebSocketOverHTTP1.open(server, "/deaf")
+            #expect(try await polite.next() == nil)
+            #expect(polite.closure?.code == .policyViolation)
+            for await end in ends {
+                #expect(end == "closed")
+                break
+            }
+        }
+    }
+
     @Test func echoesOverAStreamOfHTTP2() async throws {
         try await withEcho { server in
             let raw = try await RawConnection.open(server.loop, port: server.port)
