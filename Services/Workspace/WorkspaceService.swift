@@ -36,6 +36,13 @@ public enum WorkspaceService {
     private static let callsPerSecond = Option<Int>.integer(
         "calls-per-second", in: 0...1_000_000, environment: "HARBOUR_WORKSPACE_CALLS_PER_SECOND", default: "500",
         help: "How many requests each user may make, on average; 0 is without limit.")
+    private static let socketsPerUser = Option<Int>.integer(
+        "sockets-per-user", in: 0...1_000_000, environment: "HARBOUR_WORKSPACE_SOCKETS_PER_USER", default: "100",
+        help: "How many live connections (pages in browsers) each user may have open; 0 is without limit.")
+    private static let socketsPerNetwork = Option<Int>.integer(
+        "sockets-per-network", in: 0...1_000_000, environment: "HARBOUR_WORKSPACE_SOCKETS_PER_NETWORK",
+        default: "1000",
+        help: "How many live connections may come from one address (of IPv6 from one /64); 0 is without limit.")
     private static let corsOrigins = Option<[String]>.list(
         "cors-origins", environment: "HARBOUR_WORKSPACE_CORS_ORIGINS", aliases: ["CORS_ORIGINS"],
         help:
@@ -95,8 +102,8 @@ public enum WorkspaceService {
             name: "workspace", summary: "Keeps folders, notebooks and their revisions; the front door to the platform.",
             defaultPort: 8000,
             ownOptions: [schedulerURL, clusterURL, monitoringURL, adminTokenFile, secretKey, pageFolder]
-                + [accessTokenMinutes, callsPerSecond, corsOrigins, auditDays, trashDays, executionLease]
-                + StorageSettings.all,
+                + [accessTokenMinutes, callsPerSecond, socketsPerUser, socketsPerNetwork, corsOrigins, auditDays]
+                + [trashDays, executionLease] + StorageSettings.all,
             document: ContractDocument(
                 service: "workspace",
                 andPublicOf: [SchedulerAPI.document, ClusterAPI.document, MonitoringAPI.document]),
@@ -125,12 +132,7 @@ public enum WorkspaceService {
         let door = FrontDoor(
             origins: try AllowedOrigins(settings[corsOrigins]), audit: AuditLog(store: audit, loop: environment.loop))
         door.register(on: router.http)
-        let running = try RunningNotebooks(
-            environment, WorkspaceTree(pool: pool), foundation.authenticator, http: http,
-            access: NotebookAccess(gate: gate), changes: foundation.changes(on: environment.loop),
-            clusterURL: settings[clusterURL], schedulerURL: settings[schedulerURL],
-            monitoringURL: settings[monitoringURL],
-            lease: .seconds(settings[executionLease]))
+        let running = try makeRunning(environment, foundation, gate, http)
         running.register(on: router)
         let uploads = UploadService(
             store: UploadStore(pool: pool), tree: WorkspaceTree(pool: pool),
@@ -186,6 +188,19 @@ public enum WorkspaceService {
             LifecycleComponent("gateway", drain: { _ in await http.close() }),
             running.component,
         ]
+    }
+
+    private static func makeRunning(
+        _ environment: ServiceEnvironment, _ foundation: Foundation, _ gate: AccessGate, _ http: HTTPClient
+    ) throws(HarbourError) -> RunningNotebooks {
+        let settings = environment.configuration
+        return try RunningNotebooks(
+            environment, WorkspaceTree(pool: foundation.database.pool), foundation.authenticator, http: http,
+            access: NotebookAccess(gate: gate), changes: foundation.changes(on: environment.loop),
+            clusterURL: settings[clusterURL], schedulerURL: settings[schedulerURL],
+            monitoringURL: settings[monitoringURL],
+            lease: .seconds(settings[executionLease]),
+            places: SocketPlaces(perUser: settings[socketsPerUser], perNetwork: settings[socketsPerNetwork]))
     }
 
     private static func makeGate(

@@ -18,6 +18,8 @@ final class LiveClient: SocketStreamHandler, @unchecked Sendable {
     private var isEnded = false
     private var waiters: [CheckedContinuation<Void, Never>] = []
     private(set) var clientID = ""
+    /// How the connection was closed, once it is.
+    private(set) var closure: WebSocketClosure?
 
     private init(_ loop: EventLoop) { self.loop = loop }
 
@@ -107,7 +109,8 @@ final class LiveClient: SocketStreamHandler, @unchecked Sendable {
             while let event = machine.nextEvent() {
                 write(machine.takeOutput())
                 if case .text(let text) = event { return text }
-                if case .closed = event {
+                if case .closed(let closure) = event {
+                    self.closure = closure
                     stream?.close()
                     return nil
                 }

@@ -22,7 +22,7 @@ struct RunningNotebooks: Sendable {
     init(
         _ environment: ServiceEnvironment, _ tree: WorkspaceTree, _ authenticator: any Authenticator, http: HTTPClient,
         access: NotebookAccess, changes: AccessChanges, clusterURL: String, schedulerURL: String,
-        monitoringURL: String, lease: Duration
+        monitoringURL: String, lease: Duration, places: SocketPlaces
     ) throws(HarbourError) {
         func client(_ url: String, _ name: String) throws(HarbourError) -> ServiceClient {
             try ServiceClient(http: http, baseURL: url, token: environment.serviceToken, service: name)
@@ -40,7 +40,7 @@ struct RunningNotebooks: Sendable {
             service: service, access: access, scheduler: scheduler, clusters: clusters,
             lists: ListNews(loop: loop, scheduler: scheduler, clusters: clusters))
         self.changes = changes
-        let signIn = SocketSignIn(authenticator: authenticator, loop: loop, changes: changes)
+        let signIn = SocketSignIn(authenticator: authenticator, loop: loop, changes: changes, places: places)
         live = LiveHandlers(signIn: signIn, parts: parts, loop: loop, keeper: keeper)
         feed = FeedHandlers(
             signIn: signIn, gate: access.gate,

@@ -30,23 +30,27 @@ struct FeedHandlers: Sendable {
                     HarbourError(
                         .invalidParameter, "A client's name has at most \(FeedHandlers.maxName) characters."), socket)
             }
-            guard let caller = try await signIn.caller(of: request, socket) else { return }
-            // What may be seen is asked with every change that is told.
-            let endWatch = signIn.watch(request, socket, as: Identifier.make())
-            defer { endWatch() }
-            let listener: FeedListener
-            do throws(HarbourError) { listener = try feed.join() } catch { return try await fail(error, socket) }
-            defer { feed.leave(listener) }
-            let sending = loop.spawn { [self] in
-                do { try await tell(listener, socket, caller) } catch {
-                    // The reader has gone, which its reading side sees too.
-                    socket.close(.goingAway)
-                }
-            }
-            defer { sending.cancel() }
-            // Nothing is asked for; reading tells when the other side has gone.
-            while try await socket.next() != nil {}
+            try await signIn.letIn(request, socket) { caller in try await serve(caller, request, socket) }
         }
+    }
+
+    private func serve(_ caller: Caller, _ request: HTTPRequest, _ socket: HTTPWebSocket) async throws {
+        // What may be seen is asked with every change that is told.
+        let endWatch = signIn.watch(request, socket, as: Identifier.make())
+        defer { endWatch() }
+        let listener: FeedListener
+        do throws(HarbourError) { listener = try feed.join() } catch { return try await fail(error, socket) }
+        defer { feed.leave(listener) }
+        let sending = loop.spawn { [self] in
+            do { try await tell(listener, socket, caller) } catch {
+                // The reader has gone, which its reading side sees too.
+                socket.close(.goingAway)
+            }
+        }
+        defer { sending.cancel() }
+        // Nothing is asked for; reading tells when the other side has gone.
+        var reader = SocketReader(socket)
+        while try await reader.next() != nil {}
     }
 
     private func fail(_ error: HarbourError, _ socket: HTTPWebSocket) async throws {

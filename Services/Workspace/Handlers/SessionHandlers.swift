@@ -41,7 +41,7 @@ struct SessionHandlers: Sendable {
         }
         let token = text.utf8.drop { $0 <= 0x20 }.prefix { $0 > 0x20 }
         let hash = Digest.sha256(Array(token))
-        guard let caller = try await authenticator.caller(ofHash: hash), let user = caller.user else {
+        guard let caller = try await authenticator.caller(ofShown: hash, request), let user = caller.user else {
             throw HarbourError(
                 .unauthenticated, "This token is not valid. `deploy/up` and `harbour up` print the one to use.")
         }

@@ -8,14 +8,14 @@ internal import Synchronization
 final class PasswordSignIn: Sendable {
     private struct Pair: Hashable, Sendable {
         let user: String
-        let address: String
+        let network: String
     }
 
     private struct Failures: Sendable {
         // A person who mistypes is let go on; a program that guesses is not. Only failures count.
         var ofPair = TokenBuckets<Pair>(capacity: 5, interval: .seconds(20))
-        var ofAddress = TokenBuckets<String>(capacity: 30, interval: .seconds(5))
-        // From many addresses at once. Wide, so that a user cannot easily be shut out by others.
+        var ofNetwork = TokenBuckets<String>(capacity: 30, interval: .seconds(5))
+        // From many networks at once. Wide, so that a user cannot easily be shut out by others.
         var ofUser = TokenBuckets<String>(capacity: 100, interval: .seconds(36))
     }
 
@@ -45,7 +45,7 @@ final class PasswordSignIn: Sendable {
     /// - Returns: the version of the user's credentials.
     /// - Throws: `UNAUTHENTICATED`, the same for a wrong name and a wrong password; `RESOURCE_EXHAUSTED` after too many.
     func check(user: String, password: String, _ request: HTTPRequest) async throws(HarbourError) -> Int64 {
-        let pair = Pair(user: user, address: request.remote.address)
+        let pair = Pair(user: user, network: CallerNetwork.of(request))
         // Counted before it is known, so that many guesses at once are counted too.
         try count(pair, request)
         let credentials = try await store.credentials(of: user)
@@ -59,7 +59,7 @@ final class PasswordSignIn: Sendable {
         }
         failures.withLock { failures in
             failures.ofPair.giveBack(pair)
-            failures.ofAddress.giveBack(pair.address)
+            failures.ofNetwork.giveBack(pair.network)
             failures.ofUser.giveBack(user)
         }
         if kept.isWeaker(than: cost) {
@@ -77,12 +77,12 @@ final class PasswordSignIn: Sendable {
         let now = now()
         let wait = failures.withLock { failures -> Duration? in
             let waits = [
-                failures.ofPair.wait(pair, at: now), failures.ofAddress.wait(pair.address, at: now),
+                failures.ofPair.wait(pair, at: now), failures.ofNetwork.wait(pair.network, at: now),
                 failures.ofUser.wait(pair.user, at: now),
             ]
             if let wait = waits.compactMap({ $0 }).max() { return wait }
             failures.ofPair.take(pair, at: now)
-            failures.ofAddress.take(pair.address, at: now)
+            failures.ofNetwork.take(pair.network, at: now)
             failures.ofUser.take(pair.user, at: now)
             return nil
         }

@@ -15,6 +15,8 @@ final class TokenAuthenticator: Authenticator {
     private static let memory = Duration.seconds(15)
     private static let memorySize = 10_000
 
+    private let guesses = TokenGuesses()
+
     /// What a caller's `tokenName` is with an access token.
     static let accessTokenName = "access token"
 
@@ -48,10 +50,33 @@ final class TokenAuthenticator: Authenticator {
         if services.accepts(shown) {
             return Caller(user: try ServiceTokenAuthenticator.user(of: request), isService: true)
         }
-        let caller =
+        let hash = Digest.sha256(shown)
+        let caller = try await guarded(hash, request) { () async throws(HarbourError) -> Caller? in
             AccessTokens.isOne(shown)
-            ? try await self.caller(ofAccessToken: shown) : try await self.caller(ofHash: Digest.sha256(shown))
+                ? try await self.caller(ofAccessToken: shown) : try await self.caller(ofHash: hash)
+        }
         guard let caller else { throw BearerToken.refused }
+        return caller
+    }
+
+    /// The caller of a token that somebody shows to sign in with; nil when it is none.
+    /// - Throws: `RESOURCE_EXHAUSTED` after too many wrong ones.
+    func caller(ofShown hash: [UInt8], _ request: HTTPRequest) async throws(HarbourError) -> Caller? {
+        try await guarded(hash, request) { () async throws(HarbourError) -> Caller? in try await caller(ofHash: hash) }
+    }
+
+    /// Looks a token up, unless too many wrong ones have come from where it comes from. Whoever was let in a moment ago
+    /// is let in, whatever others do there.
+    private func guarded(
+        _ hash: [UInt8], _ request: HTTPRequest, _ find: () async throws(HarbourError) -> Caller?
+    ) async throws(HarbourError) -> Caller? {
+        if let caller = remembered(hash) { return caller }
+        let network = CallerNetwork.of(request)
+        if let wait = guesses.begin(hash, from: network, at: .now) {
+            throw RetryAfter.error(wait, request, "Too many tokens that are not valid have come from here.")
+        }
+        guard let caller = try await find() else { return nil }
+        guesses.wasRight(hash, from: network)
         return caller
     }
 

@@ -40,7 +40,8 @@ actor LiveConnection {
     func run() async throws {
         do {
             try await send(LiveMessage(type: .hello, clientID: clientID))
-            while let message = try await socket.next() {
+            var reader = SocketReader(socket)
+            while let message = try await reader.next() {
                 guard case .text(let text) = message else { continue }
                 await take(text)
             }

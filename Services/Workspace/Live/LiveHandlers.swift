@@ -22,15 +22,18 @@ struct LiveHandlers: Sendable {
                     isIdempotent: true))
         }
         router.http.webSocket(LiveHandlers.path, options: SocketSignIn.options) { [self] request, _, socket in
-            guard let caller = try await signIn.caller(of: request, socket) else { return }
-            let connection = LiveConnection(loop: loop, socket: socket, caller: caller, parts: parts)
-            let endWatch = signIn.watch(request, socket, as: connection.clientID) { await connection.recheck() }
-            defer { endWatch() }
-            await keeper.came()
-            let result: Result<Void, any Error>
-            do { result = .success(try await connection.run()) } catch { result = .failure(error) }
-            await keeper.went()
-            try result.get()
+            try await signIn.letIn(request, socket) { caller in try await serve(caller, request, socket) }
         }
+    }
+
+    private func serve(_ caller: Caller, _ request: HTTPRequest, _ socket: HTTPWebSocket) async throws {
+        let connection = LiveConnection(loop: loop, socket: socket, caller: caller, parts: parts)
+        let endWatch = signIn.watch(request, socket, as: connection.clientID) { await connection.recheck() }
+        defer { endWatch() }
+        await keeper.came()
+        let result: Result<Void, any Error>
+        do { result = .success(try await connection.run()) } catch { result = .failure(error) }
+        await keeper.went()
+        try result.get()
     }
 }

@@ -11,9 +11,12 @@ struct SocketSignIn: Sendable {
     let authenticator: any Authenticator
     let loop: EventLoop
     let changes: AccessChanges
+    let places: SocketPlaces
 
     /// Of the range for applications (RFC 6455 section 7.4.2): sign in first.
     private static let signedOut = WebSocketCloseCode(rawValue: 4401)
+    /// The same for too many connections, or too many wrong tokens: come back later.
+    private static let tooMany = WebSocketCloseCode(rawValue: 4429)
     private static let checkInterval = Duration.seconds(60)
     /// What a client may send: requests are small.
     private static let maxMessage = 16 << 10
@@ -25,14 +28,32 @@ struct SocketSignIn: Sendable {
         return options
     }
 
-    /// Who asks; nil when that is nobody, who has been told so.
-    func caller(of request: HTTPRequest, _ socket: HTTPWebSocket) async throws -> Caller? {
-        do throws(HarbourError) { return try await authenticator.authenticate(request) } catch {
-            // The handshake is over: a code of the application's says that one has to sign in.
-            socket.close(SocketSignIn.signedOut, reason: error.code.name)
-            _ = try await socket.next()
-            return nil
+    /// Lets in who has signed in, for as long as the closure takes. Nobody else is told anything but why not, and has to
+    /// go at once: the handshake is over, so a code of the application's says it.
+    func letIn(
+        _ request: HTTPRequest, _ socket: HTTPWebSocket, _ body: (Caller) async throws -> Void
+    ) async throws {
+        var held: [SocketPlaces.Holder] = []
+        defer { for holder in held { places.leave(holder) } }
+        let caller: Caller
+        do throws(HarbourError) {
+            try enter(.network(CallerNetwork.of(request)), &held)
+            caller = try await authenticator.authenticate(request)
+            if let user = caller.user { try enter(.user(user), &held) }
+        } catch {
+            let isTooMany = error.code == .resourceExhausted
+            socket.close(isTooMany ? SocketSignIn.tooMany : SocketSignIn.signedOut, reason: error.code.name)
+            while try await socket.next() != nil {}
+            return
         }
+        try await body(caller)
+    }
+
+    private func enter(
+        _ holder: SocketPlaces.Holder, _ held: inout [SocketPlaces.Holder]
+    ) throws(HarbourError) {
+        try places.enter(holder)
+        held.append(holder)
     }
 
     /// Who is signed out, or whose token is revoked, is not told anything more, nor of what may no longer be seen. That is
