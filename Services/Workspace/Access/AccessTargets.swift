@@ -39,6 +39,12 @@ struct AccessTargets: Sendable {
         }
     }
 
+    /// The secrets whose values the body asks for, as the audit log names them.
+    func secretNames() async throws(HarbourError) -> [String] {
+        let references = try ResolveSecrets(json: try await body.bytes()).secrets
+        return Set(references.map { "secret \($0.scope)/\($0.key)" }).sorted()
+    }
+
     /// The object of an address such as `/permissions/clusters/abc`.
     static func object(type: String, id: String) throws(HarbourError) -> Securable {
         guard let kind = SecurableKind(objectType: type) else {

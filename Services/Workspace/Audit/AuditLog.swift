@@ -19,22 +19,27 @@ struct AuditLog: Sendable {
         self.loop = loop
     }
 
-    /// Refusals of callers whom nobody knows: ten at once of each address and then one a minute, so that guessing shows in
+    /// Refusals of callers whom nobody knows: ten at once of each network and then one a minute, so that guessing shows in
     /// the log and cannot fill it.
     private final class Strangers: Sendable {
         private let buckets = Mutex(TokenBuckets<String>(capacity: 10, interval: .seconds(60)))
 
-        func mayBeWritten(from address: String) -> Bool {
-            buckets.withLock { $0.takeIfThere(address, at: .now) } == nil
+        func mayBeWritten(from network: String) -> Bool {
+            buckets.withLock { $0.takeIfThere(network, at: .now) } == nil
         }
     }
 
-    /// Whether a request has a place in the log: changes, and what was refused to somebody who is known. What was only
-    /// looked at would bury the rest.
+    /// What takes much out at once, or what is kept from everybody, though nothing is changed by it.
+    private static let takenOut: Set<String> = ["workspace.exportFolder", "workspace.resolveSecrets"]
+
+    /// Whether a request has a place in the log: changes, what was refused to somebody who is known, and what was taken
+    /// out. What was only looked at would bury the rest.
     private static func isWanted(_ note: AuditNote, status: Int, error: ErrorCode?) -> Bool {
         // Who asks too often must not fill the log with it.
-        if note.caller.isService || error == .resourceExhausted { return false }
-        return note.route.method != .get || status == 403
+        if error == .resourceExhausted { return false }
+        // Secrets are read by services alone, for the user whose code is given them.
+        if takenOut.contains("\(note.route.service).\(note.route.operationID)") { return true }
+        return !note.caller.isService && (note.route.method != .get || status == 403)
     }
 
     /// Writes a request down that has been answered.
@@ -57,7 +62,7 @@ struct AuditLog: Sendable {
     private func recordStranger(_ request: HTTPRequest, status: Int, error: ErrorCode?) async {
         guard status == 401 || status == 403,
             SessionCookie.isShown(by: request) || request.fields["authorization"].map({ !$0.isEmpty }) ?? false,
-            strangers.mayBeWritten(from: request.remote.address)
+            strangers.mayBeWritten(from: CallerNetwork.of(request))
         else { return }
         let event = AuditEvent(
             eventID: 0, timestamp: .now, service: "workspace", action: "authenticate",
