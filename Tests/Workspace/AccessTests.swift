@@ -148,6 +148,15 @@ struct AccessTests {
                 } == "PERMISSION_DENIED")
             try await workspace.give(.read, on: "secret-scopes", "vault", to: "bob")
             _ = try await service.call(WorkspaceAPI.resolveSecrets, wanted, context: CallContext(user: "bob"))
+            // Who was given what is in the log, and who was not.
+            let told = try await workspace.user.call(
+                WorkspaceAPI.listAuditEvents, .init(action: "resolveSecrets")
+            ).events
+            #expect(told.map(\.userName) == ["bob", "bob", "ada"] && told.map(\.status) == [200, 403, 200])
+            #expect(told.allSatisfy { $0.object == "secret vault/k, secret scope vault" }, "\(told.map(\.object))")
+            _ = try await workspace.send(.get, "/api/v1/workspace/export-zip?path=/Shared").collect()
+            let out = try await workspace.user.call(WorkspaceAPI.listAuditEvents, .init(action: "exportFolder")).events
+            #expect(out.map(\.object) == ["/Shared"] && out.map(\.userName) == ["admin"])
             // A scope of that name that somebody makes later is theirs alone.
             _ = try await ada.client.call(
                 WorkspaceAPI.deleteSecretScope, .init(body: DeleteSecretScope(scope: "vault")))
@@ -175,13 +184,22 @@ struct AccessTests {
                 }
                 return all
             }
-            #expect(try await seen(owner) == [["c1", "c3"], ["1"], ["11"]])
+            func status(_ method: HTTPMethod, _ path: String) async throws -> Int {
+                try await workspace.send(method, path, fields: ["authorization": "Bearer \(bob.token)"]).status
+            }
+            #expect(try await seen(owner) == [["c1", "c3"], ["1"], ["11", "13"]])
+            // A run that bob began with a right on its job that he does not have any more is not his.
             #expect(try await seen(bob) == [[], [], []])
+            #expect(try await status(.get, "/api/v1/runs/13") == 403)
+            #expect(try await status(.post, "/api/v1/runs/13/cancel") == 403)
+            #expect(try await status(.post, "/api/v1/runs/13/repair") == 403)
             try await workspace.give(.canView, on: "jobs", "1", to: "bob")
             // The cluster that a run of the job has is seen with it.
-            #expect(try await seen(bob) == [["c3"], ["1"], ["11"]])
+            #expect(try await seen(bob) == [["c3"], ["1"], ["11", "13"]])
+            #expect(try await status(.get, "/api/v1/runs/13") == 200)
+            #expect(try await status(.post, "/api/v1/runs/13/cancel") == 403)
             try await workspace.give(.canAttachTo, on: "clusters", "c2", to: "bob")
-            #expect(try await seen(bob) == [["c2", "c3"], ["1"], ["11"]])
+            #expect(try await seen(bob) == [["c2", "c3"], ["1"], ["11", "13"]])
         }
     }
 

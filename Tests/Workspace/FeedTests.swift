@@ -76,8 +76,9 @@ struct FeedTests {
             _ = try await FeedTests.next(client) { $0.type == .metrics }
             try await eventually("the scheduler is followed") { scheduler.followers.load(ordering: .relaxed) == 1 }
             scheduler.tell(SampleScheduler.change(90, "ada"))
-            scheduler.tell(SampleScheduler.change(91, "bob"))
-            // Neither the run of ada's that runs, nor her change came before.
+            scheduler.tell(SampleScheduler.change(89, "bob"))
+            scheduler.tell(SampleScheduler.change(91, "bob", job: nil))
+            // Neither the run of ada's that runs, nor her change came before, nor what he began of a job of hers.
             #expect(try await FeedTests.update(client).runID == 91)
             try await workspace.give(.canView, on: "jobs", "7", to: "bob")
             scheduler.tell(SampleScheduler.change(92, "ada"))

@@ -18,8 +18,8 @@ struct LiveListTests {
             #expect(try await client.next()?.type == .subscribed)
             // Of somebody else's; then of his own, which prints more of the same.
             scheduler.tell(SampleScheduler.change(90, "ada"))
-            scheduler.tell(SampleScheduler.change(91, "bob"))
-            scheduler.tell(SampleScheduler.change(91, "bob"))
+            scheduler.tell(SampleScheduler.change(91, "bob", job: nil))
+            scheduler.tell(SampleScheduler.change(91, "bob", job: nil))
             let told = try #require(try await client.next())
             #expect(told.type == .changed && told.topic == "runs")
             scheduler.tell(SampleScheduler.change(90, "ada", .terminated))

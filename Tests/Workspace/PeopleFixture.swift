@@ -105,7 +105,8 @@ final class Neighbours: Sendable {
         {"jobs":[{"job_id":1,"creator_user_name":"owner"},{"job_id":2,"creator_user_name":"other"}],"retention_days":60}
         """#,
         "listRuns": #"""
-        {"runs":[{"run_id":11,"job_id":1,"creator_user_name":"owner"},{"run_id":12,"creator_user_name":"other"}]}
+        {"runs":[{"run_id":11,"job_id":1,"creator_user_name":"owner"},{"run_id":12,"creator_user_name":"other"},
+         {"run_id":13,"job_id":1,"creator_user_name":"bob"}]}
         """#,
     ]
 
@@ -124,7 +125,12 @@ final class Neighbours: Sendable {
                         seen.withLock { $0.append("\(name).\(route.operationID)") }
                     }
                     if route.operationID == "sparkPage", let page = SparkPageSample.page(request) { return page }
-                    return .json(Array((Neighbours.answers[route.operationID] ?? "{}").utf8))
+                    var answer = Neighbours.answers[route.operationID] ?? "{}"
+                    // A run of the owner's job that somebody else has begun.
+                    if route.operationID == "getRun", request.parameters["run_id"] == "13" {
+                        answer = answer.replacing("11", with: "13").replacing("owner", with: "bob")
+                    }
+                    return .json(Array(answer.utf8))
                 }
             }
             return []

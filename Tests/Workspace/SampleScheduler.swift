@@ -25,9 +25,11 @@ final class SampleScheduler: Sendable {
     /// Breaks the streams of those who follow.
     func hangUp() { input.yield(SampleScheduler.change(0, "")) }
 
-    static func change(_ runID: Int64, _ creator: String, _ state: LifeCycleState = .running) -> RunChange {
+    static func change(
+        _ runID: Int64, _ creator: String, _ state: LifeCycleState = .running, job: Int64? = 7
+    ) -> RunChange {
         RunChange(
-            runID: runID, jobID: 7, runName: "nightly", state: RunState(lifeCycleState: state, stateMessage: ""),
+            runID: runID, jobID: job, runName: "nightly", state: RunState(lifeCycleState: state, stateMessage: ""),
             creatorUserName: creator, tasks: 2, endedTasks: 1, createdTime: .now)
     }
 
@@ -96,6 +98,11 @@ final class SampleScheduler: Sendable {
         router.on(SchedulerAPI.listRuns) { input, _ in
             let mine = SampleScheduler.run(71, "ada", job: 7, isActive: true)
             let others = SampleScheduler.run(60, "bob", job: 6, isActive: false)
+            // More than one page of them.
+            if input.jobID != nil, input.activeOnly == true {
+                if input.pageToken == nil { return RunList(runs: [mine], nextPageToken: "2") }
+                return RunList(runs: [SampleScheduler.run(72, "ada", job: 7, isActive: true)])
+            }
             if input.jobID != nil || input.activeOnly == true { return RunList(runs: [mine]) }
             return RunList(runs: [mine, others])
         }

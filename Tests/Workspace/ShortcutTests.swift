@@ -117,9 +117,9 @@ struct ShortcutTests {
             #expect(other.notebookPath.hasPrefix("/Users/ada/Jobs/Word Count Job 20"))
             #expect(try await ada.read(submitted.notebookPath).content == code.content)
             let killed = try await ada.client.call(WorkspaceAPI.killJob, .init(jobID: 7))
-            #expect(killed.runIds == [71])
+            #expect(killed.runIds == [71, 72])
             let restarted = try await ada.client.call(WorkspaceAPI.restartJob, .init(jobID: 7))
-            #expect(restarted.killedRunIds == [71] && restarted.runID == 70)
+            #expect(restarted.killedRunIds == [71, 72] && restarted.runID == 70)
             let logs = try await ada.client.call(WorkspaceAPI.getJobLogs, .init(jobID: 7))
             #expect(logs.logs.map(\.text) == ["hello\n42\nZeroDivisionError: by zero\n"])
             let foreign = await errorCode {

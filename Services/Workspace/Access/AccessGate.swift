@@ -72,6 +72,7 @@ struct AccessGate: Gatekeeper {
         case .passage(let place):
             guard let text = try await place.text(request, body) else { return }
             let path = try WorkspacePath(text)
+            tell(path.text)
             guard try await !mayPass(principal, path) else { return }
             throw try await refusal(principal, .path(path), .view, has: .none)
         default:
@@ -85,6 +86,8 @@ struct AccessGate: Gatekeeper {
                 for (object, level) in try await targets.used() { try await require(level, on: object, principal) }
                 return
             }
+            // Which ones of a scope, too.
+            if case .secretReferences = need.target { for name in try await targets.secretNames() { tell(name) } }
             for object in try await targets.objects(of: need.target) {
                 tell(object.description)
                 try await require(need.level, on: object, principal)
@@ -156,16 +159,17 @@ struct AccessGate: Gatekeeper {
         }
     }
 
-    /// Whoever started a run may do all with it; others what they may do with its job.
+    /// What somebody may do with a run is what they may do with its job: also whoever started it, because a right that was
+    /// taken away does not live on in what was begun with it. A run without a job is its creator's alone.
     func level(_ principal: Principal, of run: UpstreamOwners.Run) async throws(HarbourError) -> AccessLevel {
-        if run.creator == principal.userName { return .manage }
-        guard let job = run.jobID else { return .none }
+        let own = run.creator == principal.userName ? AccessLevel.manage : .none
+        guard let job = run.jobID else { return own }
         do throws(HarbourError) {
             return try await givenLevel(principal, on: .job(job))
         } catch {
             // The job has been deleted for long; its runs are still there for their owners and administrators.
             guard error.code == .notFound else { throw error }
-            return .none
+            return own
         }
     }
 

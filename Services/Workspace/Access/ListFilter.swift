@@ -50,7 +50,7 @@ struct ListFilter: Sendable {
         of elements: [JSONValue], _ principal: Principal, _ gate: AccessGate
     ) async throws(HarbourError) -> Known {
         var known = Known()
-        let others = elements.filter { $0["creator_user_name"]?.string != principal.userName }
+        let others = elements.filter { kind == .runs || $0["creator_user_name"]?.string != principal.userName }
         var jobs = Set(others.compactMap { $0["job_id"]?.int64 })
         if case .clusters = kind {
             known.clusters = try await gate.permissions.levels(
@@ -77,7 +77,8 @@ struct ListFilter: Sendable {
         guard let creator = element["creator_user_name"]?.string else { return false }
         // Nobody brings back what they may only look at.
         if case .deletedJobs = kind, principal.role == .viewer { return false }
-        if creator == principal.userName { return true }
+        // A right that was taken away does not live on in what was begun with it: for runs their jobs decide.
+        if creator == principal.userName, kind != .runs { return true }
         let job = element["job_id"]?.int64
         switch kind {
         case .clusters:
@@ -87,15 +88,17 @@ struct ListFilter: Sendable {
             guard let run = UpstreamOwners.run(ofOwner: element["owner"]?.string).flatMap({ known.runs[$0] }) else {
                 return false
             }
-            return run.creator == principal.userName || maySeeRuns(of: run.jobID, principal, known)
+            return maySeeRuns(of: run.jobID, by: run.creator, principal, known)
         case .jobs: return job.map { known.jobs["\($0)"] != nil } ?? false
         case .deletedJobs: return job.flatMap { known.jobs["\($0)"] }.map { $0 >= .manage } ?? false
-        case .runs: return maySeeRuns(of: job, principal, known)
+        case .runs: return maySeeRuns(of: job, by: creator, principal, known)
         }
     }
 
-    private func maySeeRuns(of job: Int64?, _ principal: Principal, _ known: Known) -> Bool {
-        guard let job else { return false }
-        return known.jobs["\(job)"] != nil || known.owners[job] == principal.userName
+    private func maySeeRuns(of job: Int64?, by creator: String, _ principal: Principal, _ known: Known) -> Bool {
+        // A run without a job, or of one that was deleted for long, is its creator's alone.
+        guard let job else { return creator == principal.userName }
+        if known.jobs["\(job)"] != nil { return true }
+        return (known.owners[job] ?? creator) == principal.userName
     }
 }

@@ -10,7 +10,7 @@ struct JobShortcuts: Sendable {
     let tree: WorkspaceTree
     let scheduler: ServiceClient
 
-    /// How many runs of a job are looked at.
+    /// How many runs of a job are asked for at once.
     private static let runs = 100
 
     func register(on router: ServiceRouter) {
@@ -79,16 +79,23 @@ struct JobShortcuts: Sendable {
 
     // MARK: Runs
 
+    /// Cancels all runs of a job that have not ended. They are listed to the end before the first is cancelled: those
+    /// that wait for their turn move up when one ends.
     private func kill(_ jobID: Int64, _ context: RequestContext) async throws -> [Int64] {
-        let active = try await scheduler.call(
-            SchedulerAPI.listRuns, .init(pageSize: JobShortcuts.runs, jobID: jobID, activeOnly: true),
-            context: context.call()
-        ).runs
+        var active: [Int64] = []
+        var page: String?
+        repeat {
+            let list = try await scheduler.call(
+                SchedulerAPI.listRuns,
+                .init(pageSize: JobShortcuts.runs, pageToken: page, jobID: jobID, activeOnly: true),
+                context: context.call())
+            active += list.runs.map(\.runID)
+            page = list.nextPageToken
+        } while page != nil
         for run in active {
-            _ = try await scheduler.call(
-                SchedulerAPI.cancelRun, .init(runID: run.runID), context: context.call())
+            _ = try await scheduler.call(SchedulerAPI.cancelRun, .init(runID: run), context: context.call())
         }
-        return active.map(\.runID)
+        return active
     }
 
     private func newest(_ jobID: Int64, count: Int, _ context: RequestContext) async throws -> [Run] {
