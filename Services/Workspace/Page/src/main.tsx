@@ -45,7 +45,7 @@ function Page() {
     if (!match) continue;
     const id = match[1] ?? "";
     return (
-      <Failing key={path}>
+      <Failing path={path}>
         <Suspense fallback={<div className="content"><Loading /></div>}><Shown key={id} id={id} /></Suspense>
       </Failing>
     );
@@ -60,11 +60,13 @@ function Page() {
   );
 }
 
-/** A defect of one page leaves the way to the others open. */
-class Failing extends Component<{ children: ReactNode }, { error?: Error }> {
+/** A defect of one page leaves the way to the others open. What is open stays so when its address changes. */
+class Failing extends Component<{ path: string; children: ReactNode }, { error?: Error }> {
   state: { error?: Error } = {};
 
   static getDerivedStateFromError(error: Error) { return { error }; }
+
+  componentDidUpdate(before: { path: string }) { if (before.path !== this.props.path && this.state.error) this.setState({ error: undefined }); }
 
   render() {
     if (!this.state.error) return this.props.children;

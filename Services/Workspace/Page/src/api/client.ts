@@ -28,6 +28,11 @@ export function isRefusal(error: unknown): boolean {
 
 let csrfToken = "";
 let whenSignedOut: () => void = () => undefined;
+/** Of what a request may still send when its page goes, browsers take 64 KiB, all requests together. */
+const lastBytes = 60_000;
+
+/** Whether there is somebody who could send something. */
+export function isSignedIn(): boolean { return csrfToken !== ""; }
 
 /** What every change is sent with; kept in memory only. */
 export function setCSRFToken(token: string): void { csrfToken = token; }
@@ -51,7 +56,7 @@ function address(route: Route, input: Record<string, unknown>): string {
   return text ? `${path}?${text}` : path;
 }
 
-function request(route: Route, input: Record<string, unknown>, signal?: AbortSignal): Promise<Response> {
+function request(route: Route, input: Record<string, unknown>, signal?: AbortSignal, isLast = false): Promise<Response> {
   const headers: Record<string, string> = {};
   if (route.method !== "GET") headers["x-csrf-token"] = csrfToken;
   let body: string | undefined;
@@ -59,8 +64,9 @@ function request(route: Route, input: Record<string, unknown>, signal?: AbortSig
     headers["content-type"] = "application/json";
     body = JSON.stringify(input.body);
   }
+  const keepalive = isLast && body !== undefined && new TextEncoder().encode(body).length <= lastBytes;
   return fetch(address(route, input), {
-    method: route.method, headers, body, signal, cache: "no-store", credentials: "same-origin",
+    method: route.method, headers, body, signal, keepalive, cache: "no-store", credentials: "same-origin",
   });
 }
 
@@ -87,10 +93,15 @@ function failure(status: number, text: string): ApiError {
   }
 }
 
-async function answer(name: Name, input: Record<string, unknown>, signal?: AbortSignal): Promise<Response> {
+function endSession(): void {
+  csrfToken = "";
+  whenSignedOut();
+}
+
+async function answer(name: Name, input: Record<string, unknown>, signal?: AbortSignal, isLast = false): Promise<Response> {
   let response: Response;
   try {
-    response = await request(routes[name], input, signal);
+    response = await request(routes[name], input, signal, isLast);
   } catch (error) {
     if (signal?.aborted) throw error;
     connection.lost();
@@ -99,8 +110,13 @@ async function answer(name: Name, input: Record<string, unknown>, signal?: Abort
   connection.reached();
   if (response.ok) return response;
   const error = failure(response.status, await response.text().catch(() => ""));
-  if (error.status === 401 && name !== "createSession" && name !== "getSession") whenSignedOut();
+  if (error.status === 401 && name !== "createSession" && name !== "getSession") endSession();
   throw error;
+}
+
+/** Calls an operation once, and if it fits also when the page is about to go: then nobody hears the answer. */
+export async function callAtLast<K extends CallName>(name: K, input: Input<K>): Promise<Output<K>> {
+  return await (await answer(name, input as Record<string, unknown>, undefined, true)).json() as Output<K>;
 }
 
 /** Calls an operation once. */
@@ -132,7 +148,7 @@ export function send<K extends RawName>(
     request.onload = () => {
       connection.reached();
       if (request.status === 200) return resolve(JSON.parse(request.responseText) as Output<K>);
-      if (request.status === 401) whenSignedOut();
+      if (request.status === 401) endSession();
       reject(failure(request.status, request.responseText));
     };
     request.onloadend = () => signal.removeEventListener("abort", stop);

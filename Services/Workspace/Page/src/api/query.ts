@@ -19,6 +19,9 @@ const rememberedLimit = 100;
 /** Forgets everything, as when another user signs in. */
 export function forgetAll(): void { remembered.clear(); }
 
+/** Puts in what is known already, for whoever reads under that key next. */
+export function remember(key: string, data: unknown): void { remembered.set(key, data); }
+
 /**
  * Reads under a key, and again when the tab comes back into sight, when the connection is back, and while the tab is seen:
  * whenever lists of the server's have changed, or, of what nobody tells, after so many milliseconds.

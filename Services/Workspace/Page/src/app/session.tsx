@@ -2,9 +2,12 @@
 import { FormEvent, ReactNode, createContext, useCallback, useContext, useEffect, useState } from "react";
 import { ApiError, call, onSignedOut, setCSRFToken } from "../api/client";
 import { connection } from "../api/connection";
+import { beATab } from "../drafts/tabs";
+import { type Unsaved, saveAll } from "../drafts/unsaved";
 import type { Session } from "../api/generated/contract";
 import { forgetAll } from "../api/query";
-import { Button, Field, Note } from "../ui/parts";
+import { Button, Dialog, Field, Note } from "../ui/parts";
+import { toastError } from "../ui/toast";
 import { brandIcon } from "./brand";
 
 const Context = createContext<{ session: Session; signOut: () => void } | null>(null);
@@ -17,7 +20,8 @@ export function useSession(): { session: Session; signOut: () => void } {
 }
 
 export function SignedIn({ children }: { children: ReactNode }) {
-  const [state, setState] = useState<Session | "unknown" | "none" | "unreachable">("unknown");
+  const [state, setState] = useState<Session | "unknown" | "none" | "ended" | "unreachable">("unknown");
+  const [unsaved, setUnsaved] = useState<Unsaved[]>();
 
   const take = useCallback((session: Session) => {
     setCSRFToken(session.csrf_token);
@@ -27,19 +31,26 @@ export function SignedIn({ children }: { children: ReactNode }) {
   useEffect(() => {
     const look = () => {
       call("getSession").then(take, (error: unknown) => {
-        if (error instanceof ApiError && error.status === 401) setState("none");
+        if (error instanceof ApiError && error.status === 401) setState((before) => typeof before === "object" ? "ended" : "none");
         // Who is signed in stays so: the page with all that is under way in it waits for the connection.
         else setState((before) => (typeof before === "object" ? before : "unreachable"));
       });
     };
     look();
-    onSignedOut(() => setState("none"));
+    beATab();
+    onSignedOut(() => setState((before) => typeof before === "object" ? "ended" : "none"));
     return connection.subscribe(() => { if (connection.isOnline) look(); });
   }, [take]);
 
-  const signOut = useCallback(() => {
-    call("deleteSession").finally(() => { forgetAll(); setCSRFToken(""); setState("none"); });
+  const end = useCallback(() => {
+    setUnsaved(undefined);
+    call("deleteSession").catch((error: unknown) => { if (!(error instanceof ApiError && error.status === 401)) throw error; })
+      .then(() => { forgetAll(); setCSRFToken(""); setState("none"); }, toastError);
   }, []);
+  /** First all is saved; what cannot be is asked about. */
+  const signOut = useCallback(() => {
+    void saveAll().then((left) => { if (left.length === 0) end(); else setUnsaved(left); });
+  }, [end]);
 
   if (state === "unknown") return <div className="sign-in"><span className="spinner" role="status" aria-label="Loading" /></div>;
   if (state === "unreachable") {
@@ -51,8 +62,37 @@ export function SignedIn({ children }: { children: ReactNode }) {
       </div>
     );
   }
-  if (state === "none") return <SignIn onSession={take} />;
-  return <Context.Provider value={{ session: state, signOut }}>{children}</Context.Provider>;
+  if (state === "none" || state === "ended") return <SignIn hasEnded={state === "ended"} onSession={take} />;
+  return (
+    <Context.Provider value={{ session: state, signOut }}>
+      {children}
+      {unsaved && <NotSaved unsaved={unsaved} onStay={() => setUnsaved(undefined)} onEnd={end} />}
+    </Context.Provider>
+  );
+}
+
+/** Asks what is to become of what could not be saved before its user signs out. */
+function NotSaved({ unsaved, onStay, onEnd }: { unsaved: Unsaved[]; onStay: () => void; onEnd: () => void }) {
+  const [isBusy, setBusy] = useState(false);
+  const names = unsaved.map((one) => one.name).join(", ");
+  const save = () => {
+    setBusy(true);
+    void saveAll(true).then((left) => { if (left.length === 0) onEnd(); else setBusy(false); });
+  };
+  const leave = () => {
+    for (const one of unsaved) one.keep();
+    onEnd();
+  };
+  return (
+    <Dialog title="Not everything is saved" onClose={onStay} foot={<>
+      <Button onClick={onStay}>Stay</Button>
+      <Button onClick={leave}>Keep it in this browser and sign out</Button>
+      <Button tone="primary" isBusy={isBusy} onClick={save}>Save and sign out</Button>
+    </>}>
+      <div className="dialog-body"><p>What you typed in {names} is not saved. This browser can keep it for you: it is there again when you sign in here and
+        open it.</p></div>
+    </Dialog>
+  );
 }
 
 function Brand() {
@@ -63,7 +103,7 @@ function Brand() {
 const wayKey = "harbour-sign-in";
 type Way = "token" | "password";
 
-function SignIn({ onSession }: { onSession: (session: Session) => void }) {
+function SignIn({ hasEnded, onSession }: { hasEnded: boolean; onSession: (session: Session) => void }) {
   const [way, setWay] = useState<Way>(() => (localStorage.getItem(wayKey) === "password" ? "password" : "token"));
   const [token, setToken] = useState("");
   const [name, setName] = useState("");
@@ -96,6 +136,7 @@ function SignIn({ onSession }: { onSession: (session: Session) => void }) {
       <main className="sign-in-card">
         <Brand />
         <h1 className="visually-hidden">Sign in</h1>
+        {hasEnded && <Note tone="warn">Your session has ended. What you typed and was not saved is kept in this browser, and is there again when you sign in.</Note>}
         <p className="soft">Notebooks, Spark clusters and jobs, on a machine of yours.</p>
         <form className="stack" onSubmit={submit} noValidate>
           {way === "token" ? (

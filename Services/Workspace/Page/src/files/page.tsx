@@ -11,6 +11,7 @@ import { Icon } from "../ui/icons";
 import { Button, Card, Empty, Failure, Heading, Loading, Note } from "../ui/parts";
 import { Time, bytes } from "../ui/time";
 import { Profile } from "./profile";
+import { useLeftDraft } from "./text-draft";
 
 const picture = /\.(png|jpe?g|gif|webp)$/i;
 const Pdf = lazy(() => import("./pdf"));
@@ -19,7 +20,8 @@ const TextEditor = lazy(() => import("./text").then((one) => ({ default: one.Tex
 const editableSize = 1 << 20;
 
 export function FilePage({ object, refresh }: { object: ObjectInfo; refresh: () => void }) {
-  const [isEditing, setEditing] = useState(false);
+  const [isWanted, setEditing] = useState<boolean>();
+  const draft = useLeftDraft(object);
   const name = object.path.split("/").pop() ?? object.path;
   const isPicture = picture.test(name);
   const isPdf = /\.pdf$/i.test(name);
@@ -27,6 +29,8 @@ export function FilePage({ object, refresh }: { object: ObjectInfo; refresh: () 
   const file = useQuery(isPicture || isPdf ? null : `preview${object.path}/${object.revision_id}`,
     (signal) => call("previewFile", { path: object.path, rows: 500 }, signal));
   const isText = file.data?.text !== undefined && (object.size ?? 0) <= editableSize;
+  // What was typed and not saved is in the editor, where it was.
+  const isEditing = isText && (isWanted ?? draft !== undefined);
   const close = (isChanged: boolean) => { setEditing(false); if (isChanged) refresh(); };
   return (
     <div className="content">
@@ -38,7 +42,7 @@ export function FilePage({ object, refresh }: { object: ObjectInfo; refresh: () 
       </Heading>
       {file.error && <Failure error={file.error} retry={file.refresh} />}
       {isEditing
-        ? <Suspense fallback={<Card isFlush><Loading lines={8} /></Card>}><TextEditor object={object} onClose={close} /></Suspense>
+        ? <Suspense fallback={<Card isFlush><Loading lines={8} /></Card>}><TextEditor object={object} draft={isWanted === undefined ? draft : undefined} onClose={close} /></Suspense>
         : isPicture
         ? <Card><img className="file-picture" src={address} alt={name} /></Card>
         : isPdf ? <Suspense fallback={<Card isFlush><Loading lines={12} /></Card>}><Pdf address={address} name={name} /></Suspense>

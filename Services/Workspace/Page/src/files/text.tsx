@@ -1,14 +1,18 @@
-// A text file being edited. Nothing is saved over what somebody else has saved meanwhile.
-import { useCallback, useEffect, useRef, useState } from "react";
+// A text file being edited. Nothing is saved over what somebody else has saved meanwhile, and what is not saved is kept in the
+// browser.
+import { useCallback, useRef, useState } from "react";
 import { ApiError, addressOf, call, isRefusal } from "../api/client";
 import type { ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
-import { guardLeaving } from "../app/router";
+import { navigate } from "../app/router";
+import type { Found } from "../drafts/shelf";
 import Editor from "../code/editor";
 import type { EditorAction } from "../code/editing";
 import { base64 } from "../notebook/saver";
 import { Button, Card, Failure, Loading, Note } from "../ui/parts";
+import { moment } from "../ui/time";
 import { toast } from "../ui/toast";
+import { type FileDraft, useUnsaved } from "./text-draft";
 
 /** Lines end as they have ended. */
 interface Text { lines: string; isWindows: boolean }
@@ -30,36 +34,39 @@ async function textOf(object: ObjectInfo, signal: AbortSignal): Promise<Text> {
   return { lines: plain, isWindows };
 }
 
-export function TextEditor({ object: current, onClose }: { object: ObjectInfo; onClose: (isChanged: boolean) => void }) {
+export function TextEditor({ object: current, draft: left, onClose }: {
+  object: ObjectInfo; draft: Found<FileDraft> | undefined; onClose: (isChanged: boolean) => void;
+}) {
   // What others save meanwhile is told when this is saved, and does not take its place.
   const [object] = useState(current);
+  const [draft] = useState(left);
   const loaded = useQuery(`text${object.path}/${object.revision_id}`, (signal) => textOf(object, signal));
-  return loaded.data ? <Editing object={object} first={loaded.data} onClose={onClose} />
+  return loaded.data ? <Editing object={object} first={loaded.data} draft={draft} onClose={onClose} />
     : loaded.error ? <><Failure error={loaded.error} retry={loaded.refresh} /><Button onClick={() => onClose(false)}>Back</Button></>
       : <Card isFlush><Loading lines={8} /></Card>;
 }
 
-function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; onClose: (isChanged: boolean) => void }) {
-  const [text, setText] = useState(first.lines);
+function Editing({ object, first, draft, onClose }: {
+  object: ObjectInfo; first: Text; draft: Found<FileDraft> | undefined; onClose: (isChanged: boolean) => void;
+}) {
+  const [text, setText] = useState(draft?.content.lines ?? first.lines);
   const [saved, setSaved] = useState(first.lines);
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
-  const [isConflict, setConflict] = useState(false);
-  const revision = useRef(object.revision_id);
+  // What was typed on top of an older revision is not saved over the newer one without a question.
+  const [standing, setStanding] = useState<"same" | "theirs" | "gone">(
+    draft && draft.content.base !== object.revision_id && draft.content.lines !== first.lines ? "theirs" : "same");
+  const [isBackShown, setBackShown] = useState(draft !== undefined && draft.content.lines !== first.lines);
+  // An editor is made anew for a text that did not come from it.
+  const [edition, setEdition] = useState(0);
+  const revision = useRef(standing === "theirs" ? draft?.content.base : object.revision_id);
   /** What may have been saved without our having heard of it. */
   const sent = useRef<string>();
-  const latest = useRef(text);
-  latest.current = text;
-  const isDirty = text !== saved;
+  const latest = useRef({ text, saved });
+  const write = (next: string) => { latest.current.text = next; setText(next); keeper.soon(); };
   const name = object.path.split("/").pop() ?? object.path;
-
-  useEffect(() => {
-    if (!isDirty) return undefined;
-    const ask = (event: BeforeUnloadEvent) => { event.preventDefault(); event.returnValue = ""; };
-    addEventListener("beforeunload", ask);
-    const unguard = guardLeaving(() => confirm(`${name} has changes that are not saved. Leave them?`));
-    return () => { removeEventListener("beforeunload", ask); unguard(); };
-  }, [isDirty, name]);
+  const isDirty = text !== saved;
+  const keeper = useUnsaved(object, draft, latest, revision, () => save());
 
   /** Where the answer to a save was lost, what is there may be what was sent: then it is nobody else's. */
   const catchUp = useCallback(async () => {
@@ -72,7 +79,7 @@ function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; 
   }, [object.path]);
 
   const save = useCallback(async () => {
-    const lines = latest.current;
+    const lines = latest.current.text;
     setBusy(true);
     setProblem(undefined);
     try {
@@ -84,22 +91,26 @@ function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; 
         throw error;
       });
       revision.current = made.revision_id;
+      latest.current.saved = lines;
       setSaved(lines);
-      setConflict(false);
+      setStanding("same");
+      keeper.now();
       toast("Saved.");
+      return true;
     } catch (error) {
       const isTheirs = error instanceof ApiError && error.code === "RESOURCE_CONFLICT";
-      setConflict(isTheirs);
-      if (!isTheirs) setProblem(error instanceof Error ? error.message : String(error));
+      if (isTheirs) setStanding(await isGone(object) ? "gone" : "theirs");
+      else setProblem(error instanceof Error ? error.message : String(error));
+      return false;
     } finally {
       setBusy(false);
     }
-  }, [object.path, first.isWindows, catchUp]);
+  }, [object, first.isWindows, catchUp, keeper]);
 
-  /** What somebody else has saved becomes the revision before this one. */
+  /** What somebody else has saved becomes the revision before this one; what is gone is made again. */
   const saveOnTop = async () => {
     try {
-      revision.current = (await call("getObject", { path: object.path })).revision_id;
+      revision.current = standing === "gone" ? undefined : (await call("getObject", { path: object.path })).revision_id;
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));
       return;
@@ -111,21 +122,40 @@ function Editing({ object, first, onClose }: { object: ObjectInfo; first: Text; 
     // Tab is a letter there: without this the keyboard could not get to anything else.
     { id: "leave", label: "Leave the editor", keys: ["Escape"], run: () => { document.getElementById("content")?.focus({ preventScroll: true }); } },
   ];
+  /** Nothing of it is to come back. */
+  const leave = (isChanged: boolean) => {
+    latest.current = { text: saved, saved };
+    keeper.drop();
+    onClose(isChanged);
+  };
+  const takeBack = () => { write(saved); setEdition(edition + 1); setBackShown(false); };
   return (
     <>
-      {isConflict && (
+      {standing === "theirs" && (
         <Note tone="warn">Somebody else has saved this file since you opened it.{" "}
           <Button isSmall onClick={() => { void saveOnTop(); }}>Save mine on top</Button>{" "}
-          <Button isSmall onClick={() => onClose(true)}>Drop mine, take theirs</Button></Note>
+          <Button isSmall onClick={() => leave(true)}>Drop mine, take theirs</Button></Note>
+      )}
+      {standing === "gone" && (
+        <Note tone="warn">{name} was deleted or moved. What you typed is still here.{" "}
+          <Button isSmall onClick={() => { void saveOnTop(); }}>Save it here again</Button>{" "}
+          <Button isSmall onClick={() => navigate("/trash")}>Look into the trash</Button></Note>
+      )}
+      {draft && isBackShown && (
+        <Note><div className="row spread wrap"><span role="status">We brought back what you typed {moment(draft.time)}, which was not saved.</span>
+          <span className="row"><Button isSmall onClick={takeBack}>Undo</Button>
+            <Button isSmall tone="quiet" icon="close" aria-label="Dismiss what came back" onClick={() => setBackShown(false)} /></span></div></Note>
       )}
       {problem && <Note tone="bad">{problem}</Note>}
       <Card title={<span role="status">{isDirty ? "Not saved yet" : "Saved"}</span>} isFlush actions={<>
-        <Button isSmall tone="quiet" onClick={() => { if (!isDirty || confirm("Drop what is not saved?")) onClose(true); }}>Close</Button>
+        <Button isSmall tone="quiet" onClick={() => { if (!isDirty || confirm("Drop what is not saved?")) leave(true); }}>Close</Button>
         <Button isSmall tone="primary" isBusy={isBusy} disabled={!isDirty} onClick={() => { void save(); }}>Save</Button></>}>
         <div className="file-editor">
-          <Editor value={text} language={name.split(".").pop()?.toLowerCase() ?? ""} label={name} shape="page" takesFocus actions={actions} onChange={setText} />
+          <Editor key={edition} value={text} language={name.split(".").pop()?.toLowerCase() ?? ""} label={name} shape="page" takesFocus actions={actions} onChange={write} />
         </div>
       </Card>
     </>
   );
 }
+
+const isGone = (object: ObjectInfo) => call("getObject", { path: object.path }).then(() => false, (error: unknown) => error instanceof ApiError && error.status === 404);

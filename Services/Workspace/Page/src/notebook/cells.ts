@@ -1,6 +1,6 @@
 // The cells of an open notebook, as the page has them.
 import { type Output, joined, omittedOf } from "../output/mime";
-import type { DocumentCell, NotebookDocument } from "./document";
+import { type DocumentCell, type NotebookDocument, lines } from "./document";
 
 export type RunState = "waiting" | "running" | "done" | "failed" | "cancelled";
 
@@ -58,8 +58,34 @@ export function newCell(cell: Partial<CellView> = {}): CellView {
   };
 }
 
+/** Cells with some of them one place further, each that has a place to go to. */
+export function shifted(cells: CellView[], isMeant: ReadonlySet<string>, offset: 1 | -1): CellView[] {
+  const all = [...cells];
+  const places = all.map((_cell, index) => index);
+  for (const at of offset > 0 ? places.reverse() : places) {
+    const [cell, other] = [all[at], all[at + offset]];
+    if (!cell || !other || !isMeant.has(cell.id) || isMeant.has(other.id)) continue;
+    [all[at], all[at + offset]] = [other, cell];
+  }
+  return all;
+}
+
+/** A notebook with these cells, for nbformat 4.5; of their outputs those that are here whole, or none. */
+export function written(document: NotebookDocument, cells: CellView[], withOutputs: boolean): NotebookDocument {
+  return {
+    ...document, nbformat: 4, nbformat_minor: Math.max(5, document.nbformat_minor ?? 5),
+    cells: cells.map((cell) => {
+      const { outputs: _outputs, execution_count: _count, ...rest } = cell.origin;
+      const base = { ...rest, id: cell.id, cell_type: cell.type, source: lines(cell.source) };
+      if (cell.type !== "code") return base;
+      if (!withOutputs) return { ...base, outputs: [], execution_count: null };
+      return { ...base, outputs: cell.outputs.filter(isWhole).map(withoutTransient), execution_count: cell.count };
+    }),
+  };
+}
+
 /** The id of a display is of one session and not part of nbformat. */
-export function withoutTransient(output: Output): Output {
+function withoutTransient(output: Output): Output {
   if (output.output_type !== "display_data" || !output.transient) return output;
   const { transient: _transient, ...rest } = output;
   return rest;

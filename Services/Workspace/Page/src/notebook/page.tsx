@@ -1,9 +1,9 @@
 // A notebook: its cells, what they run on, and how it is kept.
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import { ApiError, call } from "../api/client";
+import { ApiError } from "../api/client";
 import { connection } from "../api/connection";
-import type { NotebookContent } from "../api/generated/contract";
 import { treeAddress } from "../app/router";
+import { useSession } from "../app/session";
 import { GoToLine } from "../output/outputs";
 import { ShareButton } from "../people/share";
 import { Badge, Button, Card, Failure, Heading, Loading, Note } from "../ui/parts";
@@ -19,11 +19,13 @@ import { Conflict } from "./conflict";
 import { History } from "./history";
 import { More } from "./more";
 import { useAllOnPaper } from "./near";
+import { BroughtBack, NotSaved, useWhereabouts } from "./notices";
+import { type Opened, openNotebook } from "./opening";
 import { People } from "./people";
 import { QueuePanel } from "./queue";
 import { Restart } from "./restart";
 import { Runner } from "./runner";
-import { type Saver, shownOutputs, useSaver } from "./saver";
+import { type Saver, useSaver } from "./saver";
 import { SelectionStatus } from "./selection";
 import { Shortcuts } from "./shortcuts";
 import { NotebookStore, useStore } from "./store";
@@ -31,26 +33,27 @@ import { Attach, SaveNote } from "./toolbar";
 import { sticking, Widgets } from "./widgets";
 
 export function NotebookPage({ notebookID, path }: { notebookID: number; path: string }) {
-  const [content, setContent] = useState<NotebookContent>();
+  const { session: { user_name: user } } = useSession();
+  const [opened, setOpened] = useState<Opened>();
   const [error, setError] = useState<ApiError>();
   const [attempt, setAttempt] = useState(0);
   // Nothing that was remembered: only what has just been read is edited.
   useEffect(() => {
     const controller = new AbortController();
     setError(undefined);
-    call("getNotebook", { notebook_id: notebookID, ...shownOutputs }, controller.signal).then(setContent, (failure: unknown) => {
+    openNotebook(notebookID, user, controller.signal).then((found) => { if (!controller.signal.aborted) setOpened(found); }, (failure: unknown) => {
       if (!controller.signal.aborted) setError(failure instanceof ApiError ? failure : new ApiError("PAGE_ERROR", String(failure), 500));
     });
     return () => controller.abort();
-  }, [notebookID, attempt]);
+  }, [notebookID, user, attempt]);
   // What could not be read is read when the server is back.
   useEffect(() => error && connection.subscribe(() => { if (connection.isOnline) setAttempt((one) => one + 1); }), [error]);
   const name = path.split("/").pop() ?? path;
-  if (!content) {
+  if (!opened) {
     return <div className="content"><Heading title={name} crumbs={crumbsOf(path)} />
       {error ? <Failure error={error} retry={() => setAttempt(attempt + 1)} /> : <Card isFlush><Loading lines={8} /></Card>}</div>;
   }
-  return <Open key={content.notebook_id} content={content} name={name} />;
+  return <Open key={notebookID} opened={opened} path={path} name={name} user={user} onAgain={() => { setOpened(undefined); setAttempt(attempt + 1); }} />;
 }
 
 export function crumbsOf(path: string): Array<{ text: string; to: string }> {
@@ -61,12 +64,17 @@ export function crumbsOf(path: string): Array<{ text: string; to: string }> {
 }
 
 /** What is edited and what runs, for as long as the notebook is open. */
-function useOpened(content: NotebookContent) {
-  const store = useMemo(() => new NotebookStore(content), [content]);
+function useOpened({ content, back, drafts }: Opened, user: string) {
+  const [store, takeBack] = useMemo(() => {
+    const made = new NotebookStore(content);
+    return [made, back ? made.bring(back) : undefined];
+  }, [content, back]);
   const runner = useMemo(() => new Runner(store), [store]);
   const state = useStore(store);
   const running = useSyncExternalStore(runner.subscribe, () => runner.state);
-  const saver = useSaver(store);
+  const saver = useSaver(store, user, back?.isConflict);
+  const { adopt } = saver;
+  useEffect(() => adopt(drafts), [adopt, drafts]);
   const { mayRun, mayEdit } = useAccess(content.notebook_id);
   useEffect(() => { if (mayEdit !== undefined) store.setMayEdit(mayEdit); }, [store, mayEdit]);
   useEffect(() => {
@@ -80,11 +88,14 @@ function useOpened(content: NotebookContent) {
     const timer = setTimeout(() => runner.setPlace(state.selected, state.editing !== undefined), 200);
     return () => clearTimeout(timer);
   }, [runner, state.selected, state.editing]);
-  return { store, runner, state, running, saver, mayRun, mayEdit };
+  return { store, takeBack, runner, state, running, saver, mayRun, mayEdit };
 }
 
-function Open({ content, name }: { content: NotebookContent; name: string }) {
-  const { store, runner, state, running, saver, mayRun, mayEdit } = useOpened(content);
+function Open({ opened, path, name, user, onAgain }: { opened: Opened; path: string; name: string; user: string; onAgain: () => void }) {
+  const { content, back } = opened;
+  const { store, takeBack, runner, state, running, saver, mayRun, mayEdit } = useOpened(opened, user);
+  const [isBackShown, setBackShown] = useState(back !== undefined);
+  useWhereabouts(store, saver, path, running.problem);
   useCellOfAddress(store);
   useAllOnPaper();
   const bar = useRef<HTMLDivElement>(null);
@@ -128,9 +139,12 @@ function Open({ content, name }: { content: NotebookContent; name: string }) {
         {running.widgets.length <= sticking && widgets}
       </div>
       {running.widgets.length > sticking && widgets}
+      <NotSaved store={store} saver={saver} name={name} onBack={onAgain} />
+      {back && isBackShown && <BroughtBack time={back.time} isConflict={back.isConflict} onClose={() => setBackShown(false)}
+        onUndo={() => { takeBack?.(); setBackShown(false); }} />}
       {isBusy && <QueuePanel queue={running.queue} cells={state.cells} onGo={(id) => store.select(id)} onCancel={interrupt} />}
       {running.message && !running.problem && <div className="notebook-note"><Note tone="warn">{running.message}</Note></div>}
-      {running.problem && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
+      {running.problem && saver.state !== "gone" && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
       <SelectionStatus count={store.chosen.length} />
       <GoToLine.Provider value={lead}>
         <CellList store={store} state={state} name={name} people={running.people} onRun={onRun} onSave={save} runner={runner} />

@@ -1,8 +1,9 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
 import type { NotebookContent } from "../api/generated/contract";
-import { type CellView, isWhole, newCell, viewsOf, withoutTransient } from "./cells";
-import { DocumentCell, NotebookDocument, lines, magicOf, notebookLanguage, partsOf } from "./document";
+import { type CellView, newCell, shifted, viewsOf, written } from "./cells";
+import { DocumentCell, NotebookDocument, magicOf, notebookLanguage, partsOf } from "./document";
+import { type Back, type NotebookDraft, draftOf } from "./draft";
 import { hasOutputs, isFolded, withFoldKept } from "./hidden";
 import { cellsOf, knownBase, mergedCells } from "./merging";
 import { alone, selectedAmong, unmarked } from "./selecting";
@@ -220,14 +221,7 @@ export class NotebookStore {
 
   /** Moves cells by one place, each that has a place to go to. */
   shift(ids: string[], offset: 1 | -1): void {
-    const isMeant = new Set(ids);
-    const cells = [...this.state.cells];
-    const places = cells.map((_cell, index) => index);
-    for (const at of offset > 0 ? places.reverse() : places) {
-      const [cell, other] = [cells[at], cells[at + offset]];
-      if (!cell || !other || !isMeant.has(cell.id) || isMeant.has(other.id)) continue;
-      [cells[at], cells[at + offset]] = [other, cell];
-    }
+    const cells = shifted(this.state.cells, new Set(ids), offset);
     if (cells.some((cell, index) => cell !== this.state.cells[index])) this.edit(cells);
   }
 
@@ -300,18 +294,21 @@ export class NotebookStore {
   // Saving
 
   /** The notebook as it is now, for nbformat 4.5. Outputs are the server's; a copy of all takes those that are here whole. */
-  serialize(withOutputs = true): NotebookDocument {
-    return {
-      ...this.document, nbformat: 4, nbformat_minor: Math.max(5, this.document.nbformat_minor ?? 5),
-      cells: this.state.cells.map((cell) => {
-        const { outputs: _outputs, execution_count: _count, ...rest } = cell.origin;
-        const base = { ...rest, id: cell.id, cell_type: cell.type, source: lines(cell.source) };
-        if (cell.type !== "code") return base;
-        if (!withOutputs) return { ...base, outputs: [], execution_count: null };
-        return { ...base, outputs: cell.outputs.filter(isWhole).map(withoutTransient), execution_count: cell.count };
-      }),
-    };
+  serialize(withOutputs = true): NotebookDocument { return written(this.document, this.state.cells, withOutputs); }
+
+  /** What is to be kept of what is not saved. */
+  draft(): NotebookDraft | undefined { return draftOf(this.state.cells, this.base, this.state.revisionID); }
+
+  /** Shows what was typed earlier, and not saved; answers what takes it back. */
+  bring({ cells, rewritten }: Back): () => void {
+    const step = { before: this.state.cells, after: cells, rewritten };
+    const show = (some: CellView[]) => this.edit(some, rewritten, { ...selectedAmong(this.state, some), editing: undefined });
+    show(cells);
+    return () => show(takenBack(step, this.state.cells));
   }
+
+  /** What is here is saved elsewhere. */
+  forget(): void { this.set({ savedVersion: this.state.version }); }
 
   /** What a save sends, and what is to be told when it is done. */
   pending(): { document: NotebookDocument; cleared: string[]; restored?: number; done: (revisionID: number) => void } {

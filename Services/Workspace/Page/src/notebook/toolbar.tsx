@@ -9,7 +9,7 @@ import { Link } from "../app/router";
 import { toastError } from "../ui/toast";
 import { useEffect, useId, useRef, useState } from "react";
 import type { Runner, RunnerState } from "./runner";
-import type { SaveState } from "./saver";
+import type { SaveState } from "./saving";
 
 const kernels: Record<RunnerState["kernel"], string> = {
   none: "no kernel yet", starting: "kernel starts", ready: "idle", busy: "busy", lost: "kernel lost",
@@ -90,6 +90,7 @@ export function SaveNote({ state, problem, onSave }: { state: SaveState; problem
     case "saving": return <Badge tone="busy">Saving</Badge>;
     case "changed": return <><Badge tone="warn">Not saved yet</Badge><Button isSmall tone="quiet" onClick={onSave} title="Ctrl+S">Save</Button></>;
     case "waiting": return <Badge tone="warn">Saved as soon as the server is back</Badge>;
+    case "gone": return <Badge tone="bad">Deleted</Badge>;
     case "conflict": return <Badge tone="bad">Somebody else has saved</Badge>;
     default: return <><Badge tone="bad" title={problem}>Could not be saved</Badge><Button isSmall onClick={onSave}>Try again</Button></>;
   }

@@ -1,6 +1,7 @@
 // The tree: folders, notebooks and files. The address says which.
 import { call } from "../api/client";
 import { useQuery } from "../api/query";
+import { Lost } from "../drafts/lost";
 import { Link, treePath, useAddress } from "../app/router";
 import { NotebookPage, crumbsOf } from "../notebook/page";
 import { Card, Empty, Failure, Heading, Loading } from "../ui/parts";
@@ -17,9 +18,10 @@ export function WorkspacePage(_: { id: string }) {
     return (
       <div className="content">
         <Heading title={name} crumbs={crumbsOf(path)} />
-        {object.error?.status === 404 ? (
+        {object.error?.status === 404 ? (<>
+          <Lost key={path} path={path} onSaved={object.refresh} />
           <Empty icon="search" title="It is not here" action={<Link className="button" to="/workspace">Open the workspace</Link>}>
-            {path} was moved or deleted, or never existed.</Empty>
+            {path} was moved or deleted, or never existed.</Empty></>
         ) : object.error ? <Failure error={object.error} retry={object.refresh} /> : <Card isFlush><Loading lines={6} /></Card>}
       </div>
     );

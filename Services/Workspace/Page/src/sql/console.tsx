@@ -2,6 +2,7 @@
 import { Suspense, lazy, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { call } from "../api/client";
 import type { NotebookContent } from "../api/generated/contract";
+import type { Found } from "../drafts/shelf";
 import type { EditorAction } from "../code/editing";
 import { Highlighted } from "../code/highlight";
 import { useAssistant } from "../notebook/assistant";
@@ -13,21 +14,22 @@ import { Attach } from "../notebook/toolbar";
 import { Outputs } from "../output/outputs";
 import { Link, treeAddress } from "../app/router";
 import { Badge, Button, Card, Dialog, Empty, Field, Heading, Note } from "../ui/parts";
-import { Span, Time } from "../ui/time";
+import { Span, Time, moment } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
+import { type StatementDraft, useStatement } from "./statement";
 import { headOf, sqlNotebook, statementsOf } from "./statements";
 
 const Editor = lazy(() => import("../code/editor"));
 /** How many statements are kept. */
 const kept = 200;
 
-export function Console({ content, user }: { content: NotebookContent; user: string }) {
+export function Console({ content, user, left }: { content: NotebookContent; user: string; left: Found<StatementDraft>[] }) {
   const store = useMemo(() => new NotebookStore(content), [content]);
   const runner = useMemo(() => new Runner(store), [store]);
   const state = useStore(store);
   const running = useSyncExternalStore(runner.subscribe, () => runner.state);
   const saver = useSaver(store);
-  const [text, setText, latest] = useDraft(user, "SELECT 1 AS answer");
+  const { text, setText, latest, other, onSwap } = useStatement(user, left, "SELECT 1 AS answer");
   const [shown, setShown] = useState<string[]>();
   const [isSaving, setSaving] = useState(false);
   const [isChoosing, setChoosing] = useState(false);
@@ -90,6 +92,8 @@ export function Console({ content, user }: { content: NotebookContent; user: str
       {running.message && !running.problem && <Note tone="warn">{running.message}</Note>}
       <div className="sql">
         <div className="sql-main">
+          {other && <Note><div className="row spread wrap"><span role="status">Another tab had this {moment(other.time)}: <code>{headOf(other.content.text)}</code></span>
+            <Button isSmall onClick={() => { onSwap(); setEdition(edition + 1); }}>Show it instead</Button></div></Note>}
           <div className="sql-editor card">
             <Suspense fallback={<pre className="cell-source"><Highlighted text={text} language="sql" /></pre>}>
               <Editor key={edition} value={text} language="sql" label="Statement" shape="page" takesFocus actions={actions} assistant={assistant} onChange={setText}
@@ -106,20 +110,6 @@ export function Console({ content, user }: { content: NotebookContent; user: str
       {isSaving && <SaveAs user={user} statements={statementsOf(text).map((one) => one.text)} onClose={() => setSaving(false)} />}
     </div>
   );
-}
-
-/** What is being written, kept in this browser for its user. */
-function useDraft(user: string, first: string): [string, (text: string) => void, { readonly current: string }] {
-  const key = `harbour.sql.${user}`;
-  const [text, setText] = useState(() => localStorage.getItem(key) ?? first);
-  // The editor tells of the last letters when it is left by the press of a button, before anything is drawn anew.
-  const latest = useRef(text);
-  const set = (next: string) => {
-    latest.current = next;
-    setText(next);
-    try { localStorage.setItem(key, next); } catch { /* It is too long to be kept: it is on the page still. */ }
-  };
-  return [text, set, latest];
 }
 
 function Result({ cell, runner, number }: { cell: CellView; runner: Runner; number: number | undefined }) {

@@ -81,4 +81,9 @@ export function Span({ from, to }: { from: number | undefined; to: number | unde
   return <span className="nowrap">{duration((to ?? now) - from)}</span>;
 }
 
+/** "at 10:42", or with its day where that is another one. */
+export function moment(value: number): string {
+  return new Date(value).toDateString() === new Date().toDateString() ? `at ${today.format(value)}` : `on ${thisYear.format(value)}`;
+}
+
 export function clockTime(value: number): string { return full.format(value); }
