@@ -6,6 +6,7 @@ import Editor from "../code/editor";
 import { Highlighted } from "../code/highlight";
 import { Markdown } from "../output/markdown";
 import { Button, Note } from "../ui/parts";
+import { useScrolling } from "../ui/scrolling";
 import { Span } from "../ui/time";
 import { magicOf } from "./document";
 import type { LivePresence } from "../api/generated/contract";
@@ -47,6 +48,8 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (isSelected && !isEditing && document.activeElement !== element.current) {
+      // What scrolls in it keeps the keyboard, and so does who looks for something.
+      if (document.activeElement?.closest(".find") || element.current?.contains(document.activeElement?.closest(".cell-source") ?? null)) return;
       // Only when the notebook has the keyboard: not while something else is typed in.
       if (document.activeElement === document.body || document.activeElement?.closest(".notebook")) element.current?.focus({ preventScroll: false });
     }
@@ -73,7 +76,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
     <div ref={element} id={`cell-${cell.id}`} tabIndex={isSelected ? 0 : -1} role="group" aria-label={`Cell ${number}, ${language}${isMarked ? ", selected" : ""}`}
       className={["cell", isSelected && "selected", isMarked && "marked", isEditing && "editing", isMarkdown && "markdown", cell.run?.state].filter(Boolean).join(" ")}
       onMouseDown={down} onClick={click} onDoubleClick={(event) => { if (isMarkdown && !(event.target as HTMLElement).closest("a, button")) edit(); }}
-      onFocus={(event) => { if (event.target === element.current && store.state.selected !== cell.id) store.select(cell.id); }}>
+      onFocus={(event) => { if ((event.target === element.current || event.target.matches(".cell-source")) && store.state.selected !== cell.id) store.select(cell.id); }}>
       <Gutter cell={cell} number={number} isSelected={isSelected} onRun={onRun} />
       <div className="cell-main">
         {isEditing ? (
@@ -81,7 +84,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
         ) : isMarkdown ? (
           <div className="cell-markdown">{body.trim() ? <Markdown text={body} /> : <p className="soft">Empty text. Press Enter to write.</p>}</div>
         ) : (
-          <pre className="cell-source">{body ? <Highlighted text={body} language={language} /> : <span className="soft">{" "}</span>}</pre>
+          <Source body={body} language={language} number={number} />
         )}
         {cell.type === "code" && <Status cell={cell} body={body} />}
         {!isMarkdown && <Collapsible cell={cell} number={number} isSelected={isSelected} name={`${name}-${number}`}
@@ -94,6 +97,14 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
     </div>
   );
 });
+
+function Source({ body, language, number }: { body: string; language: string; number: number }) {
+  const element = useScrolling<HTMLPreElement>(body);
+  return (
+    <pre ref={element} className="cell-source" role="group" aria-label={`Text of cell ${number}`}>
+      {body ? <Highlighted text={body} language={language} /> : <span className="soft">{" "}</span>}</pre>
+  );
+}
 
 function actionsOf(id: string, number: number, store: NotebookStore, onRun: CellProps["onRun"], onSave: () => void): EditorAction[] {
   return [

@@ -126,7 +126,7 @@ function Events({ cluster }: { cluster: ClusterInfo }) {
     <Card isFlush>
       {events.error && <div className="card-body"><Failure error={events.error} retry={events.refresh} /></div>}
       {!events.data ? events.isLoading && <Loading /> : events.data.events.length === 0 ? <Empty icon="history" title="Nothing has happened yet" /> : (
-        <div className="table-box"><table className="table">
+        <div className="table-box" tabIndex={0} role="region" aria-label="Events"><table className="table">
           <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Message</th></tr></thead>
           <tbody>{events.data.events.map((event) => (
             <tr key={event.event_id}><td><Time value={event.timestamp} /></td><td className="nowrap">{words(event.type)}</td>

@@ -79,7 +79,7 @@ function Settings({ job }: { job: Job }) {
         {settings.parameters?.map((parameter) => [
           <dt key={parameter.name} className="mono">{parameter.name}</dt>, <dd key={`${parameter.name}=`} className="mono">{parameter.default}</dd>])}
       </dl>
-      <div className="table-box"><table className="table">
+      <div className="table-box" tabIndex={0} role="region" aria-label="Tasks"><table className="table">
         <thead><tr><th scope="col">Task</th><th scope="col">Does</th><th scope="col">Cluster</th><th scope="col">Retries</th></tr></thead>
         <tbody>{settings.tasks.map((task) => {
           const path = task.notebook_task?.notebook_path;
