@@ -29,6 +29,8 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
     private let root = RouteNode()
     private var checks: [Check] = []
     private var middlewares: [Middleware] = []
+    /// What answers a GET of an address that no route has.
+    private var other: (isMeant: @Sendable (HTTPRequest) -> Bool, route: HTTPRoute)?
     private let isServing = Atomic<Bool>(false)
 
     /// Makes a router without routes.
@@ -93,6 +95,13 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
         add(.connect, template, nil, action)
     }
 
+    /// Registers what answers the GET of an address that no route has, where that is meant; middlewares do not apply.
+    public func otherwise(where isMeant: @escaping @Sendable (HTTPRequest) -> Bool, _ handler: @escaping SyncHandler) {
+        beforeServing()
+        let action = HTTPAction.sync { request in try handler(request, request.parameters) }
+        other = (isMeant, HTTPRoute(template: "/{path...}", maxBodySize: nil, checks: checks, action: action))
+    }
+
     private func add(_ method: HTTPMethod, _ template: String, _ maxBodySize: Int?, _ action: HTTPAction) {
         beforeServing()
         let route = HTTPRoute(template: template, maxBodySize: maxBodySize, checks: checks, action: action)
@@ -114,6 +123,11 @@ public final class HTTPRouter: HTTPHandler, @unchecked Sendable {
         var ranges: [Range<Int>] = []
         let node = request.withPath { path in find(path, request.method, &ranges) }
         guard let node else {
+            if let other, request.method == .get, other.isMeant(request) {
+                request.route = other.route.template
+                for check in other.route.checks { try check(request) }
+                return other.route
+            }
             throw HarbourError(
                 .endpointNotFound,
                 "There is no endpoint \(HTTPRouter.shown(request.path)). Look it up in /openapi.json.")

@@ -55,7 +55,12 @@ import Testing
                 throw Unexpected()
             }
             router.post("/only-post") { _, _ in .noContent }
+            router.otherwise(where: { $0.path.hasPrefix("/lost") }) { request, _ in
+                .json(Array("\"\(request.path)\"".utf8))
+            }
         } _: { server in
+            #expect(try await server.get("/lost/way").text == "\"/lost/way\"")
+            #expect(try await server.call(.post, "/lost/way").text.contains("ENDPOINT_NOT_FOUND"))
             let missing = try await server.get("/missing", fields: ["x-request-id": "abc-1"])
             #expect(missing.status == 404)
             #expect(

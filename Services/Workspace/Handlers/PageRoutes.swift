@@ -48,9 +48,22 @@ struct PageRoutes: Sendable {
         router.get("/assets/{path...}") { (request, parameters) throws -> HTTPResponse in
             try file("assets/" + parameters["path"], request, policy: PageRoutes.policy)
         }
+        // Whoever comes by a browser to an address that is none is told so by the page, which knows the way on.
+        router.otherwise(where: PageRoutes.isVisit) { request, _ in
+            var response = try document(request)
+            if response.status == 200 { response.status = 404 }
+            return response
+        }
         router.get("/output-frame") { (request, _) throws -> HTTPResponse in
             try file(PageRoutes.outputFrame, request, policy: PageRoutes.framePolicy)
         }
+    }
+
+    /// Whether a browser goes to an address that is not the API's.
+    private static func isVisit(_ request: HTTPRequest) -> Bool {
+        guard request.fields["accept"]?.contains("text/html") == true else { return false }
+        let area = request.path.split(separator: "/", maxSplits: 1).first
+        return !["api", "internal", "assets"].contains(area ?? "")
     }
 
     private func document(_ request: HTTPRequest) throws(HarbourError) -> HTTPResponse {

@@ -53,8 +53,10 @@ function Page() {
   return (
     <div className="content">
       <Heading title="Nothing is here" />
-      <Empty icon="search" title="No page has this address" action={<Link className="button" to="/">Go home</Link>}>
-        It may have been moved or deleted, or the address was cut off.
+      <Empty icon="search" title="No page has this address" action={<div className="row wrap">
+        <Link className="button primary" to="/">Go home</Link><Link className="button" to="/workspace">Open the workspace</Link>
+        <Link className="button" to="/search">Search</Link></div>}>
+        <code>{path}</code> may have been moved or deleted, or the address was cut off.
       </Empty>
     </div>
   );
