@@ -32,6 +32,16 @@ function specOf(draft: Draft): ClusterSpec {
   };
 }
 
+/** What is wrong with the lines of properties, which Spark itself would pass over in silence. */
+function problemOfConf(text: string): string | undefined {
+  for (const line of text.split("\n").map((one) => one.trim()).filter(Boolean)) {
+    const [name = "", value] = line.split(/[\s=]+/);
+    if (!name.startsWith("spark.")) return `${name} is no property of Spark's: these begin with spark.`;
+    if (!value) return `${name} has no value. Write it after the name.`;
+  }
+  return undefined;
+}
+
 /** Which of our fields a problem of the service belongs to. */
 const places: Record<string, keyof Draft> = {
   cluster_name: "name", backend: "backend", num_workers: "workers", driver_cores: "cores", worker_cores: "cores",
@@ -62,11 +72,13 @@ export function NewCluster({ onClose, onMade }: { onClose: () => void; onMade?: 
   const [draft, setDraft] = useState(empty);
   const [isBusy, setBusy] = useState(false);
   const backends = useQuery("backends", (signal) => call("listBackends", undefined, signal));
-  const problems = useProblems(draft);
+  const told = useProblems(draft);
+  const conf = problemOfConf(draft.conf);
+  const problems = conf === undefined ? told : [...told, { field: "spark_conf", message: conf }];
   const [clusterID] = useState(() => `c-${crypto.randomUUID().slice(0, 13)}`);
   const problemOf = (name: keyof Draft) => {
     const found = problems.find((problem) => places[problem.field.split(".")[0] ?? ""] === name);
-    return found && (found.message.includes(found.field) ? found.message : `${found.field} ${found.message}`);
+    return found && (found.message === conf || found.message.includes(found.field) ? found.message : `${found.field} ${found.message}`);
   };
   const others = problems.filter((problem) => !places[problem.field.split(".")[0] ?? ""]);
   const set = (name: keyof Draft) => (event: { target: { value: string } }) => setDraft({ ...draft, [name]: event.target.value });
@@ -114,6 +126,7 @@ export function NewCluster({ onClose, onMade }: { onClose: () => void; onMade?: 
         <Field label="Spark properties" problem={problemOf("conf")} hint="One a line: name, then value.">
           {(id, described) => (
             <textarea id={id} className="input mono" rows={3} value={draft.conf} onChange={set("conf")} aria-describedby={described} spellCheck={false}
+              aria-invalid={problemOf("conf") !== undefined}
               placeholder="spark.sql.shuffle.partitions 8" />
           )}
         </Field>

@@ -118,7 +118,7 @@ export function Ask({ title, label, initial, action, hint, onClose, onSubmit, ch
     event.preventDefault();
     if (!text.trim()) { setProblem("Give it a name."); return; }
     setBusy(true);
-    onSubmit(text.trim()).then(onClose, (error: unknown) => { setBusy(false); setProblem(error instanceof ApiError ? error.message : String(error)); });
+    onSubmit(text.trim()).then(onClose, (error: unknown) => { setBusy(false); setProblem(error instanceof Error ? error.message : String(error)); });
   };
   return (
     <Dialog title={title} onClose={onClose} foot={<><Button onClick={onClose}>Cancel</Button>
@@ -166,8 +166,15 @@ function NewNotebook({ folder, onClose }: { folder: string; onClose: () => void 
 }
 
 function NewFolder({ folder, onClose, onMade }: { folder: string; onClose: () => void; onMade: () => void }) {
-  return <Ask title="New folder" label="Name" initial="" action="Create" onClose={onClose}
-    onSubmit={async (name) => { await call("makeDirectories", { body: { path: below(folder, name) } }); onMade(); }} />;
+  const make = async (name: string) => {
+    const path = below(folder, name);
+    // The server has no objection to a folder that is there already, but its user meant a new one.
+    const there = await call("getObject", { path }).catch((error: unknown) => { if (!(error instanceof ApiError && error.status === 404)) throw error; });
+    if (there) throw new Error(`${name} is there already. Choose another name.`);
+    await call("makeDirectories", { body: { path } });
+    onMade();
+  };
+  return <Ask title="New folder" label="Name" initial="" action="Create" onClose={onClose} onSubmit={make} />;
 }
 
 function Copy({ object, taken, onClose, onCopied }: { object: ObjectInfo; taken: string[]; onClose: () => void; onCopied: () => void }) {
