@@ -125,6 +125,10 @@ class PageTests(unittest.TestCase):
         self.look("cluster-form")
         dialog.get_by_label("Memory in MiB").fill("")
         expect(create).to_be_enabled()
+        dialog.get_by_label("Spark properties").fill("nonsense 1")
+        expect(dialog.locator(".problem")).to_have_text("nonsense is no property of Spark's: these begin with spark.")
+        expect(create).to_be_disabled()
+        dialog.get_by_label("Spark properties").fill("")
         create.click()
         heading("browser")
         cluster = page.url.rsplit("/", 1)[1]
@@ -137,6 +141,13 @@ class PageTests(unittest.TestCase):
         page.get_by_role("link", name="samples").click()
         expect(page.get_by_role("link", name="02_report")).to_be_visible()
         self.look("tree")
+        page.get_by_role("button", name="New folder").click()
+        dialog = page.get_by_role("dialog")
+        for wrong, problem in (("02_report", "is there already"), ("a//b", "empty")):
+            dialog.get_by_label("Name").fill(wrong)
+            dialog.get_by_role("button", name="Create").click()
+            expect(dialog.locator(".problem")).to_contain_text(problem)
+        dialog.get_by_role("button", name="Cancel").click()
         page.set_input_files("input[type=file]", files=[
             {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"first line\nsecond line\n"}])
         page.locator(".table").get_by_role("link", name="notes.txt").click()
@@ -385,7 +396,8 @@ class PageTests(unittest.TestCase):
             ("/monitoring", "Monitoring", "monitoring"), (f"/clusters/{cluster}?tab=logs", "browser", "cluster-logs"),
             (f"/clusters/{cluster}?tab=events", "browser", "cluster-events"),
             (f"/clusters/{cluster}?tab=metrics", "browser", "cluster-metrics"),
-            ("/workspace/Shared/none", "none", "not-there"),
+            ("/workspace/Shared/none", "none", "not-there"), ("/nowhere/at/all", "Nothing is here", "nowhere"),
+            ("/runs?name=flights&state=SUCCESS", "Runs", "runs-asked"),
         ):
             page.goto(platform.url + address)
             heading(title)
@@ -401,6 +413,10 @@ class PageTests(unittest.TestCase):
                 memory = page.get_by_role("img", name=re.compile("^Memory of the driver"))
                 expect(memory).to_have_attribute("aria-label", re.compile(r"browser [\d.]+ MiB|browser [\d.]+ GiB"))
             self.look(name)
+        expect(page.locator(".table tbody tr")).to_have_count(1)
+        page.get_by_label("State").select_option("FAILED")
+        expect(page.get_by_text("None of these runs is asked for.")).to_be_visible()
+        expect(page).to_have_url(re.compile("name=flights&state=FAILED$"))
 
     def test_12_offline(self):
         page.goto(platform.url)

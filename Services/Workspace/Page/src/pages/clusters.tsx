@@ -1,10 +1,11 @@
 // All clusters, and the form for another one.
 import { useState } from "react";
-import { call } from "../api/client";
+import { call, pages } from "../api/client";
 import type { ClusterInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Link, setQuery, useAddress } from "../app/router";
 import { Button, Card, ClusterBadge, Empty, Failure, Heading, Loading } from "../ui/parts";
+import { Filter, NoneAsked, isAsked, useFiltering } from "../ui/filter";
 import { Span, Time } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 import { NewCluster } from "./cluster-form";
@@ -12,7 +13,12 @@ import { isAlive } from "./cluster-parts";
 
 export function Clusters() {
   const { query } = useAddress();
-  const clusters = useQuery("clusters", (signal) => call("listClusters", { page_size: 100 }, signal), "clusters");
+  const clusters = useQuery("clusters/all", (signal) => pages<ClusterInfo>(async (token) => {
+    const page = await call("listClusters", { page_size: 200, page_token: token }, signal);
+    return { items: page.clusters, token: page.next_page_token };
+  }), "clusters");
+  const filtering = useFiltering();
+  const asked = clusters.data?.filter((one) => isAsked(filtering, one.spec.cluster_name, [one.state])) ?? [];
   const isNew = query.has("new");
   return (
     <div className="content">
@@ -20,13 +26,14 @@ export function Clusters() {
         Spark with a Python of its own for each notebook. What is not used ends by itself.
       </Heading>
       {clusters.error && <Failure error={clusters.error} retry={clusters.refresh} />}
+      {clusters.data && (clusters.data.length > 1 || filtering.isOn) && <Filter what="clusters" states={[...new Set(clusters.data.map((one) => one.state))].sort()} />}
       <Card isFlush>
-        {!clusters.data ? <Loading lines={6} /> : clusters.data.clusters.length === 0 ? (
+        {!clusters.data ? <Loading lines={6} /> : clusters.data.length === 0 ? (
           <Empty icon="cluster" title="There is no cluster yet"
             action={<Button tone="primary" icon="plus" onClick={() => setQuery("new", "")}>New cluster</Button>}>
             A notebook needs one to run on. It is ready in about ten seconds.
           </Empty>
-        ) : <Table clusters={[...clusters.data.clusters].sort(order)} refresh={clusters.refresh} />}
+        ) : asked.length === 0 ? <NoneAsked what="clusters" /> : <Table clusters={[...asked].sort(order)} refresh={clusters.refresh} />}
       </Card>
       {isNew && <NewCluster onClose={() => setQuery("new", null)} />}
     </div>

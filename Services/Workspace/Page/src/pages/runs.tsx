@@ -5,6 +5,7 @@ import type { Run } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { setQuery, useAddress } from "../app/router";
 import { Button, Card, Failure, Heading, Loading } from "../ui/parts";
+import { Filter, NoneAsked, isAsked, useFiltering } from "../ui/filter";
 import { toastError } from "../ui/toast";
 import { RunTable } from "./home";
 
@@ -20,6 +21,8 @@ export function Runs() {
   };
   const shown = [...(runs.data?.runs ?? []), ...(older?.runs ?? [])]
     .filter((run, index, all) => all.findIndex((one) => one.run_id === run.run_id) === index);
+  const filtering = useFiltering();
+  const asked = shown.filter((run) => isAsked(filtering, run.run_name ?? "", statesOf(run)));
   return (
     <div className="content">
       <Heading title="Runs" actions={
@@ -27,10 +30,14 @@ export function Runs() {
           {isOnlyActive ? "Show all" : "In progress only"}
         </Button>} />
       {runs.error && <Failure error={runs.error} retry={runs.refresh} />}
+      {runs.data && (shown.length > 1 || filtering.isOn) && <Filter what="runs" states={["RUNNING", "PENDING", "SUCCESS", "FAILED", "CANCELED", "TIMEDOUT"]} />}
       <Card isFlush>
-        {!runs.data ? <Loading lines={6} /> : <RunTable runs={shown} />}
+        {!runs.data ? <Loading lines={6} /> : shown.length > 0 && asked.length === 0 ? <NoneAsked what="runs" /> : <RunTable runs={asked} />}
         {token && <div className="data-more"><Button onClick={more}>Show older runs</Button></div>}
       </Card>
     </div>
   );
 }
+
+/** What it is doing, and what came of it. */
+function statesOf({ state }: Run): string[] { return [state.life_cycle_state, ...state.result_state ? [state.result_state] : []]; }
