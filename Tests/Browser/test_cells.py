@@ -492,6 +492,39 @@ class CellsTests(unittest.TestCase):
         self.saved(page)
         self.assertEqual(kinds(), ["%sql\nSELECT 1/code", "x = 1/code", "words/markdown", "%sh ls/code"])
 
+    def test_b_found_and_replaced(self):
+        """In all cells, also in those that are not made yet and in the texts; what is replaced is taken back as one."""
+        cells = [code(number, f"total_{number} = {number}") for number in range(40)]
+        number, page = self.notebook("found", cells)
+        page.locator("#cell-c0 .cell-source").click()
+        page.locator(".monaco-editor textarea").wait_for()
+        self.press(page, "Control+f")
+        field = page.get_by_label("Find", exact=True)
+        expect(field).to_be_focused()
+        field.fill("TOTAL_3")
+        expect(page.get_by_text("1 of 11")).to_be_visible()
+        look(self, page, stage.axe, PICTURES / "notebook-find")
+        self.press(page, "Shift+Enter")
+        expect(page.get_by_text("11 of 11")).to_be_visible()
+        expect(page.locator("#cell-c39")).to_be_in_viewport()
+        expect(field).to_be_focused()
+        page.get_by_label("Regular expression").click()
+        field.fill(r"total_(\d+) =")
+        page.get_by_label("Replace by").fill("sum$1 =")
+        page.get_by_role("button", name="Replace all").click()
+        expect(page.get_by_text("Replaced 40 places in 40 cells.")).to_be_visible()
+        self.press(page, "Control+s")
+        self.saved(page)
+        self.assertEqual("".join(self.cells(number)[35]["source"]), "sum35 = 35")
+        page.locator(".toast").get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("of 40")).to_be_visible()
+        field.focus()
+        self.press(page, "Escape")
+        expect(page.locator(".find")).to_have_count(0)
+        self.press(page, "Control+s")
+        self.saved(page)
+        eventually("it is as it was", lambda: "".join(self.cells(number)[35]["source"]) == "total_35 = 35")
+
 
 if __name__ == "__main__":
     unittest.main(failfast=True)

@@ -8,15 +8,19 @@ import { keepInPlace } from "./place";
 import type { Saver } from "./saver";
 import type { NotebookStore } from "./store";
 
-export function More({ store, saver, name, isAttached, asking: { run, askRestart, setDialog } }: {
-  store: NotebookStore; saver: Saver; name: string; isAttached: boolean; asking: Asking;
+/** What the source of a notebook is called, by its language. */
+const endings: Record<string, string> = { python: "py", sql: "sql", scala: "scala", r: "r" };
+
+export function More({ store, saver, name, isAttached, onFind, asking: { run, askRestart, setDialog } }: {
+  store: NotebookStore; saver: Saver; name: string; isAttached: boolean; onFind: () => void; asking: Asking;
 }) {
   // The server has all outputs whole.
-  const download = () => {
-    void saver.save().then(() => call("exportObject", { path: store.path, format: "JUPYTER" })).then((file) => {
-      saveFile(`${name}.ipynb`, "application/x-ipynb+json", Uint8Array.from(atob(file.content), (one) => one.charCodeAt(0)));
+  const download = (format: "JUPYTER" | "SOURCE", ending: string, type: string) => {
+    void saver.save().then(() => call("exportObject", { path: store.path, format })).then((file) => {
+      saveFile(`${name}.${ending}`, type, Uint8Array.from(atob(file.content), (one) => one.charCodeAt(0)));
     }).catch(toastError);
   };
+  const ending = endings[store.language];
   const chosen = store.chosen;
   const hide = (hidden: boolean) => keepInPlace(store.state.selected, () => store.hideOutputs(hidden));
   const items: MenuItem[] = [
@@ -24,6 +28,7 @@ export function More({ store, saver, name, isAttached, asking: { run, askRestart
     { text: "Run this cell and all below", icon: "down", isDisabled: !chosen[0], run: () => run("BELOW", chosen.slice(0, 1)) },
     { text: "Restart the kernel", icon: "refresh", isDisabled: !isAttached, run: () => askRestart(false) },
     { text: "Restart and run all", icon: "play", isDisabled: !isAttached, run: () => askRestart(true) },
+    { text: "Find and replace", icon: "search", run: onFind },
     { text: "Select all cells", icon: "check", run: () => store.selectAll() },
     { text: "Collapse all outputs", icon: "chevron", run: () => hide(true) },
     { text: "Expand all outputs", icon: "chevronDown", run: () => hide(false) },
@@ -32,7 +37,8 @@ export function More({ store, saver, name, isAttached, asking: { run, askRestart
     { text: "Clear all outputs", icon: "close", isDisabled: store.isReadOnly, run: () => store.clearOutputs() },
     { text: "Make a job of it", icon: "clock", to: `/jobs/new?notebook=${encodeURIComponent(store.path)}` },
     { text: "Revisions", icon: "history", run: () => setDialog("history") },
-    { text: "Save as .ipynb", icon: "download", run: download },
+    { text: "Save as .ipynb", icon: "download", run: () => download("JUPYTER", "ipynb", "application/x-ipynb+json") },
+    ...ending ? [{ text: `Save as .${ending}`, icon: "download" as const, run: () => download("SOURCE", ending, "text/plain") }] : [],
     { text: "Keys", icon: "keyboard", run: () => setDialog("shortcuts") },
   ];
   return <Menu label="More" items={items} />;

@@ -16,6 +16,7 @@ import { CellList } from "./cell-list";
 import { isOutOfOrder } from "./cells";
 import { useCommandKeys } from "./command-keys";
 import { Conflict } from "./conflict";
+import { Find, useFindKey } from "./find";
 import { History } from "./history";
 import { More } from "./more";
 import { useAllOnPaper } from "./near";
@@ -96,6 +97,9 @@ function Open({ opened, path, name, user, onAgain }: { opened: Opened; path: str
   const { store, takeBack, runner, state, running, saver, mayRun, mayEdit } = useOpened(opened, user);
   const [isBackShown, setBackShown] = useState(back !== undefined);
   useWhereabouts(store, saver, path, running.problem);
+  const [isFinding, setFinding] = useState(0);
+  const find = useCallback(() => setFinding((one) => one + 1), []);
+  useFindKey(find);
   useCellOfAddress(store);
   useAllOnPaper();
   const bar = useRef<HTMLDivElement>(null);
@@ -134,8 +138,9 @@ function Open({ opened, path, name, user, onAgain }: { opened: Opened; path: str
             : <Button icon="play" tone="primary" disabled={mayRun === false} title={mayRun === false ? "You may look at this notebook and not run it" : undefined}
               onClick={() => run("ALL")}>Run all</Button>}
           <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
-          <More store={store} saver={saver} name={name} isAttached={running.cluster !== undefined} asking={asking} />
+          <More store={store} saver={saver} name={name} isAttached={running.cluster !== undefined} asking={asking} onFind={find} />
         </>} />
+        {isFinding > 0 && <Find key={isFinding} store={store} cells={state.cells} onClose={() => setFinding(0)} />}
         {running.widgets.length <= sticking && widgets}
       </div>
       {running.widgets.length > sticking && widgets}

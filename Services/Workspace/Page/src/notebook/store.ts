@@ -299,12 +299,16 @@ export class NotebookStore {
   /** What is to be kept of what is not saved. */
   draft(): NotebookDraft | undefined { return draftOf(this.state.cells, this.base, this.state.revisionID); }
 
+  /** Puts other cells in place of these, as one change. */
+  rewrite(cells: CellView[], rewritten: string[]): void {
+    this.edit(cells, rewritten, { ...selectedAmong(this.state, cells), editing: undefined });
+  }
+
   /** Shows what was typed earlier, and not saved; answers what takes it back. */
   bring({ cells, rewritten }: Back): () => void {
     const step = { before: this.state.cells, after: cells, rewritten };
-    const show = (some: CellView[]) => this.edit(some, rewritten, { ...selectedAmong(this.state, some), editing: undefined });
-    show(cells);
-    return () => show(takenBack(step, this.state.cells));
+    this.rewrite(cells, rewritten);
+    return () => this.rewrite(takenBack(step, this.state.cells), rewritten);
   }
 
   /** What is here is saved elsewhere. */
