@@ -17,9 +17,14 @@ interface Opened { content: NotebookContent; left: Found<StatementDraft>[] }
 
 async function open(user: string, signal: AbortSignal): Promise<Opened> {
   const path = `/Users/${user}/${notebookName}`;
-  const id = await call("getObject", { path }, signal).then((found) => found.object_id, (error: unknown) => {
+  const find = () => call("getObject", { path }, signal).then((found) => found.object_id);
+  const id = await find().catch((error: unknown) => {
     if (!(error instanceof ApiError) || error.status !== 404) throw error;
-    return call("createNotebook", { body: { name: notebookName, language: "sql" } }).then((made) => made.object_id);
+    return call("createNotebook", { body: { name: notebookName, language: "sql" } }).then((made) => made.object_id, (failure: unknown) => {
+      // Another tab has made it at the same moment.
+      if (failure instanceof ApiError && failure.code === "RESOURCE_ALREADY_EXISTS") return find();
+      throw failure;
+    });
   });
   await leaveOff(id);
   return { content: await call("getNotebook", { notebook_id: id, ...shownOutputs }, signal), left: await leftStatements(user) };
