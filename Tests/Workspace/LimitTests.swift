@@ -3,6 +3,7 @@ import HTTPClient
 import HTTPMessage
 import HarbourProtocol
 import Postgres
+import ServiceClients
 import ServiceKit
 import ServiceTestKit
 import Synchronization
@@ -78,6 +79,9 @@ import WebSocket
             #expect(signIn.status == 429)
             // Not even the right one is looked at, but who works goes on, and an old mistake is no guess.
             #expect(try await status(ada.token).status == 429)
+            // Also after all who are known had to be looked up again.
+            _ = try await workspace.user.call(
+                WorkspaceAPI.editUser, .init(userName: "ada", body: EditUser(role: .viewer)))
             #expect(try await status(adminToken).status == 200)
             #expect(try await status("guess-0").status == 401)
             let socket = try await LiveClient.open(workspace, token: "one more guess")

@@ -25,6 +25,9 @@ struct ServedRoutesTests {
     /// They know by the session or by the first message who is there, and ask the gate for every topic and change.
     private static let sockets = ["/api/v1/live", "/ws/{client_id}"]
 
+    /// Spark's pages by ticket: that names who asks and for which cluster, and the gate is asked for that.
+    private static let tickets = ["/spark/{ticket}/spark-ui/{path...}", "/spark/{ticket}/spark-history/{path...}"]
+
     private static func expected() -> Set<String> {
         var routes: Set<String> = []
         // Internal routes of the services behind it are not passed on.
@@ -35,6 +38,7 @@ struct ServedRoutesTests {
         }
         for path in open.split(whereSeparator: \.isWhitespace) { routes.insert("GET \(path)") }
         for path in sockets { routes.formUnion(["GET \(path)", "CONNECT \(path)"]) }
+        for path in tickets { routes.formUnion(["GET \(path)", "OPTIONS \(path)"]) }
         return routes
     }
 

@@ -65,7 +65,7 @@ final class TokenAuthenticator: Authenticator {
         try await guarded(hash, request) { () async throws(HarbourError) -> Caller? in try await caller(ofHash: hash) }
     }
 
-    /// Looks a token up, unless too many wrong ones have come from where it comes from. Whoever was let in a moment ago
+    /// Looks a token up, unless too many wrong ones have come from where it comes from. Whoever was let in before
     /// is let in, whatever others do there.
     private func guarded(
         _ hash: [UInt8], _ request: HTTPRequest, _ find: () async throws(HarbourError) -> Caller?
