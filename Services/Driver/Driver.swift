@@ -28,8 +28,10 @@ public final class Driver: @unchecked Sendable {
     private var executorWish: FileFollower?
     private var machine = DriverPhaseMachine()
     private var contexts: [String: DriverContext] = [:]
-    /// Names of contexts in the order of their making; those that have ended are dropped from the front.
+    /// Names of contexts in the order of their making.
     private var order: [String] = []
+    /// Names of those that have ended, in the order of their ends.
+    private var endings: [String] = []
     private var sequence: Int64 = 1
     private var lastActivity: Timestamp?
     private let started = Timestamp.now
@@ -331,6 +333,10 @@ public final class Driver: @unchecked Sendable {
             counts.ended(command)
             lastActivity = .now
         } else {
+            if context.isTerminated {
+                endings.removeAll { $0 == context.id }
+                endings.append(context.id)
+            }
             dropOldest()
         }
         bump()
@@ -338,8 +344,11 @@ public final class Driver: @unchecked Sendable {
 
     /// Forgets the contexts that ended first, with what their commands put out.
     private func dropOldest() {
-        let terminated = order.filter { contexts[$0]?.isTerminated ?? true }
-        for id in terminated.dropLast(configuration.endedContexts) {
+        let excess = endings.prefix(max(0, endings.count - configuration.endedContexts))
+        endings.removeFirst(excess.count)
+        for id in excess {
+            // A new one of that name lives.
+            guard contexts[id]?.isTerminated ?? true else { continue }
             contexts[id] = nil
             order.removeAll { $0 == id }
             ScratchFolder.remove("\(scratch.journals)/\(id)")

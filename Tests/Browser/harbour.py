@@ -197,4 +197,6 @@ class Stage:
         page.goto(self.platform.url + path)
         page.get_by_label("Sign-in token").fill(token or self.platform.token)
         page.keyboard.press("Enter")
+        # The page to sign in has a heading too.
+        self.expect(page.get_by_label("Sign-in token")).to_have_count(0)
         self.expect(page.locator("h1")).to_be_visible()

@@ -427,6 +427,7 @@ class WidgetTests(unittest.TestCase):
         expect(page.locator("#cell-c30")).to_be_in_viewport()
         places = "() => [document.querySelector('.notebook-bar').getBoundingClientRect().bottom,"
         places += " document.querySelector('#cell-c20').getBoundingClientRect().top]"
+        expect(page.locator("#cell-c20")).to_be_attached()
         page.evaluate("document.querySelector('#cell-c20').scrollIntoView({block: 'start'})")
         eventually("it stands below the bar", lambda: (lambda bar, top: 0 <= top - bar < 60)(*page.evaluate(places)))
         self.bar(page).get_by_label("Area", exact=True).select_option("south")

@@ -55,32 +55,45 @@ extension ClusterController {
         publish()
     }
 
-    /// Ends all contexts, so that every command comes to its end, and reads what they have put out.
+    /// Reads what the commands have put out: first of those that have ended, because the driver forgets contexts that ended
+    /// long ago when others end; then it ends all contexts, so that the other commands come to their ends too.
     private func keepFromDriver(_ commands: [CommandInfo], _ start: Int64) async -> [CommandInfo] {
         guard let address = record.address else { return commands }
         var left = commands
         do {
             let link = try DriverLink(address, token: row.driverToken, generation: start, loop: context.loop)
-            do {
-                let first = CallContext.within(context.limits.keepingAnswer)
-                for each in try await link.client.call(DriverAPI.listContexts, .init(), context: first).contexts {
-                    _ = try await link.client.call(
-                        DriverAPI.deleteContext, .init(contextID: each.contextID),
-                        context: .within(context.limits.keepingAnswer))
-                }
-                left = await context.outputs.keep(
-                    commands, start: start,
-                    from: .driver(
-                        link, deadline: .now + context.limits.keeping, silence: context.limits.keepingAnswer))
-            } catch {
-                logger.debug(
-                    "the driver does not tell of its commands any more", ["error": HarbourError.describe(error)])
-            }
+            let source = OutputSource.driver(
+                link, deadline: .now + context.limits.keeping, silence: context.limits.keepingAnswer)
+            // What has a last number has ended.
+            let open = commands.filter { $0.lastSequence == 0 }
+            left = await context.outputs.keep(commands.filter { $0.lastSequence != 0 }, start: start, from: source)
+            await endContexts(link)
+            left += await context.outputs.keep(open, start: start, from: source)
             await link.close()
         } catch {
             logger.debug("the driver cannot be asked", ["error": HarbourError.describe(error)])
         }
         return left
+    }
+
+    /// Ends all contexts of the driver, as far as it answers.
+    private func endContexts(_ link: DriverLink) async {
+        let patience = context.limits.keepingAnswer
+        do {
+            let answer = try await link.client.call(DriverAPI.listContexts, .init(), context: .within(patience))
+            for each in answer.contexts {
+                do {
+                    _ = try await link.client.call(
+                        DriverAPI.deleteContext, .init(contextID: each.contextID), context: .within(patience))
+                } catch {
+                    // One that went away in between needs no end.
+                    guard error.code != .notFound else { continue }
+                    throw error
+                }
+            }
+        } catch {
+            logger.warning("the driver does not end its contexts", ["error": HarbourError.describe(error)])
+        }
     }
 
     private func scratchFolder() async -> String? {

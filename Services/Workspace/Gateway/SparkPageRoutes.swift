@@ -97,7 +97,8 @@ struct SparkPageRoutes: Sendable {
             let user = caller.user
         else { return SparkPageNotice.ended(again: target) }
         try limits.take(user, request)
-        request.attributes[AuditNote.self] = AuditNote(route: route, caller: caller, objects: [])
+        request.attributes[AuditNote.self] = AuditNote(
+            route: route, caller: caller, objects: [Securable.cluster(ticket.cluster).description])
         do throws(HarbourError) {
             guard let principal = try await gateway.gate.people.principal(user) else {
                 return SparkPageNotice.ended(again: target)

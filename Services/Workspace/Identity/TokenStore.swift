@@ -138,10 +138,12 @@ struct TokenStore: Sendable {
                 "DELETE FROM tokens WHERE token_hash = \(session.tokenHash) AND is_session RETURNING token_id")
             guard gone.isEmpty else { return }
             let now = Timestamp.now
+            // A copy of its cookie may have been renewed later than the one that was shown; none is renewed after this.
             try await transaction.query(
                 """
                 INSERT INTO tokens (token_hash, user_name, name, created_at, expires_at, is_session)
-                VALUES (\(session.mark), \(session.user), 'ended session', \(now), \(session.expires), true)
+                VALUES (\(session.mark), \(session.user), 'ended session', \(now),
+                        \(now + SessionCookie.lifetime), true)
                 ON CONFLICT (token_hash) DO NOTHING
                 """)
             // Apart, because this is what other replicas are told of.

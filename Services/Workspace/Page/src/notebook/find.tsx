@@ -24,6 +24,13 @@ export function useFindKey(onFind: () => void): void {
   }, []);
 }
 
+/** Whether a match comes after what was put in place of another. */
+function isBehind(cells: CellView[], one: Match, replacedOne: Match, length: number): boolean {
+  if (one.id === replacedOne.id) return one.start >= replacedOne.start + length;
+  const place = (id: string) => cells.findIndex((cell) => cell.id === id);
+  return place(one.id) > place(replacedOne.id);
+}
+
 export function Find({ store, cells, onClose }: { store: NotebookStore; cells: CellView[]; onClose: () => void }) {
   const [wanted, setWanted] = useState<Wanted>(() => ({ text: getSelection()?.toString().split("\n")[0] ?? "", isCase: false, isPattern: false }));
   const [by, setBy] = useState("");
@@ -34,14 +41,20 @@ export function Find({ store, cells, onClose }: { store: NotebookStore; cells: C
   const index = current ? matches.indexOf(current) : -1;
   useEffect(() => { field.current?.focus(); field.current?.select(); }, []);
   useMarks(matches, current);
-  useEffect(() => { if (current) show(store, current); }, [store, current?.id, current?.start]);
+  useEffect(() => {
+    // Who writes in a cell is left there, though what is found moves with what they write.
+    const isWritingElsewhere = store.state.editing && !document.activeElement?.closest(".find");
+    if (current && !isWritingElsewhere) show(store, current);
+  }, [store, current?.id, current?.start]);
   const go = (offset: number) => { if (matches.length > 0) setAt((index + offset + matches.length) % matches.length); };
   const want = (change: Partial<Wanted>) => { setWanted({ ...wanted, ...change }); setAt(0); };
   const replace = (only?: Match) => {
     const { cells: changed, rewritten, count } = replaced(store.state.cells, wanted, by, only);
     if (count === 0) return;
     store.rewrite(changed, rewritten);
-    if (!only) toast(`Replaced ${count === 1 ? "one place" : `${count} places`} in ${rewritten.length === 1 ? "one cell" : `${rewritten.length} cells`}.`, "good", { text: "Undo", run: () => store.undo() });
+    // The next one stands behind what was put in, which may have in it what was looked for.
+    if (only) setAt(Math.max(0, matchesIn(changed, wanted).findIndex((one) => isBehind(changed, one, only, by.length))));
+    else toast(`Replaced ${count === 1 ? "one place" : `${count} places`} in ${rewritten.length === 1 ? "one cell" : `${rewritten.length} cells`}.`, "good", { text: "Undo", run: () => store.undo() });
   };
   const close = () => { onClose(); if (current) document.getElementById(`cell-${current.id}`)?.focus({ preventScroll: true }); };
   const pressed = (event: KeyboardEvent) => {

@@ -16,7 +16,10 @@ export function More({ store, saver, name, isAttached, onFind, asking: { run, as
 }) {
   // The server has all outputs whole.
   const download = (format: "JUPYTER" | "SOURCE", ending: string, type: string) => {
-    void saver.save().then(() => call("exportObject", { path: store.path, format })).then((file) => {
+    void saver.save().then((isSaved) => {
+      if (!isSaved) throw new Error("What you typed is not saved yet, and the file would lack it. Save it first.");
+      return call("exportObject", { path: store.path, format });
+    }).then((file) => {
       saveFile(`${name}.${ending}`, type, Uint8Array.from(atob(file.content), (one) => one.charCodeAt(0)));
     }).catch(toastError);
   };

@@ -246,6 +246,8 @@ export class Runner {
 
   /** Saves all that a cell has put out as a text, with what was more than it may, as long as its kernel is there. */
   saveAll = async (cell: CellView, name: string): Promise<void> => {
+    // A page that was just opened may not know yet where the notebook runs.
+    if (!this.session.context_id) this.takeExecution(await call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal));
     const { cluster_id, context_id } = this.session;
     const found = await call("getCellOutputs", { notebook_id: this.store.notebookID, cell_id: cell.id }, this.controller.signal);
     if (!cluster_id || !context_id || !found.command_id) throw new Error("What was left out is gone with the kernel that had it.");
