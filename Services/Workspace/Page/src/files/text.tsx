@@ -78,7 +78,7 @@ function Editing({ object, first, draft, onClose }: {
     sent.current = undefined;
   }, [object.path]);
 
-  const save = useCallback(async () => {
+  const saveOnce = useCallback(async () => {
     const lines = latest.current.text;
     setBusy(true);
     setProblem(undefined);
@@ -106,6 +106,17 @@ function Editing({ object, first, draft, onClose }: {
       setBusy(false);
     }
   }, [object, first.isWindows, catchUp, keeper]);
+
+  const saving = useRef<Promise<boolean>>();
+  /** One at a time: a second one would be in conflict with the first, and has nothing to add where nothing was typed since. */
+  const save = useCallback((): Promise<boolean> => {
+    const before = saving.current;
+    const mine = (async () => (before && await before && latest.current.text === latest.current.saved) || saveOnce())();
+    const done = () => { if (saving.current === mine) saving.current = undefined; };
+    saving.current = mine;
+    mine.then(done, done);
+    return mine;
+  }, [saveOnce]);
 
   /** What somebody else has saved becomes the revision before this one; what is gone is made again. */
   const saveOnTop = async () => {

@@ -51,10 +51,10 @@ export function Find({ store, cells, onClose }: { store: NotebookStore; cells: C
   const replace = (only?: Match) => {
     const { cells: changed, rewritten, count } = replaced(store.state.cells, wanted, by, only);
     if (count === 0) return;
-    store.rewrite(changed, rewritten);
+    const takeBack = store.bring({ cells: changed, rewritten });
     // The next one stands behind what was put in, which may have in it what was looked for.
     if (only) setAt(Math.max(0, matchesIn(changed, wanted).findIndex((one) => isBehind(changed, one, only, by.length))));
-    else toast(`Replaced ${count === 1 ? "one place" : `${count} places`} in ${rewritten.length === 1 ? "one cell" : `${rewritten.length} cells`}.`, "good", { text: "Undo", run: () => store.undo() });
+    else toast(`Replaced ${count === 1 ? "one place" : `${count} places`} in ${rewritten.length === 1 ? "one cell" : `${rewritten.length} cells`}.`, "good", { text: "Undo", run: takeBack });
   };
   const close = () => { onClose(); if (current) document.getElementById(`cell-${current.id}`)?.focus({ preventScroll: true }); };
   const pressed = (event: KeyboardEvent) => {

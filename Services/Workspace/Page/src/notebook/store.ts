@@ -300,12 +300,12 @@ export class NotebookStore {
   draft(): NotebookDraft | undefined { return draftOf(this.state.cells, this.base, this.state.revisionID); }
 
   /** Puts other cells in place of these, as one change. */
-  rewrite(cells: CellView[], rewritten: string[]): void {
+  private rewrite(cells: CellView[], rewritten: string[]): void {
     this.edit(cells, rewritten, { ...selectedAmong(this.state, cells), editing: undefined });
   }
 
-  /** Shows what was typed earlier, and not saved; answers what takes it back. */
-  bring({ cells, rewritten }: Back): () => void {
+  /** Puts in cells that were rewritten, such as what was typed earlier and not saved; answers what takes it back. */
+  bring({ cells, rewritten }: Pick<Back, "cells" | "rewritten">): () => void {
     const step = { before: this.state.cells, after: cells, rewritten };
     this.rewrite(cells, rewritten);
     return () => this.rewrite(takenBack(step, this.state.cells), rewritten);
