@@ -41,7 +41,9 @@ struct KeptRelay: Sendable {
             }
             last = max(last, piece.last)
         }
-        try await finish(kept.info, after: last, missing: kept.isWhole ? nil : .lost, send)
+        // What has not been kept is not missing to one who has read all before.
+        let hasAll = kept.isWhole || kept.info.lastSequence > 0 && last >= kept.info.lastSequence
+        try await finish(kept.info, after: last, missing: hasAll ? nil : .lost, send)
     }
 
     /// Why events are not there.
