@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// What a process and all it has started use together: memory at a moment, and processor time since it was looked at first.
+/// What a process and all it has started use together: memory at a moment, and processor time.
 ///
 /// Read from `/proc/<pid>/stat` and `/proc/<pid>/smaps_rollup` (proc(5)), a few milliseconds for all; what has left its
 /// parent behind, as a daemon does, is not found.
