@@ -1,5 +1,5 @@
 // A file that is no notebook: what is in it, and a way to save it.
-import { Suspense, lazy, useState } from "react";
+import { Suspense, lazy, useEffect, useRef, useState } from "react";
 import { addressOf, call } from "../api/client";
 import type { FilePreview, ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
@@ -29,8 +29,10 @@ export function FilePage({ object, refresh }: { object: ObjectInfo; refresh: () 
   const file = useQuery(isPicture || isPdf ? null : `preview${object.path}/${object.revision_id}`,
     (signal) => call("previewFile", { path: object.path, rows: 500 }, signal));
   const isText = file.data?.text !== undefined && (object.size ?? 0) <= editableSize;
-  // What was typed and not saved is in the editor, where it was.
-  const isEditing = isText && (isWanted ?? draft !== undefined);
+  // What was typed and not saved is in the editor, where it was; and stays there while a newer revision of the file is read.
+  const isOpen = useRef(false);
+  const isEditing = (isWanted ?? draft !== undefined) && (isOpen.current || isText);
+  useEffect(() => { isOpen.current = isEditing; });
   const close = (isChanged: boolean) => { setEditing(false); if (isChanged) refresh(); };
   return (
     <div className="content">
