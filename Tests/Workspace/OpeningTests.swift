@@ -95,15 +95,15 @@ struct OpeningTests {
         (content.document["cells"]?.array ?? []).map { $0["outputs"] ?? .null }
     }
 
-    private static func cell(_ workspace: Workspace, _ id: Int64, _ cell: String, limit: Int? = nil) async throws
-        -> CellOutputs
-    {
+    private static func cell(
+        _ workspace: Workspace, _ id: Int64, _ cell: String, limit: Int? = nil, total: Int? = nil
+    ) async throws -> CellOutputs {
         try await workspace.user.call(
-            WorkspaceAPI.getCellOutputs, .init(notebookID: id, cellID: cell, outputLimit: limit))
+            WorkspaceAPI.getCellOutputs, .init(notebookID: id, cellID: cell, outputLimit: limit, outputTotal: total))
     }
 
     /// Goal: what cells have put out since is opened without reading it, also when nobody has kept what is shown of it
-    /// yet; the cells for which there is no room are asked for one by one, and the whole is there still.
+    /// yet; the cells for which there is no room are asked for one by one or with those below, and the whole is there still.
     @Test func readsWhatIsShownOfRuns() async throws {
         let cells = ["print small", "show text/html 300000", "show text/plain 200000", "show text/html 40000"]
         try await RunningWorkspace.run(cells) { running in
@@ -134,7 +134,13 @@ struct OpeningTests {
             let waiting = Self.about(few[3][0] ?? .null)
             #expect(waiting?["waits"]?.bool == true && waiting?["bytes"]?.int ?? 0 > 40_000)
             let rest = try await Self.cell(workspace, id, "c3", limit: Self.limit)
-            #expect(rest.outputs == all[3].array && rest.lastSequence ?? 0 > 0)
+            #expect(rest.outputs == all[3].array && rest.lastSequence ?? 0 > 0 && rest.following == nil)
+            // With those below, as far as there is room.
+            let both = try await Self.cell(workspace, id, "c0", limit: Self.limit, total: 20_000)
+            #expect(both.outputs == all[0].array && both.following?.map(\.cellID) == ["c1", "c2"])
+            #expect(both.following?.map(\.outputs) == all[1...2].map { $0.array ?? [] })
+            #expect(both.following?.allSatisfy { $0.lastSequence == rest.lastSequence && $0.commandID != nil } == true)
+            #expect(try await Self.cell(workspace, id, "c3", limit: Self.limit, total: 1024).following == [])
             #expect(file.utf8.count > 540_000)
         }
     }
@@ -177,6 +183,10 @@ struct OpeningTests {
             }
             let few = Self.outputs(try await Self.opened(workspace, made.objectID, total: 10_000))
             #expect(few[0] == all[0] && Self.about(few[29][0] ?? .null)?["waits"]?.bool == true)
+            let last = try await Self.cell(workspace, made.objectID, "c27", limit: Self.limit, total: 1_000_000)
+                .following
+            #expect(last?.map(\.cellID) == ["c28", "c29"] && last?.map(\.executionCount) == [28, 29])
+            #expect(last?.map(\.outputs) == all[28...].map { $0.array ?? [] })
             try await workspace.withPool { (pool) async throws in
                 _ = try await pool.query("UPDATE revisions SET content = \(kept) WHERE revision_id = \(saved)")
             }

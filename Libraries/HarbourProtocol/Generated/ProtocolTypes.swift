@@ -123,6 +123,7 @@ public enum ProtocolTypes {
         ("workspace", "InterruptCommands", { try InterruptCommands(json: $0).encodedJSON() }),
         ("workspace", "ChangeWidgets", { try ChangeWidgets(json: $0).encodedJSON() }),
         ("workspace", "CellOutputs", { try CellOutputs(json: $0).encodedJSON() }),
+        ("workspace", "OutputsBelow", { try OutputsBelow(json: $0).encodedJSON() }),
         ("workspace", "NotebookEventType", { try NotebookEventType(json: $0).encodedJSON() }),
         ("workspace", "NotebookEvent", { try NotebookEvent(json: $0).encodedJSON() }),
         ("workspace", "SaveNotebook", { try SaveNotebook(json: $0).encodedJSON() }),

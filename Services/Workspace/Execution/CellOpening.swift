@@ -15,8 +15,19 @@ struct CellOpening: Sendable {
         (self.tree, self.notebookID, self.cellID) = (tree, notebookID, cellID)
     }
 
-    /// - Parameter limit: of outputs of more bytes there is a preview; all of them are whole when nil.
-    func outputs(limit: Int?) async throws -> CellOutputs {
+    /// - Parameters:
+    ///   - limit: of outputs of more bytes there is a preview; all of them are whole when nil.
+    ///   - total: the most bytes of these and of outputs of cells below, which come as well then.
+    func outputs(limit: Int?, total: Int?) async throws -> CellOutputs {
+        var found = try await outputs(limit: limit)
+        guard let limit, let total else { return found }
+        let room = max(0, total - found.outputs.reduce(0) { $0 + OutputPreview.size($1) })
+        let opening = NotebookOpening(tree: tree, which: .newestOf(objectID: notebookID), limit: limit, total: room)
+        found.following = try await opening.outputs(below: cellID)
+        return found
+    }
+
+    private func outputs(limit: Int?) async throws -> CellOutputs {
         let found: CellOutputs? = try await tree.pool.transaction(isolation: .repeatableRead) { transaction in
             guard let revisionID = try await newest(transaction) else { return nil }
             var outputs = try await outputs(revisionID, whole: limit == nil, transaction)

@@ -42,8 +42,8 @@ struct ExecutionHandlers: Sendable {
             return try await service.store.changeWidgets(input.notebookID, input.body, by: context.userName)
         }
         router.on(WorkspaceAPI.getCellOutputs) { [service] input, _ in
-            try await CellOpening(tree: service.tree, notebookID: input.notebookID, cellID: input.cellID)
-                .outputs(limit: input.outputLimit)
+            let opening = CellOpening(tree: service.tree, notebookID: input.notebookID, cellID: input.cellID)
+            return try await opening.outputs(limit: input.outputLimit, total: input.outputTotal)
         }
         router.on(WorkspaceAPI.streamNotebookEvents) { [service, topics] input, _, send in
             try await service.checkExists(input.notebookID)

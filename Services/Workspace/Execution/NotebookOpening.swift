@@ -39,24 +39,54 @@ struct NotebookOpening: Sendable {
         var lastSequence: Int64?
     }
 
+    /// The document with the outputs for which there is room, from the top.
     func notebook() async throws -> NotebookContent {
-        let opened: Opened? = try await tree.pool.transaction(isolation: .repeatableRead) { transaction in
-            guard let content = try await tree.revisions.content(which, bare: true, on: transaction) else { return nil }
-            return try await read(content, transaction)
-        }
         // Why there is none is said as elsewhere.
-        guard let opened else { return try await tree.content(which).content() }
+        guard let opened = try await opened() else { return try await tree.content(which).content() }
         let (notebook, made) = try await StoredContent.work(on: opened.content.size + opened.reads.count * 4096) {
-            try put(opened)
+            let found = try outputs(opened)
+            return (document(opened, found.outputs), found.made)
         }
+        try await keep(opened, made)
+        return notebook
+    }
+
+    /// The outputs of cells below one, as far as there is room for them.
+    func outputs(below cellID: String) async throws -> [OutputsBelow] {
+        guard let opened = try await opened(below: cellID) else { return [] }
+        let (following, made) = try await StoredContent.work(on: opened.content.size + opened.reads.count * 4096) {
+            let found = try outputs(opened)
+            let following = opened.reads.compactMap { read -> OutputsBelow? in
+                guard let own = found.outputs[read.entry.cellID] else { return nil }
+                return OutputsBelow(
+                    cellID: read.entry.cellID, commandID: read.entry.command,
+                    outputs: own.outputs.map { OutputOverlay.named($0, over: limit) },
+                    executionCount: own.executionCount, lastSequence: opened.lastSequence)
+            }
+            return (following, found.made)
+        }
+        try await keep(opened, made)
+        return following
+    }
+
+    private func opened(below cellID: String? = nil) async throws -> Opened? {
+        try await tree.pool.transaction(isolation: .repeatableRead) { transaction in
+            guard let content = try await tree.revisions.content(which, bare: true, on: transaction) else { return nil }
+            return try await read(content, below: cellID, transaction)
+        }
+    }
+
+    /// Writes down what was worked out: whoever opens it next finds it.
+    private func keep(_ opened: Opened, _ made: [(ShownStore.Entry, ShownOutputs)]) async throws {
         if let split = opened.split {
             try await shown.write(split, of: opened.content.revisionID, on: tree.pool)
         }
         if !made.isEmpty { try await shown.write(made, on: tree.pool) }
-        return notebook
     }
 
-    private func read(_ content: RevisionContent, _ transaction: PostgresTransaction) async throws -> Opened {
+    private func read(
+        _ content: RevisionContent, below cellID: String?, _ transaction: PostgresTransaction
+    ) async throws -> Opened {
         var opened = try await StoredContent.work(on: content.size) {
             let notebook = try content.notebook()
             let isLarge = !content.isBare && content.size > SplitNotebook.limit
@@ -78,17 +108,20 @@ struct NotebookOpening: Sendable {
             if own.isEmpty { own = try await shown.list(.notebook(content.objectID), on: transaction) }
         }
         for entry in own { entries[entry.cellID] = entry }
-        try await choose(entries, into: &opened, transaction)
+        var cells = opened.notebook.cells[...]
+        if let cellID { cells = cells.drop { $0.id != cellID }.dropFirst() }
+        try await choose(entries, of: cells, into: &opened, transaction)
         return opened
     }
 
     /// Reads what there is room for, from the top, and leaves the rest.
     private func choose(
-        _ entries: [String: ShownStore.Entry], into opened: inout Opened, _ transaction: PostgresTransaction
+        _ entries: [String: ShownStore.Entry], of cells: ArraySlice<Cell>, into opened: inout Opened,
+        _ transaction: PostgresTransaction
     ) async throws {
         var room = total
         var wanted: [ShownStore.Entry] = []
-        for cell in opened.notebook.cells where cell.kind == .code {
+        for cell in cells where cell.kind == .code {
             guard let entry = entries[cell.id] else { continue }
             // How large it is nobody knows yet where it runs.
             if entry.bytes == nil || entry.shownBytes <= room {
@@ -115,10 +148,10 @@ struct NotebookOpening: Sendable {
         }
     }
 
-    /// Puts outputs into the document.
-    /// - Returns: also what is shown of outputs that nobody had looked at yet.
-    private func put(_ opened: Opened) throws -> (NotebookContent, [(ShownStore.Entry, ShownOutputs)]) {
-        var content = opened.content.content(of: opened.notebook)
+    private typealias Found = (outputs: [String: CellOutputStore.Outputs], made: [(ShownStore.Entry, ShownOutputs)])
+
+    /// The outputs of the cells, and what is shown of those that nobody had looked at yet.
+    private func outputs(_ opened: Opened) throws -> Found {
         let counts = Dictionary(opened.notebook.cells.map { ($0.id, $0.executionCount) }) { first, _ in first }
         var outputs: [String: CellOutputStore.Outputs] = [:]
         var made: [(ShownStore.Entry, ShownOutputs)] = []
@@ -141,9 +174,14 @@ struct NotebookOpening: Sendable {
                 put(read.entry, ShownOutputs(reader.outputs).outputs ?? reader.outputs, count: reader.executionCount)
             }
         }
+        return (outputs, made)
+    }
+
+    private func document(_ opened: Opened, _ outputs: [String: CellOutputStore.Outputs]) -> NotebookContent {
+        var content = opened.content.content(of: opened.notebook)
         content.document = OutputOverlay(outputs: outputs, limit: limit).document(
             content.document, ids: content.cells.map(\.cellID))
         content.lastSequence = opened.lastSequence
-        return (content, made)
+        return content
     }
 }

@@ -16,6 +16,8 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
     public var executionCount: Optional<Int64>
     /// The last event of the notebook that is in them.
     public var lastSequence: Optional<Int64>
+    /// Those of cells below, from the top, where they were asked for.
+    public var following: Optional<[OutputsBelow]>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -23,13 +25,15 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
         commandID: String? = nil,
         outputs: [JSONValue],
         executionCount: Int64? = nil,
-        lastSequence: Int64? = nil
+        lastSequence: Int64? = nil,
+        following: [OutputsBelow]? = nil
     ) {
         self.cellID = cellID
         self.commandID = commandID
         self.outputs = outputs
         self.executionCount = executionCount
         self.lastSequence = lastSequence
+        self.following = following
     }
 
     /// Writes an object.
@@ -51,6 +55,10 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"last_sequence\":")
             writer.value(lastSequence)
         }
+        if let following {
+            writer.key(quoted: "\"following\":")
+            following.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -61,7 +69,8 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
         var outputs: [JSONValue]?
         var executionCount: Int64?
         var lastSequence: Int64?
-        var fields = JSONFields("\u{a}\"cell_id\":\u{d}\"command_id\":\u{a}\"outputs\":\u{12}\"execution_count\":\u{10}\"last_sequence\":")
+        var following: [OutputsBelow]?
+        var fields = JSONFields("\u{a}\"cell_id\":\u{d}\"command_id\":\u{a}\"outputs\":\u{12}\"execution_count\":\u{10}\"last_sequence\":\u{c}\"following\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -70,6 +79,7 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
                 case 2: outputs = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try JSONValue(from: &reader) }
                 case 3: if try !reader.null() { executionCount = try reader.int64() }
                 case 4: if try !reader.null() { lastSequence = try reader.int64() }
+                case 5: if try !reader.null() { following = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try OutputsBelow(from: &reader) } }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -81,5 +91,6 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
         self.outputs = consume outputs
         self.executionCount = executionCount
         self.lastSequence = lastSequence
+        self.following = consume following
     }
 }

@@ -1914,12 +1914,15 @@ extension WorkspaceAPI {
         /// Of outputs of more bytes than this only a preview comes, and of all no more than 64 KiB; all of them come
         /// when absent.
         public var outputLimit: Int?
+        /// With `output_limit`: the outputs of cells below come as well, of all of them about so many bytes at most.
+        public var outputTotal: Int?
 
         /// Makes an input; what is left out is not sent.
-        public init(notebookID: Int64, cellID: String, outputLimit: Int? = nil) {
+        public init(notebookID: Int64, cellID: String, outputLimit: Int? = nil, outputTotal: Int? = nil) {
             self.notebookID = notebookID
             self.cellID = cellID
             self.outputLimit = outputLimit
+            self.outputTotal = outputTotal
         }
 
         /// Writes path, query and body.
@@ -1932,14 +1935,16 @@ extension WorkspaceAPI {
             request.segment(cellID)
             request.literal("/outputs")
             request.query("output_limit", outputLimit)
+            request.query("output_total", outputTotal)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery(["output_limit"])
+            try request.allowQuery(["output_limit", "output_total"])
             notebookID = try request.path("notebook_id").int64()
             cellID = try request.path("cell_id").string(length: 1...64)
             outputLimit = try request.query("output_limit")?.int(in: 1024...2_147_483_647)
+            outputTotal = try request.query("output_total")?.int(in: 1024...2_147_483_647)
         }
     }
 }
