@@ -42,6 +42,8 @@ final class ZMQSocket {
     private static let frameLimit = 256
     /// Messages of one turn of the loop, so that a flood on one socket leaves the others their turn.
     private static let turnLimit = 128
+    /// Bytes after which a turn is over, for messages may be large and take long to be digested.
+    private static let turnBytes = 1_048_576
 
     init(
         _ kind: Kind, endpoint: String, loop: EventLoop, messageLimit: Int, receive: @escaping (Received) -> Void
@@ -133,7 +135,7 @@ final class ZMQSocket {
         guard !pumping else { return }
         pumping = true
         defer { pumping = false }
-        var received = 0
+        var (received, bytes) = (0, 0)
         while let handle {
             var events: Int32 = 0
             var size = MemoryLayout<Int32>.size
@@ -144,14 +146,14 @@ final class ZMQSocket {
             if events & ZMQ_POLLOUT != 0, sent < outgoing.count {
                 sendNext(handle)
             } else if events & ZMQ_POLLIN != 0 {
-                if received == ZMQSocket.turnLimit {
+                if received == ZMQSocket.turnLimit || bytes >= ZMQSocket.turnBytes {
                     // The descriptor will not speak again for these: come back by ourselves, after the others.
                     let door = Door(self)
                     loop.submit { door.socket?.pump() }
                     return
                 }
                 received += 1
-                receiveNext(handle)
+                bytes += receiveNext(handle)
             } else {
                 return
             }
@@ -174,7 +176,8 @@ final class ZMQSocket {
         }
     }
 
-    private func receiveNext(_ handle: UnsafeMutableRawPointer) {
+    /// - Returns: how large the message was.
+    private func receiveNext(_ handle: UnsafeMutableRawPointer) -> Int {
         var frames: [[UInt8]] = []
         var total = 0
         var count = 0
@@ -186,7 +189,7 @@ final class ZMQSocket {
                 zmq_msg_close(&message)
                 if zmq_errno() == EINTR { continue }
                 if zmq_errno() != EAGAIN { close() }
-                return
+                return total
             }
             let size = zmq_msg_size(&message)
             total += size
@@ -198,6 +201,7 @@ final class ZMQSocket {
             zmq_msg_close(&message)
         }
         receive(frames.count == count ? .frames(frames) : .oversized(total))
+        return total
     }
 }
 

@@ -110,7 +110,7 @@ final class CommandJournal {
         var total = 0
         var index = Int(max(0, min(sequence, lastSequence)))
         while index < positions.count, total < limit {
-            guard let json = inMemory[index] ?? file?.read(positions[index])?.dropFirst().map({ $0 }) else {
+            guard let json = inMemory[index] ?? file?.read(positions[index]).map({ Array($0.dropFirst()) }) else {
                 throw HarbourError(
                     .internalError, "An output of the command cannot be read back from the driver's disk.",
                     detail: "\(header.contextID)/\(header.commandID) event \(index + 1)")
