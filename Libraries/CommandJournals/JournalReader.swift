@@ -10,12 +10,24 @@ public struct JournalReader: ~Copyable {
     /// The number of the last event that was given out; 0 before the first.
     public private(set) var last: Int64 = 0
 
-    /// Opens a journal.
-    /// - Throws: `TEMPORARILY_UNAVAILABLE` when there is no such file, `INTERNAL_ERROR` when it is no journal.
-    public init(_ path: String) throws(HarbourError) {
-        let file = try RecordFile(reading: path)
-        guard let first = file.record(at: 0), let found = JournalReader.header(first.record) else {
-            throw HarbourError(.internalError, "A journal has no readable beginning.", detail: path)
+    /// No header that a driver has written is longer.
+    private static let headerLimit = 16_384
+
+    /// Opens the journal of a command in a driver's scratch folder, where user code may have put anything else.
+    /// - Throws: `TEMPORARILY_UNAVAILABLE` when there is no such file, `INTERNAL_ERROR` when it is no journal of this
+    ///   command.
+    public init(in scratch: String, contextID: String, commandID: String) throws(HarbourError) {
+        let path = [JournalRecord.folder, contextID, "\(commandID).log"]
+        guard path.allSatisfy({ !$0.contains("/") && $0 != ".." }) else {
+            throw HarbourError(.internalError, "A journal has a name that none can have.")
+        }
+        let file = try RecordFile(reading: path, below: scratch)
+        guard let first = file.record(at: 0, limit: JournalReader.headerLimit),
+            let found = JournalReader.header(first.record), found.contextID == contextID, found.commandID == commandID
+        else {
+            throw HarbourError(
+                .internalError, "A journal has no readable beginning, or that of another command.",
+                detail: path.joined(separator: "/"))
         }
         self.file = file
         header = found

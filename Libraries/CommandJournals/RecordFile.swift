@@ -20,7 +20,7 @@ public struct RecordFile: ~Copyable {
 
     static let headerSize = 8
     /// No record is longer; a length beyond it is damage.
-    static let recordLimit = 256 * 1_048_576
+    public static let recordLimit = 256 * 1_048_576
 
     private let descriptor: Int32
     private var end: Int
@@ -45,11 +45,37 @@ public struct RecordFile: ~Copyable {
         _ = ftruncate(descriptor, end)
     }
 
-    /// Opens a file of known records for reading.
+    /// Opens a file for reading. User code may have put something else there: a link is not followed, and what is no
+    /// plain file, such as a pipe that nobody writes, is refused instead of waited for.
     public init(reading path: String) throws(HarbourError) {
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw .system("A journal could not be opened", errno) }
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         end = 0
+        guard descriptor >= 0 else { throw .system("A journal could not be opened", errno) }
+        try checkPlain()
+    }
+
+    /// The same of a file in folders below one that is trusted; none of them may be a link.
+    public init(reading path: [String], below root: String) throws(HarbourError) {
+        var folder = open(root, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+        for (index, name) in path.enumerated() where folder >= 0 {
+            let kind = index + 1 < path.count ? O_DIRECTORY : O_NONBLOCK
+            let next = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | kind)
+            let failure = errno
+            close(folder)
+            folder = next
+            errno = failure
+        }
+        descriptor = folder
+        end = 0
+        guard descriptor >= 0 else { throw .system("A journal could not be opened", errno) }
+        try checkPlain()
+    }
+
+    private borrowing func checkPlain() throws(HarbourError) {
+        var information = stat()
+        guard fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
+            throw HarbourError(.internalError, "A journal is not a plain file.")
+        }
     }
 
     deinit { close(descriptor) }
@@ -80,8 +106,8 @@ public struct RecordFile: ~Copyable {
     }
 
     /// The record at that place and where the next one is; nil at the end, and where what follows is harmed.
-    public func record(at offset: Int) -> (record: [UInt8], next: Int)? {
-        guard let record = RecordFile.read(descriptor, at: offset) else { return nil }
+    public func record(at offset: Int, limit: Int = recordLimit) -> (record: [UInt8], next: Int)? {
+        guard let record = RecordFile.read(descriptor, at: offset, limit: limit) else { return nil }
         return (record, offset + RecordFile.headerSize + record.count)
     }
 
@@ -93,10 +119,10 @@ public struct RecordFile: ~Copyable {
         return record
     }
 
-    private static func read(_ descriptor: Int32, at offset: Int) -> [UInt8]? {
+    private static func read(_ descriptor: Int32, at offset: Int, limit: Int = recordLimit) -> [UInt8]? {
         guard let header = bytes(descriptor, at: offset, count: headerSize) else { return nil }
         let count = Int(word(header, 0))
-        guard count <= recordLimit, let record = bytes(descriptor, at: offset + Int(headerSize), count: count),
+        guard count <= limit, let record = bytes(descriptor, at: offset + Int(headerSize), count: count),
             CRC32C.checksum(record) == word(header, 4)
         else { return nil }
         return record

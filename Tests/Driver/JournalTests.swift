@@ -84,6 +84,44 @@ import Testing
         }
     }
 
+    /// Goal: user code that can write into the folder of its cluster has nothing read that is no journal of the command.
+    @Test func whatIsNoJournalOfTheCommandIsRefused() async throws {
+        try await withScratch { folder in
+            let path = JournalRecord.file(in: folder, contextID: "c", commandID: "1")
+            for part in ["", "/c", "/d"] { try ScratchFolder.make("\(folder)/\(JournalRecord.folder)\(part)") }
+            func open(_ context: String = "c", _ command: String = "1") throws -> CommandHeader {
+                let reader = try JournalReader(in: folder, contextID: context, commandID: command)
+                return reader.header
+            }
+            func write(_ header: CommandHeader, to path: String) throws {
+                var file = try RecordFile(creating: path)
+                _ = try file.append(JournalRecord.header.record(header.encodedJSON()))
+            }
+            var header = CommandHeader(
+                contextID: "c", commandID: "1", language: "python", digest: "", submitted: .now)
+            try write(header, to: path)
+            #expect(try open() == header)
+            // Under another name, by a link, and in a folder that is one.
+            #expect(rename(path, "\(folder)/journal/d/1.log") == 0)
+            #expect(throws: HarbourError.self) { try open("d") }
+            #expect(symlink("\(folder)/journal/d/1.log", path) == 0)
+            #expect(throws: HarbourError.self) { try open() }
+            #expect(unlink(path) == 0 && rmdir("\(folder)/journal/c") == 0)
+            #expect(symlink("\(folder)/journal/d", "\(folder)/journal/c") == 0)
+            #expect(throws: HarbourError.self) { try open() }
+            #expect(unlink("\(folder)/journal/c") == 0)
+            try ScratchFolder.make("\(folder)/journal/c")
+            #expect(throws: HarbourError.self) { try open("..", "journal/d/1") }
+            // A pipe, which nobody writes.
+            #expect(mkfifo(path, 0o600) == 0)
+            #expect(throws: HarbourError.self) { try open() }
+            #expect(unlink(path) == 0)
+            header.language = String(repeating: "x", count: 1 << 20)
+            try write(header, to: path)
+            #expect(throws: HarbourError.self) { try open() }
+        }
+    }
+
     @Test func batchesHaveALimit() async throws {
         try await withScratch { folder in
             let header = CommandHeader(contextID: "c", commandID: "1", language: "sql", digest: "", submitted: .now)

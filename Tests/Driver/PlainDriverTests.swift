@@ -303,8 +303,7 @@ import Testing
                     let whole = (0..<1000).map { "\($0) \(String(repeating: "x", count: 10_000))\n" }.joined()
                     #expect(!told.text.isEmpty && whole.hasPrefix(told.text))
 
-                    let path = JournalRecord.file(in: folder, contextID: "c", commandID: "1")
-                    var journal = try JournalReader(path)
+                    var journal = try JournalReader(in: folder, contextID: "c", commandID: "1")
                     var written: [CommandEvent] = []
                     while let json = journal.event() { written.append(try CommandEvent(json: json)) }
                     #expect(written == Array(told.events.prefix(written.count)))

@@ -124,6 +124,19 @@ import Testing
         #expect(!limiter.isHolding)
     }
 
+    /// Goal: what is held takes room for the streams that there are, however many names user code makes up.
+    @Test func streamsWithOtherNamesAreOne() {
+        var limiter = OutputLimiter(
+            byteLimit: 1 << 20, eventLimit: 100, overflow: OverflowFile(path: "/nowhere/overflow", limit: 1),
+            redactor: Redactor(["abcdef"]))
+        #expect(limiter.drafts(of: .stream(name: "stderr", text: "abc")).isEmpty)
+        for name in 0..<50 {
+            let drafts = limiter.drafts(of: .stream(name: "\(name)", text: "abc"))
+            #expect(drafts.map(\.name) == (name == 0 ? [] : ["stdout"]))
+        }
+        #expect(limiter.rest().map(\.name) == ["stderr", "stdout"])
+    }
+
     /// Goal: a real kernel's messages, and nothing is held for long.
     @Test(.enabled(if: TestRuntime.python != nil), .timeLimit(.minutes(3)))
     func aKernelThatFlushesInTheMiddleShowsNothing() async throws {

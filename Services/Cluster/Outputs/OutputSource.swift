@@ -32,8 +32,9 @@ extension OutputKeeper {
                 return false
             }
         case .folder(let folder):
-            let path = JournalRecord.file(in: folder, contextID: info.contextID, commandID: info.commandID)
-            guard let file = try await BlockingPool.shared.run({ try JournalFile(path) }) else { return false }
+            guard let file = try await BlockingPool.shared.run({ try JournalFile(of: info, in: folder) }) else {
+                return false
+            }
             while true {
                 let batch = try await BlockingPool.shared.run { file.next() }
                 if batch.isEmpty { break }
@@ -66,9 +67,10 @@ private final class JournalFile: Sendable {
     private let reader: Mutex<JournalReader>
 
     /// Nil when there is none.
-    init?(_ path: String) throws(HarbourError) {
+    init?(of info: CommandInfo, in folder: String) throws(HarbourError) {
+        let path = JournalRecord.file(in: folder, contextID: info.contextID, commandID: info.commandID)
         guard KeptFiles.exists(path) else { return nil }
-        reader = Mutex(try JournalReader(path))
+        reader = Mutex(try JournalReader(in: folder, contextID: info.contextID, commandID: info.commandID))
     }
 
     /// The next events as JSON; empty at the end.

@@ -61,7 +61,9 @@ struct OutputLimiter {
 
     mutating func drafts(of output: KernelOutput) -> [Draft] {
         switch output {
-        case .stream(let name, let text): return streamed(name, redacted(text, of: name))
+        case .stream(let kernelsName, let text):
+            let name = OutputLimiter.streamName(kernelsName)
+            return streamed(name, redacted(text, of: name))
         case .comm: return []
         // Text that came before it is to stay before it.
         default: return rest() + whole(output)
@@ -77,6 +79,10 @@ struct OutputLimiter {
         }
         return drafts
     }
+
+    /// A kernel has these two. Text of one that it calls otherwise stays, as `stdout`: text is held back for each name, and
+    /// user code could make up any number of them.
+    private static func streamName(_ name: String) -> String { name == "stderr" ? name : "stdout" }
 
     private mutating func redacted(_ text: String, of name: String) -> String {
         let patterns = redactor.patterns
