@@ -312,6 +312,34 @@ import Testing
             }
         }
     }
+
+    /// Goal: a kernel whose command is given up for text that was held back, and that says no more, is interrupted too.
+    @Test(.enabled(if: FullDisk.isPossible)) func aCommandGivenUpWhileItsKernelSleepsIsInterrupted() async throws {
+        try await withScratch { folder in
+            try await FullDisk.with(folder, size: "1m") {
+                try await withPlainDriver {
+                    $0.scratch = folder
+                } _: { driver in
+                    // What begins like it is held back; longer than a page, so that it has no room in the journal's last.
+                    #expect(driver.configuration.redactor.learn(String(repeating: "a", count: 20_000) + "b"))
+                    try driver.newContext("c")
+                    let source = """
+                        import time
+                        try:
+                            with open('\(folder)/filler', 'wb', buffering=0) as file:
+                                while True: file.write(b'x' * 4096)
+                        except OSError: pass
+                        print('a' * 10_000, end='', flush=True)
+                        time.sleep(1000)
+                        """
+                    let told = try await driver.transcript(source, id: "1", in: "c")
+                    #expect(told.last?.error?.code == "OUTPUT_NOT_STORED")
+                    #expect(unlink("\(folder)/filler") == 0)
+                    #expect(try await driver.transcript("1 + 1", id: "2", in: "c").value == "2")
+                }
+            }
+        }
+    }
 }
 
 /// A file system of memory that is soon full.

@@ -20,8 +20,8 @@ final class DriverCommand: @unchecked Sendable {
     private(set) var error: CommandError?
     private(set) var exitValue: String?
     private(set) var isTruncated = false
-    /// It was ended because its output could not be written down; the kernel does not know yet.
-    private(set) var isGivenUp = false
+    /// Called when it is ended because its output could not be written down: the kernel does not know yet.
+    var onGivenUp: (() -> Void)?
     private var limiter: OutputLimiter
     private let clusterID: String
     private let loop: EventLoop
@@ -139,7 +139,6 @@ final class DriverCommand: @unchecked Sendable {
 
     /// Its output cannot be written down: it ends here, with a mark where the output stops, rather than with a gap.
     private func giveUp(_ cause: HarbourError) {
-        isGivenUp = true
         change { event in
             event.type = .truncated
             event.text = "The output stops here: it could not be written to the cluster's disk."
@@ -149,11 +148,14 @@ final class DriverCommand: @unchecked Sendable {
             message: "\(cause.message) The command was ended, and what it put out after that is lost. Make room on the "
                 + "disk of the cluster's folder, then run it again.")
         finish(.error, error)
+        onGivenUp?()
     }
 
     /// The last event: followers end after it.
     func end(_ state: CommandState, _ error: CommandError? = nil) {
         guard !self.state.isFinal else { return }
+        // Its kernel has ended it already.
+        onGivenUp = nil
         passRest()
         // Unless the rest could not be written.
         if !self.state.isFinal { finish(state, error) }

@@ -145,14 +145,12 @@ final class DriverContext: @unchecked Sendable {
 
     private func run(_ command: DriverCommand) {
         guard let kernel else { return }
+        command.onGivenUp = { [weak self, weak command] in if let command { self?.cancel(command) } }
         kernel.execute(KernelRequest(command.source, metadata: metadata(of: command))) { [self] event in
             switch event {
             case .began: break
             case .counted(let count): command.counted(count)
-            case .output(let output):
-                let wasGivenUp = command.isGivenUp
-                command.output(output)
-                if command.isGivenUp && !wasGivenUp { cancel(command) }
+            case .output(let output): command.output(output)
             case .asked(let input):
                 secrets?.ask(input.question, context: id, command: command.id) { [weak kernel] answer in
                     kernel?.reply(answer.reply(to: input.question), to: input)
