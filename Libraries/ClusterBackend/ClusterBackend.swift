@@ -80,6 +80,11 @@ public protocol ClusterBackend: Sendable {
     /// - Throws: `NOT_SUPPORTED` without `.scratch`, `BACKEND_UNAVAILABLE`.
     func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String?
 
+    /// Ends the driver as `terminate` does, and leaves its scratch folder as it is: when this returns, nothing is written
+    /// into the journals in it any more. Ending a driver that has ended is done at once.
+    /// - Throws: `NOT_SUPPORTED` without `.scratch`, `BACKEND_UNAVAILABLE` when it is not certain that it has ended.
+    func halt(_ handle: ClusterHandle, grace: Duration) async throws(HarbourError)
+
     /// Makes the cluster have that many workers, and returns when they have been started or told to leave.
     /// - Throws: `NOT_SUPPORTED` without `.resize`, `CLUSTER_LOST` when it has ended.
     func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)

@@ -161,12 +161,19 @@ extension ExamSession {
     ) async throws {
         guard backend.capabilities.has(.scratch) else {
             try await expectError("scratch", codes: [.unsupported]) { try await backend.scratch(of: handle) }
+            try await expectError("halt", codes: [.unsupported]) {
+                try await backend.halt(handle, grace: .seconds(10))
+            }
             return
         }
         let alive = try await backend.scratch(of: handle)
         try expect(alive != nil, "a driver that runs should have a scratch folder")
-        try await subject.kill(id)
+        try await backend.halt(handle, grace: .seconds(10))
+        guard case .ended = try await backend.status(of: handle) else {
+            throw fail("the driver should have ended when `halt` returns")
+        }
         try expect(try await backend.scratch(of: handle) == alive, "the folder should outlive the driver")
+        try await backend.halt(handle, grace: .zero)
     }
 
     private func refusesUnclaimed(_ backend: any ClusterBackend) async throws {

@@ -46,7 +46,7 @@ extension ProcessHost {
     }
 
     /// The driver ends its children in order when it is asked to; the rest is killed after the grace.
-    private func endDriver(_ process: RunningProcess, grace: Duration) async throws {
+    func endDriver(_ process: RunningProcess, grace: Duration) async throws {
         process.send(signal: SIGTERM)
         // A stopped process would sleep through the grace.
         process.send(signal: SIGCONT)

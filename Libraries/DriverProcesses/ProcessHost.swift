@@ -148,6 +148,16 @@ public actor ProcessHost {
         }
     }
 
+    /// Ends the driver in order and leaves everything else.
+    public func halt(_ id: ClusterIdentifier, grace: Duration) async throws(HarbourError) {
+        do {
+            guard let state = try await state(of: id), let process = try await process(of: id, state) else { return }
+            try await endDriver(process, grace: grace)
+        } catch {
+            throw .wrap(error)
+        }
+    }
+
     /// Ends the driver in order, whatever else carries the mark at once, and removes the folder.
     public func terminate(_ id: ClusterIdentifier, handle: ClusterHandle?, grace: Duration) async throws(HarbourError) {
         do {

@@ -100,6 +100,11 @@ public actor DockerBackend: ClusterBackend {
         return nil
     }
 
+    /// Not without a scratch folder that others can read.
+    public func halt(_ handle: ClusterHandle, grace: Duration) async throws(HarbourError) {
+        try capabilities.require(.scratch, of: name)
+    }
+
     /// Adds workers, or stops and removes the last ones.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)
         async throws(HarbourError) -> ProvisionedCluster

@@ -112,6 +112,11 @@ public struct LocalBackend: ClusterBackend {
         try await host.scratch(of: handle)
     }
 
+    /// Ends the driver and leaves its folder.
+    public func halt(_ handle: ClusterHandle, grace: Duration) async throws(HarbourError) {
+        try await host.halt(handle.cluster, grace: grace)
+    }
+
     /// Tells the driver, whose Spark starts more executors or lets some end their tasks and leave, and waits until they
     /// have. Without workers Spark runs in the driver's threads, so from and to none only a new start leads.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)

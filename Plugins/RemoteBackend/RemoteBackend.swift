@@ -136,6 +136,11 @@ public actor RemoteBackend: ClusterBackend {
         return nil
     }
 
+    /// Not without a scratch folder that others can read.
+    public func halt(_ handle: ClusterHandle, grace: Duration) async throws(HarbourError) {
+        try capabilities.require(.scratch, of: name)
+    }
+
     /// Asks the other platform, and waits until it has done so. Whether a cluster there can change its size depends on
     /// where it runs there; one that cannot is refused with that platform's words.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)

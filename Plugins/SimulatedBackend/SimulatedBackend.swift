@@ -115,6 +115,18 @@ public struct SimulatedBackend: ClusterBackend {
         return world.machine(handle.cluster).flatMap { world.scratch?($0.driver) }
     }
 
+    /// The driver ends, and the cluster stays in its place.
+    public func halt(_ handle: ClusterHandle, grace: Duration) async throws(HarbourError) {
+        try capabilities.require(.scratch, of: name)
+        do {
+            try await pass(.halt, handle.cluster)
+        } catch {
+            throw .wrap(error)
+        }
+        guard world.machine(handle.cluster)?.status?.isAlive == true else { return }
+        await world.end(handle.cluster, ClusterEnd(.exited, status: 0, message: "The driver was ended."))
+    }
+
     /// Sets the number of workers after the time of the phase `workers`.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)
         async throws(HarbourError) -> ProvisionedCluster

@@ -9,6 +9,8 @@ public enum SimulatedStep: Sendable, Hashable {
     case answer
     /// `resize`.
     case resize
+    /// `halt`.
+    case halt
     /// `terminate`.
     case terminate
     /// `status`.

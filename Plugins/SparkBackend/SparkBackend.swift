@@ -192,6 +192,11 @@ public struct SparkBackend: ClusterBackend {
         try await host.scratch(of: handle)
     }
 
+    /// Ends the driver and leaves its folder.
+    public func halt(_ handle: ClusterHandle, grace: Duration) async throws(HarbourError) {
+        try await host.halt(handle.cluster, grace: grace)
+    }
+
     /// Tells the driver, which asks the master for more executors or lets some go, and waits until the master says so.
     public func resize(_ handle: ClusterHandle, workers: Int, progress: @escaping Receiver<ProvisionEvent>)
         async throws(HarbourError) -> ProvisionedCluster

@@ -109,6 +109,10 @@ struct CrashingBackend: ClusterBackend {
         try await backend.scratch(of: handle)
     }
 
+    func halt(_ handle: ClusterHandle, grace: Duration) async throws(HarbourError) {
+        try await guarded { try await backend.halt(handle, grace: grace) }
+    }
+
     func recover(_ all: [RecoveryEntry], asOf time: Timestamp) async throws(HarbourError) -> RecoveryReport {
         try await backend.recover(all, asOf: time)
     }

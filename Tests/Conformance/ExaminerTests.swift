@@ -107,6 +107,9 @@ struct Cheat: ClusterBackend {
     func scratch(of handle: ClusterHandle) async throws(HarbourError) -> String? {
         try await honest.scratch(of: handle)
     }
+    func halt(_ handle: ClusterHandle, grace: Duration) async throws(HarbourError) {
+        try await honest.halt(handle, grace: grace)
+    }
     func terminate(_ id: ClusterIdentifier, handle: ClusterHandle?, grace: Duration) async throws(HarbourError) {
         if trick != .leavesThings { try await honest.terminate(id, handle: handle, grace: grace) }
     }
