@@ -73,7 +73,7 @@ public struct CommandFollower: Sendable {
                         clusterID: order.clusterID, contextID: order.contextID, commandID: order.commandID,
                         body: CommandRun(
                             language: order.language, source: order.source, after: reader.last,
-                            widgets: order.widgets)),
+                            widgets: order.widgets, confirms: true)),
                     context: CallContext(user: order.user))
                 for try await event in events where event.sequence > reader.last {
                     pause = .milliseconds(50)

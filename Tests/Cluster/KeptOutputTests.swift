@@ -195,7 +195,7 @@ import Testing
 }
 
 /// Journals as a driver leaves them.
-private enum JournalFixture {
+enum JournalFixture {
     static func write(_ events: [CommandEvent], _ id: String, to folder: String, tail: [UInt8] = []) throws {
         let context = "\(folder)/\(JournalRecord.folder)/ctx"
         try KeptFiles.makeFolder(context)
@@ -207,10 +207,21 @@ private enum JournalFixture {
         for event in events { _ = try file.append(JournalRecord.output.record(event.encodedJSON())) }
         try KeptFiles.append(tail, to: path)
     }
+
+    /// Writes one event more.
+    static func append(_ event: CommandEvent, _ id: String, to folder: String) {
+        let path = JournalRecord.file(in: folder, contextID: "ctx", commandID: id)
+        do {
+            var file = try RecordFile(opening: path) { _, _ in }
+            _ = try file.append(JournalRecord.output.record(event.encodedJSON()))
+        } catch {
+            Issue.record(error)
+        }
+    }
 }
 
 /// A service whose drivers have a folder that outlives them.
-private func withJournals(_ body: @escaping @Sendable (ServiceFixture, String) async throws -> Void) async throws {
+func withJournals(_ body: @escaping @Sendable (ServiceFixture, String) async throws -> Void) async throws {
     var template = Array("/tmp/journals-XXXXXX".utf8CString)
     try #require(mkdtemp(&template) != nil)
     let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)

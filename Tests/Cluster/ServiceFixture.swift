@@ -19,6 +19,8 @@ final class Drivers: Sendable {
     private let table = Mutex<[String: TestDriver]>([:])
     /// Whether new drivers are RUNNING at once.
     let quick = Mutex(true)
+    /// What a driver does as the last thing when it is ended.
+    let lastDeed = Mutex<(@Sendable () -> Void)?>(nil)
 
     func add(_ driver: TestDriver) { table.withLock { $0[driver.driver.request.id.text] = driver } }
     func remove(_ id: String) -> TestDriver? { table.withLock { $0.removeValue(forKey: id) } }
@@ -62,7 +64,10 @@ final class ServiceFixture: Sendable {
                 if drivers.quick.withLock({ $0 }) { await driver.set(.running) }
                 return address
             },
-            stopper: { simulated in await drivers.remove(simulated.request.id.text)?.stop() },
+            stopper: { simulated in
+                drivers.lastDeed.withLock { $0 }?()
+                await drivers.remove(simulated.request.id.text)?.stop()
+            },
             scratch: place)
     }
 

@@ -28,6 +28,8 @@ actor TestDriver {
     private var failure: (code: String, message: String)?
     private var sequence: Int64 = 0
     private var contexts: [String: ContextInfo] = [:]
+    /// Contexts that have ended, the first in front. As the real driver, it forgets the commands of all but the last 64.
+    private var endings: [String] = []
     private var commands: [Key: Command] = [:]
     private var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
     private var nextListener = 0
@@ -249,6 +251,11 @@ actor TestDriver {
         let error = CommandError(
             code: "CONTEXT_TERMINATED", name: "ContextTerminated", message: "The context was ended.")
         for key in commands.keys where key.context == id { finish(key, .cancelled, error) }
+        endings.append(id)
+        if endings.count > 64 {
+            let forgotten = endings.removeFirst()
+            commands = commands.filter { $0.key.context != forgotten }
+        }
         changed()
     }
 

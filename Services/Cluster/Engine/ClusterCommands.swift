@@ -106,7 +106,8 @@ extension ClusterController {
 
     /// Queues a command, or finds the one of that id.
     func execute(_ contextID: String, _ spec: CommandSpec, _ call: CallContext) async throws -> CommandInfo {
-        let begun = try await begin(contextID, spec.commandID ?? Identifier.make(), spec.language, call)
+        let begun = try await begin(
+            contextID, spec.commandID ?? Identifier.make(), spec.language, confirms: false, call)
         guard let link = begun.link else { return begun.row.info }
         var spec = spec
         spec.commandID = begun.row.info.commandID
@@ -122,7 +123,7 @@ extension ClusterController {
 
     /// Writes a command down, or finds it.
     func begin(
-        _ contextID: String, _ commandID: String, _ language: String?, _ call: CallContext
+        _ contextID: String, _ commandID: String, _ language: String?, confirms: Bool, _ call: CallContext
     ) async throws -> BegunCommand {
         if record.step != .running || link == nil,
             let known = try await context.commands.get(id.text, contextID, commandID), known.ended
@@ -137,7 +138,7 @@ extension ClusterController {
         // Busy from here on: it must not be ended for idleness while the row is being written.
         idle?.commandBegan(at: .now)
         defer { idle?.commandEnded(at: .now) }
-        let (row, isNew) = try await writeDown(info, generation: link.generation, user: call.user)
+        let (row, isNew) = try await writeDown(info, link.generation, call.user, confirms: confirms)
         if !isNew && (row.ended || row.generation != link.generation) {
             // The driver that had the command still has its journal; that of an earlier start does not.
             return BegunCommand(row: row, isNew: false, link: row.generation == link.generation ? link : nil)
@@ -153,13 +154,23 @@ extension ClusterController {
     }
 
     private func writeDown(
-        _ info: CommandInfo, generation: Int64, user: String?
+        _ info: CommandInfo, _ generation: Int64, _ user: String?, confirms: Bool
     ) async throws -> (row: CommandRow, isNew: Bool) {
         do {
-            return try await context.commands.begin(info, generation: generation, user: user)
+            return try await context.commands.begin(info, generation: generation, user: user, confirms: confirms)
         } catch let error as HarbourError where error.code == .conflict {
             try await writeAgainIfLost()
-            return try await context.commands.begin(info, generation: generation, user: user)
+            return try await context.commands.begin(info, generation: generation, user: user, confirms: confirms)
+        }
+    }
+
+    /// The last event of a command was passed on to somebody who cannot say that it is stored.
+    func wasRead(_ contextID: String, _ commandID: String) async {
+        do {
+            try await context.commands.wasRead(id.text, contextID, commandID, at: .now)
+        } catch {
+            // It is kept without need.
+            logger.debug("that a command was read is not known", ["error": HarbourError.describe(error)])
         }
     }
 

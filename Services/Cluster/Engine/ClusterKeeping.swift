@@ -28,20 +28,23 @@ extension ClusterController {
         return command.ended ? .kept : .soon
     }
 
-    /// Keeps what the commands of this start have put out and nobody has confirmed, before the driver is taken away.
+    /// Keeps what the commands of this start have put out and nobody has read, before the driver is taken away. What cannot
+    /// be kept within the limits is lost, and its readers are told so.
     ///
     /// Whatever it is killed at, it can be done again.
     func keepOutputs() async {
         let start = record.generation
         guard keptStart != start else { return }
+        let limits = context.limits
         do {
             var commands = try await context.outputs.persistently { [context, id] in
-                try await context.outputs.store.unconfirmed(of: id.text, start: start)
+                try await context.outputs.store.unread(
+                    of: id.text, start: start, readBefore: .now + (.zero - limits.keepingComeback),
+                    limit: limits.keeping.commands)
             }
-            if !commands.isEmpty { commands = await keepFromDriver(commands, start) }
-            if !commands.isEmpty, let folder = await scratchFolder() {
-                commands = await context.outputs.keep(commands, start: start, from: .folder(folder))
-            }
+            let budget = KeepingBudget(limits.keeping, now: .now)
+            if !commands.isEmpty { commands = await keepFromDriver(commands, start, budget) }
+            if !commands.isEmpty { commands = await keepFromFolder(commands, start, budget) }
             if Task.isCancelled { return }
             if !commands.isEmpty {
                 logger.warning("the outputs of commands are lost with their driver", ["commands": commands.count])
@@ -55,20 +58,23 @@ extension ClusterController {
         publish()
     }
 
-    /// Reads what the commands have put out: first of those that have ended, because the driver forgets contexts that ended
-    /// long ago when others end; then it ends all contexts, so that the other commands come to their ends too.
-    private func keepFromDriver(_ commands: [CommandInfo], _ start: Int64) async -> [CommandInfo] {
+    /// Reads what the commands have put out: first of those that have ended, and of all in contexts that have, because the
+    /// driver forgets contexts that ended long ago when others end; then it ends all contexts, so that the other commands
+    /// come to their ends too.
+    private func keepFromDriver(
+        _ commands: [CommandInfo], _ start: Int64, _ budget: KeepingBudget
+    ) async -> [CommandInfo] {
         guard let address = record.address else { return commands }
         var left = commands
         do {
             let link = try DriverLink(address, token: row.driverToken, generation: start, loop: context.loop)
-            let source = OutputSource.driver(
-                link, deadline: .now + context.limits.keeping, silence: context.limits.keepingAnswer)
-            // What has a last number has ended.
-            let open = commands.filter { $0.lastSequence == 0 }
-            left = await context.outputs.keep(commands.filter { $0.lastSequence != 0 }, start: start, from: source)
-            await endContexts(link)
-            left += await context.outputs.keep(open, start: start, from: source)
+            let source = OutputSource.driver(link, silence: context.limits.keepingAnswer)
+            let living = await livingContexts(link)
+            let open = commands.filter { !$0.hasEnded && living.contains($0.contextID) }
+            let first = commands.filter { $0.hasEnded || !living.contains($0.contextID) }
+            left = await context.outputs.keep(first, start: start, from: source, budget)
+            await endContexts(living, link)
+            left += await context.outputs.keep(open, start: start, from: source, budget)
             await link.close()
         } catch {
             logger.debug("the driver cannot be asked", ["error": HarbourError.describe(error)])
@@ -76,15 +82,52 @@ extension ClusterController {
         return left
     }
 
-    /// Ends all contexts of the driver, as far as it answers.
-    private func endContexts(_ link: DriverLink) async {
-        let patience = context.limits.keepingAnswer
+    /// Reads the journals that the driver has left. It is ended before, because one that only hangs goes on writing.
+    private func keepFromFolder(
+        _ commands: [CommandInfo], _ start: Int64, _ budget: KeepingBudget
+    ) async -> [CommandInfo] {
+        guard backend.capabilities.has(.scratch), let handle = record.handle,
+            budget.hasRoom(forEnded: false, now: .now)
+        else { return commands }
+        var isFinal = false
         do {
-            let answer = try await link.client.call(DriverAPI.listContexts, .init(), context: .within(patience))
-            for each in answer.contexts {
+            try await backend.halt(handle, grace: context.limits.grace)
+            isFinal = true
+        } catch {
+            if Task.isCancelled { return commands }
+            logger.warning(
+                "a driver could not be ended before its folder is read", ["error": HarbourError.describe(error)])
+        }
+        do {
+            guard let folder = try await backend.scratch(of: handle) else { return commands }
+            return await context.outputs.keep(
+                commands, start: start, from: .folder(folder, isFinal: isFinal), budget)
+        } catch {
+            logger.warning("the folder of a cluster cannot be read", ["error": HarbourError.describe(error)])
+            return commands
+        }
+    }
+
+    /// The contexts that have not ended, as far as the driver answers.
+    private func livingContexts(_ link: DriverLink) async -> Set<String> {
+        do {
+            let answer = try await link.client.call(
+                DriverAPI.listContexts, .init(), context: .within(context.limits.keepingAnswer))
+            return Set(answer.contexts.map(\.contextID))
+        } catch {
+            logger.warning("the driver does not tell its contexts", ["error": HarbourError.describe(error)])
+            return []
+        }
+    }
+
+    /// Ends these contexts, as far as the driver answers.
+    private func endContexts(_ names: Set<String>, _ link: DriverLink) async {
+        do {
+            for name in names {
                 do {
                     _ = try await link.client.call(
-                        DriverAPI.deleteContext, .init(contextID: each.contextID), context: .within(patience))
+                        DriverAPI.deleteContext, .init(contextID: name),
+                        context: .within(context.limits.keepingAnswer))
                 } catch {
                     // One that went away in between needs no end.
                     guard error.code != .notFound else { continue }
@@ -93,16 +136,6 @@ extension ClusterController {
             }
         } catch {
             logger.warning("the driver does not end its contexts", ["error": HarbourError.describe(error)])
-        }
-    }
-
-    private func scratchFolder() async -> String? {
-        guard backend.capabilities.has(.scratch), let handle = record.handle else { return nil }
-        do {
-            return try await backend.scratch(of: handle)
-        } catch {
-            logger.warning("the folder of a cluster cannot be read", ["error": HarbourError.describe(error)])
-            return nil
         }
     }
 }

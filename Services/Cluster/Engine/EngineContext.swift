@@ -61,9 +61,11 @@ struct EngineLimits: Sendable {
     var start = Duration.seconds(300)
     /// How long a driver may take to end in order.
     var grace = Duration.seconds(10)
-    /// How long a driver that is about to be ended may take to tell the next of its outputs, and all of them.
+    /// How long a driver that is about to be ended may take to tell the next of its outputs, and what all of them may be.
     var keepingAnswer = Duration.seconds(3)
-    var keeping = Duration.seconds(120)
+    var keeping = KeepingLimits()
+    /// How long who has read an output to its end, and cannot say so, may come again for it.
+    var keepingComeback = Duration.seconds(60)
     /// How long a driver may be silent before its cluster is given up.
     var silence = Duration.seconds(10)
     /// How often a driver that has commands is asked whether it lives.

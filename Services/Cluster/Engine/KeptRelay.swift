@@ -28,7 +28,7 @@ struct KeptRelay: Sendable {
             return try await pass(kept, after: sequence, send)
         }
         let hasAll = info.lastSequence > 0 && sequence >= info.lastSequence
-        try await finish(info, after: sequence, missing: hasAll ? nil : row.isConfirmed ? .readBefore : .lost, send)
+        try await finish(info, after: sequence, missing: hasAll ? nil : row.isRead ? .readBefore : .lost, send)
     }
 
     private func pass(_ kept: KeptCommand, after sequence: Int64, _ send: CommandRelay.Send) async throws {

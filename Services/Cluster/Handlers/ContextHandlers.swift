@@ -79,6 +79,8 @@ struct ContextHandlers: Sendable {
                 clusterID: input.clusterID, contextID: input.contextID, commandID: input.commandID)
             let pass: CommandRelay.Send = { event throws(HarbourError) in try await send(event) }
             try await relay(place, after: input.body.after ?? 0, pass) { relay, send in
+                var relay = relay
+                relay.confirms = input.body.confirms ?? false
                 try await relay.run(input.body, context.call(), send: send)
             }
         }

@@ -17,6 +17,8 @@ struct OutputGathering: Sendable {
     private var first: Int64 = 0
     /// The number of the last event that came.
     private(set) var last: Int64 = 0
+    /// The bytes of what has come that was not kept before.
+    private(set) var byteCount = 0
     private var exitValue: String?
     private var started: Timestamp?
     private var isTruncated = false
@@ -50,8 +52,10 @@ struct OutputGathering: Sendable {
         info.lastSequence = last
         guard last > kept else { return nil }
         if lines.isEmpty { first = last }
+        let size = lines.count
         lines += event.encodedJSON()
         lines.append(UInt8(ascii: "\n"))
+        byteCount += lines.count - size
         return lines.count >= OutputGathering.pieceSize ? rest() : nil
     }
 

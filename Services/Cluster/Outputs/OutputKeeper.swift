@@ -33,30 +33,34 @@ actor OutputKeeper {
     /// Commands that are kept at a time.
     private static let width = 8
 
-    /// Keeps the commands' events as far as the source has them.
-    /// - Returns: the commands of which it has not given everything.
+    /// Keeps the commands' events as far as the source has them and the budget lasts.
+    /// - Returns: the commands of which not everything is kept.
     func keep(
-        _ commands: [CommandInfo], start: Int64, from source: OutputSource
+        _ commands: [CommandInfo], start: Int64, from source: OutputSource, _ budget: KeepingBudget
     ) async -> [CommandInfo] {
         var open = commands[...]
         var missing: [CommandInfo] = []
         await withTaskGroup(of: CommandInfo?.self) { group in
             for _ in 0..<OutputKeeper.width {
-                guard let info = open.popFirst() else { break }
-                group.addTask { [self] in await kept(info, start: start, from: source) ? nil : info }
+                guard let info = open.first, budget.hasRoom(forEnded: info.hasEnded, now: .now) else { break }
+                open.removeFirst()
+                group.addTask { [self] in await kept(info, start: start, from: source, budget) ? nil : info }
             }
             while let left = await group.next() {
                 if let left { missing.append(left) }
-                guard let info = open.popFirst() else { continue }
-                group.addTask { [self] in await kept(info, start: start, from: source) ? nil : info }
+                guard let info = open.first, budget.hasRoom(forEnded: info.hasEnded, now: .now) else { continue }
+                open.removeFirst()
+                group.addTask { [self] in await kept(info, start: start, from: source, budget) ? nil : info }
             }
         }
-        return missing
+        return missing + open
     }
 
-    private func kept(_ info: CommandInfo, start: Int64, from source: OutputSource) async -> Bool {
+    private func kept(
+        _ info: CommandInfo, start: Int64, from source: OutputSource, _ budget: KeepingBudget
+    ) async -> Bool {
         do {
-            return try await keep(info, start: start, from: source)
+            return try await keep(info, start: start, from: source, budget)
         } catch {
             logger.warning(
                 "the output of a command could not be kept",
@@ -69,38 +73,53 @@ actor OutputKeeper {
     }
 
     private func keep(
-        _ info: CommandInfo, start: Int64, from source: OutputSource
+        _ info: CommandInfo, start: Int64, from source: OutputSource, _ budget: KeepingBudget
     ) async throws -> Bool {
-        let known = try await persistently { [store] in try await store.begin(info, start: start, now: .now) }
-        if known.isWhole { return true }
-        var gathering = OutputGathering(info, kept: known.lastSequence)
-        let isThere = try await read(info, from: source) { event in
-            if let piece = gathering.take(event) { try await add(piece, to: info) }
+        let begun = try await persistently(budget) { [store] in
+            try await store.begin(info, start: start, now: .now)
         }
-        if let piece = gathering.rest() { try await add(piece, to: info) }
+        guard let known = begun, !known.isWhole else { return true }
+        var gathering = OutputGathering(info, kept: known.lastSequence)
+        let isThere: Bool
+        do {
+            isThere = try await read(info, from: source, budget) { event in
+                let before = gathering.byteCount
+                let piece = gathering.take(event)
+                try budget.take(gathering.byteCount - before, forEnded: info.hasEnded, now: .now)
+                if let piece { try await add(piece, to: info, budget) }
+            }
+        } catch {
+            // What came before it broke off is there all the same.
+            if let piece = gathering.rest() { try await add(piece, to: info, budget) }
+            throw error
+        }
+        if let piece = gathering.rest() { try await add(piece, to: info, budget) }
         switch source {
         // Its stream ends with the command's last event, or has broken.
         case .driver: guard gathering.isEnded || !isThere else { return false }
         // Nobody writes it any more: what is there is all there is, unless more was seen, such as what a full disk did not
-        // take.
-        case .folder: guard gathering.last >= info.lastSequence else { return false }
+        // take. Where somebody may still write it, only an end in it is one.
+        case .folder(_, let isFinal):
+            guard gathering.last >= info.lastSequence, isFinal || gathering.isEnded else { return false }
         }
         // A command that had ended has been there. One that had not may never have come to the driver.
-        guard isThere || info.lastSequence == 0 else { return false }
+        guard isThere || !info.hasEnded else { return false }
         let ended = gathering.info
-        try await persistently { [store] in try await store.finish(ended) }
+        try await persistently(budget) { [store] in try await store.finish(ended) }
         return true
     }
 
-    private func add(_ piece: KeptPiece, to info: CommandInfo) async throws {
-        try await persistently { [store] in try await store.append(piece, to: info) }
+    private func add(_ piece: KeptPiece, to info: CommandInfo, _ budget: KeepingBudget) async throws {
+        try await persistently(budget) { [store] in try await store.append(piece, to: info) }
     }
 
-    /// Waits for a database that is away.
+    /// Waits for a database that is away, which is not counted as work.
     func persistently<Value: Sendable>(
-        _ body: () async throws -> Value
+        _ budget: KeepingBudget? = nil, _ body: () async throws -> Value
     ) async throws -> Value {
         var pause = Pause(from: .milliseconds(100), to: .seconds(5))
+        var waits = false
+        defer { if waits { budget?.waited(now: .now) } }
         while true {
             do {
                 return try await body()
@@ -109,6 +128,8 @@ actor OutputKeeper {
                 guard failure.code == .unavailable || failure.code == .deadlineExceeded, !Task.isCancelled else {
                     throw failure
                 }
+                if !waits { budget?.waits(now: .now) }
+                waits = true
                 logger.warning("outputs cannot be kept yet", ["error": failure.describeChain()])
                 try await pause.wait(on: loop)
             }
@@ -138,4 +159,9 @@ actor OutputKeeper {
             logger.warning("kept outputs could not be looked through", ["error": HarbourError.describe(error)])
         }
     }
+}
+
+extension CommandInfo {
+    /// Whether it is known to have ended: only then its last number is.
+    var hasEnded: Bool { lastSequence != 0 }
 }

@@ -7,10 +7,10 @@ internal import Synchronization
 
 /// Where the events of commands can be had when their cluster ends.
 enum OutputSource: Sendable {
-    /// The driver answers, until then and without being silent for so long.
-    case driver(DriverLink, deadline: MonotonicTime, silence: Duration)
-    /// Its scratch folder is still there.
-    case folder(String)
+    /// The driver answers, without being silent for so long.
+    case driver(DriverLink, silence: Duration)
+    /// Its scratch folder is still there. It is final when the driver is known not to write it any more.
+    case folder(String, isFinal: Bool)
 }
 
 extension OutputKeeper {
@@ -18,20 +18,21 @@ extension OutputKeeper {
     /// - Returns: false when the source has no such command.
     /// - Throws: what `body` throws, and why the events cannot be had.
     func read(
-        _ info: CommandInfo, from source: OutputSource, _ body: (CommandEvent) async throws -> Void
+        _ info: CommandInfo, from source: OutputSource, _ budget: KeepingBudget,
+        _ body: (CommandEvent) async throws -> Void
     ) async throws -> Bool {
         switch source {
-        case .driver(let link, let deadline, let silence):
+        case .driver(let link, let silence):
             do {
                 let events = try await link.client.stream(
                     DriverAPI.streamCommandEvents,
                     .init(contextID: info.contextID, commandID: info.commandID, after: 0),
-                    context: CallContext(deadline: deadline), patience: .zero)
+                    context: CallContext(deadline: budget.deadline), patience: .zero)
                 try await read(events, silence, body)
             } catch let error as HarbourError where error.code == .notFound {
                 return false
             }
-        case .folder(let folder):
+        case .folder(let folder, _):
             guard let file = try await BlockingPool.shared.run({ try JournalFile(of: info, in: folder) }) else {
                 return false
             }

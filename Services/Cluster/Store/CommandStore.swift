@@ -12,8 +12,8 @@ struct CommandRow: Sendable, Hashable {
     var user: String?
     /// Whether it has come to its end.
     var ended: Bool
-    /// Whether who asked for it has stored all its events.
-    var isConfirmed = false
+    /// Whether who asked for it has stored all its events, or somebody who cannot say so was given the last of them.
+    var isRead = false
 }
 
 /// The commands that end together with their cluster.
@@ -33,15 +33,18 @@ struct CommandStore: Sendable {
     ///
     /// The commit does not wait for the disk. Should PostgreSQL itself crash within that blink, the driver still has the
     /// command under its id and does not run it twice, and the end of the command writes it down again.
+    ///
+    /// - Parameter confirms: whether who asks will say when all of its events are stored.
     func begin(
-        _ info: CommandInfo, generation: Int64, user: String?
+        _ info: CommandInfo, generation: Int64, user: String?, confirms: Bool
     ) async throws -> (row: CommandRow, isNew: Bool) {
         let rows = try await pool.query(
             """
             WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value)
-            INSERT INTO commands (cluster_id, context_id, command_id, generation, user_name, info, submitted_at)
+            INSERT INTO commands
+                (cluster_id, context_id, command_id, generation, user_name, info, submitted_at, confirms)
             SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(generation), \(user),
-                \(PostgresJSON(info.encodedJSON())), \(info.submittedTime)
+                \(PostgresJSON(info.encodedJSON())), \(info.submittedTime), \(confirms)
             FROM quick WHERE quick.value = 'off' AND \(fence.holds)
             ON CONFLICT DO NOTHING
             """)
@@ -58,7 +61,7 @@ struct CommandStore: Sendable {
     func get(_ cluster: String, _ context: String, _ command: String) async throws -> CommandRow? {
         let rows = try await pool.read(
             """
-            SELECT info, generation, user_name, ended, confirmed FROM commands
+            SELECT info, generation, user_name, ended, confirmed OR read_at IS NOT NULL FROM commands
             WHERE cluster_id = \(cluster) AND context_id = \(context) AND command_id = \(command)
             """)
         return try rows.first.map { try CommandRow($0) }
@@ -68,7 +71,7 @@ struct CommandStore: Sendable {
     func open(_ cluster: String) async throws -> [CommandRow] {
         let rows = try await pool.query(
             """
-            SELECT info, generation, user_name, ended, confirmed FROM commands
+            SELECT info, generation, user_name, ended, confirmed OR read_at IS NOT NULL FROM commands
             WHERE cluster_id = \(cluster) AND NOT ended
             """)
         return try rows.map { try CommandRow($0) }
@@ -91,6 +94,19 @@ struct CommandStore: Sendable {
             """)
     }
 
+    /// Takes note that the last event of a command was passed on, unless who asked for it confirms that itself.
+    ///
+    /// The commit does not wait for the disk: what is lost in a crash is kept without need, no more.
+    func wasRead(_ cluster: String, _ context: String, _ command: String, at now: Timestamp) async throws {
+        try await pool.query(
+            """
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value)
+            UPDATE commands SET read_at = \(now) FROM quick
+            WHERE cluster_id = \(cluster) AND context_id = \(context) AND command_id = \(command)
+                AND NOT confirms AND NOT confirmed AND read_at IS NULL AND quick.value = 'off'
+            """)
+    }
+
     /// When the last command of a cluster ended; nil when none has.
     func lastEnd(_ cluster: String) async throws -> Timestamp? {
         let rows = try await pool.query(
@@ -107,7 +123,8 @@ struct CommandStore: Sendable {
             """)
     }
 
-    /// Ends all open commands of a cluster with an error, inside the transaction that ends the cluster.
+    /// Ends all open commands of a cluster with an error, inside the transaction that ends the cluster. Rows are locked in
+    /// the order of their keys, as by all that takes several of them, so that two never wait for each other.
     static func endAll(
         of cluster: String, _ commands: EndingCommands, now: Timestamp, _ transaction: PostgresTransaction
     ) async throws {
@@ -127,21 +144,26 @@ struct CommandStore: Sendable {
         ]
         try await transaction.query(
             """
+            WITH open AS (
+                SELECT context_id, command_id FROM commands WHERE cluster_id = \(cluster) AND NOT ended
+                ORDER BY cluster_id, context_id, command_id FOR UPDATE)
             UPDATE commands SET ended = true, info = info || \(PostgresJSON(JSONValue.object(patch).encodedJSON()))
-            WHERE cluster_id = \(cluster) AND NOT ended
+            FROM open
+            WHERE commands.cluster_id = \(cluster) AND commands.context_id = open.context_id
+                AND commands.command_id = open.command_id
             """)
     }
 }
 
 extension CommandRow {
     fileprivate init(_ row: PostgresRow) throws {
-        let (info, generation, user, ended, isConfirmed) = try row.decode(
+        let (info, generation, user, ended, isRead) = try row.decode(
             (PostgresJSON.self, Int64.self, String?.self, Bool.self, Bool.self))
         self.info = try CommandInfo(json: info.bytes, subject: "stored command", code: .internalError)
         self.generation = generation
         self.user = user
         self.ended = ended
-        self.isConfirmed = isConfirmed
+        self.isRead = isRead
     }
 }
 

@@ -25,13 +25,19 @@ struct KeptEventStore: Sendable {
     let pool: PostgresPool
     let fence: Fence
 
-    /// The commands of one start of a cluster that nobody has confirmed.
-    func unconfirmed(of cluster: String, start generation: Int64) async throws -> [CommandInfo] {
+    /// The commands of one start of a cluster whose output may still be wanted, the newest first and no more than so many:
+    /// those that nobody has confirmed, nor read to its end before that time.
+    ///
+    /// Who has read the end just now may have lost its connection over it, and come again.
+    func unread(
+        of cluster: String, start generation: Int64, readBefore time: Timestamp, limit: Int
+    ) async throws -> [CommandInfo] {
         let rows = try await pool.query(
             """
             SELECT info FROM commands
             WHERE cluster_id = \(cluster) AND generation = \(generation) AND NOT confirmed
-            ORDER BY submitted_at
+                AND (read_at IS NULL OR read_at > \(time))
+            ORDER BY submitted_at DESC, context_id, command_id LIMIT \(Int64(limit))
             """)
         return try rows.map { try KeptEventStore.info(try $0.decode(PostgresJSON.self)) }
     }
@@ -65,18 +71,34 @@ struct KeptEventStore: Sendable {
     }
 
     /// Begins to keep a command, or goes on where an instance before this one was killed.
-    func begin(_ info: CommandInfo, start generation: Int64, now: Timestamp) async throws -> KeptCommand {
+    ///
+    /// The command's own row is held meanwhile: whoever confirms it right now either comes first, and nothing is kept, or
+    /// finds what is kept and removes it.
+    /// - Returns: nil for one that has been confirmed meanwhile.
+    func begin(_ info: CommandInfo, start generation: Int64, now: Timestamp) async throws -> KeptCommand? {
         let begun = try await pool.query(
             """
+            WITH wanted AS (
+                SELECT confirmed FROM commands
+                WHERE cluster_id = \(info.clusterID) AND context_id = \(info.contextID)
+                    AND command_id = \(info.commandID)
+                FOR SHARE)
             INSERT INTO kept_commands (cluster_id, context_id, command_id, generation, info, kept_at)
             SELECT \(info.clusterID), \(info.contextID), \(info.commandID), \(generation),
                 \(PostgresJSON(info.encodedJSON())), \(now)
-            WHERE \(fence.holds)
+            FROM wanted WHERE NOT wanted.confirmed AND \(fence.holds)
             ON CONFLICT DO NOTHING
             """)
         if begun.affected == 1 { return KeptCommand(info: info, isWhole: false, lastSequence: 0) }
-        guard let known = try await get(info.clusterID, info.contextID, info.commandID) else { throw Fence.lost }
-        return known
+        if let known = try await get(info.clusterID, info.contextID, info.commandID) { return known }
+        let rows = try await pool.query(
+            """
+            SELECT 1 FROM commands
+            WHERE cluster_id = \(info.clusterID) AND context_id = \(info.contextID)
+                AND command_id = \(info.commandID) AND NOT confirmed
+            """)
+        if rows.isEmpty { return nil }
+        throw Fence.lost
     }
 
     /// Adds events after those that are kept.
@@ -112,27 +134,43 @@ struct KeptEventStore: Sendable {
     }
 
     /// Takes note that commands have been read to their ends, and forgets what is kept of them.
+    ///
+    /// Two statements, each with its own look at the tables: the second sees what was begun to be kept before the first had
+    /// the rows. No lock of one is held in the other, and each takes its rows in the order of their keys, so that nobody
+    /// who takes several waits for this while this waits for them. Done half, it can be done again.
     func confirm(_ commands: [CommandPlace]) async throws {
         let (clusters, contexts, names) = (
             commands.map(\.clusterID), commands.map(\.contextID), commands.map(\.commandID)
         )
         try await pool.query(
             """
-            WITH named AS (
-                SELECT * FROM unnest(\(clusters)::text[], \(contexts)::text[], \(names)::text[])
-                    AS named (cluster_id, context_id, command_id)),
-            quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value),
-            forgotten AS (
-                DELETE FROM kept_commands USING named
-                WHERE kept_commands.cluster_id = named.cluster_id AND kept_commands.context_id = named.context_id
-                    AND kept_commands.command_id = named.command_id)
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value),
+            named AS (
+                SELECT cluster_id, context_id, command_id
+                FROM commands JOIN unnest(\(clusters)::text[], \(contexts)::text[], \(names)::text[])
+                    AS named (cluster_id, context_id, command_id) USING (cluster_id, context_id, command_id)
+                WHERE NOT confirmed
+                ORDER BY cluster_id, context_id, command_id FOR UPDATE OF commands)
             UPDATE commands SET confirmed = true FROM named, quick
             WHERE commands.cluster_id = named.cluster_id AND commands.context_id = named.context_id
-                AND commands.command_id = named.command_id AND NOT commands.confirmed AND quick.value = 'off'
+                AND commands.command_id = named.command_id AND quick.value = 'off'
+            """)
+        try await pool.query(
+            """
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true) AS value),
+            named AS (
+                SELECT cluster_id, context_id, command_id
+                FROM kept_commands JOIN unnest(\(clusters)::text[], \(contexts)::text[], \(names)::text[])
+                    AS named (cluster_id, context_id, command_id) USING (cluster_id, context_id, command_id)
+                ORDER BY cluster_id, context_id, command_id FOR UPDATE OF kept_commands)
+            DELETE FROM kept_commands USING named, quick
+            WHERE kept_commands.cluster_id = named.cluster_id AND kept_commands.context_id = named.context_id
+                AND kept_commands.command_id = named.command_id AND quick.value = 'off'
             """)
     }
 
-    /// Forgets what was kept before that time, then the oldest until the rest takes no more than so many bytes.
+    /// Forgets what was kept before that time, then the oldest until the rest takes no more than so many bytes. What
+    /// somebody else has in hand right now is left to the next time.
     /// - Returns: of how many commands.
     func sweep(before time: Timestamp, keeping bytes: Int) async throws -> Int {
         let gone = try await pool.query(
@@ -140,11 +178,15 @@ struct KeptEventStore: Sendable {
             WITH ranked AS (
                 SELECT cluster_id, context_id, command_id, kept_at,
                     sum(bytes) OVER (ORDER BY kept_at DESC, cluster_id, context_id, command_id) AS newer
-                FROM kept_commands)
-            DELETE FROM kept_commands USING ranked
-            WHERE kept_commands.cluster_id = ranked.cluster_id AND kept_commands.context_id = ranked.context_id
-                AND kept_commands.command_id = ranked.command_id
-                AND (ranked.kept_at < \(time) OR ranked.newer > \(Int64(bytes)))
+                FROM kept_commands),
+            gone AS (
+                SELECT kept_commands.cluster_id, kept_commands.context_id, kept_commands.command_id
+                FROM kept_commands JOIN ranked USING (cluster_id, context_id, command_id)
+                WHERE ranked.kept_at < \(time) OR ranked.newer > \(Int64(bytes))
+                FOR UPDATE OF kept_commands SKIP LOCKED)
+            DELETE FROM kept_commands USING gone
+            WHERE kept_commands.cluster_id = gone.cluster_id AND kept_commands.context_id = gone.context_id
+                AND kept_commands.command_id = gone.command_id
             """)
         return gone.affected
     }

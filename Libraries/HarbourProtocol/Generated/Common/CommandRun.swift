@@ -17,6 +17,9 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
     /// All widgets of the notebook, in its order, with what people have chosen: what the code finds by
     /// `dbutils.widgets`. Those of the context stay when absent. At most 200 elements.
     public var widgets: Optional<[NotebookWidget]>
+    /// Whether who asks will say when all events are stored, as services do. Otherwise the command counts as read once
+    /// its last event has been passed on.
+    public var confirms: Optional<Bool>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -24,13 +27,15 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
         source: String,
         timeoutSeconds: Int? = nil,
         after: Int64? = nil,
-        widgets: [NotebookWidget]? = nil
+        widgets: [NotebookWidget]? = nil,
+        confirms: Bool? = nil
     ) {
         self.language = language
         self.source = source
         self.timeoutSeconds = timeoutSeconds
         self.after = after
         self.widgets = widgets
+        self.confirms = confirms
     }
 
     /// Writes an object.
@@ -54,6 +59,10 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"widgets\":")
             widgets.encode(to: &writer)
         }
+        if let confirms {
+            writer.key(quoted: "\"confirms\":")
+            writer.value(confirms)
+        }
         writer.endObject()
     }
 
@@ -64,7 +73,8 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
         var timeoutSeconds: Int?
         var after: Int64?
         var widgets: [NotebookWidget]?
-        var fields = JSONFields("\u{b}\"language\":\u{9}\"source\":\u{12}\"timeout_seconds\":\u{8}\"after\":\u{a}\"widgets\":")
+        var confirms: Bool?
+        var fields = JSONFields("\u{b}\"language\":\u{9}\"source\":\u{12}\"timeout_seconds\":\u{8}\"after\":\u{a}\"widgets\":\u{b}\"confirms\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -73,6 +83,7 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
                 case 2: if try !reader.null() { timeoutSeconds = try reader.int(in: 0...31_536_000) }
                 case 3: if try !reader.null() { after = try reader.int64(in: 0...Int64.max) }
                 case 4: if try !reader.null() { widgets = try reader.array(count: 0...200) { reader throws(JSONError) in try NotebookWidget(from: &reader) } }
+                case 5: if try !reader.null() { confirms = try reader.bool() }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
@@ -83,5 +94,6 @@ public struct CommandRun: JSONCodable, Sendable, Hashable {
         self.timeoutSeconds = timeoutSeconds
         self.after = after
         self.widgets = consume widgets
+        self.confirms = confirms
     }
 }
