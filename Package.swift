@@ -262,7 +262,10 @@ let suites: [Target] = [
         ] + common),
     tests(
         "Cluster",
-        ["ClusterService", "ServiceTestKit", "ClusterBackend", "CommandJournals", "SimulatedBackend"] + common),
+        [
+            "ClusterService", "ServiceTestKit", "ClusterBackend", "CellExecution", "CommandJournals",
+            "SimulatedBackend",
+        ] + common),
     tests("Monitoring", ["MonitoringService", "ServiceTestKit"] + common),
     tests(
         "Driver",
