@@ -81,6 +81,41 @@ import Testing
         }
     }
 
+    /// Goal: the right on another job counts when it is run. Its maker's right is asked for as the run begins, and again
+    /// as the run of the other job begins, which may be long afterwards.
+    @Test func aRunOfAnotherJobIsAskedAboutWhenItBegins() async throws {
+        try await SchedulerFixture.with { fixture in
+            fixture.scripted.put("/a", ["print one"])
+            let inner = try await job(fixture)
+            let task = TaskSpec(taskKey: "outer", runJobTask: RunJobTask(jobID: inner))
+            let outer = try await fixture.client.call(
+                SchedulerAPI.createJob, .init(body: JobSpec(name: "outer", tasks: [task])),
+                context: .within(.seconds(30), user: "bob")
+            ).jobID
+            func start() async throws -> Run {
+                let runID = try await fixture.client.call(
+                    SchedulerAPI.runNow, .init(jobID: outer, body: RunNow()),
+                    context: .within(.seconds(30), user: "bob")
+                ).runID
+                return try await fixture.finished(runID).run
+            }
+            #expect(try await start().state.resultState == .success)
+            let asked = fixture.scripted.checks.flatMap { $0 }
+            #expect(
+                asked == [
+                    RunIntent(userName: "bob", clusterIds: [], paths: [], jobIds: [inner]),
+                    RunIntent(userName: "bob", clusterIds: ["lab"], paths: ["/a"], jobIds: [inner]),
+                ])
+
+            fixture.scripted.refuse(
+                "bob", RunVerdict(allowed: false, errorCode: "PERMISSION_DENIED", message: "Not any more."))
+            try await eventually("the answer is asked for anew") {
+                let run = try await start()
+                return run.state.errorCode == "PERMISSION_DENIED" && run.tasks[0].attempts.isEmpty
+            }
+        }
+    }
+
     /// Nobody has said that they may not begin, nor that they may.
     @Test func whileTheWorkspaceIsAwayRunsWaitAndSayWhy() async throws {
         try await SchedulerFixture.with { fixture in

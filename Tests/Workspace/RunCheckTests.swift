@@ -8,9 +8,10 @@ import Testing
 @Suite("Checks of runs")
 struct RunCheckTests {
     private func verdict(
-        _ workspace: Workspace, _ user: String, clusters: [String] = [], paths: [String] = []
+        _ workspace: Workspace, _ user: String, clusters: [String] = [], paths: [String] = [],
+        jobs: [Int64]? = nil
     ) async throws -> RunVerdict {
-        let run = RunIntent(userName: user, clusterIds: clusters, paths: paths)
+        let run = RunIntent(userName: user, clusterIds: clusters, paths: paths, jobIds: jobs)
         return try await workspace.service.client.call(
             WorkspaceAPI.checkRuns, .init(body: CheckRuns(runs: [run]))
         ).verdicts[0]
@@ -37,6 +38,24 @@ struct RunCheckTests {
             #expect(try await verdict(workspace, RequestContext.system, clusters: ["c1"]).allowed)
             // What is no path fails the task, which says so.
             #expect(try await verdict(workspace, "ada", paths: ["no path"]).allowed)
+        }
+    }
+
+    /// A run that runs another job: the right on it may have been taken away since the job was made.
+    @Test func aRunMayRunTheJobsThatItsUserMayRun() async throws {
+        try await SampleScheduler().run { workspace in
+            try await workspace.makeUser("ada")
+            try await workspace.makeUser("bob")
+            // Job 7 is ada's.
+            #expect(try await verdict(workspace, "ada", jobs: [7]).allowed)
+            #expect(try await verdict(workspace, "admin", jobs: [7, 8]).allowed)
+            try await workspace.give(.canView, on: "jobs", "7", to: "bob")
+            let refused = try await verdict(workspace, "bob", jobs: [7])
+            #expect(!refused.allowed && refused.errorCode == "PERMISSION_DENIED", "\(refused)")
+            #expect(refused.message?.contains("CAN_MANAGE_RUN") == true, "\(refused)")
+            try await workspace.give(.canManageRun, on: "jobs", "7", to: "bob")
+            #expect(try await verdict(workspace, "bob", jobs: [7]).allowed)
+            #expect(try await verdict(workspace, "ada", jobs: [7, 8]).errorCode == "PERMISSION_DENIED")
         }
     }
 
@@ -75,12 +94,13 @@ struct RunCheckTests {
                 RunIntent(userName: "ada", clusterIds: [], paths: ["/Users/ada/n"]),
                 RunIntent(userName: "nobody", clusterIds: ["c1"], paths: []),
                 RunIntent(userName: "admin", clusterIds: ["c1"], paths: []),
+                RunIntent(userName: "ada", clusterIds: [], paths: [], jobIds: [7]),
             ]
             let verdicts = try await workspace.service.client.call(
                 WorkspaceAPI.checkRuns, .init(body: CheckRuns(runs: runs))
             ).verdicts
-            #expect(verdicts.map(\.allowed) == [false, false, true, false, true], "\(verdicts)")
-            #expect(verdicts.map { $0.unknown ?? false } == [true, false, false, false, false], "\(verdicts)")
+            #expect(verdicts.map(\.allowed) == [false, false, true, false, true, false], "\(verdicts)")
+            #expect(verdicts.map { $0.unknown ?? false } == [true, false, false, false, false, true], "\(verdicts)")
             #expect(verdicts[0].message?.isEmpty == false)
             #expect(verdicts[1].errorCode == "PERMISSION_DENIED", "what is refused anyway is not asked about again")
         }

@@ -233,7 +233,6 @@ public enum ProtocolTypes {
         ("scheduler", "FailedNotification", { try FailedNotification(json: $0).encodedJSON() }),
         ("scheduler", "RunEventType", { try RunEventType(json: $0).encodedJSON() }),
         ("scheduler", "RunEvent", { try RunEvent(json: $0).encodedJSON() }),
-        ("scheduler", "JobChange", { try JobChange(json: $0).encodedJSON() }),
         ("scheduler", "RunChange", { try RunChange(json: $0).encodedJSON() }),
         ("scheduler", "JobOwnersWish", { try JobOwnersWish(json: $0).encodedJSON() }),
         ("scheduler", "OwnedJob", { try OwnedJob(json: $0).encodedJSON() }),

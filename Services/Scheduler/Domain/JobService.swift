@@ -35,7 +35,7 @@ struct JobService: Sendable {
     private static let gathering = Duration.milliseconds(250)
 
     /// Tells which jobs have changed, all together.
-    func followChanges(on loop: EventLoop, _ send: (JobChange) async throws -> Void) async throws {
+    func followChanges(on loop: EventLoop, _ send: (OwnedJob) async throws -> Void) async throws {
         try await news.follow { changed in
             for change in try await store.owners(changed) { try await send(change) }
             try await loop.sleep(for: Self.gathering)
@@ -99,10 +99,7 @@ struct JobService: Sendable {
 
     /// Who made jobs, also deleted ones; of those that are gone nothing is said.
     func owners(of jobIDs: [Int64]) async throws -> JobOwnerList {
-        JobOwnerList(
-            owners: try await store.owners(jobIDs).map {
-                OwnedJob(jobID: $0.jobID, creatorUserName: $0.creatorUserName)
-            })
+        JobOwnerList(owners: try await store.owners(jobIDs))
     }
 
     /// Everything that would keep the job from being made, when it would run, and the job as a file.

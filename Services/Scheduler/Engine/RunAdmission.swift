@@ -15,6 +15,7 @@ struct RunAdmission: Sendable {
         var userName: String
         var clusterIDs: [String] = []
         var paths: [String] = []
+        var jobIDs: [Int64] = []
     }
 
     private let desk: AdmissionDesk
@@ -133,7 +134,11 @@ private actor AdmissionDesk {
     }
 
     private func verdicts(on questions: [Question]) async throws -> [RunVerdict] {
-        let runs = questions.map { RunIntent(userName: $0.userName, clusterIds: $0.clusterIDs, paths: $0.paths) }
+        let runs = questions.map {
+            RunIntent(
+                userName: $0.userName, clusterIds: $0.clusterIDs, paths: $0.paths,
+                jobIds: $0.jobIDs.isEmpty ? nil : $0.jobIDs)
+        }
         let verdicts = try await workspace.call(
             WorkspaceAPI.checkRuns, .init(body: CheckRuns(runs: runs)), context: .within(.seconds(30))
         ).verdicts
@@ -162,12 +167,17 @@ extension RunRow {
     /// What has to be asked before the open tasks of the run begin.
     func question(about machine: RunMachine) -> RunAdmission.Question {
         var (clusters, paths): (Set<String>, Set<String>) = ([], [])
+        var jobs: Set<Int64> = []
+        // A task asked for this run, perhaps long after its own run was let in.
+        if trigger == .runJobTask, let jobID { jobs.insert(jobID) }
         for (index, task) in settings.tasks.enumerated()
         where !machine.tasks[index].phase.isEnded && !machine.plan.tasks[index].isDisabled {
             let spec = task.forEachTask?.task.spec ?? task
             if let id = spec.existingClusterID { clusters.insert(id) }
             if let path = spec.sourcePath { paths.insert(path) }
+            if let id = spec.runJobTask?.jobID { jobs.insert(id) }
         }
-        return RunAdmission.Question(userName: creator, clusterIDs: clusters.sorted(), paths: paths.sorted())
+        return RunAdmission.Question(
+            userName: creator, clusterIDs: clusters.sorted(), paths: paths.sorted(), jobIDs: jobs.sorted())
     }
 }

@@ -172,11 +172,11 @@ struct JobStore: Sendable {
     }
 
     /// Who made jobs, also deleted ones.
-    func owners(_ jobIDs: [Int64]) async throws -> [JobChange] {
+    func owners(_ jobIDs: [Int64]) async throws -> [OwnedJob] {
         let rows = try await pool.query(
             "SELECT job_id, creator FROM jobs WHERE job_id = ANY(\(jobIDs)::bigint[]) ORDER BY job_id")
         return try rows.map { row in
-            JobChange(jobID: try row["job_id", as: Int64.self], creatorUserName: try row["creator", as: String.self])
+            OwnedJob(jobID: try row["job_id", as: Int64.self], creatorUserName: try row["creator", as: String.self])
         }
     }
 

@@ -8,9 +8,10 @@ struct AccessTargets: Sendable {
     let request: HTTPRequest
     let body: RequestBody
 
-    /// What it takes to run something on a cluster, and to run a notebook or file by a job.
+    /// What it takes to run something on a cluster, to run a notebook or file by a job, and to run another job by one.
     static let levelOnCluster = AccessLevel.run
     static let levelOnFile = AccessLevel.view
+    static let levelOnJob = AccessLevel.run
 
     /// Nothing is found where the request names nothing; then the handler says what is missing.
     func objects(of target: AccessRule.Target) async throws(HarbourError) -> [Securable] {
@@ -88,7 +89,7 @@ struct AccessTargets: Sendable {
         switch value {
         case .array(let elements): for element in elements { try collect(element, under: key, &found) }
         case .object(let object):
-            if key == "run_job_task", let id = value["job_id"]?.int64 { found[.job(id)] = .run }
+            if key == "run_job_task", let id = value["job_id"]?.int64 { found[.job(id)] = levelOnJob }
             if key == "job_completion", let id = value["job_id"]?.int64 {
                 found[.job(id)] = max(found[.job(id)] ?? .none, .view)
             }

@@ -27,8 +27,9 @@ private struct RunCheck {
     let gate: AccessGate
     private var principals: [String: Result<Principal?, HarbourError>] = [:]
     private var answers: [Question: Result<Void, HarbourError>] = [:]
-    /// Why clusters cannot be looked up now: the next one is not waited for as long again.
+    /// Why clusters or jobs cannot be looked up now: the next one is not waited for as long again.
     private var clustersAway: HarbourError?
+    private var jobsAway: HarbourError?
 
     init(gate: AccessGate) { self.gate = gate }
 
@@ -56,6 +57,7 @@ private struct RunCheck {
                 guard let path = try? WorkspacePath(path) else { continue }
                 try await require(AccessTargets.levelOnFile, .path(path), principal)
             }
+            for id in run.jobIds ?? [] { try await require(AccessTargets.levelOnJob, .job(id), principal) }
             for id in run.clusterIds { try await require(AccessTargets.levelOnCluster, .cluster(id), principal) }
         } catch {
             guard error.code == .permissionDenied else { throw error }
@@ -81,12 +83,18 @@ private struct RunCheck {
     ) async throws(HarbourError) {
         let question = Question(userName: principal.userName, object: object)
         if let known = answers[question] { return try known.get() }
-        if case .cluster = object, !principal.isAdministrator, let clustersAway { throw clustersAway }
+        if !principal.isAdministrator {
+            if case .cluster = object, let clustersAway { throw clustersAway }
+            if case .job = object, let jobsAway { throw jobsAway }
+        }
         var answer = Result<Void, HarbourError>.success(())
         do throws(HarbourError) { try await gate.require(level, on: object, principal) } catch {
             // What does not exist fails its task, which says so.
             if error.code != .notFound { answer = .failure(error) }
-            if case .cluster = object, [.unavailable, .deadlineExceeded].contains(error.code) { clustersAway = error }
+            if [.unavailable, .deadlineExceeded].contains(error.code) {
+                if case .cluster = object { clustersAway = error }
+                if case .job = object { jobsAway = error }
+            }
         }
         answers[question] = answer
         try answer.get()

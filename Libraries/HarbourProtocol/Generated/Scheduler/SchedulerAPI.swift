@@ -193,7 +193,7 @@ public enum SchedulerAPI {
     )
 
     /// Follow which jobs are made, changed, deleted and brought back. `GET /internal/v1/jobs/changes`.
-    public static let streamJobChanges = StreamEndpoint<StreamJobChangesInput, JobChange>(
+    public static let streamJobChanges = StreamEndpoint<StreamJobChangesInput, OwnedJob>(
         EndpointRoute(
             service: "scheduler", operationID: "streamJobChanges",
             method: .get, path: "/internal/v1/jobs/changes",

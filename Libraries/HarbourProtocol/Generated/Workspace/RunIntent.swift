@@ -12,12 +12,16 @@ public struct RunIntent: JSONCodable, Sendable, Hashable {
     public var clusterIds: [String]
     /// Notebooks and files that it runs. At most 2000 elements.
     public var paths: [String]
+    /// Other jobs that it runs, and the one that it is of when it was another job that asked for it. At most 2000
+    /// elements.
+    public var jobIds: Optional<[Int64]>
 
     /// Makes a value; what is left out is absent on the wire.
-    public init(userName: String, clusterIds: [String], paths: [String]) {
+    public init(userName: String, clusterIds: [String], paths: [String], jobIds: [Int64]? = nil) {
         self.userName = userName
         self.clusterIds = clusterIds
         self.paths = paths
+        self.jobIds = jobIds
     }
 
     /// Writes an object.
@@ -29,6 +33,10 @@ public struct RunIntent: JSONCodable, Sendable, Hashable {
         clusterIds.encode(to: &writer)
         writer.key(quoted: "\"paths\":")
         paths.encode(to: &writer)
+        if let jobIds {
+            writer.key(quoted: "\"job_ids\":")
+            jobIds.encode(to: &writer)
+        }
         writer.endObject()
     }
 
@@ -37,13 +45,15 @@ public struct RunIntent: JSONCodable, Sendable, Hashable {
         var userName: String?
         var clusterIds: [String]?
         var paths: [String]?
-        var fields = JSONFields("\u{c}\"user_name\":\u{e}\"cluster_ids\":\u{8}\"paths\":")
+        var jobIds: [Int64]?
+        var fields = JSONFields("\u{c}\"user_name\":\u{e}\"cluster_ids\":\u{8}\"paths\":\u{a}\"job_ids\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
                 case 0: userName = try reader.string(length: 0...256)
                 case 1: clusterIds = try reader.array(count: 0...2000) { reader throws(JSONError) in try reader.string(length: 0...256) }
                 case 2: paths = try reader.array(count: 0...2000) { reader throws(JSONError) in try reader.string(length: 0...1024) }
+                case 3: if try !reader.null() { jobIds = try reader.array(count: 0...2000) { reader throws(JSONError) in try reader.int64() } }
                 default: throw reader.unknownField()
                 }
             } while try reader.nextKey()
@@ -54,5 +64,6 @@ public struct RunIntent: JSONCodable, Sendable, Hashable {
         self.userName = consume userName
         self.clusterIds = consume clusterIds
         self.paths = consume paths
+        self.jobIds = consume jobIds
     }
 }
