@@ -11,8 +11,8 @@ extension EngineContext {
     func followChanges(
         isolation: isolated (any Actor)? = #isolation, _ send: (ClusterChange) async throws -> Void
     ) async throws {
-        try await news.follow { changed in
-            for news in changed {
+        try await news.follow { changes in
+            for news in try changes.all() {
                 try await send(
                     ClusterChange(clusterID: news.id.text, creatorUserName: news.creator, owner: news.owner))
             }

@@ -36,8 +36,8 @@ struct JobService: Sendable {
 
     /// Tells which jobs have changed, all together.
     func followChanges(on loop: EventLoop, _ send: (OwnedJob) async throws -> Void) async throws {
-        try await news.follow { changed in
-            for change in try await store.owners(changed) { try await send(change) }
+        try await news.follow { changes in
+            for change in try await store.owners(try changes.all()) { try await send(change) }
             try await loop.sleep(for: Self.gathering)
         }
     }

@@ -126,7 +126,8 @@ extension RunService {
 
     /// Tells where runs stand whenever that has changed, all runs together.
     func followChanges(on loop: EventLoop, _ send: (RunChange) async throws -> Void) async throws {
-        try await signals.followAll { changed in
+        try await signals.followAll { changes in
+            let changed = try changes.all()
             for part in stride(from: 0, to: changed.count, by: 100) {
                 let ids = Array(changed[part..<min(changed.count, part + 100)])
                 let rows = try await runs.rows(of: ids)

@@ -60,7 +60,7 @@ final class RunSignals: @unchecked Sendable {
     /// Follows all runs: `body` is called with those that have changed since it was called last, until the task is
     /// cancelled.
     func followAll(
-        isolation: isolated (any Actor)? = #isolation, _ body: ([Int64]) async throws -> Void
+        isolation: isolated (any Actor)? = #isolation, _ body: (ChangeNews<Int64>.Changes) async throws -> Void
     ) async throws {
         try await all.follow(body)
     }

@@ -87,7 +87,9 @@ final class ListNews: @unchecked Sendable {
         source.followers += 1
         if source.task == nil { source.task = loop.spawn { [self] in await listen(to: list) } }
         defer { leave(source) }
-        try await source.news.follow(from: source.isOpen ? [.everything] : [], body)
+        try await source.news.follow(from: source.isOpen ? [.everything] : []) { changes in
+            try await body(changes.hasMissed ? [.everything] : changes.ids)
+        }
     }
 
     /// Others may see it now, or no longer.
