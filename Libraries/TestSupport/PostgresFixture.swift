@@ -49,18 +49,22 @@ public final class PostgresFixture: Sendable {
 
     /// A cluster of the caller's own, for tests that kill it: what is committed outlives the server's processes. It stops
     /// when the fixture is let go.
-    public static func start() async throws -> PostgresFixture { try await start(outlivingKills: true) }
-
-    private static func start(outlivingKills: Bool) async throws -> PostgresFixture {
-        try await BlockingPool(threads: 1).run { try PostgresFixture(outlivingKills) }
+    /// - Parameter countsStatements: whether `statements(in:)` is going to be asked.
+    public static func start(countsStatements: Bool = false) async throws -> PostgresFixture {
+        try await start(outlivingKills: true, countsStatements: countsStatements)
     }
 
-    private init(_ outlivesKills: Bool) throws {
+    private static func start(outlivingKills: Bool, countsStatements: Bool = false) async throws -> PostgresFixture {
+        try await BlockingPool(threads: 1).run { try PostgresFixture(outlivingKills, countsStatements) }
+    }
+
+    private init(_ outlivesKills: Bool, _ countsStatements: Bool) throws {
         var template = Array("/tmp/harbour-postgres-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw FixtureError("no temporary folder could be made") }
         directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         shell = try ShellSession([
             "/bin/sh", "-c", PostgresFixture.supervisor, "sh", directory, outlivesKills ? "on" : "off",
+            countsStatements ? "pg_stat_statements" : "",
         ])
         try shell.expect("ready")
     }
@@ -128,6 +132,17 @@ public final class PostgresFixture: Sendable {
         return answer.rows
     }
 
+    /// How many statements a database has been asked until now, those that begin and end transactions included.
+    public func statements(in database: PostgresTestDatabase) async throws -> Int {
+        try await execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        let rows = try await execute(
+            """
+            SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
+            WHERE dbid = (SELECT oid FROM pg_database WHERE datname = '\(database.name)')
+            """)
+        return rows.first.flatMap { Int($0) } ?? 0
+    }
+
     private static let queryCanceled = "57014"
 
     private func ask(
@@ -167,6 +182,7 @@ public final class PostgresFixture: Sendable {
         trap '' INT TERM HUP
         folder=$1
         commits=$2
+        libraries=$3
         as=
         cd /
         if [ "$(id -u)" = 0 ]; then as='runuser -u postgres --'; chown postgres "$folder" || exit; fi
@@ -183,6 +199,7 @@ public final class PostgresFixture: Sendable {
         max_connections = 200
         max_wal_size = 256MB
         autovacuum = off
+        shared_preload_libraries = '$libraries'
         END
         control start && echo ready
         while read -r word; do

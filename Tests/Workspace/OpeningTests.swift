@@ -1,9 +1,11 @@
 import CellExecution
+import Compression
 import Core
 import HarbourProtocol
 import NotebookFormats
 import Postgres
 import ServiceClients
+import ServiceTestKit
 import TestSupport
 import Testing
 
@@ -143,6 +145,67 @@ struct OpeningTests {
             #expect(try await Self.cell(workspace, id, "c3", limit: Self.limit, total: 1024).following == [])
             #expect(file.utf8.count > 540_000)
         }
+    }
+
+    /// Goal: what is read is bounded also where nobody has looked at any of the outputs. What has no room is not touched,
+    /// can be asked for by itself, and is opened by those who come next.
+    @Test func readsAPieceOfWhatNobodyHasLookedAt() async throws {
+        try await RunningWorkspace.run(["print a", "print b", "print c", "show text/html 40000"]) { running in
+            let (workspace, id) = (running.workspace, running.id)
+            try await running.start()
+            _ = try await running.settled()
+            let all = Self.outputs(try await Self.opened(workspace, id))
+            let text = [Self.stream(String(repeating: "0123456789", count: 4 << 20))]
+            let large = LZ4Frame.compress(Array(JSONValue.array(text).jsonText().utf8))
+            #expect(large.count < NotebookOpening.unreadBytes / 8)
+            try await workspace.withPool { (pool) async throws in
+                try await pool.query("UPDATE cell_outputs SET bytes = NULL, shown = NULL")
+                // It cannot be read, and is too much to be read.
+                let none = [UInt8](repeating: 1, count: NotebookOpening.unreadBytes + 1)
+                try await pool.query("UPDATE cell_outputs SET outputs = \(none) WHERE cell_id = 'c1'")
+                // Each has room when it is unpacked, and both have none.
+                try await pool.query("UPDATE cell_outputs SET outputs = \(large) WHERE cell_id IN ('c0', 'c2')")
+            }
+            let few = Self.outputs(try await Self.opened(workspace, id, total: 30_000))
+            let waits = few.map { Self.about($0[0] ?? .null)?["waits"]?.bool ?? false }
+            #expect(waits == [false, true, true, true], "\(waits)")
+            #expect(Self.about(few[3][0] ?? .null)?["bytes"]?.int ?? 0 > 40_000)
+            let next = Self.outputs(try await Self.opened(workspace, id))
+            #expect(next[0] == few[0] && next[2] == few[0] && next[3] == all[3])
+            #expect(Self.about(next[1][0] ?? .null)?["waits"]?.bool == true)
+            #expect(try await Self.cell(workspace, id, "c2", limit: Self.limit).outputs == next[2].array)
+        }
+    }
+
+    /// Goal: opening a notebook takes as many statements however many cells it has and has run.
+    @Test func takesAsManyStatementsForManyCells() async throws {
+        let postgres = try await PostgresFixture.start(countsStatements: true)
+        let database = try await postgres.makeDatabase()
+        let cluster = ScriptedCluster()
+        try await withService(cluster.definition, hasDatabase: false) { service in
+            try await Workspace.run(upstreams: ["cluster": service.baseURL], database: database) { workspace in
+                var counts: [Int] = []
+                for number in [2, 100] {
+                    let cells = (0..<number).map { "print \($0)" }
+                    let notebook = try await workspace.save(
+                        "/Shared/n\(number)", RunningWorkspace.document(cells).jsonText(), format: .jupyter)
+                    let running = RunningWorkspace(workspace: workspace, cluster: cluster, notebook: notebook)
+                    try await running.start()
+                    _ = try await running.settled()
+                    #expect(Self.outputs(try await Self.opened(workspace, running.id)).allSatisfy { $0[0] != nil })
+                    // What else the workspace does meanwhile can only add to what is counted.
+                    var least = Int.max
+                    for _ in 0..<10 {
+                        let before = try await postgres.statements(in: database)
+                        _ = try await Self.opened(workspace, running.id)
+                        least = min(least, try await postgres.statements(in: database) - before)
+                    }
+                    counts.append(least)
+                }
+                #expect(counts[0] == counts[1] && counts[0] <= 10, "\(counts)")
+            }
+        }
+        try await postgres.stop()
     }
 
     /// Goal: the same of what came with a file. The file comes out as it went in, and so it does of a copy.

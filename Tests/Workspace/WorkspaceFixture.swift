@@ -19,16 +19,20 @@ struct Workspace: Sendable {
     let user: ServiceClient
 
     /// Runs the body with a workspace whose other services are at these addresses.
+    /// - Parameter database: one of the caller's; nil makes one.
     static func run(
         upstreams: [String: String] = [:], secretKey: String? = nil, more: [String] = [],
-        _ body: @escaping @Sendable (Workspace) async throws -> Void
+        database: PostgresTestDatabase? = nil, _ body: @escaping @Sendable (Workspace) async throws -> Void
     ) async throws {
         let folder = try TemporaryDirectory()
         let file = try folder.write("token", Array("\(adminToken)\n".utf8))
         var arguments = ["--admin-token-file", file] + more
         if let secretKey { arguments += ["--secret-key", secretKey] }
         for (name, url) in upstreams { arguments += ["--\(name)-url", url] }
-        try await withService(WorkspaceService.definition, arguments: arguments) { service in
+        if let database { arguments += ["--database-url", database.url] }
+        try await withService(
+            WorkspaceService.definition, arguments: arguments, hasDatabase: database == nil
+        ) { service in
             try await body(Workspace(service: service, user: try service.client(token: adminToken)))
         }
         withExtendedLifetime(folder) {}

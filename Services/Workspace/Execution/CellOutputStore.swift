@@ -64,6 +64,17 @@ struct CellOutputStore: Sendable {
         try JSONValue(json: try LZ4Frame.decompress(frame, limit: CellOutputStore.limit)).array ?? []
     }
 
+    /// The same, unless it is larger than the caller has room for.
+    static func readNow(_ frame: [UInt8], within room: Int) throws -> [JSONValue]? {
+        do throws(HarbourError) {
+            let bytes = try LZ4Frame.decompress(frame, limit: min(max(0, room), CellOutputStore.limit))
+            return try JSONValue(json: bytes).array ?? []
+        } catch {
+            if error.code == .tooLarge { return nil }
+            throw error
+        }
+    }
+
     /// What was written down of a command's events, in order.
     static func events(
         of commandID: String, upTo sequence: Int64, on runner: some StatementRunner

@@ -15,6 +15,11 @@ struct NotebookOpening: Sendable {
     let total: Int
     private let shown = ShownStore()
 
+    /// The most that is read of outputs that nobody has looked at yet, all cells together: as they are kept, and as they
+    /// are then. What is left is read when its cell is asked for, or by the next who opens the notebook.
+    static let unreadBytes = 8 << 20
+    static let unpackedBytes = 64 << 20
+
     init(tree: WorkspaceTree, which: RevisionStore.Which, limit: Int, total: Int?) {
         (self.tree, self.which, self.limit, self.total) = (tree, which, limit, total ?? .max)
     }
@@ -36,6 +41,8 @@ struct NotebookOpening: Sendable {
         var reads: [Read] = []
         /// Of cells that wait: how large their outputs are.
         var waiting: [String: ShownStore.Entry] = [:]
+        /// How much more may be shown.
+        var room = 0
         var lastSequence: Int64?
     }
 
@@ -57,7 +64,9 @@ struct NotebookOpening: Sendable {
         let (following, made) = try await StoredContent.work(on: opened.content.size + opened.reads.count * 4096) {
             let found = try outputs(opened)
             let following = opened.reads.compactMap { read -> OutputsBelow? in
-                guard let own = found.outputs[read.entry.cellID] else { return nil }
+                guard let own = found.outputs[read.entry.cellID], !found.left.contains(read.entry.cellID) else {
+                    return nil
+                }
                 return OutputsBelow(
                     cellID: read.entry.cellID, commandID: read.entry.command,
                     outputs: own.outputs.map { OutputOverlay.named($0, over: limit) },
@@ -119,18 +128,25 @@ struct NotebookOpening: Sendable {
         _ entries: [String: ShownStore.Entry], of cells: ArraySlice<Cell>, into opened: inout Opened,
         _ transaction: PostgresTransaction
     ) async throws {
-        var room = total
+        var (room, unread) = (total, NotebookOpening.unreadBytes)
         var wanted: [ShownStore.Entry] = []
+        var isOneRunning = false
         for cell in cells where cell.kind == .code {
             guard let entry = entries[cell.id] else { continue }
-            // How large it is nobody knows yet where it runs.
-            if entry.bytes == nil || entry.shownBytes <= room {
-                wanted.append(entry)
-                room -= min(room, entry.shownBytes)
-            } else {
+            // How large it is nobody knows yet where it runs, and where nobody has looked.
+            let unreadBytes = entry.unreadBytes ?? 0
+            // One at most, for a kernel runs one at a time.
+            let isRoom = entry.isRunning ? !isOneRunning : unreadBytes <= unread && entry.shownBytes <= room
+            guard isRoom else {
                 opened.waiting[cell.id] = entry
+                continue
             }
+            wanted.append(entry)
+            room -= entry.shownBytes
+            unread -= unreadBytes
+            isOneRunning = isOneRunning || entry.isRunning
         }
+        opened.room = room
         let fresh = opened.split.map { split in
             Dictionary(split.pieces.map { ($0.cellID, ShownStore.Kept.shown($0.shown)) }) { first, _ in first }
         }
@@ -141,40 +157,56 @@ struct NotebookOpening: Sendable {
             }
             opened.reads += group.map { Read(entry: $0, kept: kept[$0.cellID]) }
         }
-        // One at most, for a kernel runs one at a time.
         for entry in wanted where entry.isRunning {
             let events = try await CellOutputStore.events(of: entry.command ?? "", upTo: .max, on: transaction)
             opened.reads.append(Read(entry: entry, events: events))
         }
     }
 
-    private typealias Found = (outputs: [String: CellOutputStore.Outputs], made: [(ShownStore.Entry, ShownOutputs)])
+    private struct Found {
+        var outputs: [String: CellOutputStore.Outputs] = [:]
+        /// Cells whose outputs were read and have no room.
+        var left: Set<String> = []
+        /// What is shown of outputs that nobody had looked at yet.
+        var made: [(ShownStore.Entry, ShownOutputs)] = []
+    }
 
-    /// The outputs of the cells, and what is shown of those that nobody had looked at yet.
+    /// The outputs of the cells, as far as there is room.
     private func outputs(_ opened: Opened) throws -> Found {
         let counts = Dictionary(opened.notebook.cells.map { ($0.id, $0.executionCount) }) { first, _ in first }
-        var outputs: [String: CellOutputStore.Outputs] = [:]
-        var made: [(ShownStore.Entry, ShownOutputs)] = []
+        var found = Found()
         func put(_ entry: ShownStore.Entry, _ some: [JSONValue], count: Int64? = nil) {
             var count = count ?? entry.executionCount
             if case .content = entry.place { count = counts[entry.cellID] ?? nil }
-            outputs[entry.cellID] = .init(executionCount: count, outputs: some)
+            found.outputs[entry.cellID] = .init(executionCount: count, outputs: some)
         }
-        for entry in opened.waiting.values { put(entry, [OutputPreview.waiting(bytes: entry.bytes ?? 0)]) }
+        func wait(_ entry: ShownStore.Entry, bytes: Int? = nil) {
+            found.left.insert(entry.cellID)
+            put(entry, [OutputPreview.waiting(bytes: bytes ?? entry.bytes ?? entry.unreadBytes ?? 0)])
+        }
+        for entry in opened.waiting.values { wait(entry) }
+        var (room, unpacked) = (opened.room, NotebookOpening.unpackedBytes)
         for read in opened.reads {
             switch read.kept {
             case .shown(let text): put(read.entry, try JSONValue(jsonText: text).array ?? [])
-            case .whole(let frame):
-                let all = try CellOutputStore.readNow(frame)
+            case .whole(let frame) where read.entry.bytes == nil:
+                guard let all = try CellOutputStore.readNow(frame, within: unpacked) else {
+                    wait(read.entry)
+                    continue
+                }
                 let shown = ShownOutputs(all)
-                put(read.entry, shown.outputs ?? all)
-                if read.entry.bytes == nil { made.append((read.entry, shown)) }
+                unpacked -= shown.bytes
+                let bytes = shown.text?.utf8.count ?? shown.bytes
+                if bytes <= room { put(read.entry, shown.outputs ?? all) } else { wait(read.entry, bytes: shown.bytes) }
+                room -= min(room, bytes)
+                found.made.append((read.entry, shown))
+            case .whole(let frame): put(read.entry, try CellOutputStore.readNow(frame))
             case nil:
                 let reader = CellOutputReader(read.events ?? []).reader
                 put(read.entry, ShownOutputs(reader.outputs).outputs ?? reader.outputs, count: reader.executionCount)
             }
         }
-        return (outputs, made)
+        return found
     }
 
     private func document(_ opened: Opened, _ outputs: [String: CellOutputStore.Outputs]) -> NotebookContent {

@@ -35,8 +35,10 @@ struct ShownStore: Sendable {
         let executionCount: Int64?
         /// How large they are as JSON; nil while the command runs, and where nobody has looked yet.
         let bytes: Int?
-        /// How much of that is shown.
+        /// How much of that is shown; nothing is known of it where nobody has looked yet.
         let shownBytes: Int
+        /// Where nobody has looked yet: how large they are as they are kept.
+        var unreadBytes: Int?
         let isRunning: Bool
     }
 
@@ -48,22 +50,23 @@ struct ShownStore: Sendable {
         let command: SQL = place.isNotebook ? "command_id" : "NULL::text"
         let count: SQL = place.isContent ? "NULL::bigint" : "execution_count"
         let isRunning: SQL = place.isNotebook ? "outputs IS NULL" : "false"
+        let unread: SQL = place.isContent ? "NULL::int" : "CASE WHEN bytes IS NULL THEN octet_length(outputs) END"
         // Of what is apart, its length is known without reading it.
         let rows = try await runner.query(
             """
-            SELECT cell_id, \(command), \(count), bytes, octet_length(shown), \(isRunning)
+            SELECT cell_id, \(command), \(count), bytes, octet_length(shown), \(isRunning), \(unread)
             FROM \(place.rows) \(which)
             """)
         var entries: [Entry] = []
         for row in rows {
-            let (cell, command, count, bytes, shown, isRunning) = try row.decode(
-                (String.self, String?.self, Int64?.self, Int64?.self, Int32?.self, Bool.self))
+            let (cell, command, count, bytes, shown, isRunning, unread) = try row.decode(
+                (String.self, String?.self, Int64?.self, Int64?.self, Int32?.self, Bool.self, Int32?.self))
             entries.append(
                 Entry(
                     place: place, cellID: cell, command: command, executionCount: count,
                     bytes: isRunning ? nil : bytes.map { Int($0) },
                     shownBytes: shown.map { Int($0) } ?? Int(bytes ?? 0),
-                    isRunning: isRunning))
+                    unreadBytes: unread.map { Int($0) }, isRunning: isRunning))
         }
         return entries
     }
