@@ -2,9 +2,12 @@ import Core
 import HTTPClient
 import HTTPMessage
 import HarbourProtocol
+import Postgres
+import ServiceTestKit
 import TestSupport
 import Testing
-import WorkspaceService
+
+@testable import WorkspaceService
 
 @Suite("Browser sessions")
 struct SessionTests {
@@ -98,6 +101,44 @@ struct SessionTests {
             let ended = try await SessionTests.ask(
                 workspace, .delete, "/api/v1/session", cookie: cookie, csrf: session.csrfToken)
             #expect(ended.fields["set-cookie"]?.contains("Max-Age=0") == true)
+        }
+    }
+
+    /// Goal: signing out ends every copy of the session's cookie, also one that was renewed and so lives longer than the
+    /// one that was shown, whichever of them is shown; and no copy is renewed afterwards.
+    @Test func signingOutEndsRenewedCopiesOfTheCookie() async throws {
+        try await Workspace.run { workspace in
+            let keys = SessionCookie.Keys(secret: ServiceUnderTest.token)
+            for showsRenewed in [false, true] {
+                let (cookie, session) = try await SessionTests.signIn(workspace)
+                let equals = try #require(cookie.firstIndex(of: "="))
+                let name = cookie[...equals]
+                var old = try #require(SessionCookie(String(cookie[cookie.index(after: equals)...]), keys))
+                // As it was two days ago.
+                old.expires = old.expires + .seconds(-2 * 86_400)
+                let copy = "\(name)\(old.text(keys))"
+                let shown = try await SessionTests.ask(workspace, .get, "/api/v1/session", cookie: copy)
+                let renewed = String(try #require(shown.fields["set-cookie"]).prefix { $0 != ";" })
+                #expect(renewed != copy && renewed != cookie)
+                let (one, other) = showsRenewed ? (renewed, copy) : (copy, renewed)
+                let out = try await SessionTests.ask(
+                    workspace, .delete, "/api/v1/session", cookie: one, csrf: session.csrfToken)
+                #expect(out.status == 200)
+                for ended in [one, other, cookie] {
+                    for address in ["/api/v1/me", "/api/v1/session"] {
+                        let answer = try await SessionTests.ask(workspace, .get, address, cookie: ended)
+                        #expect(answer.status == 401 && !answer.fields.contains("set-cookie"), "\(address)")
+                    }
+                }
+                // It is kept for as long as any copy of the cookie lives.
+                let mark = old.mark
+                let kept = try await workspace.withPool { (pool) async throws in
+                    let rows = try await pool.query("SELECT expires_at FROM tokens WHERE token_hash = \(mark)")
+                    return try rows.first?.decode(Timestamp.self)
+                }
+                let latest = try #require(SessionCookie(String(renewed.dropFirst(name.count)), keys)).expires
+                #expect(try #require(kept) >= latest)
+            }
         }
     }
 }

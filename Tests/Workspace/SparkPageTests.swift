@@ -2,6 +2,7 @@ import Core
 import HTTPClient
 import HTTPMessage
 import HarbourProtocol
+import Postgres
 import ServiceKit
 import ServiceTestKit
 import TestSupport
@@ -224,6 +225,38 @@ enum SparkPageSample {
                 #expect(try await other.ask(.get, "/api/v1/me").status == 200)
                 #expect(try await SparkPageTests.read(workspace, try await other.ticket()).status == 200)
             }
+        }
+    }
+
+    /// Goal: who reads the audit log learns who was refused which pages, and nothing that opens them.
+    @Test func theAuditLogHoldsNoTickets() async throws {
+        try await Neighbours().run { workspace in
+            let runner = try await workspace.makeUser("runner")
+            try await workspace.give(.canAttachTo, on: "clusters", "c1", to: "runner")
+            let browser = try await Browser(workspace, token: runner.token)
+            let address = try await browser.ticket()
+            let text = String(address.split(separator: "/")[1])
+            #expect(try await SparkPageTests.read(workspace, address).status == 200)
+            try await workspace.give(.canView, on: "clusters", "c1", to: "runner")
+            // Refused with what its reader has, with a stranger's cookie, and where a ticket does not belong.
+            #expect(try await SparkPageTests.read(workspace, address).status == 403)
+            #expect(try await browser.ask(.get, address).status == 403)
+            let bent = try await SparkPageTests.read(
+                workspace, "/spark/\(text)x/spark-ui/", fields: ["cookie": "x=\(text)"])
+            #expect(bent.status == 403)
+            for target in ["/api/v1/me", "/api/v1/clusters/c1/spark-ui/\(text)/", "/api/v1/clusters/\(text)/events"] {
+                let shown = try await workspace.send(.get, target, fields: ["authorization": "Bearer \(text)"])
+                #expect(shown.status == 401)
+            }
+            let kept = try await workspace.withPool { (pool) async throws in
+                try await pool.query("SELECT row_to_json(e)::text FROM audit_events e").map { row in
+                    try row.decode(String.self)
+                }
+            }
+            let refused = kept.filter { $0.contains("getSparkPage") }
+            #expect(!refused.isEmpty && refused.allSatisfy { $0.contains("runner") && $0.contains("c1") }, "\(kept)")
+            #expect(kept.contains { $0.contains("authenticate") }, "what strangers showed is there too")
+            #expect(kept.allSatisfy { !$0.contains(text.prefix(24)) }, "\(kept)")
         }
     }
 
