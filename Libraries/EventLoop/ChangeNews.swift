@@ -42,7 +42,8 @@ public final class ChangeNews<ID: Hashable & Comparable & Sendable>: @unchecked 
     private var followers: [UInt64: Follower] = [:]
     private var next: UInt64 = 0
 
-    /// - Parameter limit: how many changed things are named to a follower at once; of others it hears that there are some.
+    /// - Parameter limit: how many changed things are named to a follower at once; of others it hears that there are
+    ///   some.
     public init(loop: EventLoop, limit: Int = 10_000) {
         self.loop = loop
         self.limit = limit
@@ -67,7 +68,8 @@ public final class ChangeNews<ID: Hashable & Comparable & Sendable>: @unchecked 
     /// Calls `body` with what has changed since it was called last, until the task is cancelled.
     /// - Parameter changed: what it is called with first.
     public func follow(
-        from changed: Set<ID> = [], isolation: isolated (any Actor)? = #isolation, _ body: (Changes) async throws -> Void
+        from changed: Set<ID> = [], isolation: isolated (any Actor)? = #isolation,
+        _ body: (Changes) async throws -> Void
     ) async throws {
         loop.preconditionCurrent()
         next += 1

@@ -172,9 +172,14 @@ enum TokenCommands {
             ["WHEN (UTC)", "WHO", "ACTION", "TO WHAT", "STATUS", "FROM", "REQUEST"],
             list.events.map {
                 [
-                    Show.time($0.timestamp), $0.userName ?? "-", $0.action, $0.object ?? "",
+                    Show.time($0.timestamp), $0.userName ?? "-", action($0), $0.object ?? "",
                     $0.errorCode ?? "\($0.status)", $0.source, $0.requestID,
                 ]
             })
+    }
+
+    private static func action(_ event: AuditEvent) -> String {
+        guard let count = event.count, count > 1 else { return event.action }
+        return "\(event.action) (\(count) times)"
     }
 }

@@ -13,6 +13,7 @@ struct AuditLog: Sendable {
     let loop: EventLoop
     private let logger = Logger("audit")
     private let strangers = Strangers()
+    private let names = Names()
 
     init(store: AuditStore, loop: EventLoop) {
         self.store = store
@@ -29,8 +30,15 @@ struct AuditLog: Sendable {
         }
     }
 
+    private final class Names: Sendable {
+        let value = Mutex(AuditNames())
+    }
+
+    /// What is asked for so often that the same of a minute is counted.
+    private static let counted = "workspace.resolveSecrets"
+
     /// What takes much out at once, or what is kept from everybody, though nothing is changed by it.
-    private static let takenOut: Set<String> = ["workspace.exportFolder", "workspace.resolveSecrets"]
+    private static let takenOut: Set<String> = ["workspace.exportFolder", counted]
 
     /// Whether a request has a place in the log: changes, what was refused to somebody who is known, and what was taken
     /// out. What was only looked at would bury the rest.
@@ -53,8 +61,16 @@ struct AuditLog: Sendable {
             eventID: 0, timestamp: .now, userName: note.caller.user, tokenName: note.caller.tokenName,
             service: note.route.service, action: note.route.operationID, object: objects, status: status,
             errorCode: error?.name, source: request.remote.address, requestID: request.requestID)
+        var counts: [String: Int64]?
+        if "\(note.route.service).\(note.route.operationID)" == AuditLog.counted {
+            // Of each secret there is a row: which ones are asked for together is as many things as there are programs.
+            let secrets = note.objects.filter { $0.hasPrefix("secret ") && $0.contains("/") }
+            counts = names.value.withLock {
+                $0.told(secrets.isEmpty ? [objects ?? ""] : secrets, of: event.userName ?? "", at: event.timestamp)
+            }
+        }
         // A caller who goes away, or whose deadline passes, does not take the event along.
-        await loop.spawn { await insert(event) }.value
+        await loop.spawn { [counts] in await insert(event, counts: counts) }.value
     }
 
     /// Writes down that a token, a session or a page's own token was shown that is none. A request without any of them is
@@ -71,8 +87,10 @@ struct AuditLog: Sendable {
         await loop.spawn { await insert(event) }.value
     }
 
-    private func insert(_ event: AuditEvent) async {
-        do throws(HarbourError) { try await store.insert(event) } catch {
+    private func insert(_ event: AuditEvent, counts: [String: Int64]? = nil) async {
+        do throws(HarbourError) {
+            if let counts { try await store.count(event, objects: counts) } else { try await store.insert(event) }
+        } catch {
             // The change has been made: the answer must say so. The service's own log keeps what the table could not.
             logger.with("request_id", event.requestID).error(
                 "an event could not be kept",

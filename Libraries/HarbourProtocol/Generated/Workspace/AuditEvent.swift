@@ -28,6 +28,10 @@ public struct AuditEvent: JSONCodable, Sendable, Hashable {
     public var source: String
     /// In the log and the answer.
     public var requestID: String
+    /// How many of the same there were until last_timestamp, where they are counted; request_id is of the first.
+    public var count: Optional<Int64>
+    /// When the last of them was.
+    public var lastTimestamp: Optional<Timestamp>
 
     /// Makes a value; what is left out is absent on the wire.
     public init(
@@ -41,7 +45,9 @@ public struct AuditEvent: JSONCodable, Sendable, Hashable {
         status: Int,
         errorCode: String? = nil,
         source: String,
-        requestID: String
+        requestID: String,
+        count: Int64? = nil,
+        lastTimestamp: Timestamp? = nil
     ) {
         self.eventID = eventID
         self.timestamp = timestamp
@@ -54,6 +60,8 @@ public struct AuditEvent: JSONCodable, Sendable, Hashable {
         self.errorCode = errorCode
         self.source = source
         self.requestID = requestID
+        self.count = count
+        self.lastTimestamp = lastTimestamp
     }
 
     /// Writes an object.
@@ -89,6 +97,14 @@ public struct AuditEvent: JSONCodable, Sendable, Hashable {
         writer.value(source)
         writer.key(quoted: "\"request_id\":")
         writer.value(requestID)
+        if let count {
+            writer.key(quoted: "\"count\":")
+            writer.value(count)
+        }
+        if let lastTimestamp {
+            writer.key(quoted: "\"last_timestamp\":")
+            writer.value(lastTimestamp.milliseconds)
+        }
         writer.endObject()
     }
 
@@ -105,7 +121,9 @@ public struct AuditEvent: JSONCodable, Sendable, Hashable {
         var errorCode: String?
         var source: String?
         var requestID: String?
-        var fields = JSONFields("\u{b}\"event_id\":\u{c}\"timestamp\":\u{c}\"user_name\":\u{d}\"token_name\":\u{a}\"service\":\u{9}\"action\":\u{9}\"object\":\u{9}\"status\":\u{d}\"error_code\":\u{9}\"source\":\u{d}\"request_id\":")
+        var count: Int64?
+        var lastTimestamp: Timestamp?
+        var fields = JSONFields("\u{b}\"event_id\":\u{c}\"timestamp\":\u{c}\"user_name\":\u{d}\"token_name\":\u{a}\"service\":\u{9}\"action\":\u{9}\"object\":\u{9}\"status\":\u{d}\"error_code\":\u{9}\"source\":\u{d}\"request_id\":\u{8}\"count\":\u{11}\"last_timestamp\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -120,6 +138,8 @@ public struct AuditEvent: JSONCodable, Sendable, Hashable {
                 case 8: if try !reader.null() { errorCode = try reader.string() }
                 case 9: source = try reader.string()
                 case 10: requestID = try reader.string()
+                case 11: if try !reader.null() { count = try reader.int64() }
+                case 12: if try !reader.null() { lastTimestamp = try Timestamp(from: &reader) }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -142,5 +162,7 @@ public struct AuditEvent: JSONCodable, Sendable, Hashable {
         self.errorCode = consume errorCode
         self.source = consume source
         self.requestID = consume requestID
+        self.count = count
+        self.lastTimestamp = lastTimestamp
     }
 }

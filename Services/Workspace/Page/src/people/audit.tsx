@@ -39,7 +39,8 @@ export function Audit() {
             <tr key={event.event_id}>
               <td className="nowrap"><Time value={event.timestamp} /></td>
               <td className="name">{event.user_name ?? <span className="soft">nobody</span>}{event.token_name && <div className="soft small">{event.token_name}</div>}</td>
-              <td title={`request ${event.request_id}`}>{words(event.action.replace(/([A-Z])/g, "_$1"))}</td>
+              <td title={`request ${event.request_id}`}>{words(event.action.replace(/([A-Z])/g, "_$1"))}
+                {event.count !== undefined && event.count > 1 && <div className="soft small">{event.count} times within a minute</div>}</td>
               <td className="wide-only">{event.object ?? ""}</td>
               <td>{event.status < 400 ? <Badge tone="good">Done</Badge> : <Badge tone={event.status === 403 || event.status === 401 ? "bad" : "warn"}
                 title={event.error_code}>{event.error_code ? words(event.error_code) : String(event.status)}</Badge>}</td>
