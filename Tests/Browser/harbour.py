@@ -1,6 +1,7 @@
 """A whole platform with the web page, started from the built programs in a folder of its own, its API, and a browser."""
 
 import atexit
+import base64
 import json
 import os
 import pathlib
@@ -104,6 +105,16 @@ class Platform:
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()}") from error
 
+    def notebook(self, path, sources, outputs=None, metadata=None):
+        """A notebook whose cells are called c0, c1 and so on, some with outputs by their numbers; answers its id."""
+        cells = [
+            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None,
+             "outputs": (outputs or {}).get(number, [])} for number, source in enumerate(sources)]
+        document = {"cells": cells, "metadata": metadata or {}, "nbformat": 4, "nbformat_minor": 5}
+        content = base64.b64encode(json.dumps(document).encode()).decode()
+        return self.call("POST", "/api/v1/workspace/import", {
+            "path": path, "content": content, "format": "JUPYTER"})["object_id"]
+
     def logs(self, lines=25):
         """The last lines of all logs, for the message of a test that fails."""
         parts = []
@@ -130,6 +141,16 @@ def paste(page, text):
         "(text) => { const clipboardData = new DataTransfer(); clipboardData.setData('text/plain', text);"
         " document.activeElement.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true })); }",
         text)
+
+
+def write(page, number, text):
+    """Puts a text in place of what a cell of a notebook has, counted from one."""
+    cell = page.locator(".cell").nth(number - 1)
+    if cell.locator(".editor").count() == 0:
+        cell.locator(".cell-source").click()
+    cell.locator(".monaco-editor textarea").wait_for()
+    page.keyboard.press("Control+A")
+    paste(page, text)
 
 
 def dismiss(page):

@@ -4,11 +4,10 @@ The settings are those of test_page.py.
 """
 
 import base64
-import json
 import re
 import unittest
 
-from harbour import PICTURES, Stage, eventually, paste
+from harbour import PICTURES, Stage, eventually, paste, write
 from playwright.sync_api import Error, expect
 
 
@@ -26,12 +25,7 @@ class LeavingTests(unittest.TestCase):
     def open(self, sources=("one = 1", "two = 1")):
         """A notebook, and a browser that looks at it; saving can be prevented."""
         self.path = f"/Shared/{self._testMethodName}"
-        document = {"cells": [
-            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None,
-             "outputs": []} for number, source in enumerate(sources)], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        self.notebook = platform.call("POST", "/api/v1/workspace/import", {
-            "path": self.path, "content": base64.b64encode(json.dumps(document).encode()).decode(), "format": "JUPYTER",
-        })["object_id"]
+        self.notebook = platform.notebook(self.path, sources)
         self.page = self.tab()
         stage.sign_in(self.page, f"/workspace{self.path}")
         expect(self.page.locator(".cell")).to_have_count(len(sources))
@@ -60,13 +54,7 @@ class LeavingTests(unittest.TestCase):
         return self.page
 
     def write(self, number, text, page=None):
-        page = page or self.page
-        cell = page.locator(".cell").nth(number - 1)
-        if cell.locator(".editor").count() == 0:
-            cell.locator(".cell-source").click()
-        cell.locator(".monaco-editor textarea").wait_for()
-        page.keyboard.press("Control+A")
-        paste(page, text)
+        write(page or self.page, number, text)
 
     def source(self, number, page=None):
         return (page or self.page).locator(".cell").nth(number - 1).locator(".cell-source")

@@ -8,7 +8,7 @@ import json
 import re
 import unittest
 
-from harbour import Stage, eventually, paste
+from harbour import Stage, eventually, paste, write
 from playwright.sync_api import expect
 
 
@@ -23,15 +23,10 @@ class SavingTests(unittest.TestCase):
         self.context = stage.new_context(reduced_motion="reduce")
         self.addCleanup(self.context.close)
 
-    def open(self, sources, **metadata):
+    def open(self, sources, outputs=None, **metadata):
         """A notebook, and a browser that looks at it; the answers to what it asks can be held or lost."""
         path = f"/Shared/{self._testMethodName}"
-        document = {"cells": [
-            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None,
-             "outputs": []} for number, source in enumerate(sources)], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-        content = base64.b64encode(json.dumps(document).encode()).decode()
-        self.notebook = platform.call("POST", "/api/v1/workspace/import", {
-            "path": path, "content": content, "format": "JUPYTER"})["object_id"]
+        self.notebook = platform.notebook(path, sources, outputs, metadata)
         self.page = stage.new_page(self.context)
         self.sockets, self.held = [], []
         self.then = {}
@@ -68,12 +63,7 @@ class SavingTests(unittest.TestCase):
         self.sockets[-1].send(json.dumps({"type": "RESET", "topic": f"notebooks/{self.notebook}", "sequence": 0}))
 
     def write(self, number, text):
-        cell = self.page.locator(".cell").nth(number - 1)
-        if cell.locator(".editor").count() == 0:
-            cell.locator(".cell-source").click()
-        cell.locator(".monaco-editor textarea").wait_for()
-        self.page.keyboard.press("Control+A")
-        paste(self.page, text)
+        write(self.page, number, text)
 
     def sources(self):
         cells = platform.call("GET", f"/api/v1/notebooks/{self.notebook}")["document"]["cells"]
