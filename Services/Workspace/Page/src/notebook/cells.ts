@@ -1,6 +1,6 @@
 // The cells of an open notebook, as the page has them.
 import { type Output, joined, omittedOf } from "../output/mime";
-import { type DocumentCell, type NotebookDocument, lines } from "./document";
+import { type DocumentCell, type NotebookDocument, lines, partsOf } from "./document";
 
 export type RunState = "waiting" | "running" | "done" | "failed" | "cancelled";
 
@@ -56,6 +56,12 @@ export function newCell(cell: Partial<CellView> = {}): CellView {
     id: crypto.randomUUID().slice(0, 8), type: "code", source: "", outputs: [], count: null,
     origin: { cell_type: "code", source: "", metadata: {} }, ...cell,
   };
+}
+
+/** Cells with the texts of some at the end of the first of these, in whose place they are. */
+export function joinedCells(cells: CellView[], first: CellView, others: CellView[]): CellView[] {
+  const source = [first.source, ...others.map((one) => partsOf(one.type, one.source).body)].join("\n");
+  return cells.filter((one) => !others.includes(one)).map((one) => one === first ? { ...one, source } : one);
 }
 
 /** Cells with some of them one place further, each that has a place to go to. */

@@ -75,3 +75,12 @@ export function mergedCells(cells: CellView[], base: Map<string, DocumentCell>, 
   const ids = isMoved ? woven([...mine.keys()], [...theirs.keys()]) : woven([...theirs.keys()], [...mine.keys()]);
   return ids.map(view).filter((cell): cell is CellView => cell !== undefined);
 }
+
+/** My cells with the outputs that they have in a document. */
+export function withOutputsOf(document: NotebookDocument, cells: CellView[]): CellView[] {
+  const theirs = cellsOf(document);
+  return cells.map((cell) => {
+    const their = theirs.get(cell.id);
+    return their?.cell_type === "code" ? { ...cell, outputs: their.outputs ?? [], count: their.execution_count ?? null } : cell;
+  });
+}

@@ -2,12 +2,13 @@
 // open. The page asks for things and shows what it is told; it keeps nothing that a closed tab could lose.
 import { ApiError, call } from "../api/client";
 import type {
-  ChangeWidgets, CommandEvent, CommandOverflow, LiveMessage, LivePresence, NotebookCommand, NotebookContent, NotebookEvent, NotebookExecution, NotebookSession,
+  ChangeWidgets, CommandOverflow, LiveMessage, LivePresence, NotebookCommand, NotebookContent, NotebookEvent, NotebookExecution, NotebookSession,
   NotebookWidget, RunScope,
 } from "../api/generated/contract";
 import { live, tabID } from "../api/live";
-import { Output, textsOf, withEvent, withOmitted } from "../output/mime";
+import { type Output, textsOf } from "../output/mime";
 import { save } from "../output/table";
+import { Arriving, type Asked } from "./arriving";
 import { shownOutputs } from "./saver";
 import type { CellRun, CellView, RunState } from "./cells";
 import type { NotebookStore } from "./store";
@@ -63,15 +64,18 @@ export class Runner {
   private listeners = new Set<() => void>();
   private stops: Array<() => void> = [];
   private controller = new AbortController();
-  /** Outputs that came since the last frame, by cell. */
-  private changes = new Map<string, Change>();
-  /** Cells whose outputs are on their way, and what they have put out since they were asked for. */
-  private loading = new Map<string, Told[]>();
+  /** Outputs that came since the last frame, and those that are on their way. */
+  private readonly arriving: Arriving;
+  /** What was asked for last of each cell. */
+  private readonly loads = new Map<string, { isWhole: boolean; asked: Asked; done: Promise<void> }>();
   private frame = 0;
   private pulling: Promise<void> | undefined;
 
   constructor(private readonly store: NotebookStore) {
     this.topic = `notebooks/${store.notebookID}`;
+    this.arriving = new Arriving((cell) => store.cell(cell));
+    store.onCleared = (ids) => { for (const id of ids) this.arriving.drop(id); };
+    store.onCome = (ids, sequence) => this.meet(ids, sequence);
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -141,7 +145,8 @@ export class Runner {
     else if (event.type === "SESSION" && event.session) this.takeSession(event.session);
     else if (event.type === "WIDGETS") this.takeWidgetEvent(event);
     else if (event.type === "OUTPUT" && event.output && event.cell_id) {
-      this.takeOutput(event.cell_id, { sequence: event.sequence, event: event.output, omitted: event.omitted_bytes });
+      this.arriving.take(event.cell_id, { sequence: event.sequence, event: event.output, omitted: event.omitted_bytes });
+      this.plan();
     }
     else if (event.type === "REVISION" && event.client_id !== tabID && (event.revision_id ?? 0) > this.store.state.revisionID) void this.pull();
   }
@@ -214,35 +219,42 @@ export class Runner {
     this.begun.set(command.command_id, Math.min(known, sequence));
     // The event of the beginning is not newer than an answer that knows of it, and what only begins was neither warned nor interrupted.
     if (!isEvent || known < sequence || command.warning !== undefined || command.is_cancelling) return;
-    this.loading.delete(command.cell_id);
-    this.changes.set(command.cell_id, { outputs: [], count: null, clears: false });
+    this.arriving.take(command.cell_id, { sequence, isBegin: true });
     this.store.unclear(command.cell_id);
     this.plan();
   }
 
-  private takeOutput(cell: string, told: Told): void {
-    this.loading.get(cell)?.push(told);
-    this.changes.set(cell, after(this.changes.get(cell) ?? fromCell(this.store.cell(cell)), told));
-    this.plan();
-  }
+  /** Gets what a cell has put out: all of it, or what is shown at once. Several who want it wait for one answer. */
+  loadOutputs = (cell: string, isWhole: boolean): Promise<void> => {
+    const last = this.loads.get(cell);
+    if (last && this.arriving.isAwaited(cell, last.asked) && (last.isWhole || !isWhole)) return last.done;
+    const asked = this.arriving.ask(cell);
+    const done = this.load(cell, isWhole, asked);
+    this.loads.set(cell, { isWhole, asked, done });
+    return done;
+  };
 
-  /** Gets what a cell has put out: all of it, or what is shown at once. What it puts out meanwhile comes on top. */
-  loadOutputs = async (cell: string, isWhole: boolean): Promise<void> => {
-    const since: Told[] = [];
-    this.loading.set(cell, since);
+  private async load(cell: string, isWhole: boolean, asked: Asked): Promise<void> {
     try {
       const found = await call("getCellOutputs", {
         notebook_id: this.store.notebookID, cell_id: cell, ...(isWhole ? {} : { output_limit: shownOutputs.output_limit }),
       }, this.controller.signal);
-      // It has begun to run anew, or was asked for again, or everything was.
-      if (this.loading.get(cell) !== since) return;
-      const whole = { outputs: found.outputs as unknown as Output[], count: found.execution_count ?? null, clears: false };
-      this.changes.set(cell, since.filter((one) => one.sequence > (found.last_sequence ?? 0)).reduce(after, whole));
+      const shown = { outputs: found.outputs as unknown as Output[], count: found.execution_count ?? null };
+      this.arriving.answer(cell, asked, shown, found.last_sequence ?? 0);
       this.apply();
     } finally {
-      if (this.loading.get(cell) === since) this.loading.delete(cell);
+      this.arriving.end(cell, asked);
     }
-  };
+  }
+
+  /** Cells have come that others have made: they may have been told of before they were here. */
+  private meet(ids: string[], sequence: number): void {
+    for (const id of ids) {
+      if (this.arriving.meet(id, sequence)) this.loadOutputs(id, false).catch((error: unknown) => this.fail(error));
+    }
+    const last = [...this.commands.values()].filter(({ cell_id }) => ids.includes(cell_id));
+    for (const command of last) this.store.update(command.cell_id, { run: runOf(command) }, false);
+  }
 
   /** Saves all that a cell has put out as a text, with what was more than it may, as long as its kernel is there. */
   saveAll = async (cell: CellView, name: string): Promise<void> => {
@@ -269,17 +281,13 @@ export class Runner {
 
   private apply(): void {
     this.frame = 0;
-    const changes = [...this.changes];
-    for (const [cell, { outputs, count }] of changes) this.store.update(cell, { outputs, count }, false);
-    // What waits for the next output to clear the others has to be remembered.
-    this.changes = new Map(changes.filter(([, change]) => change.clears));
+    for (const [cell, shown] of this.arriving.taken()) this.store.update(cell, shown, false);
   }
 
   /** Reads everything anew, because too much was missed. */
   private async reset(): Promise<number> {
     const content = await call("getNotebook", { notebook_id: this.store.notebookID, ...shownOutputs }, this.controller.signal);
-    this.changes.clear();
-    this.loading.clear();
+    this.arriving.reset();
     this.store.takeOutputs(content);
     if (!await this.store.mergeInWhenSaved(content)) this.onConflict();
     this.commands.clear();
@@ -367,21 +375,4 @@ function runOf(command: NotebookCommand): CellRun {
     state: states[command.state], start: command.start_time, end: command.end_time, command: command.command_id, user: command.user_name,
     hash: command.source_hash, warning: command.warning,
   };
-}
-
-/** What a cell has put out, as it is told. */
-interface Told { sequence: number; event: CommandEvent; omitted: number | undefined }
-
-interface Change { outputs: Output[]; count: number | null; clears: boolean }
-
-function after(now: Change, { event, omitted }: Told): Change {
-  return {
-    outputs: omitted === undefined ? withEvent(now.outputs, event, now.clears) : withOmitted(now.outputs, event, omitted, now.clears),
-    clears: event.type === "CLEAR_OUTPUT" ? event.wait === true : event.type === "STATE" ? now.clears : false,
-    count: event.execution_count ?? now.count,
-  };
-}
-
-function fromCell(cell: CellView | undefined): Change {
-  return { outputs: cell?.outputs ?? [], count: cell?.count ?? null, clears: false };
 }

@@ -22,3 +22,7 @@ export function selectedAmong(state: NotebookState, cells: CellView[]): Selected
   const left = [...marked].filter((id) => ids.has(id));
   return { selected, marked: left.length > 1 ? new Set(left) : unmarked, anchor, editing };
 }
+
+export function idsBetween(cells: CellView[], from: number, to: number): ReadonlySet<string> {
+  return new Set(cells.slice(Math.min(from, to), Math.max(from, to) + 1).map((cell) => cell.id));
+}

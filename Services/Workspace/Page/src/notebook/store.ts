@@ -1,12 +1,12 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
 import type { NotebookContent } from "../api/generated/contract";
-import { type CellView, newCell, shifted, viewsOf, written } from "./cells";
+import { type CellView, joinedCells, newCell, shifted, viewsOf, written } from "./cells";
 import { DocumentCell, NotebookDocument, magicOf, notebookLanguage, partsOf } from "./document";
 import { type Back, type NotebookDraft, draftOf } from "./draft";
 import { hasOutputs, isFolded, withFoldKept } from "./hidden";
-import { cellsOf, knownBase, mergedCells } from "./merging";
-import { alone, selectedAmong, unmarked } from "./selecting";
+import { cellsOf, knownBase, mergedCells, withOutputsOf } from "./merging";
+import { alone, idsBetween, selectedAmong, unmarked } from "./selecting";
 import { type Step, takenBack } from "./undo";
 
 export interface NotebookState {
@@ -49,6 +49,9 @@ export class NotebookStore {
   private cleared = new Set<string>();
   /** The revision that is brought back by what is here. */
   restored: number | undefined;
+  /** Hears of cells that were cleared here, and of those that others have made, with the event up to which these are here. */
+  onCleared: (ids: string[]) => void = () => undefined;
+  onCome: (ids: string[], sequence: number) => void = () => undefined;
   private mayEdit: boolean | undefined;
 
   constructor(content: NotebookContent) {
@@ -118,9 +121,8 @@ export class NotebookStore {
     const anchor = this.cell(this.state.anchor)?.id ?? this.state.selected;
     const [from, to] = [this.index(anchor), this.index(id)];
     if (to < 0) return;
-    if (from < 0 || from === to) { this.select(id); return; }
-    const ids = this.state.cells.slice(Math.min(from, to), Math.max(from, to) + 1).map((cell) => cell.id);
-    this.set({ selected: id, marked: new Set(ids), anchor, editing: undefined, led: undefined });
+    if (from < 0 || from === to) this.select(id);
+    else this.set({ selected: id, marked: idsBetween(this.state.cells, from, to), anchor, editing: undefined, led: undefined });
   }
 
   selectAll(): void {
@@ -231,10 +233,9 @@ export class NotebookStore {
     if (!cell) return;
     const { head } = partsOf(cell.type, cell.source);
     const made = newCell({ type: cell.type, source: head + text.slice(offset).replace(/^\n/, "") });
-    const cells = this.state.cells.flatMap((one) => one.id !== id ? [one]
-      : [{ ...one, source: head + text.slice(0, offset).replace(/\n$/, "") }, made]);
+    const first = { ...cell, source: head + text.slice(0, offset).replace(/\n$/, "") };
     this.cursorOf(made.id).offset = 0;
-    this.edit(cells, [id], { ...alone(made.id), editing: made.id });
+    this.edit(this.state.cells.flatMap((one) => one.id === id ? [first, made] : [one]), [id], { ...alone(made.id), editing: made.id });
   }
 
   /** Puts cells to the end of the first of them, whose outputs stay; of one alone, the cell below. False when of several languages. */
@@ -243,10 +244,7 @@ export class NotebookStore {
     const [first, ...others] = this.state.cells.filter((cell) => meant.has(cell.id));
     if (!first || others.length === 0) return true;
     if (others.some((one) => one.type !== first.type || this.languageOf(one) !== this.languageOf(first))) return false;
-    const source = [first.source, ...others.map((one) => partsOf(one.type, one.source).body)].join("\n");
-    const cells = this.state.cells.filter((one) => one.id === first.id || !meant.has(one.id))
-      .map((one) => one.id === first.id ? { ...one, source } : one);
-    this.edit(cells, [first.id], alone(first.id));
+    this.edit(joinedCells(this.state.cells, first, others), [first.id], alone(first.id));
     return true;
   }
 
@@ -271,16 +269,16 @@ export class NotebookStore {
 
   /** What was put out is gone from the server as well; it is in the revisions that had it. */
   clearOutputs(ids?: string[]): void {
-    const isMeant = (cell: CellView) => ids === undefined || ids.includes(cell.id);
-    for (const cell of this.state.cells) if (isMeant(cell)) this.cleared.add(cell.id);
-    this.change(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, outputs: [], count: null, run: undefined } : cell));
+    const meant = new Set(ids ?? this.state.cells.map((cell) => cell.id));
+    for (const id of meant) this.cleared.add(id);
+    this.onCleared([...meant]);
+    this.change(this.state.cells.map((cell) => meant.has(cell.id) ? { ...cell, outputs: [], count: null, run: undefined } : cell));
   }
 
   /** A cell has begun to run: what it puts out now was not meant. */
   unclear(id: string): void { this.cleared.delete(id); }
 
   undo(): void { this.step(this.undos, this.redos); }
-
   redo(): void { this.step(this.redos, this.undos); }
 
   private step(from: Step[], to: Step[]): void {
@@ -344,6 +342,7 @@ export class NotebookStore {
     const theirs = cellsOf(document);
     const cells = mergedCells(this.state.cells, knownBase(this.base, this.sent, theirs), theirs);
     if (!cells) return false;
+    const come = cells.filter((cell) => !this.cell(cell.id)).map((cell) => cell.id);
     const wasDirty = this.isDirty;
     this.document = document;
     this.path = content.path;
@@ -353,6 +352,7 @@ export class NotebookStore {
       cells, version, savedVersion: wasDirty ? this.state.savedVersion : version, revisionID: content.revision_id,
       ...selectedAmong(this.state, cells),
     });
+    if (come.length > 0) this.onCome(come, content.last_sequence ?? 0);
     return true;
   }
 
@@ -367,14 +367,7 @@ export class NotebookStore {
 
   /** Takes the outputs as the server has them now, when too much was missed. */
   takeOutputs(content: NotebookContent): void {
-    const document = content.document as unknown as NotebookDocument;
-    const theirs = new Map(document.cells.map((cell) => [cell.id, cell]));
-    this.set({
-      cells: this.state.cells.map((cell) => {
-        const their = theirs.get(cell.id);
-        return their?.cell_type === "code" ? { ...cell, outputs: their.outputs ?? [], count: their.execution_count ?? null } : cell;
-      }),
-    });
+    this.set({ cells: withOutputsOf(content.document as unknown as NotebookDocument, this.state.cells) });
   }
 
   /** Takes what somebody else has saved in place of what is here. */
@@ -395,6 +388,4 @@ export class NotebookStore {
   rebase(revisionID: number): void { this.set({ revisionID, version: this.state.version + 1 }); }
 }
 
-export function useStore(store: NotebookStore): NotebookState {
-  return useSyncExternalStore(store.subscribe, () => store.state);
-}
+export function useStore(store: NotebookStore): NotebookState { return useSyncExternalStore(store.subscribe, () => store.state); }

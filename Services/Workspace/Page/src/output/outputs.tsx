@@ -23,12 +23,13 @@ export const Outputs = memo(function Outputs({ outputs, name, load }: {
   /** Gets what did not come by itself: all of it, or what is shown at once. */
   load?: (isWhole: boolean) => Promise<void>;
 }) {
-  const [isLoaded, setLoaded] = useState(false);
+  const [wanted, setWanted] = useState<ReadonlySet<number>>(new Set());
   if (outputs.length === 0) return null;
-  const get = load && ((isWhole: boolean) => load(isWhole).then(() => { if (isWhole) setLoaded(true); }));
   return <div className="outputs">{outputs.map((output, index) => {
     const omitted = omittedOf(output);
-    return omitted ? <OutputPreview key={index} about={omitted} load={get} /> : <One key={index} output={output} name={name} isWhole={isLoaded} />;
+    // All outputs come at once, and only what somebody wanted to see is shown as a whole.
+    return omitted ? <OutputPreview key={index} about={omitted} load={load} onWanted={() => setWanted((all) => new Set(all).add(index))} />
+      : <One key={index} output={output} name={name} isWhole={wanted.has(index)} />;
   })}</div>;
 }, (before, after) => before.outputs === after.outputs && before.name === after.name);
 

@@ -22,7 +22,11 @@ function kindOf({ types = [], outputs }: Omitted): string {
   return "An output";
 }
 
-export function OutputPreview({ about, load }: { about: Omitted; load?: (isWhole: boolean) => Promise<void> }) {
+export function OutputPreview({ about, load, onWanted }: {
+  about: Omitted; load?: (isWhole: boolean) => Promise<void>;
+  /** Somebody wants to see all of it. */
+  onWanted: () => void;
+}) {
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string>();
   const element = useRef<HTMLDivElement>(null);
@@ -53,7 +57,7 @@ export function OutputPreview({ about, load }: { about: Omitted; load?: (isWhole
       {about.head && <pre><Ansi text={about.head} /></pre>}
       <div className="fold row wrap">
         {!about.head && !about.tail && !about.table && !about.waits && <span className="soft">{kindOf(about)}</span>}
-        <Button isSmall isBusy={isBusy} onClick={() => get(!about.waits)}>{problem ? "Try again" : `Show all ${bytes(about.bytes)}`}</Button>
+        <Button isSmall isBusy={isBusy} onClick={() => { if (!about.waits) onWanted(); get(!about.waits); }}>{problem ? "Try again" : `Show all ${bytes(about.bytes)}`}</Button>
         {problem && <span className="soft" role="alert">{problem}</span>}
       </div>
       {about.tail && <pre><Ansi text={about.tail} /></pre>}
