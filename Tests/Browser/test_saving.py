@@ -234,3 +234,33 @@ class SavingTests(unittest.TestCase):
         reading.fulfill(response=read)
         saving.fulfill(response=saved)
         self.expect_saved(["one = 3"])
+
+    def test_going_back_is_kept(self):
+        """A revision that is gone back to is as good as typed: it is kept until it is saved, and can be taken back."""
+        self.open(["one = 1", "two = 1"])
+        self.write(1, "one = 2")
+        self.expect_saved(["one = 2", "two = 1"])
+        address = re.compile(rf"/api/v1/notebooks/{self.notebook}$")
+        stop = lambda route: route.abort("connectionreset") if route.request.method == "PUT" else route.fallback()
+        self.page.route(address, stop)
+
+        def go_back():
+            self.page.get_by_role("button", name="More").first.click()
+            self.page.get_by_role("menuitem", name="Revisions").click()
+            self.page.get_by_role("dialog").locator(".revision").nth(1).click()
+            self.page.get_by_role("button", name="Go back to this one").click()
+
+        go_back()
+        first = self.page.locator(".cell").first
+        expect(first).to_contain_text("one = 1")
+        kept = "Object.keys(localStorage).some((key) => key.startsWith('harbour.draft/'))"
+        eventually("it is kept", lambda: self.page.evaluate(kept))
+        self.page.reload()
+        expect(self.page.get_by_text(re.compile("^We brought back what you typed"))).to_be_visible()
+        expect(first).to_contain_text("one = 1")
+        self.page.unroute(address, stop)
+        self.expect_saved(["one = 1", "two = 1"])
+        go_back()
+        self.expect_saved(["one = 2", "two = 1"])
+        self.page.locator(".toast").get_by_role("button", name="Undo").click()
+        self.expect_saved(["one = 1", "two = 1"])

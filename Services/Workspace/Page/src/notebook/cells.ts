@@ -58,6 +58,16 @@ export function newCell(cell: Partial<CellView> = {}): CellView {
   };
 }
 
+/** The cells of a document in place of these; of those that are here, what they have put out stays. */
+export function rewrittenBy(document: NotebookDocument, now: CellView[]): { cells: CellView[]; rewritten: string[] } {
+  const here = new Map(now.map((cell) => [cell.id, cell]));
+  const cells = viewsOf(document).map((cell): CellView => {
+    const known = here.get(cell.id);
+    return known ? { ...known, type: cell.type, source: cell.source, origin: cell.origin } : cell;
+  });
+  return { cells, rewritten: cells.filter(({ id }) => here.has(id)).map(({ id }) => id) };
+}
+
 /** Cells with the texts of some at the end of the first of these, in whose place they are. */
 export function joinedCells(cells: CellView[], first: CellView, others: CellView[]): CellView[] {
   const source = [first.source, ...others.map((one) => partsOf(one.type, one.source).body)].join("\n");

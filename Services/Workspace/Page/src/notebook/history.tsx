@@ -14,27 +14,23 @@ export function History({ store, saver, onClose }: { store: NotebookStore; saver
   const revisions = useQuery(`revisions/${store.notebookID}/${store.state.revisionID}`,
     (signal) => call("listRevisions", { notebook_id: store.notebookID, page_size: 50 }, signal));
   const [chosen, setChosen] = useState<number>();
+  const [isBusy, setBusy] = useState(false);
   const old = useQuery(chosen === undefined ? null : `revision/${chosen}`,
     (signal) => call("getNotebook", { notebook_id: store.notebookID, revision_id: chosen, ...shownOutputs }, signal));
   const restore = async () => {
-    if (!old.data) return;
+    if (!old.data || chosen === undefined) return;
+    setBusy(true);
     // What is here becomes a revision first, so that going back can be taken back.
-    if (!await saver.save()) { toastError(new Error("What is here could not be saved, so nothing was restored.")); return; }
-    const revision = store.state.revisionID;
-    store.replace({ ...old.data, revision_id: revision });
-    store.restored = chosen;
-    store.rebase(revision);
-    if (await saver.save()) {
-      // What has run since is the cell's: the server knows what it put out last.
-      store.takeOutputs(await call("getNotebook", { notebook_id: store.notebookID, ...shownOutputs }));
-      toast(`Revision ${chosen} is back.`);
-    }
+    if (!await saver.save()) { toastError(new Error("What is here could not be saved, so nothing was restored.")); setBusy(false); return; }
+    const takeBack = store.goBack(chosen, old.data);
     onClose();
+    // Until it is saved, it is kept like what is typed.
+    if (await saver.save()) toast(`Revision ${chosen} is back.`, "good", { text: "Undo", run: takeBack });
   };
   const found = old.data ? differences(old.data.document as unknown as NotebookDocument, store.serialize()) : [];
   return (
     <Dialog title="Revisions" isWide onClose={onClose} foot={
-      <Button tone="primary" disabled={!old.data || chosen === store.state.revisionID} onClick={() => { void restore(); }}>Go back to this one</Button>}>
+      <Button tone="primary" isBusy={isBusy} disabled={!old.data || chosen === store.state.revisionID} onClick={() => { void restore(); }}>Go back to this one</Button>}>
       <div className="revisions">
         {revisions.error && <Failure error={revisions.error} retry={revisions.refresh} />}
         {!revisions.data ? <Loading lines={4} /> : (

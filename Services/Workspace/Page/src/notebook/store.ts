@@ -1,7 +1,7 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
 import type { NotebookContent } from "../api/generated/contract";
-import { type CellView, joinedCells, newCell, shifted, viewsOf, written } from "./cells";
+import { type CellView, joinedCells, newCell, rewrittenBy, shifted, viewsOf, written } from "./cells";
 import { DocumentCell, NotebookDocument, magicOf, notebookLanguage, partsOf } from "./document";
 import { type Back, type NotebookDraft, draftOf } from "./draft";
 import { hasOutputs, isFolded, withFoldKept } from "./hidden";
@@ -368,6 +368,15 @@ export class NotebookStore {
   /** Takes the outputs as the server has them now, when too much was missed. */
   takeOutputs(content: NotebookContent): void {
     this.set({ cells: withOutputsOf(content.document as unknown as NotebookDocument, this.state.cells) });
+  }
+
+  /** Goes back to an earlier revision, as one change: what a cell that is here has put out since stays. Answers what takes it back. */
+  goBack(revision: number, { document }: NotebookContent): () => void {
+    const then = document as unknown as NotebookDocument;
+    this.document = { ...this.document, metadata: then.metadata };
+    this.language = notebookLanguage(then);
+    this.restored = revision;
+    return this.bring(rewrittenBy(then, this.state.cells));
   }
 
   /** Takes what somebody else has saved in place of what is here. */
