@@ -193,6 +193,26 @@ class SavingTests(unittest.TestCase):
         address = f"/api/v1/workspace/export?path={path}"
         self.assertEqual(base64.b64decode(platform.call("GET", address)["content"]), b"three\n")
 
+    def test_a_new_notebook_has_all_outputs(self):
+        """What is kept elsewhere has also what was too large to be here."""
+        text = "long " * 30_000
+        self.open(["one = 1", "two = 1"], {1: [{"output_type": "stream", "name": "stdout", "text": text}]})
+        expect(self.page.get_by_role("button", name=re.compile("^Show all"))).to_be_visible()
+        refused = {"error_code": "PERMISSION_DENIED", "message": "You may not change it."}
+        self.page.route(re.compile(rf"/api/v1/notebooks/{self.notebook}$"), lambda route: route.fulfill(
+            status=403, json=refused) if route.request.method == "PUT" else route.fallback())
+        self.write(1, "one = 2")
+        self.page.get_by_role("button", name="Save as a new notebook").click()
+        dialog = self.page.get_by_role("dialog")
+        path = f"/Shared/{self._testMethodName} again"
+        dialog.get_by_label("Path").fill(path)
+        dialog.get_by_role("button", name="Save").click()
+        expect(self.page.get_by_text(f"Saved as {path}.")).to_be_visible()
+        number = platform.call("GET", f"/api/v1/workspace/get-status?path={path.replace(' ', '%20')}")["object_id"]
+        cells = platform.call("GET", f"/api/v1/notebooks/{number}")["document"]["cells"]
+        self.assertEqual("".join(cells[0]["source"]), "one = 2")
+        self.assertEqual("".join(cells[1]["outputs"][0]["text"]), text)
+
     def test_a_lost_answer_is_remembered(self):
         """What somebody else saved before comes late, and does not make what was saved without an answer theirs."""
         self.open(["one = 1", "two = 1"])

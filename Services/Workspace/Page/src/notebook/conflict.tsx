@@ -1,14 +1,14 @@
 // Somebody else has saved meanwhile: both are kept until a person has decided.
 import { useState } from "react";
 import { call } from "../api/client";
-import type { Json, NotebookContent } from "../api/generated/contract";
+import type { NotebookContent } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Highlighted } from "../code/highlight";
 import { joined } from "../output/mime";
 import { Button, Dialog, Failure, Loading } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
-import { isWhole } from "./cells";
 import { NotebookDocument } from "./document";
+import { fileOfMine } from "./mine";
 import { Saver, base64, shownOutputs } from "./saver";
 import type { NotebookStore } from "./store";
 
@@ -26,25 +26,6 @@ export function differences(mine: NotebookDocument, theirs: NotebookDocument): D
   }
   for (const [id, source] of other) found.push({ id, theirs: source });
   return found;
-}
-
-/** Where Databricks describes a notebook in its file. */
-const about = "application/vnd.databricks.v1+notebook";
-
-/**
- * Mine as a file, with the widgets that the notebook has now: what was read at first has only those that came with it. Outputs
- * that are here in part are the server's, which has them whole.
- */
-async function fileOfMine(store: NotebookStore, path: string): Promise<NotebookDocument> {
-  const { content } = await call("exportObject", { path, format: "JUPYTER" });
-  const file = JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(content), (one) => one.charCodeAt(0)))) as NotebookDocument;
-  const whole = new Map(file.cells.map((cell) => [cell.id, cell.outputs]));
-  const mine = store.serialize();
-  for (const cell of mine.cells) {
-    if (store.cell(cell.id)?.outputs.every(isWhole) === false) cell.outputs = whole.get(cell.id) ?? cell.outputs;
-  }
-  const [now, own] = [file, mine].map(({ metadata }) => metadata[about] as Record<string, Json> | undefined);
-  return now?.widgets === undefined ? mine : { ...mine, metadata: { ...mine.metadata, [about]: { ...now, ...own, widgets: now.widgets } } };
 }
 
 export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver }) {

@@ -8,6 +8,7 @@ import { navigate, treeAddress } from "../app/router";
 import { Button, Dialog, Field, Note } from "../ui/parts";
 import { moment } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
+import { fileOfMine, isInPart } from "./mine";
 import { type Saver, base64, shownOutputs } from "./saver";
 import type { NotebookStore } from "./store";
 
@@ -41,7 +42,7 @@ export function NotSaved({ store, saver, name, onBack }: { store: NotebookStore;
         {isGone ? <Button isSmall isBusy={isBusy} onClick={restore}>Restore from the trash</Button>
           : <Button isSmall onClick={() => { void saver.save(); }}>Try again</Button>}
         <Button isSmall onClick={() => setAsking(true)}>Save as a new notebook</Button></span></div></Note>
-      {isAsking && <SaveAsNew store={store} saver={saver} first={isGone ? store.path : `${store.path} (copy)`} onClose={() => setAsking(false)} />}
+      {isAsking && <SaveAsNew store={store} saver={saver} isGone={isGone} first={isGone ? store.path : `${store.path} (copy)`} onClose={() => setAsking(false)} />}
     </div>
   );
 }
@@ -66,15 +67,19 @@ async function restored(store: NotebookStore): Promise<void> {
   }
 }
 
-function SaveAsNew({ store, saver, first, onClose }: { store: NotebookStore; saver: Saver; first: string; onClose: () => void }) {
+function SaveAsNew({ store, saver, first, isGone, onClose }: { store: NotebookStore; saver: Saver; first: string; isGone: boolean; onClose: () => void }) {
   const [path, setPath] = useState(first);
   const [problem, setProblem] = useState<string>();
   const [isBusy, setBusy] = useState(false);
   const save = () => {
     setBusy(true);
-    call("importObject", { body: { path, content: base64(JSON.stringify(store.serialize(), null, 1) + "\n"), format: "JUPYTER" } }).then((made) => {
+    const isCut = isGone && isInPart(store);
+    // What is gone has no outputs any more but those that are here.
+    (isGone ? Promise.resolve(store.serialize()) : fileOfMine(store, store.path)).then((mine) => call("importObject", {
+      body: { path, content: base64(JSON.stringify(mine, null, 1) + "\n"), format: "JUPYTER" },
+    })).then((made) => {
       saver.forget();
-      toast(`Saved as ${made.path}.`);
+      toast(isCut ? `Saved as ${made.path}, without the outputs that were too large to be here.` : `Saved as ${made.path}.`, isCut ? "plain" : "good");
       navigate(treeAddress(made.path), { replace: true });
       onClose();
     }, (error: unknown) => { setBusy(false); setProblem(error instanceof Error ? error.message : String(error)); });
@@ -82,7 +87,7 @@ function SaveAsNew({ store, saver, first, onClose }: { store: NotebookStore; sav
   return (
     <Dialog title="Save as a new notebook" onClose={onClose} foot={<Button tone="primary" isBusy={isBusy} onClick={save}>Save</Button>}>
       <form className="dialog-body" onSubmit={(event) => { event.preventDefault(); save(); }}>
-        <Field label="Path" problem={problem} hint="Its cells, with what they put out as far as it is here.">
+        <Field label="Path" problem={problem} hint={isGone ? "Its cells, with what they put out as far as it is here." : "Its cells, with what they put out."}>
           {(id, described) => <input id={id} className="input mono" value={path} aria-describedby={described} aria-invalid={problem !== undefined} spellCheck={false}
             onChange={(event) => { setPath(event.target.value); setProblem(undefined); }} />}
         </Field>
