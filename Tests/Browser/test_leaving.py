@@ -304,6 +304,39 @@ class LeavingTests(unittest.TestCase):
         eventually("it is saved", lambda: page.evaluate("true") and platform.call(
             "GET", "/api/v1/workspace/list?path=/Shared")["objects"] and has_text(path, has) == b"four\n")
 
+    def test_what_is_saved_out_of_what_is_gone(self):
+        """A file's lines end as they did, and a notebook's cells are of its language."""
+        path = f"/Shared/{self._testMethodName}.txt"
+        platform.call("POST", "/api/v1/workspace/import", {
+            "path": path, "content": base64.b64encode(b"one\r\n").decode(), "format": "AUTO"})
+        self.page = page = self.tab()
+        stage.sign_in(page, f"/workspace{path}")
+        page.get_by_role("button", name="Edit").click()
+        field = page.locator(".monaco-editor textarea")
+        field.wait_for()
+        field.focus()
+        page.keyboard.press("Control+A")
+        paste(page, "two\nthree\n")
+        self.wait_for_drafts(1)
+        page.goto("about:blank")
+        platform.call("POST", "/api/v1/workspace/delete", {"path": path})
+        page.goto(platform.url + f"/workspace{path}")
+        page.get_by_role("button", name="Save what I typed here").click()
+        has = lambda: base64.b64decode(platform.call("GET", f"/api/v1/workspace/export?path={path}")["content"])
+        eventually("it is saved", lambda: page.evaluate("true") and has_text(path, has) == b"two\r\nthree\r\n")
+        self.path = f"/Shared/{self._testMethodName}"
+        language = {"language_info": {"name": "sql"}}
+        self.notebook = platform.notebook(self.path, ["SELECT 1"], metadata=language)
+        page.goto(platform.url + f"/workspace{self.path}")
+        let = self.prevent()
+        self.write(1, "SELECT 2")
+        self.wait_for_drafts(1)
+        page = self.crash(lambda: platform.call("DELETE", f"/api/v1/notebooks/{self.notebook}"))
+        let()
+        page.get_by_role("button", name="Save what I typed here").click()
+        expect(page.locator(".cell")).to_have_attribute("aria-label", re.compile("sql"))
+        expect(self.source(1)).to_have_text("SELECT 2")
+
     def test_statements_of_two_tabs(self):
         self.page = page = self.tab()
         stage.sign_in(page, "/sql")

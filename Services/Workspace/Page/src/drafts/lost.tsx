@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 import { ApiError, call } from "../api/client";
 import { navigate, treeAddress } from "../app/router";
 import { useSession } from "../app/session";
-import type { FileDraft } from "../files/text-draft";
+import { type FileDraft, endedAs } from "../files/text-draft";
 import type { NotebookDraft } from "../notebook/draft";
 import { base64, shownOutputs } from "../notebook/saver";
 import { Button, Note } from "../ui/parts";
@@ -13,11 +13,11 @@ import type { Found } from "./shelf";
 import { shelf } from "./unsaved";
 
 /** A notebook of the cells that differ from what it was; all that is known of one that is deleted. */
-function notebookOf({ cells }: NotebookDraft): string {
+function notebookOf({ cells, metadata: about }: NotebookDraft): string {
   const made = cells.map(({ id, type, source, metadata }) => ({
     id, cell_type: type, source, metadata, ...(type === "code" ? { outputs: [], execution_count: null } : {}),
   }));
-  return JSON.stringify({ cells: made, metadata: {}, nbformat: 4, nbformat_minor: 5 });
+  return JSON.stringify({ cells: made, metadata: about ?? {}, nbformat: 4, nbformat_minor: 5 });
 }
 
 /** Goes to where a notebook was moved to; offers what was typed where there is nothing any more. */
@@ -39,7 +39,7 @@ export function Lost({ path, onSaved }: { path: string; onSaved: () => void }) {
   const content = left.content;
   const save = () => {
     const isFile = "lines" in content;
-    call("importObject", { body: { path, content: base64(isFile ? content.lines : notebookOf(content)), format: isFile ? "AUTO" : "JUPYTER" } }).then(() => {
+    call("importObject", { body: { path, content: base64(isFile ? endedAs(content.lines, content.isWindows) : notebookOf(content)), format: isFile ? "AUTO" : "JUPYTER" } }).then(() => {
       shelf.drop(left.key);
       toast(`Saved as ${path}.`);
       onSaved();

@@ -8,7 +8,16 @@ import { Keeper, edits, leftDrafts } from "../drafts/unsaved";
 import { toast } from "../ui/toast";
 
 /** What was typed, on top of which revision. */
-export interface FileDraft { lines: string; base: number | undefined }
+export interface FileDraft {
+  /** Each with a mere line feed at its end. */
+  lines: string;
+  base: number | undefined;
+  /** Whether the file's lines end as those of Windows. */
+  isWindows?: boolean;
+}
+
+/** The lines as the file is to have them. */
+export function endedAs(lines: string, isWindows: boolean | undefined): string { return isWindows ? lines.replaceAll("\n", "\r\n") : lines; }
 
 const placeOf = (user: string, object: ObjectInfo) => ({ user, kind: "file" as const, id: String(object.object_id) });
 
@@ -24,13 +33,13 @@ export function useLeftDraft(object: ObjectInfo): Found<FileDraft> | undefined {
 /** Keeps what is typed, tells when its user goes elsewhere, and asks only where the browser could not keep it. */
 export function useUnsaved(
   object: ObjectInfo, draft: Found<FileDraft> | undefined, latest: { readonly current: { text: string; saved: string } },
-  revision: { readonly current: number | undefined }, save: () => Promise<boolean>
+  revision: { readonly current: number | undefined }, isWindows: boolean, save: () => Promise<boolean>
 ): Keeper<FileDraft> {
   const { session: { user_name: user } } = useSession();
   const keeper = useMemo(() => new Keeper<FileDraft>(placeOf(user, object), () => {
     const { text, saved } = latest.current;
-    return text === saved ? undefined : { path: object.path, content: { lines: text, base: revision.current } };
-  }), [user, object, latest, revision]);
+    return text === saved ? undefined : { path: object.path, content: { lines: text, base: revision.current, isWindows } };
+  }), [user, object, latest, revision, isWindows]);
   const saving = useRef(save);
   saving.current = save;
   useEffect(() => {

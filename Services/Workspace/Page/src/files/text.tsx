@@ -12,7 +12,7 @@ import { base64 } from "../notebook/saver";
 import { Button, Card, Failure, Loading, Note } from "../ui/parts";
 import { moment } from "../ui/time";
 import { toast } from "../ui/toast";
-import { type FileDraft, useUnsaved } from "./text-draft";
+import { type FileDraft, endedAs, useUnsaved } from "./text-draft";
 
 /** Lines end as they have ended. */
 interface Text { lines: string; isWindows: boolean }
@@ -66,7 +66,7 @@ function Editing({ object, first, draft, onClose }: {
   const write = (next: string) => { latest.current.text = next; setText(next); keeper.soon(); };
   const name = object.path.split("/").pop() ?? object.path;
   const isDirty = text !== saved;
-  const keeper = useUnsaved(object, draft, latest, revision, () => save());
+  const keeper = useUnsaved(object, draft, latest, revision, first.isWindows, () => save());
 
   /** Where the answer to a save was lost, what is there may be what was sent: then it is nobody else's. */
   const catchUp = useCallback(async () => {
@@ -85,7 +85,7 @@ function Editing({ object, first, draft, onClose }: {
     try {
       await catchUp();
       const made = await call("importObject", { body: {
-        path: object.path, content: base64(first.isWindows ? lines.replaceAll("\n", "\r\n") : lines), format: "AUTO", overwrite: true,
+        path: object.path, content: base64(endedAs(lines, first.isWindows)), format: "AUTO", overwrite: true,
         expected_revision_id: revision.current } }).catch((error: unknown) => {
         if (!isRefusal(error)) sent.current = lines;
         throw error;

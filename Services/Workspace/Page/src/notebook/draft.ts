@@ -12,16 +12,20 @@ export interface NotebookDraft {
   order: string[];
   /** Those that differ. */
   cells: Array<{ id: string; type: CellView["type"]; source: string; metadata: Record<string, Json> }>;
+  /** The notebook's own, which has its language, for when it is gone. */
+  metadata?: Record<string, Json>;
 }
 
 const isSame = (cell: CellView, old: DocumentCell | undefined) => old !== undefined && old.cell_type === cell.type && joined(old.source) === cell.source;
 
 /** What differs from the cells that were edited; nothing where no text does and none was moved. */
-export function draftOf(cells: CellView[], base: Map<string, DocumentCell>, revision: number): NotebookDraft | undefined {
+export function draftOf(
+  cells: CellView[], base: Map<string, DocumentCell>, revision: number, metadata: Record<string, Json>
+): NotebookDraft | undefined {
   const differing = cells.filter((cell) => !isSame(cell, base.get(cell.id)));
   const order = cells.map((cell) => cell.id);
   if (differing.length === 0 && order.join() === [...base.keys()].join()) return undefined;
-  return { base: revision, order, cells: differing.map(({ id, type, source, origin }) => ({ id, type, source, metadata: origin.metadata })) };
+  return { base: revision, order, cells: differing.map(({ id, type, source, origin }) => ({ id, type, source, metadata: origin.metadata })), metadata };
 }
 
 /** What comes back of a draft: the cells as they are to be, and which of those that are there get another text. */

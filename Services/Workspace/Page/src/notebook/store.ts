@@ -295,7 +295,7 @@ export class NotebookStore {
   serialize(withOutputs = true): NotebookDocument { return written(this.document, this.state.cells, withOutputs); }
 
   /** What is to be kept of what is not saved. */
-  draft(): NotebookDraft | undefined { return draftOf(this.state.cells, this.base, this.state.revisionID); }
+  draft(): NotebookDraft | undefined { return draftOf(this.state.cells, this.base, this.state.revisionID, this.document.metadata); }
 
   /** Puts other cells in place of these, as one change. */
   private rewrite(cells: CellView[], rewritten: string[]): void {
