@@ -193,6 +193,35 @@ class SavingTests(unittest.TestCase):
         address = f"/api/v1/workspace/export?path={path}"
         self.assertEqual(base64.b64decode(platform.call("GET", address)["content"]), b"three\n")
 
+    def test_news_break_nothing_off(self):
+        """What is being read is read to its end, however often there is news meanwhile, and once more after it."""
+        self.open(["one = 1"])
+        page, held, asked, failed = self.page, [], [], []
+
+        def hold(route):
+            asked.append(route.request.url)
+            if len(asked) == 1:
+                held.append((route, route.fetch()))
+            else:
+                route.continue_()
+
+        page.on("requestfailed", lambda request: failed.append(request.url))
+        page.route(re.compile("/api/v1/clusters"), hold)
+        page.locator(".attach").click()
+        eventually("the clusters are asked for", lambda: page.evaluate("true") and held)
+        for _ in range(3):
+            self.sockets[-1].send(json.dumps({"type": "CHANGED", "topic": "clusters"}))
+        # It is told in order: who is seen here has come after the news.
+        self.sockets[-1].send(json.dumps({
+            "type": "PRESENCE", "topic": f"notebooks/{self.notebook}",
+            "presence": [{"client_id": "other", "user_name": "Wilhelmine", "is_editing": False}]}))
+        expect(page.locator(".people")).to_be_visible()
+        self.assertEqual(len(asked), 1)
+        [(route, answer)] = held
+        route.fulfill(response=answer)
+        eventually("it is read once more", lambda: page.evaluate("true") and len(asked) == 2)
+        self.assertEqual(failed, [])
+
     def test_a_new_notebook_has_all_outputs(self):
         """What is kept elsewhere has also what was too large to be here."""
         text = "long " * 30_000

@@ -34,6 +34,8 @@ export function useQuery<T>(
   const reader = useRef(read);
   reader.current = read;
   const running = useRef<AbortController>();
+  /** Whether there was news since what is running has begun: it is read once more then, and not broken off again and again. */
+  const isOld = useRef(false);
   const current = state.key === key ? state : {
     key, data: key === null ? undefined : remembered.get(key) as T | undefined, isLoading: key !== null,
   };
@@ -43,13 +45,20 @@ export function useQuery<T>(
     running.current?.abort();
     const controller = new AbortController();
     running.current = controller;
+    isOld.current = false;
+    const isOver = () => {
+      if (controller.signal.aborted) return true;
+      running.current = undefined;
+      if (isOld.current) refresh();
+      return false;
+    };
     reader.current(controller.signal).then((data) => {
-      if (controller.signal.aborted) return;
+      if (isOver()) return;
       if (remembered.size >= rememberedLimit) remembered.clear();
       remembered.set(key, data);
       setState({ key, data, isLoading: false });
     }, (error: unknown) => {
-      if (controller.signal.aborted) return;
+      if (isOver()) return;
       const known = error instanceof ApiError ? error : new ApiError("PAGE_ERROR", String(error), 500);
       setState((before) => ({
         key, data: before.key === key ? before.data : remembered.get(key) as T | undefined, error: known, isLoading: false,
@@ -59,18 +68,23 @@ export function useQuery<T>(
 
   useEffect(() => {
     refresh();
-    return () => running.current?.abort();
+    return () => { running.current?.abort(); running.current = undefined; };
   }, [refresh]);
 
   const interval = typeof when === "number" ? when : undefined;
   const lists = typeof when === "number" ? "" : [when ?? []].flat().join(" ");
   useEffect(() => {
     if (key === null) return undefined;
-    const again = () => { if (!document.hidden && connection.isOnline) refresh(); };
+    const again = () => {
+      if (document.hidden || !connection.isOnline) return;
+      if (running.current) isOld.current = true;
+      else refresh();
+    };
     const timer = interval ? setInterval(again, interval) : undefined;
     const unfollow = lists ? lists.split(" ").map((list) => onListChange(list as LiveList, again)) : [];
     document.addEventListener("visibilitychange", again);
-    const stop = connection.subscribe(again);
+    // What was asked before the connection broke may never be answered.
+    const stop = connection.subscribe(() => { if (!document.hidden && connection.isOnline) refresh(); });
     return () => {
       clearInterval(timer);
       for (const one of unfollow) one();
@@ -82,6 +96,7 @@ export function useQuery<T>(
   const set = useCallback((data: T) => {
     if (key === null) return;
     running.current?.abort();
+    running.current = undefined;
     remembered.set(key, data);
     setState({ key, data, isLoading: false });
   }, [key]);
