@@ -60,10 +60,12 @@ function Share({ type, id, name, onClose }: { type: ObjectType; id: string; name
   const mayGive = permissions.data?.effective_level === "CAN_MANAGE" || permissions.data?.effective_level === "MANAGE";
   const save = (list: AccessControl[], said: string) => {
     setBusy(true);
+    // What could not be shared stays as it was typed.
     return call("setPermissions", { object_type: type, object_id: id, body: { access_control_list: list } }).then((answer) => {
       permissions.set(answer);
       toast(said);
-    }, toastError).finally(() => setBusy(false));
+      return true;
+    }, (error: unknown) => { toastError(error); return false; }).finally(() => setBusy(false));
   };
   const change = (entry: AccessControlEntry, level: PermissionLevel | "") => {
     if (!permissions.data) return;
@@ -127,7 +129,7 @@ function Entry({ entry, levels, isBusy, onChange }: {
 }
 
 function Give({ levels, isBusy, onGive }: {
-  levels: PermissionLevel[]; isBusy: boolean; onGive: (entry: AccessControl) => Promise<unknown>;
+  levels: PermissionLevel[]; isBusy: boolean; onGive: (entry: AccessControl) => Promise<boolean>;
 }) {
   const users = useQuery("users", allUsers);
   const groups = useQuery("groups", (signal) => call("listGroups", undefined, signal));
@@ -147,7 +149,7 @@ function Give({ levels, isBusy, onGive }: {
       setProblem(name ? `There is no user or group ${name}.` : "Name a user or a group.");
       return;
     }
-    void onGive({ ...(isUser ? { user_name: name } : { group_name: name }), permission_level: level }).then(() => setWho(""));
+    void onGive({ ...(isUser ? { user_name: name } : { group_name: name }), permission_level: level }).then((isGiven) => { if (isGiven) setWho(""); });
   };
   return (
     <form className="share-form" onSubmit={submit} noValidate>
