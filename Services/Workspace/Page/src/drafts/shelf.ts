@@ -34,7 +34,8 @@ export class Shelf {
    * @returns whether the browser could keep it.
    */
   put<T>(key: string, draft: Draft<T>): boolean {
-    const text = JSON.stringify(draft);
+    const { time, ...rest } = draft;
+    const text = JSON.stringify({ time, ...rest });
     if (text.length > bounds.one) { this.drop(key); return false; }
     const others = this.all().filter((one) => one.key !== key);
     let size = others.reduce((sum, one) => sum + one.size, text.length);
@@ -43,13 +44,23 @@ export class Shelf {
       this.drop(one.key);
       size -= one.size;
     }
-    for (const victim of [...this.all().filter((one) => one.key !== key), undefined]) {
-      try {
-        this.keeping.setItem(key, text);
-        return true;
-      } catch { if (victim) this.drop(victim.key); }
+    if (this.set(key, text)) return true;
+    // The browser has less room than we would take.
+    for (const victim of this.all()) {
+      if (victim.key === key) continue;
+      this.drop(victim.key);
+      if (this.set(key, text)) return true;
     }
     return false;
+  }
+
+  private set(key: string, text: string): boolean {
+    try {
+      this.keeping.setItem(key, text);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   drop(key: string): void { this.keeping.removeItem(key); }
@@ -83,9 +94,11 @@ export class Shelf {
     return Array.from({ length: this.keeping.length }, (_, index) => this.keeping.key(index) ?? "").filter((key) => key.startsWith(prefix));
   }
 
-  /** Everybody's drafts, the oldest first. */
+  /** Everybody's drafts, the oldest first. The time is what each begins with: all that is typed anywhere is not read for every letter. */
   private all(): Array<{ key: string; time: number; size: number }> {
-    return this.keys(start).map((key) => ({ key, time: this.parse(key)?.time ?? 0, size: this.keeping.getItem(key)?.length ?? 0 }))
-      .sort((one, other) => one.time - other.time);
+    return this.keys(start).map((key) => {
+      const text = this.keeping.getItem(key) ?? "";
+      return { key, time: Number(/^\{"time":(\d+)[,}]/.exec(text)?.[1] ?? this.parse(key)?.time ?? 0), size: text.length };
+    }).sort((one, other) => one.time - other.time);
   }
 }
