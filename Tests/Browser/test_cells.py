@@ -8,7 +8,7 @@ import json
 import re
 import unittest
 
-from harbour import PICTURES, Stage, dismiss, eventually
+from harbour import PICTURES, Stage, dismiss, eventually, write
 from looks import look
 from playwright.sync_api import expect
 
@@ -524,6 +524,29 @@ class CellsTests(unittest.TestCase):
         self.press(page, "Control+s")
         self.saved(page)
         eventually("it is as it was", lambda: "".join(self.cells(number)[35]["source"]) == "total_35 = 35")
+
+    def test_c_replaced_one_by_one(self):
+        """The next place is behind what was put in; and what is taken back is what was replaced, and nothing else."""
+        _, page = self.notebook("replaced", [code(0, "aa aa"), code(1, "aa"), code(2, "other")])
+        page.locator("#cell-c0").focus()
+        self.press(page, "Control+f")
+        page.get_by_label("Regular expression").click()
+        page.get_by_label("Find", exact=True).fill("(a)a")
+        page.get_by_label("Replace by").fill("$1$1$1")
+        page.get_by_role("button", name="Replace", exact=True).click()
+        self.shows(page, ["aaa aa", "aa", "other"])
+        expect(page.get_by_text("2 of 3")).to_be_visible()
+        page.get_by_role("button", name="Replace", exact=True).click()
+        self.shows(page, ["aaa aaa", "aa", "other"])
+        expect(page.get_by_text("3 of 3")).to_be_visible()
+        page.get_by_label("Find", exact=True).fill("a+")
+        page.get_by_label("Replace by").fill("b")
+        page.get_by_role("button", name="Replace all").click()
+        self.shows(page, ["b b", "b", "other"])
+        write(page, 3, "typed since")
+        page.locator(".toast").get_by_role("button", name="Undo").click()
+        page.locator("#cell-c0").focus()
+        self.shows(page, ["aaa aaa", "aa", "typed since"])
 
 
 if __name__ == "__main__":

@@ -24,19 +24,20 @@ export function useFindKey(onFind: () => void): void {
   }, []);
 }
 
-/** Whether a match comes after what was put in place of another. */
-function isBehind(cells: CellView[], one: Match, replacedOne: Match, length: number): boolean {
-  if (one.id === replacedOne.id) return one.start >= replacedOne.start + length;
+/** Whether a match comes after what was put in place of another, which grew by so much. */
+function isBehind(cells: CellView[], one: Match, replacedOne: Match, growth: number): boolean {
+  if (one.id === replacedOne.id) return one.start >= replacedOne.end + growth;
   const place = (id: string) => cells.findIndex((cell) => cell.id === id);
   return place(one.id) > place(replacedOne.id);
 }
 
-export function Find({ store, cells, onClose }: { store: NotebookStore; cells: CellView[]; onClose: () => void }) {
+/** @param version of the notebook's texts: outputs that come are not looked through. */
+export function Find({ store, version, onClose }: { store: NotebookStore; version: number; onClose: () => void }) {
   const [wanted, setWanted] = useState<Wanted>(() => ({ text: getSelection()?.toString().split("\n")[0] ?? "", isCase: false, isPattern: false }));
   const [by, setBy] = useState("");
   const [at, setAt] = useState(0);
   const field = useRef<HTMLInputElement>(null);
-  const matches = useMemo(() => matchesIn(cells, wanted), [cells, wanted]);
+  const matches = useMemo(() => matchesIn(store.state.cells, wanted), [store, version, wanted]);
   const current = matches[Math.min(at, matches.length - 1)];
   const index = current ? matches.indexOf(current) : -1;
   useEffect(() => { field.current?.focus(); field.current?.select(); }, []);
@@ -51,9 +52,11 @@ export function Find({ store, cells, onClose }: { store: NotebookStore; cells: C
   const replace = (only?: Match) => {
     const { cells: changed, rewritten, count } = replaced(store.state.cells, wanted, by, only);
     if (count === 0) return;
+    const lengthOf = (id: string | undefined) => store.cell(id)?.source.length ?? 0;
+    const before = lengthOf(only?.id);
     const takeBack = store.bring({ cells: changed, rewritten });
     // The next one stands behind what was put in, which may have in it what was looked for.
-    if (only) setAt(Math.max(0, matchesIn(changed, wanted).findIndex((one) => isBehind(changed, one, only, by.length))));
+    if (only) setAt(Math.max(0, matchesIn(changed, wanted).findIndex((one) => isBehind(changed, one, only, lengthOf(only.id) - before))));
     else toast(`Replaced ${count === 1 ? "one place" : `${count} places`} in ${rewritten.length === 1 ? "one cell" : `${rewritten.length} cells`}.`, "good", { text: "Undo", run: takeBack });
   };
   const close = () => { onClose(); if (current) document.getElementById(`cell-${current.id}`)?.focus({ preventScroll: true }); };

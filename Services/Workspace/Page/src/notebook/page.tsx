@@ -140,7 +140,7 @@ function Open({ opened, path, name, user, onAgain }: { opened: Opened; path: str
           <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
           <More store={store} saver={saver} name={name} isAttached={running.cluster !== undefined} asking={asking} onFind={find} />
         </>} />
-        {isFinding > 0 && <Find key={isFinding} store={store} cells={state.cells} onClose={() => setFinding(0)} />}
+        {isFinding > 0 && <Find key={isFinding} store={store} version={state.version} onClose={() => setFinding(0)} />}
         {running.widgets.length <= sticking && widgets}
       </div>
       {running.widgets.length > sticking && widgets}
