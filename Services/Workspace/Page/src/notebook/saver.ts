@@ -63,6 +63,9 @@ async function saveOnce(store: NotebookStore, isLast: boolean): Promise<void> {
   if (content && !store.mergeIn(content)) store.rebase(before);
 }
 
+/** A page that a notebook stands behind. */
+export interface Shown { name: string; address: string }
+
 /** Notebooks that were left before they were saved, by their ids. */
 const left = new Map<number, NotebookSaver>();
 
@@ -85,8 +88,11 @@ export class NotebookSaver implements Omit<Saver, "state" | "problem"> {
   private readonly listeners = new Set<() => void>();
   private stops: Array<() => void> = [];
 
-  /** @param user whose draft is kept; none where nothing is to come back. */
-  constructor(private readonly store: NotebookStore, user: string | undefined, isConflict = false) {
+  /**
+   * @param user whose draft is kept; none where nothing is to come back.
+   * @param page where the notebook is shown, and as what, where that is no page of its own.
+   */
+  constructor(private readonly store: NotebookStore, user: string | undefined, isConflict = false, private readonly page?: Shown) {
     this.seen = store.state.savedVersion;
     if (isConflict) [this.now] = next(this.now, { kind: "conflict" });
     this.keeper = user === undefined ? undefined : new Keeper(
@@ -101,7 +107,7 @@ export class NotebookSaver implements Omit<Saver, "state" | "problem"> {
     return () => { this.listeners.delete(listener); };
   };
 
-  private get name(): string { return this.store.path.split("/").pop() ?? this.store.path; }
+  private get name(): string { return this.page?.name ?? this.store.path.split("/").pop() ?? this.store.path; }
 
   private take(happening: Happening): void {
     const [now, actions] = next(this.now, happening);
@@ -202,13 +208,21 @@ export class NotebookSaver implements Omit<Saver, "state" | "problem"> {
     left.set(store.notebookID, this);
     void this.save().then((isSaved) => {
       if (isSaved || left.get(store.notebookID) !== this) { this.end(); return; }
-      const after = this.now.state === "waiting" ? "This browser keeps it, and it is saved as soon as the server is back." : "This browser keeps it.";
-      toast(this.keeper?.isKept ? `What you typed in ${this.name} is not saved yet. ${after}` : `What you typed in ${this.name} is not saved yet, and too long to be kept.`,
-        this.keeper?.isKept ? "plain" : "bad", { text: "Go back", run: () => navigate(treeAddress(store.path)) });
+      toast(this.lastWords(), this.keeper && !this.keeper.isKept ? "bad" : "plain",
+        { text: "Go back", run: () => navigate(this.page?.address ?? treeAddress(store.path)) });
       if (this.now.state !== "waiting") { this.end(); return; }
       const stop = this.subscribe(() => { if (this.now.state !== "waiting" && this.now.state !== "saving") this.end(); });
       this.stops.push(stop);
     });
+  }
+
+  /** What whoever leaves is told of what is not saved. */
+  private lastWords(): string {
+    const isWaiting = this.now.state === "waiting";
+    if (!this.keeper) return `What you ran in ${this.name} is not saved yet${isWaiting ? ". It is as soon as the server is back." : "."}`;
+    const what = `What you typed in ${this.name} is not saved yet`;
+    if (!this.keeper.isKept) return `${what}, and too long to be kept.`;
+    return `${what}. This browser keeps it${isWaiting ? ", and it is saved as soon as the server is back." : "."}`;
   }
 
   end(): void {
@@ -221,8 +235,8 @@ export class NotebookSaver implements Omit<Saver, "state" | "problem"> {
 }
 
 /** @param user whose draft is kept in the browser; none where nothing is to come back. */
-export function useSaver(store: NotebookStore, user?: string, isConflict = false): Saver {
-  const saver = useMemo(() => new NotebookSaver(store, user, isConflict), [store, user, isConflict]);
+export function useSaver(store: NotebookStore, user?: string, isConflict = false, page?: Shown): Saver {
+  const saver = useMemo(() => new NotebookSaver(store, user, isConflict, page), [store, user, isConflict, page]);
   const now = useSyncExternalStore(saver.subscribe, () => saver.now);
   useEffect(() => {
     saver.open();

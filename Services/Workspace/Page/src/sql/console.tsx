@@ -20,6 +20,7 @@ import { type StatementDraft, useStatement } from "./statement";
 import { headOf, sqlNotebook, statementsOf } from "./statements";
 
 const Editor = lazy(() => import("../code/editor"));
+const page = { name: "the SQL console", address: "/sql" };
 /** How many statements are kept. */
 const kept = 200;
 
@@ -28,7 +29,7 @@ export function Console({ content, user, left }: { content: NotebookContent; use
   const runner = useMemo(() => new Runner(store), [store]);
   const state = useStore(store);
   const running = useSyncExternalStore(runner.subscribe, () => runner.state);
-  const saver = useSaver(store);
+  const saver = useSaver(store, undefined, false, page);
   const { text, setText, latest, other, onSwap } = useStatement(user, left, "SELECT 1 AS answer");
   const [shown, setShown] = useState<string[]>();
   const [isSaving, setSaving] = useState(false);
