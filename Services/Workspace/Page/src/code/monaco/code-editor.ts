@@ -12,6 +12,8 @@ const languages: Record<string, string> = {
 };
 /** A cell that is higher scrolls by itself: everything that is in sight of an editor is in the document. */
 const tallest = 4000;
+/** So many texts are remembered that were told of: as many as may be typed before anything is drawn anew. */
+const mostTold = 50;
 /** What the cursor keeps from the page's upper edge, where the notebook's bar is, and from the lower one. */
 const [headroom, footroom] = [110, 40];
 
@@ -21,6 +23,8 @@ export class CodeEditor {
   private readonly assist: Assist;
   private readonly closing: Array<() => void> = [];
   private isSetting = false;
+  /** Texts that were told of and have not come back yet, oldest first. */
+  private told: string[] = [];
   /** When Monaco has scrolled by itself, the page follows. */
   private frame: number | undefined;
 
@@ -56,9 +60,17 @@ export class CodeEditor {
     this.place.style.height = "";
   }
 
-  /** What others have made of the text; it can be undone like what is typed. */
+  /**
+   * What others have made of the text; it can be undone like what is typed. What comes back of what was typed here is no news,
+   * also where more has been typed since.
+   */
   setText(text: string): void {
-    if (this.text() === text) return;
+    const at = this.told.indexOf(text);
+    this.told = at < 0 ? [] : this.told.slice(at + 1);
+    if (at < 0 && this.text() !== text) this.replace(text);
+  }
+
+  private replace(text: string): void {
     const at = this.editor.getSelections();
     this.isSetting = true;
     this.model.pushEditOperations(at, [{ range: this.model.getFullModelRange(), text }], () => at);
@@ -92,7 +104,12 @@ export class CodeEditor {
   private marked(range: monaco.IRange): string { return this.model.getValueInRange(range, monaco.editor.EndOfLinePreference.LF); }
 
   private listen(): void {
-    this.model.onDidChangeContent(() => { if (!this.isSetting) this.props().onChange(this.text()); });
+    this.model.onDidChangeContent(() => {
+      if (this.isSetting) return;
+      const text = this.text();
+      this.told = [...this.told, text].slice(-mostTold);
+      this.props().onChange(text);
+    });
     this.editor.onDidChangeCursorSelection((event) => {
       const { cursor, onSelect } = this.props();
       if (cursor) cursor.offset = this.model.getOffsetAt(event.selection.getPosition());
