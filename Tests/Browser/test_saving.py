@@ -193,6 +193,54 @@ class SavingTests(unittest.TestCase):
         address = f"/api/v1/workspace/export?path={path}"
         self.assertEqual(base64.b64decode(platform.call("GET", address)["content"]), b"three\n")
 
+    def test_a_second_save_of_a_file_waits(self):
+        """It is not in conflict with the first, and what was typed in between is saved too."""
+        path = f"/Shared/{self._testMethodName}.txt"
+        platform.call("POST", "/api/v1/workspace/import", {
+            "path": path, "content": base64.b64encode(b"one\n").decode(), "format": "AUTO"})
+        self.page = page = stage.new_page(self.context)
+        self.held, self.then, asked = [], {}, []
+        page.route(re.compile("/api/v1/workspace/import$"), self.answer)
+        page.on("request", lambda request: asked.append(request.url) if request.method == "POST" else None)
+        stage.sign_in(page, f"/workspace{path}")
+        page.get_by_role("button", name="Edit").click()
+        field = page.locator(".monaco-editor textarea")
+
+        def type_over(text):
+            field.wait_for()
+            field.focus()
+            page.keyboard.press("Control+A")
+            paste(page, text)
+
+        type_over("two\n")
+        self.then["POST"] = "hold"
+        page.keyboard.press("Control+S")
+        route, answer = self.wait_for_held()
+        page.keyboard.press("Control+S")
+        type_over("three\n")
+        page.keyboard.press("Control+S")
+        self.assertEqual([one for one in asked if one.endswith("/import")][1:], [])
+        route.fulfill(response=answer)
+        has = lambda: base64.b64decode(platform.call("GET", f"/api/v1/workspace/export?path={path}")["content"])
+        eventually("it is saved", lambda: page.evaluate("true") and has() == b"three\n")
+        expect(page.get_by_role("status").filter(has_text=re.compile("^Saved$"))).to_be_visible()
+        expect(page.get_by_text("Somebody else has saved")).to_have_count(0)
+
+    def test_a_second_save_of_a_notebook_waits(self):
+        self.open(["one = 1"])
+        asked = []
+        self.page.on("request", lambda request: asked.append(request.url) if request.method == "PUT" else None)
+        self.then["PUT"] = "hold"
+        self.write(1, "one = 2")
+        self.page.keyboard.press("Control+S")
+        route, answer = self.wait_for_held()
+        self.page.keyboard.press("Control+S")
+        self.write(1, "one = 3")
+        self.page.keyboard.press("Control+S")
+        self.assertEqual(len(asked), 1)
+        route.fulfill(response=answer)
+        self.expect_saved(["one = 3"])
+
     def test_news_break_nothing_off(self):
         """What is being read is read to its end, however often there is news meanwhile, and once more after it."""
         self.open(["one = 1"])
