@@ -23,7 +23,7 @@ export function CellList({ store, state, name, people, onRun, onSave, runner }: 
           <Near cell={cell} index={index} isNearAtFirst={index < 10 || state.selected === cell.id}>
             <Cell cell={cell} number={index + 1} language={store.languageOf(cell)} isSelected={state.selected === cell.id}
               isMarked={chosen.length > 1 && state.marked.has(cell.id)} together={state.selected === cell.id ? chosen.length : 0}
-              isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={onSave} name={name} people={people} notebookID={store.notebookID} load={runner.loadOutputs} saveAll={runner.saveAll} />
+              isEditing={state.editing === cell.id} led={state.led?.id === cell.id ? state.led : undefined} store={store} onRun={onRun} onSave={onSave} name={name} people={people} notebookID={store.notebookID} load={runner.loading.get} saveAll={runner.saveAll} />
           </Near>
         </Place>
       ))}

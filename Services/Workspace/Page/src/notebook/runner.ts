@@ -8,7 +8,8 @@ import type {
 import { live, tabID } from "../api/live";
 import { type Output, textsOf } from "../output/mime";
 import { save } from "../output/table";
-import { Arriving, type Asked } from "./arriving";
+import { Arriving } from "./arriving";
+import { Loading } from "./loading";
 import { shownOutputs } from "./saver";
 import type { CellRun, CellView, RunState } from "./cells";
 import type { NotebookStore } from "./store";
@@ -66,14 +67,14 @@ export class Runner {
   private controller = new AbortController();
   /** Outputs that came since the last frame, and those that are on their way. */
   private readonly arriving: Arriving;
-  /** What was asked for last of each cell. */
-  private readonly loads = new Map<string, { isWhole: boolean; asked: Asked; done: Promise<void> }>();
+  readonly loading: Loading;
   private frame = 0;
   private pulling: Promise<void> | undefined;
 
   constructor(private readonly store: NotebookStore) {
     this.topic = `notebooks/${store.notebookID}`;
     this.arriving = new Arriving((cell) => store.cell(cell));
+    this.loading = new Loading(store, this.arriving, () => this.apply(), this.controller.signal);
     store.onCleared = (ids) => { for (const id of ids) this.arriving.drop(id); };
     store.onCome = (ids, sequence) => this.meet(ids, sequence);
   }
@@ -97,6 +98,7 @@ export class Runner {
     }), live.subscribe(() => { if (live.isOpen !== this.state.isLive) this.set({ isLive: live.isOpen }); }));
     this.set({ isLive: live.isOpen });
     this.askExecution();
+    this.loading.getAhead();
   }
 
   private askExecution(): void {
@@ -224,33 +226,10 @@ export class Runner {
     this.plan();
   }
 
-  /** Gets what a cell has put out: all of it, or what is shown at once. Several who want it wait for one answer. */
-  loadOutputs = (cell: string, isWhole: boolean): Promise<void> => {
-    const last = this.loads.get(cell);
-    if (last && this.arriving.isAwaited(cell, last.asked) && (last.isWhole || !isWhole)) return last.done;
-    const asked = this.arriving.ask(cell);
-    const done = this.load(cell, isWhole, asked);
-    this.loads.set(cell, { isWhole, asked, done });
-    return done;
-  };
-
-  private async load(cell: string, isWhole: boolean, asked: Asked): Promise<void> {
-    try {
-      const found = await call("getCellOutputs", {
-        notebook_id: this.store.notebookID, cell_id: cell, ...(isWhole ? {} : { output_limit: shownOutputs.output_limit }),
-      }, this.controller.signal);
-      const shown = { outputs: found.outputs as unknown as Output[], count: found.execution_count ?? null };
-      this.arriving.answer(cell, asked, shown, found.last_sequence ?? 0);
-      this.apply();
-    } finally {
-      this.arriving.end(cell, asked);
-    }
-  }
-
   /** Cells have come that others have made: they may have been told of before they were here. */
   private meet(ids: string[], sequence: number): void {
     for (const id of ids) {
-      if (this.arriving.meet(id, sequence)) this.loadOutputs(id, false).catch((error: unknown) => this.fail(error));
+      if (this.arriving.meet(id, sequence)) this.loading.get(id, false).catch((error: unknown) => this.fail(error));
     }
     const last = [...this.commands.values()].filter(({ cell_id }) => ids.includes(cell_id));
     for (const command of last) this.store.update(command.cell_id, { run: runOf(command) }, false);
@@ -281,7 +260,7 @@ export class Runner {
 
   private apply(): void {
     this.frame = 0;
-    for (const [cell, shown] of this.arriving.taken()) this.store.update(cell, shown, false);
+    this.store.show(new Map(this.arriving.taken()));
   }
 
   /** Reads everything anew, because too much was missed. */

@@ -165,6 +165,17 @@ export class NotebookStore {
     else this.set({ cells });
   }
 
+  /** Shows what cells have put out, all at once. */
+  show(outputs: ReadonlyMap<string, Pick<CellView, "outputs" | "count">>): void {
+    if (outputs.size === 0) return;
+    this.set({
+      cells: this.state.cells.map((cell) => {
+        const shown = outputs.get(cell.id);
+        return shown ? { ...cell, ...shown } : cell;
+      }),
+    });
+  }
+
   /** Changes the text that is edited, which goes without the magic command that chooses the language. */
   write(id: string, text: string): void {
     const cell = this.cell(id);

@@ -121,7 +121,7 @@ function Result({ cell, runner, number }: { cell: CellView; runner: Runner; numb
   return (
     <section className="sql-result" aria-label={number ? `Result ${number}` : "Result"}>
       <div className="row wrap"><State cell={cell} />{number && <code className="truncate soft">{headOf(cell.source)}</code>}</div>
-      <Outputs outputs={told} name={number ? `result-${number}` : "result"} load={(isWhole) => runner.loadOutputs(cell.id, isWhole)} />
+      <Outputs outputs={told} name={number ? `result-${number}` : "result"} load={(isWhole) => runner.loading.get(cell.id, isWhole)} />
       {cell.outputs.length === 0 && !isOpen && cell.run?.state === "done" && <p className="soft">It has no result.</p>}
     </section>
   );
