@@ -23,8 +23,13 @@ public struct LocalBackend: ClusterBackend {
             notes: [], limits: true)
         capabilities = Capabilities(
             [.workers, .resize, .logs, .stats, .recovery, .scratch], maximumWorkers: 64,
+            maximumCores: LocalBackend.maximumCores(processors: host.machine.processors),
             maximumMemoryMiB: host.machine.memoryMiB)
     }
+
+    /// Cores are how many tasks run at once, which may be somewhat more than the machine has: most of them wait now and
+    /// then. Beyond that they only take each other's time.
+    static func maximumCores(processors: Int) -> Int { max(16, processors * 4) }
 
     /// The capabilities' problems, and whether the whole fits into this machine.
     public func validate(_ spec: BackendSpec) -> [SpecProblem] {

@@ -50,6 +50,15 @@ public enum ClusterService {
     private static let nodeTypes = Option<String>.string(
         "node-types", environment: "HARBOUR_CLUSTER_NODE_TYPES", default: NodeTypes.usual,
         help: "Named sizes of nodes, NAME:CORES:MEMORY_MIB with commas between.")
+    private static let mostWorkers = Option<Int>.integer(
+        "most-workers", in: 0...10_000, environment: "HARBOUR_CLUSTER_MOST_WORKERS", default: "256",
+        help: "The most workers of one cluster; a backend may allow fewer.")
+    private static let mostCores = Option<Int>.integer(
+        "most-cores", in: 1...1024, environment: "HARBOUR_CLUSTER_MOST_CORES", default: "128",
+        help: "The most cores of one node; a backend may allow fewer.")
+    private static let mostMemory = Option<Int>.integer(
+        "most-memory", in: 512...16_777_216, environment: "HARBOUR_CLUSTER_MOST_MEMORY", default: "1048576",
+        help: "The most memory of one node in MiB; a backend may allow less.")
 
     private static let defaultBackend = Option<String>.string(
         "default-backend", environment: "HARBOUR_CLUSTER_DEFAULT_BACKEND",
@@ -71,7 +80,7 @@ public enum ClusterService {
             defaultPort: 8002,
             ownOptions: [
                 driver, folder, defaultBackend, startTimeout, idleMinutes, scaleDownAfter, nodeTypes, workspaceURL,
-                keptFolder, logDays, logSize, logTotal, outputDays, outputTotal,
+                keptFolder, logDays, logSize, logTotal, outputDays, outputTotal, mostWorkers, mostCores, mostMemory,
             ]
                 + driverOptions.all
                 + backends.flatMap(\.options),
@@ -94,6 +103,8 @@ public enum ClusterService {
         limits.start = settings[startTimeout]
         limits.idleMinutes = settings[idleMinutes]
         limits.autoscaling.down = settings[scaleDownAfter]
+        limits.sizes = SizeLimits(
+            workers: settings[mostWorkers], cores: settings[mostCores], memoryMiB: settings[mostMemory])
         let logs = LogKeeper(
             root: settings[keptFolder] ?? driverOptions.dataFolder(settings).map { "\($0)/kept" },
             limits: LogLimits(

@@ -42,6 +42,42 @@ import Testing
         }
     }
 
+    /// Goal: what is larger than the platform allows is refused also where the backend has nothing against it, with one
+    /// sentence of each field; and who fills a form in is told the same limits.
+    @Test func whatIsTooLargeForThePlatformIsRefused() async throws {
+        let sizes = ["--most-workers", "5", "--most-cores", "6", "--most-memory", "4096"]
+        try await withService(arguments: sizes) { fixture, client in
+            func problems(_ spec: ClusterSpec) async throws -> [String] {
+                try await client.call(ClusterAPI.validateCluster, .init(body: EditCluster(spec: spec))).problems
+                    .map { "\($0.field) \($0.message)" }
+            }
+            let large = ClusterSpec(
+                clusterName: "a", numWorkers: 6, driverCores: 999, driverMemoryMB: 9999, workerCores: 7,
+                workerMemoryMB: 4097)
+            #expect(
+                try await problems(large) == [
+                    // The backend's own.
+                    "driver_cores must be 64 or less on this backend", "num_workers must be 5 or less on this platform",
+                    "worker_cores must be 6 or less on this platform",
+                    "driver_memory_mb must be 4096 or less on this platform",
+                    "worker_memory_mb must be 4096 or less on this platform",
+                ])
+            await expectCode(.invalidParameter) { try await create(client, large, "c1") }
+            #expect(fixture.world.clusters.isEmpty)
+            let growing = ClusterSpec(clusterName: "a", autoscale: AutoScale(minWorkers: 1, maxWorkers: 6))
+            #expect(try await problems(growing) == ["num_workers must be 5 or less on this platform"])
+            // By the name of a size as by its numbers.
+            #expect(
+                try await problems(ClusterSpec(clusterName: "a", numWorkers: 1, nodeTypeID: "xlarge")).count == 4)
+            let fitting = ClusterSpec(
+                clusterName: "a", numWorkers: 5, driverCores: 6, driverMemoryMB: 4096, workerCores: 6,
+                workerMemoryMB: 4096)
+            #expect(try await problems(fitting).isEmpty)
+            let backend = try #require(try await client.call(ClusterAPI.listBackends, .init()).backends.first)
+            #expect(backend.maximumWorkers == 5 && backend.maximumCores == 6 && backend.maximumMemoryMB == 4096)
+        }
+    }
+
     @Test func aPolicyFillsInAndLimits() async throws {
         try await withService { fixture, client in
             let rules = """

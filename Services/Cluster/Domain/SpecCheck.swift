@@ -60,6 +60,7 @@ struct Quota: Sendable, Hashable {
 /// Finds all that is wrong with a specification at once, whoever finds it wrong.
 struct SpecCheck: Sendable {
     var types: NodeTypes
+    var sizes: SizeLimits
     /// Nil when the specification names one that does not exist.
     var backend: (any ClusterBackend)?
     /// The names of all backends.
@@ -97,11 +98,17 @@ struct SpecCheck: Sendable {
                 SpecProblem("autoscale", "must be absent: the \(backend.name) backend cannot resize", .resize))
         }
         var wanted = BackendSpec(spec, types)
-        var found = backend.validate(wanted)
+        var found = self.problems(of: wanted, on: backend)
         if let most = spec.autoscale?.maxWorkers {
             wanted.workers = most
-            found += backend.validate(wanted).filter { !found.contains($0) }
+            found += self.problems(of: wanted, on: backend).filter { !found.contains($0) }
         }
         return problems + found
+    }
+
+    /// What the backend finds, and what is too large for the platform where the backend has nothing to say.
+    private func problems(of wanted: BackendSpec, on backend: any ClusterBackend) -> [SpecProblem] {
+        let found = backend.validate(wanted)
+        return found + sizes.problems(of: wanted).filter { problem in !found.contains { $0.field == problem.field } }
     }
 }

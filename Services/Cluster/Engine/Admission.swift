@@ -37,7 +37,9 @@ extension ClusterEngine {
         }
         let name = spec.backend ?? backends.first?.name
         let backend = backends.first { $0.name == name }
-        let check = SpecCheck(types: context.nodeTypes, backend: backend, backendNames: backends.map(\.name))
+        let check = SpecCheck(
+            types: context.nodeTypes, sizes: context.limits.sizes, backend: backend,
+            backendNames: backends.map(\.name))
         problems += check.problems(of: spec).filter { !problems.contains($0) }
         guard let backend, problems.isEmpty else { return (nil, spec, problems) }
         return (Admitted(spec: spec, backend: backend, policy: policy), spec, [])

@@ -241,7 +241,7 @@ actor ClusterEngine {
     func listBackends() async -> BackendList {
         var infos: [BackendInfo] = []
         for backend in backends {
-            let (report, able) = (await backend.preflight(), backend.capabilities)
+            let (report, able) = (await backend.preflight(), context.limits.sizes.held(backend.capabilities))
             infos.append(
                 BackendInfo(
                     name: backend.name, available: report.passed, message: report.passed ? nil : report.advice,

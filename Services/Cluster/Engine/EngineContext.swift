@@ -79,6 +79,8 @@ struct EngineLimits: Sendable {
     var autoscaleIdleInterval = Duration.seconds(30)
     /// When a cluster gets more workers and when fewer.
     var autoscaling = Autoscaler.Patience()
+    /// How large clusters may be.
+    var sizes = SizeLimits()
 }
 
 /// What a driver is started with.

@@ -92,6 +92,10 @@ export function NewCluster({ onClose, onMade }: { onClose: () => void; onMade?: 
     }, (error: unknown) => { setBusy(false); toastError(error); });
   };
   const isSingle = (number(draft.workers) ?? 0) === 0;
+  const chosen = backends.data?.backends.find((one) => one.name === draft.backend) ?? backends.data?.backends[0];
+  const [mostWorkers, mostCores, mostMemory] = [chosen?.maximum_workers, chosen?.maximum_cores, chosen?.maximum_memory_mb];
+  const leastMemory = chosen?.minimum_memory_mb ?? 512;
+  const upTo = (most: number | undefined) => most === undefined ? undefined : `At most ${most.toLocaleString("en")}.`;
   const input = (name: keyof Draft, type: string, more: Record<string, string | number | boolean> = {}) =>
     (id: string, described: string | undefined) => (
       <input id={id} className="input" type={type} value={draft[name]} onChange={set(name)} aria-describedby={described}
@@ -115,11 +119,13 @@ export function NewCluster({ onClose, onMade }: { onClose: () => void; onMade?: 
               </select>
             )}
           </Field>
-          <Field label="Workers" problem={problemOf("workers")} hint={isSingle ? "0: Spark runs inside the driver." : undefined}>
-            {input("workers", "number", { min: 0, inputMode: "numeric" })}</Field>
-          <Field label={isSingle ? "Cores" : "Cores of each worker"} problem={problemOf("cores")}>{input("cores", "number", { min: 1, placeholder: "chosen" })}</Field>
-          <Field label={isSingle ? "Memory in MiB" : "Memory of each worker in MiB"} problem={problemOf("memory")}>
-            {input("memory", "number", { min: 512, step: 256, placeholder: "chosen" })}</Field>
+          <Field label="Workers" problem={problemOf("workers")} hint={[isSingle && "0: Spark runs inside the driver.", upTo(mostWorkers)].filter(Boolean).join(" ") || undefined}>
+            {input("workers", "number", { min: 0, inputMode: "numeric", ...(mostWorkers === undefined ? {} : { max: mostWorkers }) })}</Field>
+          <Field label={isSingle ? "Cores" : "Cores of each worker"} problem={problemOf("cores")} hint={upTo(mostCores)}>
+            {input("cores", "number", { min: 1, placeholder: "chosen", ...(mostCores === undefined ? {} : { max: mostCores }) })}</Field>
+          <Field label={isSingle ? "Memory in MiB" : "Memory of each worker in MiB"} problem={problemOf("memory")}
+            hint={mostMemory === undefined ? undefined : `From ${leastMemory.toLocaleString("en")} to ${mostMemory.toLocaleString("en")}.`}>
+            {input("memory", "number", { min: leastMemory, step: 256, placeholder: "chosen", ...(mostMemory === undefined ? {} : { max: mostMemory }) })}</Field>
           <Field label="Ends after minutes without use" problem={problemOf("minutes")} hint="0: never.">
             {input("minutes", "number", { min: 0, max: 10000 })}</Field>
         </div>
