@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { contract } from "./contract.mjs";
+import { browserPackages, copyKatex } from "./katex.mjs";
 import { copyMonaco, copyTypes, monacoFolder } from "./monaco.mjs";
 
 const page = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -33,7 +34,7 @@ function writeContract() {
   if (before !== text) writeFileSync(file, text);
 }
 
-function bundle(monaco) {
+function bundle(monaco, katex) {
   const metafile = join(output, "meta.json");
   execFileSync("esbuild", [
     "src/main.tsx", "src/styles/main.css", "--bundle", "--splitting", "--format=esm", "--minify", "--target=es2020",
@@ -43,8 +44,9 @@ function bundle(monaco) {
     // A worker is a script of its own; what pdf.js would want of Node it does not ask for in a browser.
     "--loader:.worker.js=file", "--external:canvas", "--external:fs", "--external:http", "--external:https",
     "--external:url", "--external:zlib",
-    "--define:process.env.NODE_ENV=\"production\"", `--define:MONACO_FOLDER="${monaco}"`, "--log-level=warning",
-  ], { cwd: page, env: { ...process.env, NODE_PATH: packages }, stdio: ["ignore", "inherit", "inherit"] });
+    "--define:process.env.NODE_ENV=\"production\"", `--define:MONACO_FOLDER="${monaco}"`,
+    `--define:KATEX_FOLDER="${katex}"`, "--log-level=warning",
+  ], { cwd: page, env: { ...process.env, NODE_PATH: `${packages}:${browserPackages}` }, stdio: ["ignore", "inherit", "inherit"] });
   const meta = JSON.parse(readFileSync(metafile, "utf8"));
   rmSync(metafile);
   return meta.outputs;
@@ -104,7 +106,8 @@ copyTypes(editor, join(page, "src/code/generated/monaco.d.ts"));
 if (words.includes("--check")) {
   execFileSync("tsc", ["-p", join(page, "tsconfig.json")], { stdio: ["ignore", "inherit", "inherit"] });
 }
-const first = firstFiles(bundle(copyMonaco(editor, join(output, "assets"))));
+const assets = join(output, "assets");
+const first = firstFiles(bundle(copyMonaco(editor, assets), copyKatex(assets)));
 writeDocuments(first);
 const sizes = compress(output);
 let total = 0;

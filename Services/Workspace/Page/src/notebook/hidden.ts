@@ -53,7 +53,7 @@ function kindOf(bundle: Bundle): [string, number] {
   if (tableOf(bundle)) return ["table", 1];
   const types = Object.keys(bundle);
   if (types.some((type) => type.startsWith("image/"))) return ["image", 1];
-  if (types.some((type) => type === "text/html" || type === "text/markdown")) return ["view", 1];
+  if (types.some((type) => type === "text/html" || type === "text/markdown" || type === "text/latex")) return ["view", 1];
   return ["line", linesIn(joined(bundle["text/plain"] ?? bundle["application/json"]))];
 }
 

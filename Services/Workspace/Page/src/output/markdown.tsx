@@ -1,6 +1,8 @@
 // Markdown as elements: no HTML of a notebook ever gets into the page.
-import { Fragment, ReactNode } from "react";
+import { Fragment, ReactNode, useMemo } from "react";
 import { Highlighted } from "../code/highlight";
+import { Formulas, Lifted } from "./formula";
+import { lifted, markPattern } from "./formulas";
 
 const inlinePattern = new RegExp([
   "(`+)(.+?)\\1(?!`)",
@@ -10,7 +12,8 @@ const inlinePattern = new RegExp([
   "(\\*|_)(?=\\S)([^*_]+?)(?<=\\S)\\9(?!\\w)",
   "~~(.+?)~~",
   "(https?://[^\\s<>()]+[^\\s<>().,;:!?'\"])",
-  "\\\\([\\\\`*_{}\\[\\]()#+\\-.!~|])",
+  "\\\\([\\\\`*_{}\\[\\]()#+\\-.!~|$])",
+  markPattern,
 ].join("|"), "g");
 
 /** An address that a link may have; scripts are none. */
@@ -34,6 +37,7 @@ function inline(text: string): ReactNode[] {
     else if (match[9] !== undefined) parts.push(<em key={key}>{inline(match[10] ?? "")}</em>);
     else if (match[11] !== undefined) parts.push(<del key={key}>{inline(match[11])}</del>);
     else if (match[12] !== undefined) parts.push(anchor(key, match[12], [match[12]]));
+    else if (match[14] !== undefined) parts.push(<Lifted key={key} mark={match[0]} number={Number(match[14])} />);
     else parts.push(match[13] ?? "");
   }
   if (start < text.length) parts.push(text.slice(start));
@@ -130,5 +134,6 @@ function blocks(lines: string[]): ReactNode[] {
 }
 
 export function Markdown({ text }: { text: string }) {
-  return <div className="md">{blocks(text.replace(/\r\n?/g, "\n").split("\n"))}</div>;
+  const { text: rest, formulas } = useMemo(() => lifted(text.replace(/\r\n?/g, "\n")), [text]);
+  return <Formulas.Provider value={formulas}><div className="md">{blocks(rest.split("\n"))}</div></Formulas.Provider>;
 }

@@ -5,6 +5,7 @@ import { Button } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { toastError } from "../ui/toast";
 import { Ansi, plain } from "./ansi";
+import { Latex } from "./formula";
 import { Markdown } from "./markdown";
 import { Bundle, Output, exitType, joined, omittedOf, tableOf, truncatedType } from "./mime";
 import { OutputPreview } from "./preview";
@@ -106,6 +107,8 @@ function Rich({ bundle, name }: { bundle: Bundle; name?: string }) {
   if (truncatedType in bundle) return <Cut text={joined(bundle[truncatedType])} />;
   const table = tableOf(bundle);
   if (table) return <TableOutput table={table} name={name} />;
+  // Computer algebra puts out a picture of its formula as well.
+  if (bundle["text/latex"] && !bundle["text/html"]) return <Latex text={joined(bundle["text/latex"])} />;
   const picture = pictures.find((type) => typeof bundle[type] === "string" || Array.isArray(bundle[type]));
   if (picture) return <Picture type={picture} data={joined(bundle[picture])} alternative={joined(bundle["text/plain"])} name={name} />;
   if (bundle["image/svg+xml"]) return <Frame html={joined(bundle["image/svg+xml"])} />;

@@ -18,7 +18,7 @@ function kindOf({ types = [], outputs }: Omitted): string {
   if (outputs) return outputs === 1 ? "1 more output" : `${outputs.toLocaleString()} more outputs`;
   if (types.some((type) => type.includes("dataharbour.table"))) return "A table";
   if (types.some((type) => type.startsWith("image/"))) return "A picture";
-  if (types.some((type) => type === "text/html" || type === "text/markdown")) return "A view";
+  if (types.some((type) => type === "text/html" || type === "text/markdown" || type === "text/latex")) return "A view";
   return "An output";
 }
 
