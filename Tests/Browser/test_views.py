@@ -1,13 +1,14 @@
-"""What cells put out, and texts: formulas, in real Chromium.
+"""What cells put out, and texts: formulas and charts, in real Chromium.
 
 The settings are those of test_page.py.
 """
 
 import base64
 import json
+import re
 import unittest
 
-from harbour import PICTURES, Stage, dismiss
+from harbour import PICTURES, Stage, dismiss, eventually
 from looks import look
 from playwright.sync_api import expect
 
@@ -62,6 +63,12 @@ $$\text{a line that is wider than a phone } a + b + c + d + e + f + g + h + i + 
 $not$
 ```
 """
+
+
+def table(columns, rows, **more):
+    value = {"columns": [{"name": name, "type": type} for name, type in columns], "rows": rows, "truncated": False, "total_rows": len(rows)}
+    return {"output_type": "display_data", "metadata": {},
+            "data": {"application/vnd.dataharbour.table+json": {**value, **more}, "text/plain": "a table"}}
 
 
 class OutputsTests(unittest.TestCase):
@@ -135,6 +142,79 @@ class OutputsTests(unittest.TestCase):
         expect(page.locator("#cell-t0 .md")).to_contain_text("$5, not $6")
         expect(page.locator("#cell-t0 .md a")).to_have_attribute("href", "https://example.org/$a$")
         self.assertEqual([one for one in stage.asked[before:] if "katex" in one.lower()], [])
+
+    def chart(self, page, cell, **chosen):
+        """The chart of a cell, with what is chosen in its fields."""
+        chart = page.locator(f"#cell-{cell} .chart")
+        fields = {"kind": "Kind of chart", "made": "What is made of several rows", "of": "of", "by": "by", "colour": "a colour for each"}
+        for name, value in chosen.items():
+            chart.get_by_label(fields[name], exact=True).select_option(label=value)
+        return chart
+
+    def values(self, chart):
+        """The values of a chart, as whoever does not see it has them."""
+        if chart.locator("details[open]").count() == 0:
+            chart.get_by_text("The values as a table").click()
+            expect(chart.locator("tbody tr").first).to_be_visible()
+        return [row.split("\t") for row in chart.locator("tbody tr").all_inner_texts()]
+
+    def test_tables_are_charted(self):
+        days = [[f"2026-01-{day:02}", city, day * times, str(day / 2)] for day in range(1, 31) for city, times in (("Bonn", 1), ("Köln", 2))]
+        columns = [("day", "date"), ("city", "string"), ("sold", "bigint"), ("paid", "decimal(10,2)")]
+        waves = [[float(place), 100.0 if place == 2345 else float(place % 7)] for place in range(5000)]
+        number, page = self.notebook("charts", [
+            code("c0", "sales", [table(columns, days, truncated=True, total_rows=None)]),
+            code("c1", "waves", [table([("x", "double"), ("y", "double")], waves)])])
+        page.locator("#cell-c0").get_by_role("button", name="Chart").click()
+        # Along the time, without any choice; what comes together is summed.
+        chart = self.chart(page, "c0")
+        picture = chart.get_by_role("img")
+        expect(picture).to_have_accessible_name("sum of sold by day. 30 values from 3 to 90.")
+        expect(chart).to_contain_text("the whole has more")
+        dismiss(page)
+        self.chart(page, "c0", colour="city")
+        expect(chart.locator(".legend li")).to_have_text(["Bonn", "Köln"])
+        chart.get_by_label("and", exact=True).select_option(label="paid")
+        expect(chart.locator(".legend li")).to_have_text(["Bonn, sold", "Bonn, paid", "Köln, sold", "Köln, paid"])
+        picture.hover(position={"x": 300, "y": 150})
+        expect(chart.locator(".chart-tip")).to_contain_text("2026-01-")
+        look(self, page, stage.axe, PICTURES / "notebook-chart-lines")
+        self.chart(page, "c0", kind="Bars", by="city", colour="none", made="mean")
+        self.assertEqual(self.values(chart), [["Bonn", "sold", "15.5"], ["Köln", "sold", "31"], ["Bonn", "paid", "7.75"], ["Köln", "paid", "7.75"]])
+        page.screenshot(path=PICTURES / "notebook-chart-bars.png", full_page=True)
+        self.chart(page, "c0", made="number of rows")
+        expect(picture).to_have_accessible_name("number of rows by city. 2 values from 30 to 30.")
+        self.chart(page, "c0", kind="Pie", made="highest")
+        self.assertEqual(self.values(chart), [["Köln", "60"], ["Bonn", "30"]])
+        look(self, page, stage.axe, PICTURES / "notebook-chart-pie")
+        self.chart(page, "c0", kind="Histogram", colour="city")
+        self.assertEqual(sum(int(row[-1]) for row in self.values(chart)), 60)
+        expect(picture).to_have_accessible_name(re.compile("How often sold has which values, a colour for each city"))
+        self.chart(page, "c0", kind="Areas", by="day", made="sum")
+        expect(chart.locator(".chart-area")).to_have_count(4)
+        # Filtered like the table.
+        page.locator("#cell-c0").get_by_placeholder("Filter").fill("Köln")
+        expect(chart.locator(".chart-area")).to_have_count(2)
+        # Thousands of points: all rows count, and no peak is lost where not all are drawn.
+        page.locator("#cell-c1").get_by_role("button", name="Chart").click()
+        waved = self.chart(page, "c1", kind="Lines", of="y", by="x")
+        expect(waved.get_by_role("img")).to_have_accessible_name(re.compile(r"sum of y by x\. [12],\d{3} values from 0 to 100\."))
+        self.assertLess(len(waved.locator("path.line").get_attribute("d")), 60000)
+        self.chart(page, "c1", kind="Dots")
+        expect(waved).to_contain_text("Of 2 rows one is shown.")
+        page.screenshot(path=PICTURES / "notebook-chart-dots.png", full_page=True)
+        # It is the notebook's: kept in the cell, for others and after a reload.
+        expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+        kept = lambda: [cell["metadata"].get("dataharbour", {}).get("charts") for cell in
+                        platform.call("GET", f"/api/v1/notebooks/{number}")["document"]["cells"]]
+        eventually("the choice is saved", lambda: kept() == [
+            {"0": {"kind": "area", "x": "day", "y": ["sold", "paid"], "group": "city", "aggregate": "sum"}},
+            {"0": {"kind": "scatter", "x": "x", "y": ["y"], "aggregate": "sum"}}])
+        page.reload()
+        expect(chart.locator(".chart-area")).to_have_count(4)
+        page.locator("#cell-c0").get_by_role("button", name="Table").click()
+        expect(page.locator("#cell-c0 .data-table")).to_be_visible()
+        eventually("a table is nothing to keep", lambda: kept()[0] is None)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
         {cell.type === "code" && <Status cell={cell} body={body} />}
         {!isMarkdown && <Collapsible cell={cell} number={number} isSelected={isSelected} name={`${name}-${number}`}
           load={(isWhole) => load(cell.id, isWhole)}
-          saveAll={saveAll} onToggle={() => toggleOutputs(store, [cell.id])} />}
+          saveAll={saveAll} onToggle={() => toggleOutputs(store, [cell.id])} onChart={(place, choice) => store.chart(cell.id, place, choice)} />}
       </div>
       <AtCell people={people} cell={cell.id} />
       <Tools store={store} id={cell.id} number={number} language={language} isSelected={isSelected} together={isMarked ? together : 1}

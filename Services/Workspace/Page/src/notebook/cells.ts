@@ -1,4 +1,5 @@
 // The cells of an open notebook, as the page has them.
+import type { Json } from "../api/generated/contract";
 import { type Output, joined, omittedOf } from "../output/mime";
 import { type DocumentCell, type NotebookDocument, lines, partsOf } from "./document";
 
@@ -14,6 +15,8 @@ export interface CellView {
   origin: DocumentCell;
   /** Whether its outputs are collapsed on this page, where that is not the notebook's. */
   folded?: boolean;
+  /** What of its tables is charted on this page, where that is not the notebook's. */
+  charts?: Record<string, Json>;
   run?: CellRun;
 }
 

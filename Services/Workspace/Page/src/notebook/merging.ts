@@ -1,5 +1,6 @@
 // Bringing what is here together with what others have saved, cell by cell. The server does it field by field, and refuses more.
 import { joined } from "../output/mime";
+import { areSameCharts, chartsOf, withCharts } from "./charted";
 import type { DocumentCell, NotebookDocument } from "./document";
 import { isHidden, withHidden } from "./hidden";
 import type { CellView } from "./cells";
@@ -66,9 +67,10 @@ export function mergedCells(cells: CellView[], base: Map<string, DocumentCell>, 
       return old && isSame(type, source, old) ? undefined
         : { id, type, source, outputs: their.outputs ?? [], count: their.execution_count ?? null, origin: their };
     }
-    // Whether outputs are shown is no text: one may fold them while another writes.
+    // Whether outputs are shown, and as what, is no text: one may fold them while another writes.
     const isFoldedHere = isHidden(my.origin) !== (old !== undefined && isHidden(old));
-    const origin = isFoldedHere ? withHidden(their, isHidden(my.origin)) : their;
+    const folded = isFoldedHere ? withHidden(their, isHidden(my.origin)) : their;
+    const origin = areSameCharts(my.origin, old) ? folded : withCharts(folded, chartsOf(my.origin));
     return isTouched(my) ? { ...my, origin } : { ...my, type, source, origin };
   };
   const isMoved = cells.map((cell) => cell.id).filter((id) => base.has(id)).join() !== [...base.keys()].filter((id) => mine.has(id)).join();

@@ -1,8 +1,9 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
-import type { NotebookContent } from "../api/generated/contract";
+import type { Json, NotebookContent } from "../api/generated/contract";
 import { type CellView, joinedCells, newCell, rewrittenBy, shifted, viewsOf, written } from "./cells";
 import { DocumentCell, NotebookDocument, magicOf, notebookLanguage, partsOf } from "./document";
+import { chartsOf, withChart, withCharts, withChartsKept } from "./charted";
 import { type Back, type NotebookDraft, draftOf } from "./draft";
 import { hasOutputs, isFolded, withFoldKept } from "./hidden";
 import { cellsOf, knownBase, mergedCells, withOutputsOf } from "./merging";
@@ -270,11 +271,25 @@ export class NotebookStore {
   setMayEdit(mayEdit: boolean): void {
     this.mayEdit = mayEdit;
     if (!mayEdit) this.set({ editing: undefined });
-    if (mayEdit && this.state.cells.some((cell) => cell.folded !== undefined)) this.fold(this.state.cells);
+    if (!mayEdit) return;
+    const cells = this.state.cells.map(withChartsKept);
+    if (cells.some((cell, index) => cell.folded !== undefined || cell !== this.state.cells[index])) this.fold(cells);
   }
 
   private fold(cells: CellView[]): void {
     if (this.mayEdit) this.change(cells.map(withFoldKept));
+    else this.set({ cells });
+  }
+
+  /** Shows a table of a cell as a chart, or as a table again; of whoever may not change the notebook it is this page's alone. */
+  chart(id: string, place: number, choice: Json | undefined): void {
+    const cells = this.state.cells.map((cell): CellView => {
+      if (cell.id !== id) return cell;
+      if (this.mayEdit) return { ...cell, origin: withChart(cell.origin, place, choice) };
+      const shown = cell.charts ? withCharts(cell.origin, cell.charts) : cell.origin;
+      return { ...cell, charts: chartsOf(withChart(shown, place, choice)) };
+    });
+    if (this.mayEdit) this.change(cells);
     else this.set({ cells });
   }
 

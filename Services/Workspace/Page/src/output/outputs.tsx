@@ -5,6 +5,7 @@ import { Button } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { toastError } from "../ui/toast";
 import { Ansi, plain } from "./ansi";
+import { OutputPlace } from "./charts/kept";
 import { Latex } from "./formula";
 import { Markdown } from "./markdown";
 import { Bundle, Output, exitType, joined, omittedOf, tableOf, truncatedType } from "./mime";
@@ -29,8 +30,12 @@ export const Outputs = memo(function Outputs({ outputs, name, load }: {
   return <div className="outputs">{outputs.map((output, index) => {
     const omitted = omittedOf(output);
     // All outputs come at once, and only what somebody wanted to see is shown as a whole.
-    return omitted ? <OutputPreview key={index} about={omitted} load={load} onWanted={() => setWanted((all) => new Set(all).add(index))} />
-      : <One key={index} output={output} name={name} isWhole={wanted.has(index)} />;
+    return (
+      <OutputPlace.Provider key={index} value={index}>
+        {omitted ? <OutputPreview about={omitted} load={load} onWanted={() => setWanted((all) => new Set(all).add(index))} />
+          : <One output={output} name={name} isWhole={wanted.has(index)} />}
+      </OutputPlace.Provider>
+    );
   })}</div>;
 }, (before, after) => before.outputs === after.outputs && before.name === after.name);
 

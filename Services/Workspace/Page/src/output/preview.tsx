@@ -1,13 +1,14 @@
 // What stands for outputs that are not here: large ones until somebody wants to see them, and those of cells far away until
 // they come near.
-import { useEffect, useRef, useState } from "react";
+import { useContext, useEffect, useRef, useState } from "react";
 import { Button } from "../ui/parts";
 import { bytes } from "../ui/time";
 import { Ansi } from "./ansi";
+import { Charts, OutputPlace } from "./charts/kept";
 import type { Omitted } from "./mime";
 import { TableOutput } from "./table";
 
-/** Pictures of fewer bytes come by themselves. */
+/** Pictures of fewer bytes come by themselves, and so do tables that are charted: a chart is of all their rows. */
 const pictureLimit = 4_000_000;
 
 /** About how high outputs will be that are on their way. */
@@ -31,23 +32,25 @@ export function OutputPreview({ about, load, onWanted }: {
   const [problem, setProblem] = useState<string>();
   const element = useRef<HTMLDivElement>(null);
   const isPicture = about.types?.some((type) => type.startsWith("image/")) === true && about.bytes <= pictureLimit;
-  const comes = load !== undefined && (about.waits === true || isPicture);
+  const place = useContext(OutputPlace);
+  const isCharted = useContext(Charts)?.of(place) !== undefined && about.table !== undefined && about.bytes <= pictureLimit;
+  const comes = load !== undefined && (about.waits === true || isPicture || isCharted);
   const get = (isWhole: boolean) => {
     setBusy(true);
     setProblem(undefined);
     load?.(isWhole).catch((error: unknown) => setProblem(error instanceof Error ? error.message : String(error))).finally(() => setBusy(false));
   };
   useEffect(() => {
-    const place = element.current?.closest(".cell-place") ?? element.current;
-    if (!comes || !place) return undefined;
+    const near = element.current?.closest(".cell-place") ?? element.current;
+    if (!comes || !near) return undefined;
     const observer = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       observer.disconnect();
       get(!about.waits);
     }, { rootMargin: "1000px 0px" });
-    observer.observe(place);
+    observer.observe(near);
     return () => observer.disconnect();
-  }, [about]);
+  }, [about, comes]);
   if (comes && !problem) {
     return <div ref={element} className="output-waits" style={{ minHeight: heightOfWaiting(about.bytes) }} aria-busy="true">{bytes(about.bytes)} on the way</div>;
   }

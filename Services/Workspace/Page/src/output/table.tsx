@@ -1,10 +1,12 @@
 // A table of a cell: sorted, filtered, charted and saved as CSV without asking the server again.
-import { useDeferredValue, useMemo, useState } from "react";
+import { useContext, useDeferredValue, useMemo, useState } from "react";
 import type { Json } from "../api/generated/contract";
 import { Button } from "../ui/parts";
 import { Icon } from "../ui/icons";
 import { TableData } from "./mime";
-import { Chart, chartable } from "./chart";
+import { Chart } from "./chart";
+import { type Choice, chartable, chosen, isNumeric, kept } from "./charts/choice";
+import { Charts, OutputPlace } from "./charts/kept";
 
 const step = 100;
 
@@ -12,10 +14,6 @@ function text(value: Json | undefined): string {
   if (value === null || value === undefined) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
-
-const numeric = /^(tinyint|smallint|int|bigint|float|double|decimal|long|short|byte)/;
-
-export function isNumeric(type: string): boolean { return numeric.test(type); }
 
 function compare(left: Json | undefined, right: Json | undefined): number {
   // What is not there comes last.
@@ -57,11 +55,25 @@ function Value({ value, isNumber }: { value: Json | undefined; isNumber: boolean
   return <td className={classes || undefined}>{value === null || value === undefined ? <span className="null">null</span> : shown}</td>;
 }
 
+/** What is charted of a table, if it is; kept with its cell where there is one that may be changed. */
+function useChart(table: TableData): [Choice | undefined, (choice: Choice | undefined) => void] {
+  const keeper = useContext(Charts);
+  const place = useContext(OutputPlace);
+  const [own, setOwn] = useState<Json | undefined>();
+  const value = keeper ? keeper.of(place) : own;
+  const choice = useMemo(() => value === undefined || !chartable(table) ? undefined : chosen(table, value), [table, value]);
+  return [choice, (one) => {
+    const json = one && kept(table, one);
+    if (keeper) keeper.keep(place, json);
+    else setOwn(json);
+  }];
+}
+
 export function TableOutput({ table, name = "table" }: { table: TableData; name?: string }) {
   const [order, setOrder] = useState<{ column: number; isDown: boolean } | null>(null);
   const [filter, setFilter] = useState("");
   const [limit, setLimit] = useState(step);
-  const [isChart, setChart] = useState(false);
+  const [charted, setCharted] = useChart(table);
   const wanted = useDeferredValue(filter.trim().toLowerCase());
 
   const rows = useMemo(() => {
@@ -87,11 +99,11 @@ export function TableOutput({ table, name = "table" }: { table: TableData; name?
         <label className="data-filter"><Icon name="search" size={14} /><span className="visually-hidden">Filter rows</span>
           <input type="search" placeholder="Filter" value={filter} onChange={(event) => setFilter(event.target.value)} /></label>
         {chartable(table) && (
-          <Button isSmall tone="quiet" icon="monitor" aria-pressed={isChart} onClick={() => setChart(!isChart)}>{isChart ? "Table" : "Chart"}</Button>
+          <Button isSmall tone="quiet" icon="monitor" aria-pressed={charted !== undefined} onClick={() => setCharted(charted ? undefined : chosen(table, undefined))}>{charted ? "Table" : "Chart"}</Button>
         )}
         <Button isSmall tone="quiet" icon="download" onClick={() => save(`${name}.csv`, "text/csv;charset=utf-8", csv(table, rows))}>CSV</Button>
       </div>
-      {isChart ? <Chart table={table} rows={rows} /> : (
+      {charted ? <Chart table={table} rows={rows} choice={charted} onChoose={setCharted} /> : (
         <div className="data-scroll" tabIndex={0} role="region" aria-label={`Table of ${name}`}>
           <table className="data-table">
             <thead><tr>
@@ -113,7 +125,7 @@ export function TableOutput({ table, name = "table" }: { table: TableData; name?
           </table>
         </div>
       )}
-      {!isChart && rows.length > limit && (
+      {!charted && rows.length > limit && (
         <div className="data-more"><Button isSmall onClick={() => setLimit(limit + step * 5)}>
           Show more ({(rows.length - limit).toLocaleString()} left)</Button></div>
       )}
