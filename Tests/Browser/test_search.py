@@ -149,6 +149,49 @@ class SearchTests(unittest.TestCase):
         expect(options).to_have_count(2)
         expect(page.get_by_role("group", name="In cells and files")).to_contain_text("Sales by city")
 
+    def test_jobs_clusters_and_runs_are_found(self):
+        tasks = [{"task_key": "one", "notebook_task": {"notebook_path": "/Shared/sales/Revenue model"}, "existing_cluster_id": "none-yet"}]
+        jobs = [platform.call("POST", "/api/v1/jobs", {"name": name, "tasks": tasks})["job_id"] for name in ("Nightly load", "load Zürich", "Upload")]
+        cluster = platform.call("POST", "/api/v1/clusters", {"spec": {"cluster_name": "Quarterly report"}})["cluster_id"]
+        # It only has to be there.
+        platform.call("POST", f"/api/v1/clusters/{cluster}/terminate", {})
+        run = platform.call("POST", f"/api/v1/jobs/{jobs[0]}/run-now", {})["run_id"]
+        page.keyboard.press("Control+k")
+        options = page.locator(".hit")
+        self.field().fill("load")
+        # Whole words before parts of them.
+        expect(options.locator(".hit-name")).to_have_text(["load Zürich", "Nightly load", "Upload"])
+        expect(page.get_by_role("group", name="Jobs, clusters and runs")).to_be_visible()
+        expect(options.nth(2).locator("mark")).to_have_text("load")
+        # Among entries of the workspace: what is named as well comes after them.
+        self.field().fill("quarterly report")
+        expect(options).to_have_count(2)
+        expect(options.nth(0)).to_contain_text("/Shared/sales")
+        expect(options.nth(1)).to_contain_text("Cluster")
+        expect(page.get_by_role("status").filter(has_text="2 results")).to_have_count(1)
+        self.look("search-things")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(f"{platform.url}/clusters/{cluster}")
+        # A run has a number; Enter is meant also when the answer is on its way.
+        page.keyboard.press("Control+k")
+        self.field().fill(f"run {run}")
+        expect(options.first).to_contain_text("Nightly load")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(f"/runs/{run}$"))
+        page.goto(f"{platform.url}/search?q=zürich&kind=NOTEBOOK")
+        expect(page.get_by_text("Nothing has “zürich”")).to_be_visible()
+        page.get_by_role("button", name="Everything").click()
+        expect(options).to_have_count(1)
+        # Where jobs cannot be asked for, the rest is there.
+        page.route(re.compile(r"/api/v1/jobs\?"), lambda route: route.fulfill(
+            status=503, content_type="application/json",
+            body='{"error_code":"UNAVAILABLE","message":"The scheduler is away.","request_id":"r1"}'))
+        page.goto(f"{platform.url}/search?q=quarterly+report")
+        expect(options).to_have_count(2)
+        expect(page.get_by_text("The scheduler is away.")).to_be_visible()
+        page.unroute_all()
+
     def test_a_failure_is_said_and_tried_again(self):
         page.route(re.compile("/workspace/search"), lambda route: route.fulfill(
             status=503, content_type="application/json",

@@ -201,7 +201,7 @@ class OutputsTests(unittest.TestCase):
         expect(waved.get_by_role("img")).to_have_accessible_name(re.compile(r"sum of y by x\. [12],\d{3} values from 0 to 100\."))
         self.assertLess(len(waved.locator("path.line").get_attribute("d")), 60000)
         self.chart(page, "c1", kind="Dots")
-        expect(waved).to_contain_text("Of 2 rows one is shown.")
+        expect(waved.get_by_role("img")).to_have_accessible_name("y by x. 5,000 values from 0 to 100.")
         page.screenshot(path=PICTURES / "notebook-chart-dots.png", full_page=True)
         # It is the notebook's: kept in the cell, for others and after a reload.
         expect(page.get_by_text("Saved", exact=True)).to_be_visible()

@@ -3,7 +3,10 @@ import { ReactNode } from "react";
 import type { SearchResult, TextMark } from "../api/generated/contract";
 import { treeAddress } from "../app/router";
 import { Icon, IconName } from "../ui/icons";
+import { ClusterBadge, RunBadge } from "../ui/parts";
+import type { Thing } from "./things";
 
+const thingIcons: Record<Thing["kind"], IconName> = { job: "jobs", cluster: "cluster", run: "runs" };
 const icons: Record<SearchResult["object_type"], IconName> = { DIRECTORY: "folder", NOTEBOOK: "notebook", FILE: "file" };
 
 /** Where it is looked at: the cell of a notebook has an address of its own. */
@@ -46,6 +49,23 @@ export function Hit({ hit }: { hit: SearchResult }) {
           <span className="hit-folder truncate">{hit.path.slice(0, cut) || "/"}</span>
         </span>
         {hit.place === "CONTENT" && <code className="hit-excerpt">{marked(hit.excerpt, hit.marks)}</code>}
+      </span>
+    </>
+  );
+}
+
+/** A job, a cluster or a run. */
+export function ThingHit({ thing }: { thing: Thing }) {
+  return (
+    <>
+      <Icon name={thingIcons[thing.kind]} size={18} />
+      <span className="hit-text">
+        <span className="hit-head">
+          <span className="hit-name">{marked(thing.name, thing.marks)}</span>
+          <span className="hit-folder truncate">{thing.about}</span>
+          {thing.cluster && <ClusterBadge state={thing.cluster.state} />}
+          {thing.run && <RunBadge state={thing.run.state} />}
+        </span>
       </span>
     </>
   );

@@ -23,7 +23,7 @@ const pause = 150;
 const limit = 256;
 
 /** What is asked for; undefined when it is too little: a single letter is everywhere. */
-function wanted(text: string): string | undefined {
+export function wanted(text: string): string | undefined {
   const query = Array.from(text.trim().replace(/\s+/g, " ")).slice(0, limit).join("");
   return query.length > 1 || query > "\u007f" ? query : undefined;
 }

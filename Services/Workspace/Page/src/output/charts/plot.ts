@@ -18,7 +18,7 @@ export const mostSeries = 8;
 export const mostBars = 200;
 export const mostSlices = 12;
 const mostLinePoints = 2000;
-const mostDots = 4000;
+const mostDots = 10_000;
 
 const nameOf = (value: Json | undefined): string =>
   value === null || value === undefined ? "null" : typeof value === "object" ? JSON.stringify(value) : String(value);
