@@ -7,7 +7,8 @@ import type { Then } from "./keys";
 import { Near } from "./near";
 import { Place } from "./place";
 import type { Runner } from "./runner";
-import type { NotebookState, NotebookStore } from "./store";
+import type { NotebookState } from "./state";
+import type { NotebookStore } from "./store";
 
 export function CellList({ store, state, name, people, onRun, onSave, runner }: {
   store: NotebookStore; state: NotebookState; name: string; people: LivePresence[]; onRun: (ids: string[], then: Then) => void; onSave: () => void;

@@ -77,6 +77,23 @@ export function joinedCells(cells: CellView[], first: CellView, others: CellView
   return cells.filter((one) => !others.includes(one)).map((one) => one === first ? { ...one, source } : one);
 }
 
+/** Cells with what has been put out by some of them. */
+export function withShown(cells: CellView[], outputs: ReadonlyMap<string, Pick<CellView, "outputs" | "count">>): CellView[] {
+  return cells.map((cell) => {
+    const shown = outputs.get(cell.id);
+    return shown ? { ...cell, ...shown } : cell;
+  });
+}
+
+/** Cells with others where they were, from the top, as far as they are not there; and which that were. */
+export function putBack(cells: CellView[], places: Array<{ at: number; cell: CellView }>): { cells: CellView[]; ids: string[] } {
+  const here = new Set(cells.map((cell) => cell.id));
+  const gone = places.filter(({ cell }) => !here.has(cell.id));
+  const all = [...cells];
+  for (const { at, cell } of gone) all.splice(at, 0, cell);
+  return { cells: all, ids: gone.map(({ cell }) => cell.id) };
+}
+
 /** Cells with some of them one place further, each that has a place to go to. */
 export function shifted(cells: CellView[], isMeant: ReadonlySet<string>, offset: 1 | -1): CellView[] {
   const all = [...cells];

@@ -32,6 +32,14 @@ export function hasOutputs({ type, outputs, run }: CellView): boolean {
   return type === "code" && (outputs.length > 0 || run?.state === "running" || run?.state === "waiting");
 }
 
+/** The cells with outputs collapsed, or shown: of those named, as far as they have or may get some; of all without names. */
+export function withFolded(cells: CellView[], hidden: boolean, ids?: string[]): CellView[] {
+  return cells.map((cell) => {
+    const isMeant = cell.type === "code" && (ids === undefined || ids.includes(cell.id)) && isFolded(cell) !== hidden;
+    return isMeant && (!hidden || hasOutputs(cell)) ? { ...cell, folded: hidden } : cell;
+  });
+}
+
 /** The cell with what is collapsed on this page made the notebook's. */
 export function withFoldKept(cell: CellView): CellView {
   if (cell.folded === undefined) return cell;

@@ -1,6 +1,6 @@
 // Which cells are selected: one that has the keyboard, and at times others with it.
 import type { CellView } from "./cells";
-import type { NotebookState } from "./store";
+import type { NotebookState } from "./state";
 
 export type Selected = Pick<NotebookState, "selected" | "marked" | "anchor">;
 
@@ -25,4 +25,15 @@ export function selectedAmong(state: NotebookState, cells: CellView[]): Selected
 
 export function idsBetween(cells: CellView[], from: number, to: number): ReadonlySet<string> {
   return new Set(cells.slice(Math.min(from, to), Math.max(from, to) + 1).map((cell) => cell.id));
+}
+
+/** All of these cells are selected, the last one with the keyboard. */
+export function together(ids: string[]): Selected {
+  return { selected: ids[ids.length - 1], marked: ids.length > 1 ? new Set(ids) : unmarked, anchor: ids[0] };
+}
+
+/** All that is selected, from the top. */
+export function chosenAmong({ cells, marked, selected }: NotebookState): string[] {
+  const chosen = cells.filter((cell) => marked.has(cell.id)).map((cell) => cell.id);
+  return chosen.length > 1 ? chosen : selected === undefined ? [] : [selected];
 }

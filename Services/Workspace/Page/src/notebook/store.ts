@@ -1,31 +1,15 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
 import type { Json, NotebookContent } from "../api/generated/contract";
-import { type CellView, joinedCells, newCell, rewrittenBy, shifted, viewsOf, written } from "./cells";
+import { type CellView, joinedCells, newCell, putBack, rewrittenBy, shifted, viewsOf, withShown, written } from "./cells";
 import { DocumentCell, NotebookDocument, magicOf, notebookLanguage, partsOf } from "./document";
 import { chartsOf, withChart, withCharts, withChartsKept } from "./charted";
 import { type Back, type NotebookDraft, draftOf } from "./draft";
-import { hasOutputs, isFolded, withFoldKept } from "./hidden";
+import { withFoldKept, withFolded } from "./hidden";
 import { cellsOf, knownBase, mergedCells, withOutputsOf } from "./merging";
-import { alone, idsBetween, selectedAmong, unmarked } from "./selecting";
+import { alone, chosenAmong, idsBetween, selectedAmong, together, unmarked } from "./selecting";
+import type { NotebookState } from "./state";
 import { type Step, takenBack } from "./undo";
-
-export interface NotebookState {
-  cells: CellView[];
-  /** The cell that has the keyboard. */
-  selected: string | undefined;
-  /** The cells that are selected together, that one among them; none when it is alone. */
-  marked: ReadonlySet<string>;
-  /** The other end of them: where selecting them began. */
-  anchor: string | undefined;
-  editing: string | undefined;
-  /** Where a traceback has led: an object of its own each time. */
-  led: { id: string; line: number } | undefined;
-  /** Grows with each change of what is saved. */
-  version: number;
-  savedVersion: number;
-  revisionID: number;
-}
 
 const undoLimit = 100;
 
@@ -108,11 +92,7 @@ export class NotebookStore {
   }
 
   /** All that is selected, from the top: what a command is for. */
-  get chosen(): string[] {
-    const { cells, marked, selected } = this.state;
-    const together = cells.filter((cell) => marked.has(cell.id)).map((cell) => cell.id);
-    return together.length > 1 ? together : selected === undefined ? [] : [selected];
-  }
+  get chosen(): string[] { return chosenAmong(this.state); }
 
   /** What something that is done at a cell is for: all that is selected, when the cell is among it. */
   meant(id: string): string[] { return this.chosen.includes(id) ? this.chosen : [id]; }
@@ -168,13 +148,7 @@ export class NotebookStore {
 
   /** Shows what cells have put out, all at once. */
   show(outputs: ReadonlyMap<string, Pick<CellView, "outputs" | "count">>): void {
-    if (outputs.size === 0) return;
-    this.set({
-      cells: this.state.cells.map((cell) => {
-        const shown = outputs.get(cell.id);
-        return shown ? { ...cell, ...shown } : cell;
-      }),
-    });
+    if (outputs.size > 0) this.set({ cells: withShown(this.state.cells, outputs) });
   }
 
   /** Changes the text that is edited, which goes without the magic command that chooses the language. */
@@ -224,13 +198,8 @@ export class NotebookStore {
 
   /** Puts cells back where they were, from the top, as far as they are not there. */
   restore(places: Array<{ at: number; cell: CellView }>): void {
-    const gone = places.filter(({ cell }) => !this.cell(cell.id));
-    if (gone.length === 0) return;
-    const cells = [...this.state.cells];
-    for (const { at, cell } of gone) cells.splice(at, 0, cell);
-    const ids = gone.map(({ cell }) => cell.id);
-    const marked = ids.length > 1 ? new Set(ids) : unmarked;
-    this.edit(cells, [], { selected: ids[ids.length - 1], marked, anchor: ids[0], editing: undefined });
+    const { cells, ids } = putBack(this.state.cells, places);
+    if (ids.length > 0) this.edit(cells, [], { ...together(ids), editing: undefined });
   }
 
   /** Moves cells by one place, each that has a place to go to. */
@@ -262,9 +231,8 @@ export class NotebookStore {
 
   /** Collapses outputs, or shows them: of the cells named, as far as they have or may get some; of all without names. */
   hideOutputs(hidden: boolean, ids?: string[]): void {
-    const isMeant = (cell: CellView) => cell.type === "code" && (ids === undefined || ids.includes(cell.id)) && isFolded(cell) !== hidden
-      && (!hidden || hasOutputs(cell));
-    if (this.state.cells.some(isMeant)) this.fold(this.state.cells.map((cell) => isMeant(cell) ? { ...cell, folded: hidden } : cell));
+    const cells = withFolded(this.state.cells, hidden, ids);
+    if (cells.some((cell, index) => cell !== this.state.cells[index])) this.fold(cells);
   }
 
   /** Says whether the user may change the notebook: only then it is kept what is collapsed, also what was before. */
