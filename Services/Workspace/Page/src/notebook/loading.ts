@@ -30,16 +30,30 @@ export class Loading {
 
   /** Gets what a cell has put out: all of it, or what is shown at once. Several who want it wait for one answer. */
   get = async (id: string, isWhole: boolean): Promise<void> => {
+    await this.saved(id);
     await this.once(id, isWhole);
     const cell = this.store.cell(id);
     // It was asked for together with others, for all of which there was no room.
     if (!isWhole && cell && isWaiting(cell)) await this.once(id, false);
   };
 
+  /** A cell that was brought back is not there to be asked for before that is saved. */
+  private saved(id: string): Promise<void> {
+    if (this.store.hasSaved(id)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const stop = this.store.subscribe(() => {
+        if (!this.store.hasSaved(id) && this.store.cell(id)) return;
+        stop();
+        resolve();
+      });
+    });
+  }
+
   private once(id: string, isWhole: boolean): Promise<void> {
     const last = this.loads.get(id);
     if (last && this.arriving.isAwaited(id, last.asked) && (last.isWhole || !isWhole)) return last.done;
-    const below = isWhole ? [] : this.store.state.cells.slice(this.store.index(id) + 1).filter((one) => isWaiting(one) && !this.loads.has(one.id));
+    const below = isWhole ? [] : this.store.state.cells.slice(this.store.index(id) + 1)
+      .filter((one) => isWaiting(one) && this.store.hasSaved(one.id) && !this.loads.has(one.id));
     const asked = new Map([id, ...below.map((one) => one.id)].map((one) => [one, this.arriving.ask(one)]));
     const done = this.load(id, isWhole, asked);
     for (const [one, what] of asked) this.loads.set(one, { isWhole, asked: what, done });
@@ -72,7 +86,7 @@ export class Loading {
     this.isAsked = true;
     requestIdleCallback(() => {
       this.isAsked = false;
-      const next = this.ahead < aheadLimit && !this.signal.aborted ? this.store.state.cells.find(isWaiting) : undefined;
+      const next = this.ahead < aheadLimit && !this.signal.aborted ? this.store.state.cells.find((one) => isWaiting(one) && this.store.hasSaved(one.id)) : undefined;
       if (!next) return;
       this.ahead += pieceLimit;
       this.get(next.id, false).then(() => this.getAhead(), () => undefined);

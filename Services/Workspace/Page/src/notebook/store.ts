@@ -321,6 +321,9 @@ export class NotebookStore {
     };
   }
 
+  /** Whether the server has a cell, as far as is known here. */
+  hasSaved(id: string): boolean { return this.base.has(id); }
+
   /** Whether the server may have saved something without our having heard of it. */
   get isUnsure(): boolean { return this.sent.length > 0; }
 
@@ -367,10 +370,13 @@ export class NotebookStore {
   /** Goes back to an earlier revision, as one change: what a cell that is here has put out since stays. Answers what takes it back. */
   goBack(revision: number, { document }: NotebookContent): () => void {
     const then = document as unknown as NotebookDocument;
-    this.document = { ...this.document, metadata: then.metadata };
-    this.language = notebookLanguage(then);
-    this.restored = revision;
-    return this.bring(rewrittenBy(then, this.state.cells));
+    const { document: { metadata }, language, restored } = this;
+    const about = (its: NotebookDocument["metadata"], spoken: string, from: number | undefined) => {
+      [this.document, this.language, this.restored] = [{ ...this.document, metadata: its }, spoken, from];
+    };
+    about(then.metadata, notebookLanguage(then), revision);
+    const takeBack = this.bring(rewrittenBy(then, this.state.cells));
+    return () => { about(metadata, language, restored); takeBack(); };
   }
 
   /** Takes what somebody else has saved in place of what is here. */
