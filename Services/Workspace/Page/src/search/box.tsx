@@ -73,7 +73,8 @@ export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more,
   useEffect(() => {
     if (!isAwaited.current || search.isBusy) return;
     isAwaited.current = false;
-    if (found[0]) open(found[0]);
+    const one = found[active] ?? found[0];
+    if (one) open(one);
   }, [found, search.isBusy]);
   const click = (event: MouseEvent, one: Found) => {
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
@@ -85,7 +86,7 @@ export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more,
     const one = found[active];
     if (event.key === "ArrowDown" && one) setActive((active + 1) % found.length);
     else if (event.key === "ArrowUp" && one) setActive((active + found.length - 1) % found.length);
-    else if (event.key === "Enter" && search.isBusy) isAwaited.current = true;
+    else if (event.key === "Enter" && search.isBusy && active === 0) isAwaited.current = true;
     else if (event.key === "Enter" && one) open(one);
     else if (event.key === "Escape" && onEscape) onEscape();
     else return;
