@@ -216,6 +216,15 @@ class OutputsTests(unittest.TestCase):
         expect(page.locator("#cell-c0 .data-table")).to_be_visible()
         eventually("a table is nothing to keep", lambda: kept()[0] is None)
 
+    def test_what_is_the_same_but_for_rounding_is_charted(self):
+        rows = [[0.3, 0.1], [0.30000000000000004, 0.10000000000000002], [0.3, 0.1]]
+        _, page = self.notebook("rounded", [code("c0", "x", [table([("x", "double"), ("y", "double")], rows)])])
+        page.locator("#cell-c0").get_by_role("button", name="Chart").click()
+        for kind in ("Lines", "Dots", "Histogram"):
+            chart = self.chart(page, "c0", kind=kind)
+            expect(chart.get_by_role("img")).to_be_visible()
+            self.assertGreater(len(self.values(chart)), 0)
+
 
 if __name__ == "__main__":
     unittest.main()

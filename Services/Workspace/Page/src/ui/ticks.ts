@@ -5,7 +5,7 @@ export function ticks(low: number, high: number, count = 5): number[] {
   const raw = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(raw));
   const size = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= raw) ?? raw;
-  const all: number[] = [];
-  for (let value = Math.ceil(low / size) * size; value <= high + size * 1e-9; value += size) all.push(Number(value.toPrecision(12)));
-  return all;
+  const [first, last] = [Math.ceil(low / size), Math.floor(high / size + 1e-9)];
+  // Counted, for a number may be so large that nothing comes of adding a step to it.
+  return Array.from({ length: Math.min(last - first, 2 * count) + 1 }, (_, index) => Number(((first + index) * size).toPrecision(12)));
 }

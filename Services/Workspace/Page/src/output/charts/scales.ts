@@ -68,6 +68,15 @@ function nameTicks(names: string[], band: number): Tick[] {
   return names.flatMap((name, at) => at % every === 0 ? [{ at, text: name.length > room ? `${name.slice(0, room - 1)}…` : name }] : []);
 }
 
+/** Whether two numbers differ by no more than what adding up has made of them. */
+const isSame = (low: number, high: number) => high - low <= 1e-12 * Math.max(Math.abs(low), Math.abs(high));
+
+/** What is shown where there is but one number: enough beside it to be told apart from it, or the day around a time. */
+function around(value: number, isTime: boolean): [number, number] {
+  const beside = isTime ? 43_200_000 : Math.max(1, Math.abs(value) / 10);
+  return [value - beside, value + beside];
+}
+
 /** @param fromZero whether values stand on a line of zero. @param stacked how high they are together. */
 export function scalesOf(plot: Plot, frame: Frame, fromZero: boolean, stacked?: number): Scales {
   let [low, high, first, last] = [fromZero ? 0 : Infinity, fromZero ? stacked ?? 0 : -Infinity, Infinity, -Infinity];
@@ -78,9 +87,9 @@ export function scalesOf(plot: Plot, frame: Frame, fromZero: boolean, stacked?: 
     }
   }
   if (!Number.isFinite(low)) [low, high] = [0, 1];
-  if (low === high) [low, high] = fromZero ? [Math.min(0, low), Math.max(1, high)] : [low - 1, high + 1];
+  if (isSame(low, high)) [low, high] = fromZero ? [Math.min(0, low), Math.max(1, high)] : around(low, false);
   if (!Number.isFinite(first)) [first, last] = [0, 1];
-  if (first === last) [first, last] = [first - 1, last + 1];
+  if (isSame(first, last)) [first, last] = around(first, plot.axis === "time");
   const wide = frame.width - frame.left - frame.right;
   const tall = frame.height - frame.top - frame.bottom;
   const band = wide / Math.max(1, plot.names.length);
