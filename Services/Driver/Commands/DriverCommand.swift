@@ -114,6 +114,8 @@ final class DriverCommand: @unchecked Sendable {
     private func passRest() {
         holding?.cancel()
         holding = nil
+        // After its last event nothing may follow, such as when the text that was held back came before a full disk.
+        guard !state.isFinal else { return }
         append(limiter.rest())
     }
 
