@@ -13,6 +13,8 @@ public actor CommandConfirmer {
     private static let patience = Duration.seconds(30)
     /// As many as are remembered, a few hundred bytes each.
     private static let limit = 100_000
+    /// As many go at a time when there are too many, because all that come after them are moved.
+    private static let blockSize = 1000
     /// Between attempts, the longest; each is twice as long as the one before.
     private static let longestPause = Duration.seconds(30)
     private static let firstPause = Duration.milliseconds(100)
@@ -49,8 +51,10 @@ public actor CommandConfirmer {
     private func dropOldest() {
         let excess = waiting.count - CommandConfirmer.limit
         guard excess > 0 else { return }
-        waiting.removeFirst(excess)
-        logger.warning("commands will not be confirmed: too many wait for the cluster service", ["commands": excess])
+        let block = CommandConfirmer.blockSize
+        let count = min(waiting.count, (excess + block - 1) / block * block)
+        waiting.removeFirst(count)
+        logger.warning("commands will not be confirmed: too many wait for the cluster service", ["commands": count])
     }
 
     /// Tells all that waits. When the service is away it comes again after a pause, in which nobody is kept waiting.
