@@ -65,6 +65,7 @@ public struct CommandFollower: Sendable {
     ) async throws -> CellResult {
         var reader = reader
         var pause = Duration.milliseconds(50)
+        var confirms: Bool? = true
         while true {
             do {
                 let events = try await clusters.stream(
@@ -73,7 +74,7 @@ public struct CommandFollower: Sendable {
                         clusterID: order.clusterID, contextID: order.contextID, commandID: order.commandID,
                         body: CommandRun(
                             language: order.language, source: order.source, after: reader.last,
-                            widgets: order.widgets, confirms: true)),
+                            widgets: order.widgets, confirms: confirms)),
                     context: CallContext(user: order.user))
                 for try await event in events where event.sequence > reader.last {
                     pause = .milliseconds(50)
@@ -82,6 +83,10 @@ public struct CommandFollower: Sendable {
                 }
             } catch {
                 let failure = HarbourError.wrap(error)
+                if confirms != nil, CommandFollower.isUnknown("confirms", failure) {
+                    confirms = nil
+                    continue
+                }
                 guard failure.isPassing, !Task.isCancelled else { throw failure }
                 logger.debug(
                     "the events of a command broke off",
@@ -91,6 +96,12 @@ public struct CommandFollower: Sendable {
             try await loop.sleep(for: pause)
             pause = min(pause * 2, .seconds(2))
         }
+    }
+
+    /// Whether a cluster service from before there was such a field has refused it: services are upgraded one by one.
+    private static func isUnknown(_ field: String, _ failure: HarbourError) -> Bool {
+        [.malformedRequest, .invalidParameter].contains(failure.code)
+            && failure.message.contains("unknown field `\(field)`")
     }
 }
 

@@ -124,4 +124,35 @@ import Testing
             await server.drain(budget: .zero)
         }
     }
+
+    /// Goal: a cluster service from before anybody could confirm refuses what it does not know, and runs cells all the
+    /// same: services are upgraded one by one.
+    @Test func whoFollowsAsksAnOlderServiceAgain() async throws {
+        try await withEventLoop { loop in
+            let asked = Mutex<[Bool]>([])
+            let router = ServiceRouter(loop: loop, authenticator: ServiceTokenAuthenticator(token: "t"))
+            router.on(ClusterAPI.runCommand) { input, _, send in
+                let confirms = input.body.confirms != nil
+                asked.withLock { $0.append(confirms) }
+                if confirms { throw HarbourError(.malformedRequest, "The body has the unknown field `confirms`.") }
+                try await send(CommandEvent(sequence: 1, timestamp: .now, type: .state, state: .finished))
+            }
+            let server = HTTPServer(
+                configuration: HTTPServerConfiguration(address: .tcp(host: "127.0.0.1", port: 0)), handler: router,
+                loop: loop)
+            let port = try await server.start()
+            let http = HTTPClient(loop: loop)
+            let client = try ServiceClient(
+                http: http, baseURL: "http://127.0.0.1:\(port)", token: "t", service: "cluster")
+            let follower = CellExecution.CommandFollower(clusters: client, loop: loop, label: "test")
+            let order = CellExecution.CommandFollower.Order(
+                clusterID: "c1", contextID: "ctx", commandID: "a", language: "python", source: "1+1", user: "tester")
+            var events: [CommandEvent] = []
+            _ = try await follower.follow(order) { events.append($0) }
+            #expect(events.map(\.state) == [.finished])
+            #expect(asked.withLock { $0 } == [true, false])
+            await http.close()
+            await server.drain(budget: .zero)
+        }
+    }
 }
