@@ -82,6 +82,18 @@ import Testing
         }
     }
 
+    /// Goal: a driver that hangs does not use up the time for its folder.
+    @Test func theFolderHasTimeOfItsOwn() throws {
+        let start = MonotonicTime.now
+        let limits = KeepingLimits(time: .seconds(10), commands: 1, bytes: 100)
+        let budget = KeepingBudget(limits, now: start, hasFolder: true)
+        #expect(budget.hasRoom(forEnded: true, now: start + .seconds(4)))
+        #expect(!budget.hasRoom(forEnded: true, now: start + .seconds(5)))
+        budget.beginFolder()
+        budget.beginFolder()
+        #expect(budget.deadline == start + .seconds(10))
+    }
+
     /// Goal: the time in which the database is away is not counted, once for all who wait.
     @Test func timeWithoutADatabaseIsGivenBack() throws {
         let start = MonotonicTime.now
@@ -128,13 +140,15 @@ import Testing
         }
     }
 
-    /// Goal: a driver that only hangs and then goes on is ended before its journals are taken for all there is.
+    /// Goal: a driver that only hangs and then goes on is ended before its journals are taken for all there is, and is not
+    /// waited for once for each of its commands.
     @Test(arguments: [true, false]) func aHangingDriversLastWordsAreRead(_ canBeEnded: Bool) async throws {
         try await withJournals { fixture, folder in
             let client = try await fixture.runningCluster("c1")
-            try await execute(client, "1+1", id: "a")
+            let ended = (0..<40).map { "a\($0)" }
+            for id in ended { try await execute(client, "1+1", id: id) }
             try await execute(client, "hang", id: "b")
-            try JournalFixture.write(try await fixture.events("c1", "a"), "a", to: folder)
+            for id in ended { try JournalFixture.write(try await fixture.events("c1", id), id, to: folder) }
             var words = [CommandEvent(sequence: 1, timestamp: .now, type: .state, state: .running)]
             try JournalFixture.write(words, "b", to: folder)
             let last = CommandEvent(sequence: 2, timestamp: .now, type: .stream, name: "stdout", text: "last words")
@@ -145,8 +159,12 @@ import Testing
                 fixture.world.edit { $0.plan(fault, at: .halt) }
             }
             try await fixture.drivers.get("c1").freeze()
-            try await terminate(fixture, client, ended: 1)
-            #expect(try await fixture.events("c1", "a").last?.state == .finished)
+            try await terminate(fixture, client, ended: ended.count)
+            for id in ended {
+                let events = try await fixture.events("c1", id)
+                #expect(events.last?.state == .finished, "\(id)")
+                #expect(!events.contains { $0.type == .truncated }, "\(id)")
+            }
             let events = try await fixture.events("c1", "b")
             #expect(events.filter { $0.type == .stream } == (canBeEnded ? [last] : []))
             #expect(events.contains { $0.type == .truncated } == !canBeEnded)

@@ -42,7 +42,7 @@ extension ClusterController {
                     of: id.text, start: start, readBefore: .now + (.zero - limits.keepingComeback),
                     limit: limits.keeping.commands)
             }
-            let budget = KeepingBudget(limits.keeping, now: .now)
+            let budget = KeepingBudget(limits.keeping, now: .now, hasFolder: hasFolder)
             if !commands.isEmpty { commands = await keepFromDriver(commands, start, budget) }
             if !commands.isEmpty { commands = await keepFromFolder(commands, start, budget) }
             if Task.isCancelled { return }
@@ -69,11 +69,17 @@ extension ClusterController {
         do {
             let link = try DriverLink(address, token: row.driverToken, generation: start, loop: context.loop)
             let source = OutputSource.driver(link, silence: context.limits.keepingAnswer)
-            let living = await livingContexts(link)
+            let answer = await livingContexts(link)
+            if answer == nil, hasFolder {
+                // It hangs, or is gone: each command would only be waited for, and the folder has them all.
+                await link.close()
+                return commands
+            }
+            let living = answer ?? []
             let open = commands.filter { !$0.hasEnded && living.contains($0.contextID) }
             let first = commands.filter { $0.hasEnded || !living.contains($0.contextID) }
             left = await context.outputs.keep(first, start: start, from: source, budget)
-            await endContexts(living, link)
+            await endContexts(living, link, budget)
             left += await context.outputs.keep(open, start: start, from: source, budget)
             await link.close()
         } catch {
@@ -82,13 +88,17 @@ extension ClusterController {
         return left
     }
 
+    /// Whether there is a folder with what the driver has written down.
+    private var hasFolder: Bool { backend.capabilities.has(.scratch) && record.handle != nil }
+
     /// Reads the journals that the driver has left. It is ended before, because one that only hangs goes on writing.
     private func keepFromFolder(
         _ commands: [CommandInfo], _ start: Int64, _ budget: KeepingBudget
     ) async -> [CommandInfo] {
-        guard backend.capabilities.has(.scratch), let handle = record.handle,
-            budget.hasRoom(forEnded: false, now: .now)
-        else { return commands }
+        budget.beginFolder()
+        guard hasFolder, let handle = record.handle, budget.hasRoom(forEnded: false, now: .now) else {
+            return commands
+        }
         var isFinal = false
         do {
             try await backend.halt(handle, grace: context.limits.grace)
@@ -108,26 +118,26 @@ extension ClusterController {
         }
     }
 
-    /// The contexts that have not ended, as far as the driver answers.
-    private func livingContexts(_ link: DriverLink) async -> Set<String> {
+    /// The contexts that have not ended; nil when the driver does not answer.
+    private func livingContexts(_ link: DriverLink) async -> Set<String>? {
         do {
             let answer = try await link.client.call(
                 DriverAPI.listContexts, .init(), context: .within(context.limits.keepingAnswer))
             return Set(answer.contexts.map(\.contextID))
         } catch {
             logger.warning("the driver does not tell its contexts", ["error": HarbourError.describe(error)])
-            return []
+            return nil
         }
     }
 
-    /// Ends these contexts, as far as the driver answers.
-    private func endContexts(_ names: Set<String>, _ link: DriverLink) async {
+    /// Ends these contexts, as far as the driver answers and the time lasts.
+    private func endContexts(_ names: Set<String>, _ link: DriverLink, _ budget: KeepingBudget) async {
         do {
             for name in names {
+                let deadline = min(budget.deadline, MonotonicTime.now + context.limits.keepingAnswer)
                 do {
                     _ = try await link.client.call(
-                        DriverAPI.deleteContext, .init(contextID: name),
-                        context: .within(context.limits.keepingAnswer))
+                        DriverAPI.deleteContext, .init(contextID: name), context: CallContext(deadline: deadline))
                 } catch {
                     // One that went away in between needs no end.
                     guard error.code != .notFound else { continue }

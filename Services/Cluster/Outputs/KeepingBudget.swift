@@ -3,7 +3,8 @@ internal import Synchronization
 
 /// How much work the outputs of one cluster may make when it ends, for its place is not given back before.
 struct KeepingLimits: Sendable {
-    /// For all of it, without the time in which the database is away.
+    /// For all of it, without the time in which the database is away. The driver may take half of it where there is a
+    /// folder to be read afterwards.
     var time = Duration.seconds(120)
     /// Commands of which anything is kept; the newest.
     var commands = 10_000
@@ -16,6 +17,8 @@ final class KeepingBudget: Sendable {
     private struct State {
         var deadline: MonotonicTime
         var bytes: Int
+        /// What is set aside for the folder.
+        var aside: Duration
         /// Those that wait for the database, and since when there is one.
         var waiting = 0
         var waitingSince = MonotonicTime.now
@@ -25,10 +28,21 @@ final class KeepingBudget: Sendable {
     private let reserve: Int
     private let state: Mutex<State>
 
-    /// - Parameter now: when the work begins.
-    init(_ limits: KeepingLimits, now: MonotonicTime) {
+    /// - Parameters:
+    ///   - now: when the work begins.
+    ///   - hasFolder: whether half of the time is set aside for a folder, lest a driver that hangs use up all.
+    init(_ limits: KeepingLimits, now: MonotonicTime, hasFolder: Bool = false) {
         reserve = limits.bytes / 4
-        state = Mutex(State(deadline: now + limits.time, bytes: limits.bytes))
+        let aside = hasFolder ? limits.time / 2 : .zero
+        state = Mutex(State(deadline: now + (limits.time - aside), bytes: limits.bytes, aside: aside))
+    }
+
+    /// The driver has been asked: the time that was set aside may be used.
+    func beginFolder() {
+        state.withLock { state in
+            state.deadline = state.deadline + state.aside
+            state.aside = .zero
+        }
     }
 
     /// Until when nothing is over that does not wait for the database.

@@ -24,10 +24,7 @@ extension OutputKeeper {
         switch source {
         case .driver(let link, let silence):
             do {
-                let events = try await link.client.stream(
-                    DriverAPI.streamCommandEvents,
-                    .init(contextID: info.contextID, commandID: info.commandID, after: 0),
-                    context: CallContext(deadline: budget.deadline), patience: .zero)
+                let events = try await open(info, link, silence, budget)
                 try await read(events, silence, body)
             } catch let error as HarbourError where error.code == .notFound {
                 return false
@@ -47,7 +44,35 @@ extension OutputKeeper {
         return true
     }
 
-    /// All contexts have been ended, so a driver that tells nothing is one that hangs: the rest of the stream is given up.
+    /// Opens the stream of a command's events. A driver that hangs is waited for as long as for an event, because its
+    /// connection is found to be dead much later.
+    private func open(
+        _ info: CommandInfo, _ link: DriverLink, _ silence: Duration, _ budget: KeepingBudget
+    ) async throws -> ElementStream<CommandEvent> {
+        let opening: Task<ElementStream<CommandEvent>, any Error> = Task.immediate(executorPreference: loop) {
+            try await link.client.stream(
+                DriverAPI.streamCommandEvents,
+                .init(contextID: info.contextID, commandID: info.commandID, after: 0),
+                context: CallContext(deadline: budget.deadline), patience: .zero)
+        }
+        // Not by the call's deadline, which is for the whole stream.
+        let timer = loop.schedule(after: silence) { opening.cancel() }
+        defer { timer.cancel() }
+        do {
+            return try await withTaskCancellationHandler {
+                try await opening.value
+            } onCancel: {
+                opening.cancel()
+            }
+        } catch {
+            guard opening.isCancelled, !Task.isCancelled else { throw error }
+            throw HarbourError(.deadlineExceeded, "The driver does not tell what a command has put out.")
+        }
+    }
+
+    /// Most of what is read has ended, or its context has, so that a driver that tells nothing is one that hangs. A command
+    /// may be open still where the driver did not end its context or nobody knows which there are: what it has not told
+    /// then is not waited for either. The rest of the stream is given up.
     private func read(
         _ events: ElementStream<CommandEvent>, _ silence: Duration, _ body: (CommandEvent) async throws -> Void
     ) async throws {
