@@ -71,6 +71,21 @@ import Testing
         }
     }
 
+    /// Goal: what has come together to a piece before the bytes were used up is kept, also when it is the last one.
+    @Test func thePieceAtWhichTheBytesEndIsKept() async throws {
+        var limits = EngineLimits()
+        limits.keeping.bytes = OutputGathering.pieceSize
+        try await withService(limits: limits) { fixture, _ in
+            let client = try await fixture.runningCluster("c1")
+            try await execute(client, String(repeating: "x", count: OutputGathering.pieceSize), id: "large")
+            try await terminate(fixture, client, ended: 1)
+            let events = try await fixture.events("c1", "large")
+            #expect(events.first?.state == .running)
+            #expect(events.contains { $0.text?.utf8.count == OutputGathering.pieceSize })
+            #expect(events.last?.error?.code == "OUTPUT_LOST")
+        }
+    }
+
     @Test func theTimeIsLimited() async throws {
         var limits = EngineLimits()
         limits.keeping.time = .zero

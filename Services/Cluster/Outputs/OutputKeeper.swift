@@ -38,22 +38,20 @@ actor OutputKeeper {
     func keep(
         _ commands: [CommandInfo], start: Int64, from source: OutputSource, _ budget: KeepingBudget
     ) async -> [CommandInfo] {
-        var open = commands[...]
+        var waiting = KeepingQueue(commands)
         var missing: [CommandInfo] = []
         await withTaskGroup(of: CommandInfo?.self) { group in
             for _ in 0..<OutputKeeper.width {
-                guard let info = open.first, budget.hasRoom(forEnded: info.hasEnded, now: .now) else { break }
-                open.removeFirst()
+                guard let info = waiting.next(budget) else { break }
                 group.addTask { [self] in await kept(info, start: start, from: source, budget) ? nil : info }
             }
             while let left = await group.next() {
                 if let left { missing.append(left) }
-                guard let info = open.first, budget.hasRoom(forEnded: info.hasEnded, now: .now) else { continue }
-                open.removeFirst()
+                guard let info = waiting.next(budget) else { continue }
                 group.addTask { [self] in await kept(info, start: start, from: source, budget) ? nil : info }
             }
         }
-        return missing + open
+        return missing + waiting.rest
     }
 
     private func kept(
@@ -85,8 +83,10 @@ actor OutputKeeper {
             isThere = try await read(info, from: source, budget) { event in
                 let before = gathering.byteCount
                 let piece = gathering.take(event)
-                try budget.take(gathering.byteCount - before, forEnded: info.hasEnded, now: .now)
+                let size = gathering.byteCount - before
+                // What the gathering has given away is not in its rest any more, should the budget end here.
                 if let piece { try await add(piece, to: info, budget) }
+                try budget.take(size, forEnded: info.hasEnded, now: .now)
             }
         } catch {
             // What came before it broke off is there all the same.
@@ -158,6 +158,26 @@ actor OutputKeeper {
         } catch {
             logger.warning("kept outputs could not be looked through", ["error": HarbourError.describe(error)])
         }
+    }
+}
+
+/// The commands that nobody has begun to keep.
+private struct KeepingQueue {
+    private var ended: ArraySlice<CommandInfo>
+    private var open: ArraySlice<CommandInfo>
+
+    init(_ commands: [CommandInfo]) {
+        ended = commands.filter { $0.hasEnded }[...]
+        open = commands.filter { !$0.hasEnded }[...]
+    }
+
+    /// Those that are left.
+    var rest: [CommandInfo] { Array(ended) + Array(open) }
+
+    /// The next one for which there is room: those that have ended leave some that only the open ones may take.
+    mutating func next(_ budget: KeepingBudget) -> CommandInfo? {
+        if !ended.isEmpty, budget.hasRoom(forEnded: true, now: .now) { return ended.popFirst() }
+        return budget.hasRoom(forEnded: false, now: .now) ? open.popFirst() : nil
     }
 }
 
