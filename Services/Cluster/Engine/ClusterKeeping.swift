@@ -37,17 +37,23 @@ extension ClusterController {
         guard keptStart != start else { return }
         let limits = context.limits
         do {
-            var commands = try await context.outputs.persistently { [context, id] in
+            let comeback: Timestamp = .now + (.zero - limits.keepingComeback)
+            let unread = try await context.outputs.persistently { [context, id] in
                 try await context.outputs.store.unread(
-                    of: id.text, start: start, readBefore: .now + (.zero - limits.keepingComeback),
-                    limit: limits.keeping.commands)
+                    of: id.text, start: start, readBefore: comeback, limit: limits.keeping.commands)
             }
+            var commands = unread.commands
             let budget = KeepingBudget(limits.keeping, now: .now, hasFolder: hasFolder)
             if !commands.isEmpty { commands = await keepFromDriver(commands, start, budget) }
             if !commands.isEmpty { commands = await keepFromFolder(commands, start, budget) }
             if Task.isCancelled { return }
-            if !commands.isEmpty {
-                logger.warning("the outputs of commands are lost with their driver", ["commands": commands.count])
+            if !commands.isEmpty || unread.beyond > 0 {
+                logger.warning(
+                    "the outputs of commands are lost with their driver",
+                    ["commands": commands.count + unread.beyond, "beyond_limit": unread.beyond])
+                try await context.outputs.persistently { [context, id] in
+                    try await context.outputs.store.lost(of: id.text, start: start, readBefore: comeback)
+                }
             }
             await context.outputs.sweep()
         } catch {

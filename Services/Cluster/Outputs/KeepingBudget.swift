@@ -6,7 +6,7 @@ struct KeepingLimits: Sendable {
     /// For all of it, without the time in which the database is away. The driver may take half of it where there is a
     /// folder to be read afterwards.
     var time = Duration.seconds(120)
-    /// Commands of which anything is kept; the newest.
+    /// Commands of which anything is kept; those at work, then the newest.
     var commands = 10_000
     /// Bytes of their events before they are compressed.
     var bytes = 2 << 30

@@ -25,21 +25,55 @@ struct KeptEventStore: Sendable {
     let pool: PostgresPool
     let fence: Fence
 
-    /// The commands of one start of a cluster whose output may still be wanted, the newest first and no more than so many:
-    /// those that nobody has confirmed, nor read to its end before that time.
+    /// The commands of one start of a cluster whose output may still be wanted: those that nobody has confirmed, nor
+    /// read to its end before that time.
     ///
-    /// Who has read the end just now may have lost its connection over it, and come again.
+    /// No more than so many: first those at work, however long ago they began, then the newest. Who has read the end
+    /// just now may have lost its connection over it, and come again.
+    ///
+    /// That its row is ended says nothing: the end of the cluster has ended all of them. Only the driver knows the last
+    /// number of a command, as in `hasEnded`.
+    /// - Returns: them, and how many there are beyond the limit.
     func unread(
         of cluster: String, start generation: Int64, readBefore time: Timestamp, limit: Int
-    ) async throws -> [CommandInfo] {
+    ) async throws -> (commands: [CommandInfo], beyond: Int) {
         let rows = try await pool.query(
             """
-            SELECT info FROM commands
+            SELECT info, count(*) OVER () FROM commands
             WHERE cluster_id = \(cluster) AND generation = \(generation) AND NOT confirmed
                 AND (read_at IS NULL OR read_at > \(time))
-            ORDER BY submitted_at DESC, context_id, command_id LIMIT \(Int64(limit))
+            ORDER BY (info->>'last_sequence')::bigint <> 0, submitted_at DESC, context_id, command_id
+            LIMIT \(Int64(limit))
             """)
-        return try rows.map { try KeptEventStore.info(try $0.decode(PostgresJSON.self)) }
+        var commands: [CommandInfo] = []
+        var count: Int64 = 0
+        for row in rows {
+            let (info, all) = try row.decode((PostgresJSON.self, Int64.self))
+            commands.append(try KeptEventStore.info(info))
+            count = all
+        }
+        return (commands, Int(count) - commands.count)
+    }
+
+    /// Takes note that what could not be kept counts as unread where it was read only after that time: whoever read it
+    /// just before the cluster's end may come again, and is not to be told that nothing is missing.
+    func lost(of cluster: String, start generation: Int64, readBefore time: Timestamp) async throws {
+        try await pool.query(
+            """
+            WITH lost AS (
+                SELECT context_id, command_id FROM commands
+                WHERE cluster_id = \(cluster) AND generation = \(generation) AND NOT confirmed AND read_at > \(time)
+                    AND NOT EXISTS (
+                        SELECT 1 FROM kept_commands
+                        WHERE kept_commands.cluster_id = commands.cluster_id
+                            AND kept_commands.context_id = commands.context_id
+                            AND kept_commands.command_id = commands.command_id AND kept_commands.whole)
+                    AND \(fence.holds)
+                ORDER BY cluster_id, context_id, command_id FOR UPDATE OF commands)
+            UPDATE commands SET read_at = NULL FROM lost
+            WHERE commands.cluster_id = \(cluster) AND commands.context_id = lost.context_id
+                AND commands.command_id = lost.command_id
+            """)
     }
 
     /// What is kept of a command; nil for nothing.
