@@ -16,7 +16,7 @@ public struct CellOutputs: JSONCodable, Sendable, Hashable {
     public var executionCount: Optional<Int64>
     /// The last event of the notebook that is in them.
     public var lastSequence: Optional<Int64>
-    /// Those of cells below, from the top, where they were asked for.
+    /// Those of cells below for which there was room, where they were asked for.
     public var following: Optional<[OutputsBelow]>
 
     /// Makes a value; what is left out is absent on the wire.
