@@ -97,7 +97,7 @@ export function Latex({ text }: { text: string }) {
   const parts = rest.split(new RegExp(markPattern));
   return (
     <Formulas.Provider value={formulas}>
-      <div className="md latex"><p>{parts.map((part, index) => index % 2 === 0 ? part : <Lifted key={index} mark={part} number={Number(part)} />)}</p></div>
+      <div className="md with-formulas latex"><p>{parts.map((part, index) => index % 2 === 0 ? part : <Lifted key={index} mark={part} number={Number(part)} />)}</p></div>
     </Formulas.Provider>
   );
 }

@@ -135,5 +135,5 @@ function blocks(lines: string[]): ReactNode[] {
 
 export function Markdown({ text }: { text: string }) {
   const { text: rest, formulas } = useMemo(() => lifted(text.replace(/\r\n?/g, "\n")), [text]);
-  return <Formulas.Provider value={formulas}><div className="md">{blocks(rest.split("\n"))}</div></Formulas.Provider>;
+  return <Formulas.Provider value={formulas}><div className={formulas.length > 0 ? "md with-formulas" : "md"}>{blocks(rest.split("\n"))}</div></Formulas.Provider>;
 }
