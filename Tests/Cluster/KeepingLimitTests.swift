@@ -198,8 +198,10 @@ import Testing
                 let fault = SimulatedFault.fail(HarbourError(.backendUnavailable, "The place does not answer."))
                 fixture.world.edit { $0.plan(fault, at: .halt) }
             }
-            try await fixture.drivers.get("c1").freeze()
+            let driver = try fixture.drivers.get("c1")
+            await driver.freeze()
             try await terminate(fixture, client, ended: ended.count)
+            #expect(await driver.unanswered < ended.count)
             for id in ended {
                 let events = try await fixture.events("c1", id)
                 #expect(events.last?.state == .finished, "\(id)")

@@ -34,6 +34,8 @@ actor TestDriver {
     private var listeners: [Int: AsyncStream<Void>.Continuation] = [:]
     private var nextListener = 0
     private var isFrozen = false
+    /// How many questions it has left without an answer while it was frozen.
+    private(set) var unanswered = 0
     private var libraries: [LibraryFullStatus] = []
     private var streams = 0
     private var wantedSecrets: [WantedSecret] = []
@@ -117,6 +119,7 @@ actor TestDriver {
     }
 
     private func thaw() async throws {
+        if isFrozen { unanswered += 1 }
         while isFrozen { try await loop.sleep(for: .seconds(3600)) }
     }
 
