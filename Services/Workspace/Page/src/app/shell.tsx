@@ -1,5 +1,5 @@
 // What is around every page: the way to the others, the notice of a lost connection, and notices of what happened.
-import { ReactNode, Suspense, lazy, useEffect, useSyncExternalStore } from "react";
+import { ReactNode, Suspense, lazy, useLayoutEffect, useSyncExternalStore } from "react";
 import { connection } from "../api/connection";
 import { Uploads } from "../files/panel";
 import { listenForKeys, opened, searchKeys } from "../search/opened";
@@ -69,7 +69,8 @@ export function Shell({ children }: { children: ReactNode }) {
 
 /** The search over the page, loaded when it is wanted for the first time. */
 function SearchOver() {
-  useEffect(listenForKeys, []);
+  // Before the page is painted: who sees it may press the keys.
+  useLayoutEffect(listenForKeys, []);
   const isOpen = useSyncExternalStore(opened.subscribe, () => opened.isOpen);
   return isOpen ? <Suspense fallback={null}><SearchDialog /></Suspense> : null;
 }

@@ -1,5 +1,5 @@
 // The graph of the job that is built, and what can be done with its tasks.
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import type { JobProblem, JobSpec, TaskSpec } from "../api/generated/contract";
 import { setQuery } from "../app/router";
 import { Button, Empty } from "../ui/parts";
@@ -82,7 +82,7 @@ export function GraphCard({ spec, task, circle, open, actions }: {
 export function useUndoKeys(undo: () => void, redo: () => void): void {
   const work = useRef({ undo, redo });
   work.current = { undo, redo };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => {
       const key = event.key.toLowerCase();
       if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== "z" && key !== "y")) return;

@@ -1,5 +1,5 @@
 // Find and replace in a notebook: the bar, and the marks in the cells.
-import { KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { KeyboardEvent, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Button } from "../ui/parts";
 import { toast } from "../ui/toast";
 import type { CellView } from "./cells";
@@ -10,7 +10,7 @@ import type { NotebookStore } from "./store";
 export function useFindKey(onFind: () => void): void {
   const action = useRef(onFind);
   action.current = onFind;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const pressed = (event: globalThis.KeyboardEvent) => {
       if (event.key.toLowerCase() !== "f" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
       const target = event.target as HTMLElement;
