@@ -99,6 +99,7 @@ function endSession(): void {
 }
 
 async function answer(name: Name, input: Record<string, unknown>, signal?: AbortSignal, isLast = false): Promise<Response> {
+  const sentWith = csrfToken;
   let response: Response;
   try {
     response = await request(routes[name], input, signal, isLast);
@@ -110,7 +111,9 @@ async function answer(name: Name, input: Record<string, unknown>, signal?: Abort
   connection.reached();
   if (response.ok) return response;
   const error = failure(response.status, await response.text().catch(() => ""));
-  if (error.status === 401 && name !== "createSession" && name !== "getSession") endSession();
+  // What was sent in a session that has ended says nothing about the one that has begun since.
+  const isOfThisSession = sentWith === csrfToken && name !== "createSession" && name !== "getSession";
+  if (error.status === 401 && isOfThisSession) endSession();
   throw error;
 }
 
@@ -139,7 +142,8 @@ export function send<K extends RawName>(
       reject(new ApiError("UNREACHABLE", "DataHarbour cannot be reached right now.", 0));
     };
     request.open(routes[name].method, address(routes[name], input as Record<string, unknown>));
-    request.setRequestHeader("x-csrf-token", csrfToken);
+    const sentWith = csrfToken;
+    request.setRequestHeader("x-csrf-token", sentWith);
     request.setRequestHeader("content-type", "application/octet-stream");
     request.upload.onprogress = (event) => onProgress(event.loaded);
     request.onabort = () => reject(new DOMException("stopped", "AbortError"));
@@ -148,7 +152,7 @@ export function send<K extends RawName>(
     request.onload = () => {
       connection.reached();
       if (request.status === 200) return resolve(JSON.parse(request.responseText) as Output<K>);
-      if (request.status === 401) endSession();
+      if (request.status === 401 && sentWith === csrfToken) endSession();
       reject(failure(request.status, request.responseText));
     };
     request.onloadend = () => signal.removeEventListener("abort", stop);

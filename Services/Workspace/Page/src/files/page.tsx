@@ -31,20 +31,20 @@ export function FilePage({ object, refresh }: { object: ObjectInfo; refresh: () 
   const isText = file.data?.text !== undefined && (object.size ?? 0) <= editableSize;
   // What was typed and not saved is in the editor, where it was; and stays there while a newer revision of the file is read.
   const isOpen = useRef(false);
-  const isEditing = (isWanted ?? draft !== undefined) && (isOpen.current || isText);
+  const isEditing = (isWanted ?? Boolean(draft)) && (isOpen.current || isText);
   useEffect(() => { isOpen.current = isEditing; });
   const close = (isChanged: boolean) => { setEditing(false); if (isChanged) refresh(); };
   return (
     <div className="content">
       <Heading title={name} crumbs={crumbsOf(object.path)} actions={<>
         <ShareButton type="files" id={String(object.object_id)} name={name} />
-        {isText && !isEditing && <Button icon="edit" onClick={() => setEditing(true)}>Edit</Button>}
+        {isText && !isEditing && draft !== undefined && <Button icon="edit" onClick={() => setEditing(true)}>Edit</Button>}
         <a className="button" href={addressOf("downloadFile", { path: object.path })} download={name}><Icon name="download" size={17} />Download</a></>}>
         {object.size !== undefined && bytes(object.size)} · changed <Time value={object.modified_time} /> {object.modified_by && `by ${object.modified_by}`}
       </Heading>
       {file.error && <Failure error={file.error} retry={file.refresh} />}
       {isEditing
-        ? <Suspense fallback={<Card isFlush><Loading lines={8} /></Card>}><TextEditor object={object} draft={isWanted === undefined ? draft : undefined} onClose={close} /></Suspense>
+        ? <Suspense fallback={<Card isFlush><Loading lines={8} /></Card>}><TextEditor object={object} draft={isWanted === undefined ? draft ?? undefined : undefined} onClose={close} /></Suspense>
         : isPicture
         ? <Card><img className="file-picture" src={address} alt={name} /></Card>
         : isPdf ? <Suspense fallback={<Card isFlush><Loading lines={12} /></Card>}><Pdf address={address} name={name} /></Suspense>

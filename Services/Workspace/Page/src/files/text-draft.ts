@@ -21,12 +21,12 @@ export function endedAs(lines: string, isWindows: boolean | undefined): string {
 
 const placeOf = (user: string, object: ObjectInfo) => ({ user, kind: "file" as const, id: String(object.object_id) });
 
-/** What was typed here in a file earlier, and not saved; the newest, for a file is one text. */
-export function useLeftDraft(object: ObjectInfo): Found<FileDraft> | undefined {
+/** What was typed here in a file earlier, and not saved: the newest, for a file is one text; null without any, undefined while it is looked for. */
+export function useLeftDraft(object: ObjectInfo): Found<FileDraft> | null | undefined {
   const { session: { user_name: user } } = useSession();
-  const [draft, setDraft] = useState<Found<FileDraft>>();
+  const [draft, setDraft] = useState<Found<FileDraft> | null>();
   const [first] = useState(object);
-  useEffect(() => { void leftDrafts<FileDraft>(placeOf(user, first)).then((found) => setDraft(found[found.length - 1])); }, [user, first]);
+  useEffect(() => { void leftDrafts<FileDraft>(placeOf(user, first)).then((found) => setDraft(found[found.length - 1] ?? null)); }, [user, first]);
   return draft;
 }
 

@@ -62,7 +62,10 @@ export function GraphEditor({ tasks, selected, circle, look, onSelect, onConnect
   onSelect: (key: string) => void; onConnect: (from: string, to: string) => void;
   onCut: (from: string, to: string) => void; onRemove: (key: string) => void;
 }) {
-  const [drag, setDrag] = useState<Drag>();
+  const [drag, showDrag] = useState<Drag>();
+  // Drawn when there is time; what a pointer does next is about what it did last.
+  const held = useRef<Drag>();
+  const setDrag = (next?: Drag) => { held.current = next; showDrag(next); };
   const wasDragged = useRef(false);
   const ground = useRef<HTMLElement | null>(null);
 
@@ -76,6 +79,7 @@ export function GraphEditor({ tasks, selected, circle, look, onSelect, onConnect
     setDrag({ from, startX: event.clientX, startY: event.clientY });
   };
   const move = (event: PointerEvent<HTMLDivElement>) => {
+    const drag = held.current;
     if (!drag || !ground.current) return;
     if (!drag.line && Math.hypot(event.clientX - drag.startX, event.clientY - drag.startY) < 6) return;
     if (!drag.line) event.currentTarget.setPointerCapture(event.pointerId);
@@ -87,8 +91,10 @@ export function GraphEditor({ tasks, selected, circle, look, onSelect, onConnect
     const over = taskAt(event);
     setDrag({ ...drag, line: `M${x} ${y}L${event.clientX - edge.left} ${event.clientY - edge.top}`, over: over === drag.from ? undefined : over });
   };
-  const up = () => {
-    if (drag?.over) onConnect(drag.from, drag.over);
+  const up = (event: PointerEvent<HTMLDivElement>) => {
+    const drag = held.current;
+    const over = drag?.line ? taskAt(event) : undefined;
+    if (drag && over && over !== drag.from) onConnect(drag.from, over);
     setDrag(undefined);
   };
 

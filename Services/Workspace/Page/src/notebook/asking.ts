@@ -26,8 +26,10 @@ export function useAsking(store: NotebookStore, runner: Runner, cluster: string 
   const run = useCallback((scope: RunScope, ids: string[] = []) => {
     runner.asked += 1;
     const begin = () => { void runner.run(scope, ids); };
-    if (!runner.state.cluster) { wanted.current = begin; setDialog("attach"); return; }
-    begin();
+    if (runner.state.cluster) { begin(); return; }
+    wanted.current = begin;
+    // When the cell that comes next has the keyboard: it is to have it again afterwards.
+    setTimeout(() => { if (wanted.current === begin) setDialog("attach"); });
   }, [runner]);
   const askRestart = (isRun: boolean) => {
     runner.asked += 1;

@@ -5,18 +5,19 @@ import { Menu, MenuItem } from "../ui/menu";
 import { toastError } from "../ui/toast";
 import type { Asking } from "./asking";
 import { keepInPlace } from "./place";
+import type { Runner } from "./runner";
 import type { Saver } from "./saver";
 import type { NotebookStore } from "./store";
 
 /** What the source of a notebook is called, by its language. */
 const endings: Record<string, string> = { python: "py", sql: "sql", scala: "scala", r: "r" };
 
-export function More({ store, saver, name, isAttached, onFind, asking: { run, askRestart, setDialog } }: {
-  store: NotebookStore; saver: Saver; name: string; isAttached: boolean; onFind: () => void; asking: Asking;
+export function More({ store, saver, runner, name, isAttached, onFind, asking: { run, askRestart, setDialog } }: {
+  store: NotebookStore; saver: Saver; runner: Runner; name: string; isAttached: boolean; onFind: () => void; asking: Asking;
 }) {
   // The server has all outputs whole.
   const download = (format: "JUPYTER" | "SOURCE", ending: string, type: string) => {
-    void saver.save().then((isSaved) => {
+    void runner.settle().then(() => saver.save()).then((isSaved) => {
       if (!isSaved) throw new Error("What you typed is not saved yet, and the file would lack it. Save it first.");
       return call("exportObject", { path: store.path, format });
     }).then((file) => {

@@ -100,7 +100,7 @@ export function Near({ cell, index, isNearAtFirst, children }: {
 
 /** Makes everything before the page is printed, for as long as a notebook is open. */
 export function useAllOnPaper(): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     addEventListener("beforeprint", makeAll);
     return () => removeEventListener("beforeprint", makeAll);
   }, []);

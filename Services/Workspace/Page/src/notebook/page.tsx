@@ -1,5 +1,5 @@
 // A notebook: its cells, what they run on, and how it is kept.
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { ApiError } from "../api/client";
 import { connection } from "../api/connection";
 import { treeAddress } from "../app/router";
@@ -77,7 +77,8 @@ function useOpened({ content, back, drafts }: Opened, user: string) {
   const { adopt } = saver;
   useEffect(() => adopt(drafts), [adopt, drafts]);
   const { mayRun, mayEdit } = useAccess(content.notebook_id);
-  useEffect(() => { if (mayEdit !== undefined) store.setMayEdit(mayEdit); }, [store, mayEdit]);
+  // Before the page says so: an editor that opens meanwhile would be taken away with what is typed.
+  useLayoutEffect(() => { if (mayEdit !== undefined) store.setMayEdit(mayEdit); }, [store, mayEdit]);
   useEffect(() => {
     runner.open(content);
     return () => runner.close();
@@ -138,7 +139,7 @@ function Open({ opened, path, name, user, onAgain }: { opened: Opened; path: str
             : <Button icon="play" tone="primary" disabled={mayRun === false} title={mayRun === false ? "You may look at this notebook and not run it" : undefined}
               onClick={() => run("ALL")}>Run all</Button>}
           <ShareButton type="notebooks" id={String(content.notebook_id)} name={name} isIcon />
-          <More store={store} saver={saver} name={name} isAttached={running.cluster !== undefined} asking={asking} onFind={find} />
+          <More store={store} saver={saver} runner={runner} name={name} isAttached={running.cluster !== undefined} asking={asking} onFind={find} />
         </>} />
         {isFinding > 0 && <Find key={isFinding} store={store} version={state.version} onClose={() => setFinding(0)} />}
         {running.widgets.length <= sticking && widgets}

@@ -299,11 +299,16 @@ export class Runner {
     return this.turn;
   }
 
+  /** Everything that was chosen in a widget, or typed into one, is the server's. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.drafts.values()].map((save) => save()));
+    await this.choosing;
+  }
+
   private async runNow(scope: RunScope, ids: string[]): Promise<void> {
     const token = crypto.getRandomValues(new Uint32Array(4)).join("-");
     try {
-      await Promise.all([...this.drafts.values()].map((save) => save()));
-      await this.choosing;
+      await this.settle();
       if (!await this.save()) throw new ApiError("NOT_SAVED", "The notebook could not be saved, so nothing was run.", 409);
       const body = { scope, idempotency_token: token, ...(scope === "SELECTED" ? { cell_ids: ids } : scope === "ALL" ? {} : { cell_id: ids[0] }) };
       await this.ask(() => call("runCells", { notebook_id: this.store.notebookID, body }));

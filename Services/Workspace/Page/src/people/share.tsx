@@ -133,6 +133,8 @@ function Give({ levels, isBusy, onGive }: {
 }) {
   const users = useQuery("users", allUsers);
   const groups = useQuery("groups", (signal) => call("listGroups", undefined, signal));
+  // Whom there is has to be known before somebody is said not to be.
+  const isReading = [users, groups].some((one) => one.isLoading && !one.data);
   const [who, setWho] = useState("");
   const [level, setLevel] = useState<PermissionLevel>(levels[0] ?? "CAN_READ");
   const [problem, setProblem] = useState<string>();
@@ -142,6 +144,7 @@ function Give({ levels, isBusy, onGive }: {
   ], [users.data, groups.data]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
+    if (isReading) return;
     const name = who.trim();
     // A name may be a user's and a group's; then the user is meant.
     const isUser = users.data?.some((one) => one.user_name === name);
@@ -167,7 +170,7 @@ function Give({ levels, isBusy, onGive }: {
           {levels.map((one) => <option key={one} value={one}>{levelName(one)}</option>)}
         </select>}
       </Field>
-      <Button type="submit" tone="primary" isBusy={isBusy}>Share</Button>
+      <Button type="submit" tone="primary" isBusy={isBusy} disabled={isReading}>Share</Button>
     </form>
   );
 }

@@ -5,19 +5,27 @@ import { SearchBox } from "./box";
 import { opened } from "./opened";
 
 export default function SearchDialog() {
-  const [text, setText] = useState("");
+  const [text, setText] = useState(opened.typed);
   const element = useRef<HTMLDialogElement>(null);
   const isOpen = useSyncExternalStore(opened.subscribe, () => opened.isOpen);
   useEffect(() => {
     const dialog = element.current;
     if (!isOpen || !dialog) return undefined;
     const before = document.activeElement;
+    // Of an editor another may have taken the place meanwhile.
+    const around = before?.closest<HTMLElement>(".cell, .sql-editor, .file-editor");
     if (!dialog.open) dialog.showModal();
-    dialog.querySelector("input")?.focus();
+    setText(opened.typed);
+    const field = dialog.querySelector("input");
+    field?.focus();
+    // What was typed on the way there goes on.
+    field?.setSelectionRange(field.value.length, field.value.length);
     return () => {
       dialog.close();
       // Whoever chose something has the keyboard there already.
-      if (!opened.hasChosen && before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+      if (opened.hasChosen) return;
+      const back = before instanceof HTMLElement && before.isConnected ? before : around?.querySelector<HTMLElement>(".editor textarea") ?? around;
+      back?.focus({ preventScroll: true });
     };
   }, [isOpen]);
   if (!isOpen) return null;

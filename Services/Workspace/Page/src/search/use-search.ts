@@ -16,7 +16,16 @@ export interface Search {
   more: () => void;
 }
 
-interface State { of?: string; results: SearchResult[]; next?: string; isReading: boolean; isBusy: boolean; error?: ApiError }
+interface State {
+  /** The last that was or is about to be asked for. */
+  asked?: string;
+  of?: string;
+  results: SearchResult[];
+  next?: string;
+  isReading: boolean;
+  isBusy: boolean;
+  error?: ApiError;
+}
 
 const nothing: State = { results: [], isReading: false, isBusy: false };
 const pause = 150;
@@ -37,7 +46,7 @@ export function useSearch(text: string, kind: ObjectType | undefined, count: num
   const ask = useCallback((one: string, signal: AbortSignal, token?: string, before: SearchResult[] = []) => {
     call("searchWorkspace", { query: one, kind, page_size: count, page_token: token }, signal).then((page: SearchResults) => {
       if (signal.aborted) return;
-      setState({ of: one, results: [...before, ...page.results], next: page.next_page_token, isReading: page.is_reading ?? false, isBusy: false });
+      setState({ asked: one, of: one, results: [...before, ...page.results], next: page.next_page_token, isReading: page.is_reading ?? false, isBusy: false });
     }, (error: unknown) => {
       if (signal.aborted) return;
       const known = error instanceof ApiError ? error : new ApiError("PAGE_ERROR", String(error), 500);
@@ -49,7 +58,7 @@ export function useSearch(text: string, kind: ObjectType | undefined, count: num
     if (query === undefined) { setState(nothing); return undefined; }
     const made = new AbortController();
     controller.current = made;
-    setState((old) => ({ ...old, isBusy: true, error: undefined }));
+    setState((old) => ({ ...old, asked: query, isBusy: true, error: undefined }));
     const timer = setTimeout(() => ask(query, made.signal), pause);
     return () => { clearTimeout(timer); made.abort(); };
   }, [query, ask, attempt]);
@@ -61,5 +70,7 @@ export function useSearch(text: string, kind: ObjectType | undefined, count: num
     ask(state.of, signal, state.next, state.results);
   }, [state, ask]);
 
-  return { ...state, hasMore: state.next !== undefined, retry: () => setAttempt((one) => one + 1), more };
+  // From the first drawing on: who presses Enter then means what is typed, not what was there before.
+  const isBusy = state.isBusy || (query !== undefined && query !== state.asked);
+  return { ...state, isBusy, hasMore: state.next !== undefined, retry: () => setAttempt((one) => one + 1), more };
 }

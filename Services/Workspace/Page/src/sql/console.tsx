@@ -73,6 +73,8 @@ export function Console({ content, user, left }: { content: NotebookContent; use
     if (isChosen && waiting.current) begin(waiting.current);
     waiting.current = undefined;
   };
+  // Also when it was chosen already, and that was not known here yet.
+  useEffect(() => { if (running.cluster && waiting.current) chosen(true); }, [running.cluster]);
   const reuse = (source: string) => { setText(source); setEdition(edition + 1); selection.current = ""; };
   const hint = useRef<HTMLParagraphElement>(null);
   const actions: EditorAction[] = [

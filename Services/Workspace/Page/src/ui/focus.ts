@@ -3,7 +3,7 @@
 /** Where the keyboard goes when what it was on is gone. */
 export function focusContent(): void { document.getElementById("content")?.focus({ preventScroll: true }); }
 
-const patience = 5000;
+const patience = 30_000;
 
 /** Puts the keyboard on the row that leads to an address once it is there; not when its user has gone on meanwhile. */
 export function focusRow(address: string): void {

@@ -1,5 +1,5 @@
 // Short notices at the edge, each said to screen readers too, with an undo where there is one.
-import { useEffect, useSyncExternalStore } from "react";
+import { useEffect, useRef, useSyncExternalStore } from "react";
 import { ApiError } from "../api/client";
 import { Button } from "./parts";
 
@@ -28,12 +28,18 @@ function dismiss(id: number): void {
 }
 
 function One({ one }: { one: Toast }) {
+  const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const timer = setTimeout(() => dismiss(one.id), one.tone === "bad" || one.action ? 12000 : 6000);
+    const end = () => {
+      // Not while somebody is at it, or at one beside it, which would move.
+      if (element.current?.parentElement?.matches(":hover, :focus-within")) timer = setTimeout(end, 2000);
+      else dismiss(one.id);
+    };
+    let timer = setTimeout(end, one.tone === "bad" || one.action ? 12000 : 6000);
     return () => clearTimeout(timer);
   }, [one]);
   return (
-    <div className={`toast ${one.tone}`}>
+    <div ref={element} className={`toast ${one.tone}`}>
       <div className="grow">{one.text}</div>
       {one.action && <Button isSmall onClick={() => { one.action?.run(); dismiss(one.id); }}>{one.action.text}</Button>}
       <Button isSmall tone="quiet" icon="close" aria-label="Dismiss" onClick={() => dismiss(one.id)} />
