@@ -22,7 +22,8 @@ SIZE = {"width": 1360, "height": 850}
 
 def free_ports(count):
     """The first of that many neighbouring ports that nobody listens on."""
-    for first in range(20000 + os.getpid() % 4000 * 4, 60000, count):
+    # Below those that outgoing connections are given.
+    for first in range(20000 + os.getpid() % 3000 * 4, 60000, count):
         sockets = []
         try:
             for port in range(first, first + count):
@@ -143,6 +144,13 @@ def paste(page, text):
         text)
 
 
+def twice(page, key):
+    """Presses a key twice as one command, one press right after the other however slow the machine is."""
+    page.evaluate(
+        "(key) => { for (let press = 0; press < 2; press += 1) document.activeElement.dispatchEvent("
+        "new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })); }", key)
+
+
 def write(page, number, text):
     """Puts a text in place of what a cell of a notebook has, counted from one."""
     cell = page.locator(".cell").nth(number - 1)
@@ -209,7 +217,7 @@ class Stage:
 
     def new_context(self, **more):
         """A browser of somebody's own."""
-        context = self.browser.new_context(**{"viewport": SIZE, **more})
+        context = self.browser.new_context(**{"viewport": SIZE, "reduced_motion": "reduce", **more})
         context.set_default_timeout(self.seconds * 1000)
         return context
 

@@ -30,3 +30,5 @@ def look(test, page, axe, picture):
     page.screenshot(path=picture.with_name(f"{name}-phone.png"))
     page.set_viewport_size({"width": 1360, "height": 850})
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    # What listens for a change of size hears of it with the next frame.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -8,7 +8,7 @@ import json
 import re
 import unittest
 
-from harbour import PICTURES, Stage, dismiss, eventually, write
+from harbour import PICTURES, Stage, dismiss, eventually, paste, twice, write
 from looks import look
 from playwright.sync_api import expect
 
@@ -52,7 +52,7 @@ class CellsTests(unittest.TestCase):
         return made, self.open()
 
     def open(self, token=None):
-        context = stage.new_context(reduced_motion="reduce")
+        context = stage.new_context()
         self.contexts.append(context)
         page = stage.new_page(context, self.said)
         stage.sign_in(page, f"/workspace{self.path}", token)
@@ -61,7 +61,10 @@ class CellsTests(unittest.TestCase):
 
     def press(self, page, *keys):
         for key in keys:
-            page.keyboard.press(key)
+            if key == "dd":
+                twice(page, "d")
+            else:
+                page.keyboard.press(key)
 
     def select(self, page, first, *keys):
         """Selects one cell alone, and then as the keys say."""
@@ -142,9 +145,11 @@ class CellsTests(unittest.TestCase):
         a, b, c, d, e = names
         three = ("Shift+ArrowDown", "Shift+ArrowDown")
         before = self.revisions(number)
-        self.select(page, 1, *three, "d", "d")
+        self.select(page, 1, *three, "dd")
         self.shows(page, [a, e])
         expect(page.locator(".toast")).to_contain_text("3 cells were deleted.")
+        # It stays for as long as somebody is at it.
+        page.locator(".toast").hover()
         self.saved(page)
         eventually("one revision came of it", lambda: self.revisions(number) == before + 1)
         self.press(page, "z")
@@ -187,7 +192,7 @@ class CellsTests(unittest.TestCase):
         self.shows(page, [a, b, f"{c}\n{d}\n{e}"])
         self.press(page, "z")
         self.shows(page, names)
-        self.select(page, 0, "Control+A", "d", "d")
+        self.select(page, 0, "Control+A", "dd")
         self.shows(page, [""])
         self.press(page, "z")
         self.shows(page, names)
@@ -219,13 +224,13 @@ class CellsTests(unittest.TestCase):
         self.press(bob, "Escape")
         self.shows(ann, ["x0 = 0", "x1 = 1", "bob = 1", "x2 = 2", "x3 = 3", "x4 = 4"])
         self.marked(ann, "c1", "c2", "c3")
-        self.press(ann, "d", "d")
+        self.press(ann, "dd")
         left = ["x0 = 0", "bob = 1", "x4 = 4"]
         self.shows(ann, left)
         self.shows(bob, left)
         # And what he does then is not taken back with it.
         bob.locator("#cell-c4").focus()
-        self.press(bob, "d", "d")
+        self.press(bob, "dd")
         self.shows(ann, left[:2])
         self.press(ann, "z")
         whole = ["x0 = 0", "x1 = 1", "bob = 1", "x2 = 2", "x3 = 3"]
@@ -246,9 +251,10 @@ class CellsTests(unittest.TestCase):
         expect(folded.first).to_have_text("12 lines, 1 image")
         expect(page.locator("#cell-c0 .outputs")).to_have_count(0)
         expect(page.locator("#cell-c0")).to_be_focused()
+        hidden = {"collapsed": True, "jupyter": {"outputs_hidden": True}}
+        eventually("it is kept", lambda: page.evaluate("true") and self.cells(number)[0]["metadata"] == hidden)
         self.saved(page)
         look(self, page, stage.axe, PICTURES / "notebook-collapsed")
-        self.assertEqual(self.cells(number)[0]["metadata"], {"collapsed": True, "jupyter": {"outputs_hidden": True}})
         exported = platform.call("GET", f"/api/v1/workspace/export?path={self.path}&format=JUPYTER")
         self.assertIn('"outputs_hidden": true', base64.b64decode(exported["content"]).decode())
         # It is the notebook's, and so is there again, and for others.
@@ -377,8 +383,8 @@ class CellsTests(unittest.TestCase):
         page.on("request", lambda request: asked.append(request.url) if request.method == "PUT" else None)
         expect(page.get_by_text("Run only", exact=True)).to_be_visible()
         told = page.get_by_text("You may not change this notebook.")
-        for keys in ("Enter", "a", "m", "d d", "x", "z"):
-            self.select(page, 0, *keys.split())
+        for key in ("Enter", "a", "m", "dd", "x", "z"):
+            self.select(page, 0, key)
             expect(told.first).to_be_visible()
             dismiss(page)
         page.locator(".cell-source").first.click()
@@ -447,7 +453,7 @@ class CellsTests(unittest.TestCase):
         eventually("they are texts", lambda: page.evaluate("true") and self.cells(number)[1]["cell_type"] == "markdown")
         self.press(page, "z")
         eventually("they are code again", lambda: page.evaluate("true") and has_all() == wanted)
-        self.select(page, 0, "Shift+J", "d", "d")
+        self.select(page, 0, "Shift+J", "dd")
         expect(page.locator(".cell")).to_have_count(1)
         eventually("they are gone", lambda: page.evaluate("true") and len(self.cells(number)) == 1)
         self.press(page, "z")
@@ -476,7 +482,7 @@ class CellsTests(unittest.TestCase):
         cells[2] = {"cell_type": "markdown", "id": "c2", "metadata": {}, "source": "words"}
         number, page = self.notebook("kinds", cells)
         kinds = lambda: ["".join(one["source"]) + "/" + one["cell_type"] for one in self.cells(number)]
-        self.select(page, 1, "d", "d")
+        self.select(page, 1, "dd")
         expect(page.locator(".cell")).to_have_count(3)
         self.select(page, 0, "Control+A", "y")
         expect(page.locator(".cell.markdown")).to_have_count(0)
@@ -513,6 +519,7 @@ class CellsTests(unittest.TestCase):
         page.get_by_label("Replace by").fill("sum$1 =")
         page.get_by_role("button", name="Replace all").click()
         expect(page.get_by_text("Replaced 40 places in 40 cells.")).to_be_visible()
+        page.locator(".toast").last.hover()
         self.press(page, "Control+s")
         self.saved(page)
         self.assertEqual("".join(self.cells(number)[35]["source"]), "sum35 = 35")
@@ -543,7 +550,12 @@ class CellsTests(unittest.TestCase):
         page.get_by_label("Replace by").fill("b")
         page.get_by_role("button", name="Replace all").click()
         self.shows(page, ["b b", "b", "other"])
-        write(page, 3, "typed since")
+        page.locator(".toast").last.hover()
+        page.locator("#cell-c2").focus()
+        self.press(page, "Enter")
+        page.locator(".monaco-editor textarea").wait_for()
+        self.press(page, "Control+A")
+        paste(page, "typed since")
         page.locator(".toast").get_by_role("button", name="Undo").click()
         page.locator("#cell-c0").focus()
         self.shows(page, ["aaa aaa", "aa", "typed since"])

@@ -18,7 +18,7 @@ SHARE = (
 
 def setUpModule():
     global stage, platform, page
-    stage = Stage(seconds=60, cluster="lab")
+    stage = Stage(seconds=120, cluster="lab")
     platform, page = stage.platform, stage.new_page(stage.new_context(permissions=["clipboard-read", "clipboard-write"]))
     platform.call("POST", "/api/v1/workspace/mkdirs", {"path": "/Shared/daily"})
     for name, text in (("count", COUNT), ("share", SHARE)):
@@ -257,6 +257,8 @@ class JobTests(unittest.TestCase):
         expect(page.locator("#content")).to_be_focused()
         with self.assertRaisesRegex(RuntimeError, "404"):
             platform.call("GET", "/api/v1/jobs/1")
+        # A notice stays for as long as somebody is at it.
+        undo.focus()
         self.look("job-deleted")
         undo.click()
         expect(row.get_by_role("link", name="daily")).to_be_focused()

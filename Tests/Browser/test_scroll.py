@@ -16,6 +16,8 @@ from playwright.sync_api import expect
 CELLS = 300
 TABLE = "application/vnd.dataharbour.table+json"
 # Without it, as in some browsers, cells are made only when they come near.
+#: Seconds for what is done only while nothing else is to do.
+IDLE = 180
 NEVER_IDLE = "window.requestIdleCallback = undefined"
 
 
@@ -134,7 +136,7 @@ class ScrollTests(unittest.TestCase):
         self.assertEqual(self.said, [])
 
     def open(self, address="", script="", name="long", **more):
-        self.page = stage.new_page(stage.new_context(reduced_motion="reduce", **more), self.said)
+        self.page = stage.new_page(stage.new_context(**more), self.said)
         if script:
             self.page.add_init_script(script)
         stage.sign_in(self.page, f"/workspace/Shared/{name}{address}")
@@ -143,7 +145,7 @@ class ScrollTests(unittest.TestCase):
 
     def test_cells_are_made_ahead_while_nothing_else_is_done(self):
         page = self.open()
-        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS)
+        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS, IDLE)
         self.assertEqual(page.evaluate("scrollY"), 0)
         # None of those far away is laid out for it.
         self.assertFalse(page.evaluate("document.querySelector('#cell-c250 .outputs').checkVisibility({ contentVisibilityAuto: true })"))
@@ -153,27 +155,27 @@ class ScrollTests(unittest.TestCase):
         self.assertLess(page.evaluate(MADE), 100)
         page.evaluate(TO_THE_END)
         expect(page.locator("#cell-c299 .data, #cell-c299 .text-output, #cell-c299 .traceback")).to_be_in_viewport()
-        eventually("all were near", lambda: page.evaluate(MADE) == CELLS)
+        eventually("all were near", lambda: page.evaluate(MADE) == CELLS, IDLE)
 
     def test_outputs_come_before_somebody_comes(self):
         """What waits comes while nothing else is done, several cells at a time, so that who scrolls finds it there."""
-        page = self.page = stage.new_page(stage.new_context(reduced_motion="reduce"), self.said)
+        page = self.page = stage.new_page(stage.new_context(), self.said)
         asked = []
         page.on("request", lambda request: asked.append(request.url) if "/outputs?" in request.url else None)
         stage.sign_in(page, "/workspace/Shared/heavy")
         expect(page.locator("#cell-c0")).to_contain_text("a line of cell 0, no. 0")
         # A picture comes when it is near.
-        eventually("all others are there", lambda: page.evaluate(MADE) == 80 and page.locator(".output-waits").count() <= 1)
+        eventually("all others are there", lambda: page.evaluate(MADE) == 80 and page.locator(".output-waits").count() <= 1, IDLE)
         self.assertLess(page.evaluate("scrollY"), 100)
         self.assertIn(len(asked), range(2, 25))
 
     def test_outputs_come_when_they_come_near(self):
         """Opening brings no more than so much of them; what is large is shown in part until somebody wants it."""
-        page = stage.new_page(stage.new_context(reduced_motion="reduce"), self.said)
+        page = stage.new_page(stage.new_context(), self.said)
         self.page = page
         page.add_init_script(NEVER_IDLE)
-        brought = []
-        page.on("response", lambda answer: brought.append(answer) if answer.url.split("?")[0].endswith(self.number()) else None)
+        brought, number = [], self.number()
+        page.on("response", lambda answer: brought.append(answer) if answer.url.split("?")[0].endswith(number) else None)
         stage.sign_in(page, "/workspace/Shared/heavy")
         expect(page.locator("#cell-c0")).to_contain_text("a line of cell 0, no. 0")
         self.assertLess(len(brought[0].body()), 2_500_000)
@@ -185,7 +187,7 @@ class ScrollTests(unittest.TestCase):
         page.screenshot(path=PICTURES / "notebook-large-outputs.png")
         last.get_by_role("button", name="Show all").click()
         expect(last).to_contain_text("of many 1000")
-        self.assertEqual(page.locator("#cell-c60 .output-waits").count(), 0)
+        expect(page.locator("#cell-c60 .output-waits")).to_have_count(0)
         # The file has all of it.
         file = stage.platform.call("GET", "/api/v1/workspace/export?path=/Shared/heavy&format=JUPYTER")
         self.assertEqual(json.loads(base64.b64decode(file["content"])), heavy())
@@ -217,7 +219,7 @@ class ScrollTests(unittest.TestCase):
         page = self.open("#cell-c150")
         expect(page.locator("#cell-c150")).to_be_focused()
         expect(page.locator("#cell-c150")).to_be_in_viewport()
-        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS)
+        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS, IDLE)
         expect(page.locator("#cell-c150")).to_be_in_viewport()
         # Cells above that are laid out for the first time push nothing away.
         self.assertLess(page.evaluate(MOVED), 2)
@@ -226,7 +228,7 @@ class ScrollTests(unittest.TestCase):
         put("folded", document())
         page = self.open("#cell-c150", name="folded")
         expect(page.locator("#cell-c150")).to_be_focused()
-        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS)
+        eventually("all cells are made", lambda: page.evaluate(MADE) == CELLS, IDLE)
         page.evaluate(DRIFT, ["cell-c150", 0])
         length = page.evaluate("document.scrollingElement.scrollHeight")
         for name in ("Collapse all outputs", "Expand all outputs"):

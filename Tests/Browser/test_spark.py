@@ -34,7 +34,7 @@ TRIES = """async () => {
 
 def setUpModule():
     global stage, platform, page, address
-    stage = Stage(seconds=20, cluster="spark")
+    stage = Stage(cluster="spark")
     platform, page = stage.platform, stage.new_page()
     address = f"/api/v1/clusters/{stage.cluster}/spark-ui/"
 
@@ -78,6 +78,8 @@ class SparkTests(unittest.TestCase):
         # Links lead on, a table that a script fills is there, and so is a picture of the stages.
         spark.locator("a[href*='job/?id=']").first.click()
         expect(spark).to_have_url(re.compile(r"/spark-ui/jobs/job/\?id=\d+"))
+        # Its scripts bind what can be clicked when all of it is there.
+        spark.wait_for_load_state()
         spark.locator(".expand-dag-viz").click()
         expect(spark.locator("#dag-viz-graph svg").first).to_be_visible()
         spark.locator("a[href*='stage/?id=']").first.click()

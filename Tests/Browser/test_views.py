@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 
 def setUpModule():
     global stage, platform
-    stage = Stage(seconds=30)
+    stage = Stage()
     platform = stage.platform
 
 
@@ -93,7 +93,7 @@ class OutputsTests(unittest.TestCase):
         return made, self.open(path)
 
     def open(self, path):
-        context = stage.new_context(reduced_motion="reduce")
+        context = stage.new_context()
         self.contexts.append(context)
         page = stage.new_page(context, self.said)
         stage.sign_in(page, f"/workspace{path}")
@@ -121,8 +121,7 @@ class OutputsTests(unittest.TestCase):
         expect(words.locator("li math")).to_have_count(1)
         expect(words.locator(".eqn-num")).to_have_count(2)
         # Its fonts are there, and no formula gets at addresses or styles.
-        page.evaluate("document.fonts.ready")
-        self.assertTrue(page.evaluate("document.fonts.check('16px KaTeX_Main')"))
+        eventually("its fonts are there", lambda: page.evaluate("document.fonts.check('16px KaTeX_Main')"))
         expect(words.locator("a")).to_have_count(0)
         expect(words.locator("[style*=red]")).to_have_count(0)
         wrong = words.locator(".formula-source.wrong")

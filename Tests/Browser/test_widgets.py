@@ -55,7 +55,7 @@ class WidgetTests(unittest.TestCase):
         return made, f"/workspace/Shared/{name}"
 
     def open(self, address, token=None):
-        page = stage.new_page(stage.new_context(reduced_motion="reduce"))
+        page = stage.new_page(stage.new_context())
         self.pages.append(page)
         page.goto(platform.url + address)
         page.get_by_label("Sign-in token").fill(token or platform.token)
