@@ -5,10 +5,17 @@ import Glibc
 struct SourceTree: Sendable {
     struct File: Sendable {
         /// Relative to the top, with `/`.
-        var path: String
-        var text: String
+        let path: String
+        let text: String
+        /// Split once: every rule goes through all of them.
+        let lines: [Substring]
 
-        var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
+        init(path: String, text: String) {
+            self.path = path
+            self.text = text
+            lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        }
+
         var isGenerated: Bool { path.contains("/Generated/") }
     }
 

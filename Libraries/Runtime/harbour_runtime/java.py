@@ -124,12 +124,13 @@ def fingerprint(program):
         for entry in entries:
             status = entry.stat()
             jars.append(f"{entry.name} {status.st_size} {int(status.st_mtime)}")
-    library = os.path.join(os.path.dirname(os.path.dirname(program)), "lib", "server", "libjvm.so")
+    # The JVM itself, whatever leads to it.
+    library = os.path.realpath(os.path.join(os.path.dirname(os.path.dirname(program)), "lib", "server", "libjvm.so"))
     status = os.stat(library) if os.path.exists(library) else None
     parts = [
         folder,
         _release(program),
-        f"{program} {status.st_size} {int(status.st_mtime)}" if status else program,
+        f"{library} {status.st_size} {int(status.st_mtime)}" if status else program,
         *OPTIONS,
         *sorted(jars),
     ]
