@@ -71,6 +71,8 @@ harbour_run() {
 # what all were doing goes into the log, and they are ended: those first whose command line matches the pattern, so that
 # what started them can still say how far they came.
 harbour_watch_start() {
+    # Of a part that runs beside others, only what that part has started.
+    local owner=$BASHPID
     (
         trap 'kill $sleeper 2>/dev/null; exit 0' TERM
         sleep "$1" &
@@ -83,7 +85,7 @@ harbour_watch_start() {
             kill -ABRT "$process"
         done
         sleep 20
-        for process in $(pgrep -P $$); do
+        for process in $(pgrep -P "$owner"); do
             if ((process != BASHPID)); then kill -KILL "$process"; fi
         done
     ) >>"$harbour_log" 2>&1 </dev/null &
