@@ -112,8 +112,8 @@ async function answer(name: Name, input: Record<string, unknown>, signal?: Abort
   if (response.ok) return response;
   const error = failure(response.status, await response.text().catch(() => ""));
   // What was sent in a session that has ended says nothing about the one that has begun since.
-  const isOfThisSession = sentWith === csrfToken && name !== "createSession" && name !== "getSession";
-  if (error.status === 401 && isOfThisSession) endSession();
+  const isOfThisSession = sentWith === csrfToken;
+  if (error.status === 401 && isOfThisSession && name !== "createSession" && name !== "getSession") endSession();
   throw error;
 }
 

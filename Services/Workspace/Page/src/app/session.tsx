@@ -1,6 +1,6 @@
 // Who is signed in. The token is given once and is never kept: the browser has a cookie that no script can read.
 import { FormEvent, ReactNode, createContext, useCallback, useContext, useEffect, useState } from "react";
-import { ApiError, call, onSignedOut, setCSRFToken } from "../api/client";
+import { ApiError, call, isSignedIn, onSignedOut, setCSRFToken } from "../api/client";
 import { connection } from "../api/connection";
 import { beATab } from "../drafts/tabs";
 import { type Unsaved, saveAll } from "../drafts/unsaved";
@@ -30,7 +30,10 @@ export function SignedIn({ children }: { children: ReactNode }) {
 
   useEffect(() => {
     const look = () => {
+      const wasSignedIn = isSignedIn();
       call("getSession").then(take, (error: unknown) => {
+        // Who has signed in meanwhile is not meant by the answer to what was asked before.
+        if (isSignedIn() && !wasSignedIn) return;
         if (error instanceof ApiError && error.status === 401) setState((before) => typeof before === "object" ? "ended" : "none");
         // Who is signed in stays so: the page with all that is under way in it waits for the connection.
         else setState((before) => (typeof before === "object" ? before : "unreachable"));

@@ -1,7 +1,8 @@
 // What is around every page: the way to the others, the notice of a lost connection, and notices of what happened.
-import { ReactNode, Suspense, lazy, useLayoutEffect, useSyncExternalStore } from "react";
+import { ReactNode, useLayoutEffect, useSyncExternalStore } from "react";
 import { connection } from "../api/connection";
 import { Uploads } from "../files/panel";
+import { SearchDialog } from "../search/dialog";
 import { listenForKeys, opened, searchKeys } from "../search/opened";
 import { Icon, IconName } from "../ui/icons";
 import { Button } from "../ui/parts";
@@ -10,8 +11,6 @@ import { brandIcon } from "./brand";
 import { Link, useAddress } from "./router";
 import { useSession } from "./session";
 import { useTheme } from "./theme";
-
-const SearchDialog = lazy(() => import("../search/dialog"));
 
 const areas: Array<{ to: string; text: string; icon: IconName; also?: string[] }> = [
   { to: "/", text: "Home", icon: "home" },
@@ -67,12 +66,12 @@ export function Shell({ children }: { children: ReactNode }) {
   );
 }
 
-/** The search over the page, loaded when it is wanted for the first time. */
+/** The search over the page. It is there from the beginning: what is typed right after its keys is meant for it. */
 function SearchOver() {
   // Before the page is painted: who sees it may press the keys.
   useLayoutEffect(listenForKeys, []);
   const isOpen = useSyncExternalStore(opened.subscribe, () => opened.isOpen);
-  return isOpen ? <Suspense fallback={null}><SearchDialog /></Suspense> : null;
+  return isOpen ? <SearchDialog /> : null;
 }
 
 function Offline() {

@@ -5,7 +5,7 @@ import { guardLeaving, navigate, treeAddress } from "../app/router";
 import { useSession } from "../app/session";
 import type { Found } from "../drafts/shelf";
 import { Keeper, edits, leftDrafts } from "../drafts/unsaved";
-import { toast } from "../ui/toast";
+import { toast, toastError } from "../ui/toast";
 
 /** What was typed, on top of which revision. */
 export interface FileDraft {
@@ -26,7 +26,12 @@ export function useLeftDraft(object: ObjectInfo): Found<FileDraft> | null | unde
   const { session: { user_name: user } } = useSession();
   const [draft, setDraft] = useState<Found<FileDraft> | null>();
   const [first] = useState(object);
-  useEffect(() => { void leftDrafts<FileDraft>(placeOf(user, first)).then((found) => setDraft(found[found.length - 1] ?? null)); }, [user, first]);
+  useEffect(() => {
+    leftDrafts<FileDraft>(placeOf(user, first)).then((found) => setDraft(found[found.length - 1] ?? null), (error: unknown) => {
+      setDraft(null);
+      toastError(error);
+    });
+  }, [user, first]);
   return draft;
 }
 

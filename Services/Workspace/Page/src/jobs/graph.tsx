@@ -129,7 +129,7 @@ export function GraphEditor({ tasks, selected, circle, look, onSelect, onConnect
           <button key={task.task_key} type="button" data-task={task.task_key} style={place} tabIndex={task.task_key === stop ? 0 : -1}
             className={["node", drag?.over === task.task_key && "over", shown.problems > 0 && "bad", task.disabled && "off"].filter(Boolean).join(" ")}
             aria-pressed={task.task_key === selected} aria-label={said.filter(Boolean).join(", ")}
-            onClick={() => { if (!wasDragged.current) onSelect(task.task_key); }}>
+            onClick={(event) => { if (!wasDragged.current || event.detail === 0) onSelect(task.task_key); }}>
             <span className="node-name truncate">{task.task_key}</span>
             <span className="node-text truncate">{shown.text || shown.kind}</span>
             {(shown.problems > 0 || shown.isUnfinished) &&

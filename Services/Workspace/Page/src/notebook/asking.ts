@@ -25,8 +25,10 @@ export function useAsking(store: NotebookStore, runner: Runner, cluster: string 
   const wanted = useRef<(() => void) | undefined>();
   const run = useCallback((scope: RunScope, ids: string[] = []) => {
     runner.asked += 1;
-    const begin = () => { void runner.run(scope, ids); };
-    if (runner.state.cluster) { begin(); return; }
+    // What was asked for before it was known where is meant as well, and comes first.
+    const before = wanted.current;
+    const begin = () => { before?.(); void runner.run(scope, ids); };
+    if (runner.state.cluster) { wanted.current = undefined; begin(); return; }
     wanted.current = begin;
     // When the cell that comes next has the keyboard: it is to have it again afterwards.
     setTimeout(() => { if (wanted.current === begin) setDialog("attach"); });

@@ -1,5 +1,5 @@
 // Who may do what with a folder, a notebook, a cluster, a job or a secret scope, and giving it to others.
-import { FormEvent, useMemo, useState } from "react";
+import { FormEvent, useEffect, useMemo, useRef, useState } from "react";
 import { call, pages } from "../api/client";
 import type { AccessControl, AccessControlEntry, ObjectPermissions, PermissionLevel, User } from "../api/generated/contract";
 import { useQuery } from "../api/query";
@@ -142,9 +142,19 @@ function Give({ levels, isBusy, onGive }: {
     ...(groups.data?.groups.map((one) => ({ text: one.group_name, hint: "group" })) ?? []),
     ...(users.data?.filter((one) => one.active).map((one) => ({ text: one.user_name, hint: one.display_name ?? "" })) ?? []),
   ], [users.data, groups.data]);
+  // Who is quicker than the reading waits for it.
+  const isMeant = useRef(false);
+  useEffect(() => {
+    if (isReading || !isMeant.current) return;
+    isMeant.current = false;
+    give();
+  }, [isReading]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (isReading) return;
+    if (isReading) { isMeant.current = true; return; }
+    give();
+  };
+  const give = () => {
     const name = who.trim();
     // A name may be a user's and a group's; then the user is meant.
     const isUser = users.data?.some((one) => one.user_name === name);
@@ -160,7 +170,7 @@ function Give({ levels, isBusy, onGive }: {
         {(id, described) => (
           <>
             <input id={id} className="input" list={`${id}-choices`} value={who} autoFocus autoComplete="off" spellCheck={false} aria-describedby={described}
-              aria-invalid={problem !== undefined} onChange={(event) => { setWho(event.target.value); setProblem(undefined); }} />
+              aria-invalid={problem !== undefined} onChange={(event) => { setWho(event.target.value); setProblem(undefined); isMeant.current = false; }} />
             <datalist id={`${id}-choices`}>{choices.map((one) => <option key={`${one.hint} ${one.text}`} value={one.text}>{one.hint}</option>)}</datalist>
           </>
         )}
@@ -170,7 +180,7 @@ function Give({ levels, isBusy, onGive }: {
           {levels.map((one) => <option key={one} value={one}>{levelName(one)}</option>)}
         </select>}
       </Field>
-      <Button type="submit" tone="primary" isBusy={isBusy} disabled={isReading}>Share</Button>
+      <Button type="submit" tone="primary" isBusy={isBusy}>Share</Button>
     </form>
   );
 }

@@ -56,7 +56,7 @@ export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more,
   const field = useRef<HTMLInputElement>(null);
   const id = useId();
   useEffect(() => { field.current?.focus(); field.current?.select(); }, []);
-  useEffect(() => setActive(0), [search.of, kind]);
+  useEffect(() => setActive(0), [text, search.of, kind]);
   useEffect(() => {
     if (found.length > 0) document.getElementById(`${id}-${active}`)?.scrollIntoView({ block: "nearest" });
   }, [id, active, found]);
@@ -73,6 +73,8 @@ export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more,
   useEffect(() => {
     if (!isAwaited.current || search.isBusy) return;
     isAwaited.current = false;
+    // After a failure there is still what was found before, which nobody has asked for.
+    if (search.error) return;
     const one = found[active] ?? found[0];
     if (one) open(one);
   }, [found, search.isBusy]);

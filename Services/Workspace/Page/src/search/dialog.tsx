@@ -4,8 +4,8 @@ import { Link } from "../app/router";
 import { SearchBox } from "./box";
 import { opened } from "./opened";
 
-export default function SearchDialog() {
-  const [text, setText] = useState(opened.typed);
+export function SearchDialog() {
+  const [text, setText] = useState("");
   const element = useRef<HTMLDialogElement>(null);
   const isOpen = useSyncExternalStore(opened.subscribe, () => opened.isOpen);
   useEffect(() => {
@@ -15,11 +15,7 @@ export default function SearchDialog() {
     // Of an editor another may have taken the place meanwhile.
     const around = before?.closest<HTMLElement>(".cell, .sql-editor, .file-editor");
     if (!dialog.open) dialog.showModal();
-    setText(opened.typed);
-    const field = dialog.querySelector("input");
-    field?.focus();
-    // What was typed on the way there goes on.
-    field?.setSelectionRange(field.value.length, field.value.length);
+    dialog.querySelector("input")?.focus();
     return () => {
       dialog.close();
       // Whoever chose something has the keyboard there already.

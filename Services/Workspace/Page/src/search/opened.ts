@@ -9,18 +9,13 @@ function set(isOpen: boolean, hasChosen: boolean): void {
 
 export const opened = {
   isOpen: false,
-  /** What was typed while the search was being loaded. */
-  typed: "",
   /** It was closed by going somewhere. */
   hasChosen: false,
   subscribe: (listener: () => void): (() => void) => {
     listeners.add(listener);
     return () => { listeners.delete(listener); };
   },
-  open: (): void => {
-    opened.typed = "";
-    set(true, false);
-  },
+  open: (): void => set(true, false),
   close: (): void => set(false, false),
   choose: (): void => set(false, true),
 };
@@ -32,15 +27,6 @@ export const searchKeys = isMac ? "⌘K" : "Ctrl K";
 /** Listens for them; the function given back ends that. */
 export function listenForKeys(): () => void {
   const press = (event: KeyboardEvent) => {
-    // Until it is there what is typed is meant for it, and for nothing below it.
-    if (opened.isOpen && !document.querySelector("dialog.search-dialog[open]") && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      if (event.key === "Escape") opened.close();
-      else if (event.key === "Backspace") opened.typed = opened.typed.slice(0, -1);
-      else if (event.key.length === 1) opened.typed += event.key;
-      event.preventDefault();
-      event.stopPropagation();
-      return;
-    }
     // On a Mac Ctrl-K is the editor's own.
     if (!(isMac ? event.metaKey && !event.ctrlKey : event.ctrlKey && !event.metaKey)) return;
     if (event.key.toLowerCase() !== "k" || event.altKey || event.shiftKey) return;

@@ -46,7 +46,9 @@ export function useSearch(text: string, kind: ObjectType | undefined, count: num
   const ask = useCallback((one: string, signal: AbortSignal, token?: string, before: SearchResult[] = []) => {
     call("searchWorkspace", { query: one, kind, page_size: count, page_token: token }, signal).then((page: SearchResults) => {
       if (signal.aborted) return;
-      setState({ asked: one, of: one, results: [...before, ...page.results], next: page.next_page_token, isReading: page.is_reading ?? false, isBusy: false });
+      setState((old) => ({
+        asked: old.asked, of: one, results: [...before, ...page.results], next: page.next_page_token, isReading: page.is_reading ?? false, isBusy: false,
+      }));
     }, (error: unknown) => {
       if (signal.aborted) return;
       const known = error instanceof ApiError ? error : new ApiError("PAGE_ERROR", String(error), 500);

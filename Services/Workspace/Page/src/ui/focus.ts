@@ -1,4 +1,5 @@
 // Where the keyboard goes when what it was on goes or comes.
+import { subscribe } from "../app/router";
 
 /** Where the keyboard goes when what it was on is gone. */
 export function focusContent(): void { document.getElementById("content")?.focus({ preventScroll: true }); }
@@ -16,7 +17,9 @@ export function focusRow(address: string): void {
     return true;
   };
   if (attempt()) return;
-  const stop = () => { observer.disconnect(); clearTimeout(timer); };
+  const stop = () => { observer.disconnect(); clearTimeout(timer); forget(); };
+  // Who goes to another address has gone on.
+  const forget = subscribe(stop);
   const observer = new MutationObserver(() => { if (attempt()) stop(); });
   observer.observe(document.body, { childList: true, subtree: true });
   const timer = setTimeout(stop, patience);

@@ -27,12 +27,20 @@ function dismiss(id: number): void {
   tell();
 }
 
+/** When the pointer last moved over notices: one that only rests where they come is not at them. */
+let movedAt = -Infinity;
+const rest = 60_000;
+
+function isAtThem(all: Element | null | undefined): boolean {
+  return all?.matches(":focus-within") || (all?.matches(":hover") && performance.now() - movedAt < rest) || false;
+}
+
 function One({ one }: { one: Toast }) {
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const end = () => {
       // Not while somebody is at it, or at one beside it, which would move.
-      if (element.current?.parentElement?.matches(":hover, :focus-within")) timer = setTimeout(end, 2000);
+      if (isAtThem(element.current?.parentElement)) timer = setTimeout(end, 2000);
       else dismiss(one.id);
     };
     let timer = setTimeout(end, one.tone === "bad" || one.action ? 12000 : 6000);
@@ -50,5 +58,5 @@ function One({ one }: { one: Toast }) {
 export function Toasts() {
   const shown = useSyncExternalStore(
     (listener) => { listeners.add(listener); return () => { listeners.delete(listener); }; }, () => toasts);
-  return <div className="toasts" role="status" aria-live="polite">{shown.map((one) => <One key={one.id} one={one} />)}</div>;
+  return <div className="toasts" role="status" aria-live="polite" onPointerMove={() => { movedAt = performance.now(); }}>{shown.map((one) => <One key={one.id} one={one} />)}</div>;
 }

@@ -24,6 +24,10 @@ export function MonacoEditor(props: EditorProps & { standing: MutableRefObject<S
   }, []);
   useLayoutEffect(() => { editor.current?.setText(props.value); }, [props.value]);
   useLayoutEffect(() => { editor.current?.setLanguage(props.language); }, [props.language]);
-  useLayoutEffect(() => { if (props.at && props.at !== followed.current) editor.current?.goTo(props.at.line); }, [props.at]);
+  useLayoutEffect(() => {
+    if (!props.at || props.at === followed.current) return;
+    followed.current = props.at;
+    editor.current?.goTo(props.at.line);
+  }, [props.at]);
   return <div ref={place} className={props.shape === "page" ? "editor editor-page" : "editor"} />;
 }
