@@ -111,10 +111,14 @@ class Platform:
         cells = [
             {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None,
              "outputs": (outputs or {}).get(number, [])} for number, source in enumerate(sources)]
+        return self.notebook_of(path, cells, metadata)
+
+    def notebook_of(self, path, cells, metadata=None):
+        """A notebook of cells as its file has them, in place of what is there; answers its id."""
         document = {"cells": cells, "metadata": metadata or {}, "nbformat": 4, "nbformat_minor": 5}
         content = base64.b64encode(json.dumps(document).encode()).decode()
         return self.call("POST", "/api/v1/workspace/import", {
-            "path": path, "content": content, "format": "JUPYTER"})["object_id"]
+            "path": path, "content": content, "format": "JUPYTER", "overwrite": True})["object_id"]
 
     def logs(self, lines=25):
         """The last lines of all logs, for the message of a test that fails."""

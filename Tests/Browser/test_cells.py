@@ -4,7 +4,6 @@ The settings are those of test_page.py.
 """
 
 import base64
-import json
 import re
 import unittest
 
@@ -44,10 +43,8 @@ class CellsTests(unittest.TestCase):
 
     def notebook(self, name, cells, folder="/Shared"):
         """Puts a notebook into the workspace and opens it; its id and the page."""
-        document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
         self.path = f"{folder}/{name}"
-        made = platform.call("POST", "/api/v1/workspace/import", {
-            "path": self.path, "content": base64.b64encode(json.dumps(document).encode()).decode(), "format": "JUPYTER"})["object_id"]
+        made = platform.notebook_of(self.path, cells)
         platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
         return made, self.open()
 
@@ -461,10 +458,7 @@ class CellsTests(unittest.TestCase):
         page.reload()
         self.assertEqual(has_all(), wanted)
         # A file takes the place of all this, and then somebody goes back to it.
-        document = {"cells": [code(7, "other = 1")], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-        platform.call("POST", "/api/v1/workspace/import", {
-            "path": self.path, "content": base64.b64encode(json.dumps(document).encode()).decode(), "format": "JUPYTER",
-            "overwrite": True})
+        platform.notebook_of(self.path, [code(7, "other = 1")])
         self.shows(page, ["other = 1"])
         page.get_by_role("button", name="More").first.click()
         page.get_by_role("menuitem", name="Revisions").click()

@@ -4,18 +4,18 @@ The settings are those of test_page.py. Figures that are printed are measured, n
 """
 
 import base64
-import json
 import os
 import re
 import unittest
 
 import nbformat
-from harbour import PICTURES, Stage, eventually, paste
+from harbour import PICTURES, Stage, eventually, write
 from looks import look
 from playwright.sync_api import expect
 
 LINES = [f"line {number}" for number in range(40)]
 SLOW = "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.15)"
+
 
 def until(flag, source):
     """A cell that goes on when a file is there: what is looked at meanwhile is under way for as long as that takes."""
@@ -37,15 +37,6 @@ def setUpModule():
     platform, axe, cluster = stage.platform, stage.axe, stage.cluster
 
 
-def document(sources, outputs=None):
-    cells = [
-        {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None,
-         "outputs": outputs or []}
-        for number, source in enumerate(sources)
-    ]
-    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-
-
 class LiveTests(unittest.TestCase):
     def setUp(self):
         self.said = []
@@ -63,9 +54,7 @@ class LiveTests(unittest.TestCase):
     def notebook(self, name, sources, outputs=None):
         """Puts a notebook into the workspace and attaches it; its id and its address."""
         path = f"/Shared/{name}"
-        content = base64.b64encode(json.dumps(document(sources, outputs)).encode()).decode()
-        made = platform.call("POST", "/api/v1/workspace/import", {
-            "path": path, "content": content, "format": "JUPYTER", "overwrite": True})["object_id"]
+        made = platform.notebook(path, sources, dict.fromkeys(range(len(sources)), outputs or []))
         platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
         return made, f"/workspace{path}"
 
@@ -88,6 +77,7 @@ class LiveTests(unittest.TestCase):
     def test_1_run_all_goes_on_without_a_tab(self):
         """The tab is closed in the first cell; nobody is there when the others run."""
         go_on = platform.folder / "closed"
+        self.addCleanup(go_on.touch)
         held = until(go_on, "for i in range(3): print('line', i, flush=True)") + "for i in range(3, 40): print('line', i, flush=True)"
         number, address = self.notebook("closed", [held, "x = 6 * 7", "print('answer', x)", "spark.range(3).show()"])
         page = self.open(address)
@@ -215,7 +205,35 @@ class LiveTests(unittest.TestCase):
 
     def test_2b_run_all_before_the_cluster_is_known(self):
         """Who is quicker than the page's question for the cluster is asked for one, and need not answer."""
-        number, address = self.notebook("quick", ["print('it', 'ran')"])
+        page, held = self.open_unanswered("quick", ["print('it', 'ran')"])
+        page.get_by_role("button", name="Run all", exact=True).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        held[0].continue_()
+        expect(page.locator(".cell .text-output")).to_contain_text("it ran")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+    def test_2c_two_cells_before_the_cluster_is_known(self):
+        """Both run, the first one first, also when the second was asked for before there was a dialog."""
+        page, held = self.open_unanswered("quicker", ["print('the', 'first')", "print('the', 'second')"])
+        page.locator(".cell").first.focus()
+        page.evaluate("""async () => {
+            for (let press = 0; press < 2; press += 1) {
+                document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", shiftKey: true, bubbles: true, cancelable: true }));
+                // What it changes is drawn before the next timer.
+                for (let turn = 0; turn < 5; turn += 1) await null;
+            }
+        }""")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        held[0].continue_()
+        expect(page.locator(".cell").nth(1).locator(".text-output")).to_contain_text("the second")
+        expect(page.locator(".cell").nth(0).locator(".text-output")).to_contain_text("the first")
+        expect(page.locator(".cell").nth(0).locator(".cell-count")).to_have_text("1")
+        expect(page.locator(".cell").nth(1).locator(".cell-count")).to_have_text("2")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+    def open_unanswered(self, name, sources):
+        """A notebook that is looked at while nothing is known of its execution, and the question for that."""
+        number, address = self.notebook(name, sources)
         context = stage.new_context()
         self.contexts.append(context)
         held, question = [], f"**/api/v1/notebooks/{number}/execution"
@@ -223,22 +241,20 @@ class LiveTests(unittest.TestCase):
         page.route(question, lambda route: held.append(route), times=1)
         with page.expect_request(question):
             stage.sign_in(page, address)
-        page.get_by_role("button", name="Run all", exact=True).click()
-        expect(page.get_by_role("dialog")).to_be_visible()
-        held[0].continue_()
-        expect(page.locator(".cell .text-output")).to_contain_text("it ran")
-        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.locator(".cell").first).to_be_visible()
+        return page, held
 
     def test_3_two_browsers_on_one_notebook(self):
         go_on = platform.folder / "shared"
+        self.addCleanup(go_on.touch)
         number, address = self.notebook("shared", ["a = 1", "b = 2", until(go_on, "") + "print('done')"])
         ann, bob = self.open(address), self.open(address)
         expect(ann.get_by_label("Who is here")).to_be_visible()
         expect(bob.get_by_label("Who is here")).to_be_visible()
         # Each writes in another cell, and sees the other there.
-        self.write(ann, 1, "a = 'from ann'")
+        write(ann, 1, "a = 'from ann'")
         expect(bob.locator(".cell").nth(0).locator(".person-tag")).to_contain_text("writes")
-        self.write(bob, 2, "b = 'from bob'")
+        write(bob, 2, "b = 'from bob'")
         expect(ann.locator(".cell").nth(1)).to_contain_text("from bob")
         expect(bob.locator(".cell").nth(0)).to_contain_text("from ann")
         for page in (ann, bob):
@@ -255,11 +271,12 @@ class LiveTests(unittest.TestCase):
         # Both in one cell, neither knowing of the other: nobody is overwritten silently.
         saving, held = re.compile(rf"/api/v1/notebooks/{number}$"), []
         ann.route(saving, lambda route: held.append(route) if route.request.method == "PUT" else route.continue_())
-        self.write(ann, 1, "a = 'ann again'")
-        self.write(bob, 1, "a = 'bob as well'")
-        ann.unroute(saving)
+        write(ann, 1, "a = 'ann again'")
+        eventually("ann's is on its way", lambda: ann.evaluate("true") and held)
+        write(bob, 1, "a = 'bob as well'")
         for route in held:
             route.continue_()
+        ann.unroute(saving)
         dialogs = lambda: [page for page in (ann, bob) if page.get_by_role("dialog").count()]
         page = eventually("one is asked", dialogs)[0]
         expect(page.get_by_role("dialog")).to_contain_text("Somebody else has saved")
@@ -270,14 +287,6 @@ class LiveTests(unittest.TestCase):
         # An editor has its blanks as such that lines are not broken at.
         first = lambda page: page.locator(".cell").nth(0).inner_text().split("\n")[0].replace("\u00a0", " ")
         eventually("both see the same", lambda: first(ann) == first(bob))
-
-    def write(self, page, number, text):
-        cell = page.locator(".cell").nth(number - 1)
-        if cell.locator(".editor").count() == 0:
-            cell.locator(".cell-source").click()
-        cell.locator(".monaco-editor textarea").wait_for()
-        page.keyboard.press("Control+A")
-        paste(page, text)
 
     def test_4_offline_and_back(self):
         _, address = self.notebook("offline", [SLOW])
@@ -352,13 +361,14 @@ class LiveTests(unittest.TestCase):
 
     def test_7_names_are_completed_and_explained(self):
         go_on = platform.folder / "names"
+        self.addCleanup(go_on.touch)
         _, address = self.notebook("names", [
             "import pandas as pd\ndf = pd.DataFrame({'tonnage': [1, 2], 'harbour': ['a', 'b']})", "", "",
             until(go_on, "print('line', 2, flush=True)")])
         page = self.open(address)
         page.on("console", lambda line: self.said.append(line.text) if "Content Security" in line.text else None)
         # Nobody is asked before anything has run, and no kernel is started for it.
-        self.write(page, 2, "frame")
+        write(page, 2, "frame")
         page.keyboard.press("Control+Space")
         expect(page.get_by_role("status").get_by_text("Nothing is known to go on with")).to_be_visible()
         page.keyboard.press("Escape")
@@ -367,7 +377,7 @@ class LiveTests(unittest.TestCase):
         expect(page.locator(".cell").nth(0)).to_contain_text("Took")
         options = page.locator(".suggest-widget.visible").get_by_role("option")
         # The cursor is behind a character of two code units.
-        self.write(page, 2, "'😀', df.")
+        write(page, 2, "'😀', df.")
         page.keyboard.press("Tab")
         expect(options.first).to_be_visible()
         self.look(page, "notebook-completion")
@@ -384,13 +394,13 @@ class LiveTests(unittest.TestCase):
         expect(options).to_have_count(0)
         expect(lines).to_contain_text("'😀', df.tonnage")
         # Esc closes the list, and only then leaves the cell.
-        self.write(page, 2, "df.h")
+        write(page, 2, "df.h")
         page.keyboard.press("Control+Space")
         expect(options.filter(has_text="head")).to_be_visible()
         page.keyboard.press("Escape")
         expect(options).to_have_count(0)
         expect(field).to_be_focused()
-        self.write(page, 2, "pd.DataFrame(")
+        write(page, 2, "pd.DataFrame(")
         page.keyboard.press("Shift+Tab")
         told = page.get_by_role("region", name="Documentation")
         expect(told).to_contain_text("Two-dimensional")
@@ -413,7 +423,7 @@ class LiveTests(unittest.TestCase):
         # While a cell runs the kernel is left in peace.
         page.get_by_label("Run cell 4").click()
         expect(page.locator(".cell").nth(3).get_by_text("line 2")).to_be_visible()
-        self.write(page, 2, "df.ton")
+        write(page, 2, "df.ton")
         page.keyboard.press("Tab")
         expect(page.get_by_role("status").get_by_text("The kernel is busy")).to_be_visible()
         page.screenshot(path=PICTURES / "notebook-completion-busy.png")
@@ -498,7 +508,7 @@ class LiveTests(unittest.TestCase):
         language = page.get_by_label("Language of cell 3")
         language.focus()
         language.select_option("sql")
-        self.write(page, 3, "SELECT * FROM defa")
+        write(page, 3, "SELECT * FROM defa")
         page.keyboard.press("Tab")
         # The only way is taken at once.
         expect(page.locator(".cell").nth(2).locator(".view-lines")).to_contain_text("FROM default")

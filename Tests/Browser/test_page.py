@@ -15,7 +15,7 @@ import re
 import time
 import unittest
 
-from harbour import PICTURES, Stage, dismiss, eventually, paste, twice
+from harbour import PICTURES, Stage, dismiss, eventually, twice, write
 from looks import look
 from playwright.sync_api import expect
 
@@ -27,7 +27,7 @@ def setUpModule():
     global stage, platform, browser, context, page, axe, cluster
     cluster = None
     stage = Stage()
-    platform, browser, axe, context = stage.platform, stage.browser, stage.axe, stage.new_context()
+    platform, browser, axe, context = stage.platform, stage.browser, stage.axe, stage.new_context(reduced_motion="no-preference")
     for name, form, language in (("01_ingest.ipynb", "JUPYTER", None), ("02_report.py", "SOURCE", "python")):
         content = base64.b64encode((SAMPLES / name).read_bytes()).decode()
         body = {"path": f"/Shared/samples/{name.split('.')[0]}", "content": content, "format": form}
@@ -191,14 +191,14 @@ class PageTests(unittest.TestCase):
         name.fill("mine")
         name.press("Enter")
         heading("mine")
-        self.write(1, 'print("hello", 6 * 7)')
+        write(page, 1, 'print("hello", 6 * 7)')
         page.keyboard.press("Control+Enter")
         # Only one can be meant: Enter takes it.
         expect(page.get_by_role("button", name="Attach to browser")).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.locator(".cell").nth(0).get_by_text("hello 42")).to_be_visible()
         page.keyboard.press("Alt+Enter")
-        self.write(2, "SELECT id, id * id AS square FROM range(3)")
+        write(page, 2, "SELECT id, id * id AS square FROM range(3)")
         language = page.get_by_label("Language of cell 2")
         language.focus()
         language.select_option("sql")
@@ -210,18 +210,9 @@ class PageTests(unittest.TestCase):
         expect(page.locator(".cell").nth(0).get_by_text("hello 42")).to_be_visible()
         expect(page.locator(".cell").nth(1).locator("td", has_text="4")).to_be_visible()
 
-    def write(self, number, text):
-        """Types into a cell, which becomes an editor for it."""
-        cell = page.locator(".cell").nth(number - 1)
-        if cell.locator(".editor").count() == 0:
-            cell.locator(".cell-source").click()
-        cell.locator(".monaco-editor textarea").wait_for()
-        page.keyboard.press("Control+A")
-        paste(page, text)
-
     def test_07_html_is_kept_apart(self):
         """What a cell shows runs in an origin of its own, without the page, the session or the network."""
-        self.write(1, "\n".join([
+        write(page, 1, "\n".join([
             "displayHTML('''<b id=\"out\">none</b><script>",
             "let seen = [];",
             "try { parent.document.title; seen.push('page'); } catch { seen.push('no page'); }",
@@ -239,7 +230,7 @@ class PageTests(unittest.TestCase):
         """The tab is closed in the middle of a cell, and the workspace is killed; all lines are there, in order."""
         global page
         address = page.url
-        self.write(1, "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.15)")
+        write(page, 1, "import time\nfor i in range(40):\n    print('line', i, flush=True)\n    time.sleep(0.15)")
         page.keyboard.press("Control+Enter")
         expect(page.locator(".cell").nth(0).get_by_text("line 2")).to_be_visible()
         page.close(run_before_unload=False)
@@ -268,7 +259,7 @@ class PageTests(unittest.TestCase):
         # Both change one cell while they cannot see each other's changes: otherwise these would come together by themselves.
         context.set_offline(True)
         page.evaluate("dispatchEvent(new Event('offline'))")
-        self.write(1, "mine = 2")
+        write(page, 1, "mine = 2")
         info = platform.call("GET", f"/api/v1/workspace/get-status?path={path}")
         theirs = platform.call("GET", f"/api/v1/notebooks/{info['object_id']}")["document"]
         theirs["cells"][0]["source"] = "theirs = 1"

@@ -15,9 +15,9 @@ from playwright.sync_api import expect
 
 CELLS = 300
 TABLE = "application/vnd.dataharbour.table+json"
-# Without it, as in some browsers, cells are made only when they come near.
 #: Seconds for what is done only while nothing else is to do.
 IDLE = 180
+# Without it, as in some browsers, cells are made only when they come near.
 NEVER_IDLE = "window.requestIdleCallback = undefined"
 
 

@@ -111,6 +111,7 @@ class SearchTests(unittest.TestCase):
     def test_keys_are_heard_as_soon_as_the_page_is_there(self):
         # An observer hears of what was drawn before anything that is put off until after it.
         other = stage.new_page(context)
+        self.addCleanup(other.close)
         other.add_init_script("""new MutationObserver((_, observer) => {
             if (document.querySelector("h1")?.textContent !== "Home") return;
             observer.disconnect();
@@ -118,7 +119,6 @@ class SearchTests(unittest.TestCase):
         }).observe(document, { childList: true, subtree: true });""")
         other.goto(f"{platform.url}/")
         expect(other.get_by_role("combobox", name="Search the workspace")).to_be_focused()
-        other.close()
 
     def test_escape_gives_the_keyboard_back(self):
         button = page.get_by_role("button", name="Search")
@@ -221,6 +221,20 @@ class SearchTests(unittest.TestCase):
         expect(page.get_by_text("The database is away.")).to_be_visible()
         page.get_by_role("button", name="Try again").click()
         expect(page.locator(".hit")).to_have_count(1)
+
+    def test_more_is_shown_after_a_failure(self):
+        """What was found before stays, and can be gone on with."""
+        page.goto(f"{platform.url}/search?q=many+parts")
+        options = page.locator(".hit")
+        expect(options).to_have_count(30)
+        page.route(re.compile("/workspace/search"), lambda route: route.fulfill(
+            status=503, content_type="application/json",
+            body='{"error_code":"UNAVAILABLE","message":"The database is away.","request_id":"r1"}'), times=1)
+        self.field().fill("many part")
+        expect(page.get_by_text("The database is away.")).to_be_visible()
+        page.get_by_role("button", name="Show more").click()
+        expect(options).to_have_count(35)
+        expect(page.locator(".search .spinner")).to_have_count(0)
 
     def test_a_cell_that_is_gone_is_said(self):
         page.goto(f"{platform.url}/workspace/Shared/sales/Quarterly%20report#cell-gone")

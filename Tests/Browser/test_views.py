@@ -3,8 +3,6 @@
 The settings are those of test_page.py.
 """
 
-import base64
-import json
 import re
 import unittest
 
@@ -86,11 +84,8 @@ class OutputsTests(unittest.TestCase):
 
     def notebook(self, name, cells):
         """Puts a notebook into the workspace and opens it; its id and the page."""
-        document = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
         path = f"/Shared/{name}"
-        made = platform.call("POST", "/api/v1/workspace/import", {
-            "path": path, "content": base64.b64encode(json.dumps(document).encode()).decode(), "format": "JUPYTER"})["object_id"]
-        return made, self.open(path)
+        return platform.notebook_of(path, cells), self.open(path)
 
     def open(self, path):
         context = stage.new_context()

@@ -42,14 +42,7 @@ class WidgetTests(unittest.TestCase):
         self.assertEqual(stage.said, [])
 
     def notebook(self, name, sources, is_attached=True, **metadata):
-        cells = [
-            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": source, "execution_count": None, "outputs": []}
-            for number, source in enumerate(sources)
-        ]
-        document = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-        content = base64.b64encode(json.dumps(document).encode()).decode()
-        made = platform.call("POST", "/api/v1/workspace/import", {
-            "path": f"/Shared/{name}", "content": content, "format": "JUPYTER", "overwrite": True})["object_id"]
+        made = platform.notebook(f"/Shared/{name}", sources, metadata=metadata)
         if is_attached:
             platform.call("POST", f"/api/v1/notebooks/{made}/attach", {"cluster_id": cluster})
         return made, f"/workspace/Shared/{name}"
