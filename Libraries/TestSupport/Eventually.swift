@@ -6,7 +6,7 @@ internal import Core
 /// - Parameter what: completes "waited in vain until ...".
 /// - Throws: `DEADLINE_EXCEEDED` when the condition does not hold within the limit, and what the condition throws.
 public func eventually(
-    _ what: String, within limit: Duration = .seconds(120), isolation: isolated (any Actor)? = #isolation,
+    _ what: String, within limit: Duration = .seconds(240), isolation: isolated (any Actor)? = #isolation,
     _ condition: () async throws -> Bool
 ) async throws {
     let end = MonotonicTime.now + limit

@@ -9,7 +9,7 @@ import Testing
 @testable import MonitoringService
 
 /// Queries of the history against the plainest way to answer them, over random histories in a real PostgreSQL.
-@Suite(.timeLimit(.minutes(10))) struct MetricQueryTests {
+@Suite(.timeLimit(.minutes(15))) struct MetricQueryTests {
     private static let begin: Int64 = 1_700_000_000_000
     private static let span: Int64 = 600_000
 

@@ -12,7 +12,7 @@ import Testing
 @testable import MonitoringService
 
 /// Monitoring with a real PostgreSQL and real targets.
-@Suite(.timeLimit(.minutes(10))) struct MonitoringServiceTests {
+@Suite(.timeLimit(.minutes(15))) struct MonitoringServiceTests {
     @Test func targetsAreScrapedKeptAndFederated() async throws {
         try await withEventLoop { loop in
             let router = HTTPRouter()
@@ -93,7 +93,7 @@ import Testing
     private func federate(_ service: ServiceUnderTest, _ query: String) async throws -> [ExposedSample] {
         let request = HTTPClientRequest(
             method: .get, origin: try HTTPOrigin(service.baseURL), target: "/federate" + query)
-        let response = try await service.http.send(request, deadline: .now + .seconds(10))
+        let response = try await service.http.send(request, deadline: .now + .seconds(60))
         #expect(response.status == 200)
         return try PrometheusText.parse(try await response.collect())
     }

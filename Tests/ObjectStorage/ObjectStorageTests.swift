@@ -12,7 +12,7 @@ import WebClient
 
 /// What every storage must do, asked of a folder and of a real S3 server.
 /// One at a time, for each starts an S3 server of its own.
-@Suite("Object storage", .serialized, .timeLimit(.minutes(10)))
+@Suite("Object storage", .serialized, .timeLimit(.minutes(15)))
 struct ObjectStorageTests {
     static let pieceSize = 8 << 20
 

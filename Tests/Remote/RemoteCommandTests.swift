@@ -10,7 +10,7 @@ import TestSupport
 import Testing
 
 /// Commands from our service through the bridge to another platform, whatever happens on the way.
-@Suite(.timeLimit(.minutes(10))) struct RemoteCommandTests {
+@Suite(.timeLimit(.minutes(15))) struct RemoteCommandTests {
     /// The far driver of `c1`.
     private func driver(_ platform: FarPlatform) throws -> FarTestDriver {
         let id = try #require(ClusterIdentifier("c1"))

@@ -2,7 +2,7 @@ import ClusterBackendConformance
 import Testing
 
 /// The remote backend with a real second platform: gateway, cluster service and database.
-@Suite(.timeLimit(.minutes(10))) struct RemoteConformanceTests {
+@Suite(.timeLimit(.minutes(15))) struct RemoteConformanceTests {
     @Test func passesWithAnotherDataHarbour() async throws {
         try await withFarPlatform { platform in
             let subject = try RemoteSubject(platform)

@@ -11,7 +11,7 @@ import Testing
 @testable import RemoteBackend
 
 /// What another platform, or the way to it, may do to the backend itself.
-@Suite(.timeLimit(.minutes(10))) struct RemoteTroubleTests {
+@Suite(.timeLimit(.minutes(15))) struct RemoteTroubleTests {
     private func backend(
         _ platform: FarPlatform, _ folder: TemporaryDirectory, _ change: [String: String] = [:]
     ) throws -> RemoteBackend {

@@ -9,7 +9,7 @@ import Testing
 @testable import SchedulerService
 
 /// Making and changing jobs by callers who did not hear the answer, and by two at once.
-@Suite(.timeLimit(.minutes(10))) struct AskedAgainTests {
+@Suite(.timeLimit(.minutes(15))) struct AskedAgainTests {
     private func spec(_ name: String = "job") -> JobSpec {
         JobSpec(
             name: name,

@@ -8,7 +8,7 @@ import Testing
 @testable import SchedulerService
 
 /// A continuous job never comes to rest by itself.
-@Suite(.timeLimit(.minutes(10))) struct ContinuousTests {
+@Suite(.timeLimit(.minutes(15))) struct ContinuousTests {
     private func withJob(
         _ body: @escaping @Sendable (PostgresPool, JobRow, [RunRow]) async throws -> Void
     ) async throws {

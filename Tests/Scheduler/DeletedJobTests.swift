@@ -10,7 +10,7 @@ import Testing
 @testable import SchedulerService
 
 /// The list of deleted jobs, and how many runs of each job are under way.
-@Suite(.timeLimit(.minutes(10))) struct DeletedJobTests {
+@Suite(.timeLimit(.minutes(15))) struct DeletedJobTests {
     private func create(_ fixture: SchedulerFixture, _ name: String, maxRuns: Int? = nil) async throws -> Job {
         let task = TaskSpec(
             taskKey: "a", notebookTask: NotebookTask(notebookPath: "/\(name)"), jobClusterKey: "main")

@@ -4,7 +4,7 @@ import ServiceClients
 import Testing
 
 /// What those hear who show lists.
-@Suite(.timeLimit(.minutes(5))) struct ListNewsTests {
+@Suite(.timeLimit(.minutes(15))) struct ListNewsTests {
     private static let tasks = [
         TaskSpec(taskKey: "a", notebookTask: NotebookTask(notebookPath: "/a"), jobClusterKey: "main")
     ]

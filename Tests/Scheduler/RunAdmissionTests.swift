@@ -9,7 +9,7 @@ import Testing
 @testable import SchedulerService
 
 /// Runs begin only when the user that they act for may still do what they do.
-@Suite(.timeLimit(.minutes(10))) struct RunAdmissionTests {
+@Suite(.timeLimit(.minutes(15))) struct RunAdmissionTests {
     private static let gone = RunVerdict(allowed: false, errorCode: "USER_NOT_ACTIVE", message: "ada is gone.")
 
     private static func task(_ key: String, after: [String] = []) -> TaskSpec {

@@ -9,7 +9,7 @@ import Testing
 @testable import SchedulerService
 
 /// How many runs there were each day, counted by the database for whoever may see them.
-@Suite(.timeLimit(.minutes(10))) struct RunCountTests {
+@Suite(.timeLimit(.minutes(15))) struct RunCountTests {
     private func withPool(_ fixture: SchedulerFixture, _ body: (PostgresPool) async throws -> Void) async throws {
         let pool = PostgresPool(
             configuration: PostgresConfiguration(url: fixture.database.url, schema: "scheduler"), loop: fixture.loop)

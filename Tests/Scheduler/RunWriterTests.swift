@@ -8,7 +8,7 @@ import Testing
 @testable import SchedulerService
 
 /// Groups of writes on a real PostgreSQL: what one run cannot write harms no other, and an old owner writes nothing.
-@Suite(.timeLimit(.minutes(10))) struct RunWriterTests {
+@Suite(.timeLimit(.minutes(15))) struct RunWriterTests {
     private struct World: Sendable {
         let pool: PostgresPool
         let writer: RunWriter

@@ -12,7 +12,7 @@ import Testing
 
 /// Two schedulers on one database are killed with SIGKILL again and again, and stopped for longer than their leases,
 /// while runs are under way and a schedule fires.
-@Suite(.timeLimit(.minutes(10))) struct SchedulerKillTests {
+@Suite(.timeLimit(.minutes(15))) struct SchedulerKillTests {
     private struct World {
         let place: SchedulerProcess.Surroundings
         var schedulers: [SchedulerProcess]

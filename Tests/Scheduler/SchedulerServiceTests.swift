@@ -98,7 +98,7 @@ private func task(_ key: String, _ path: String, after: [String] = [], retries: 
         maxRetries: retries)
 }
 
-@Suite(.timeLimit(.minutes(10))) struct SchedulerServiceTests {
+@Suite(.timeLimit(.minutes(15))) struct SchedulerServiceTests {
     /// Goal: who follows all runs is told where each stands, whichever they are, to its end.
     @Test func tellsWhereAllRunsStand() async throws {
         try await SchedulerFixture.with { fixture in

@@ -10,7 +10,7 @@ import Testing
 @testable import SchedulerService
 
 /// A scheduler that stops leaves nothing that others would have to wait for.
-@Suite(.timeLimit(.minutes(10))) struct StopTests {
+@Suite(.timeLimit(.minutes(15))) struct StopTests {
     /// The claim is held up while the scheduler stops, and is answered only then.
     @Test func whatAClaimBringsDuringTheStopIsGivenBack() async throws {
         try await SchedulerFixture.with { fixture in

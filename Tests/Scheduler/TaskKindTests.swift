@@ -8,7 +8,7 @@ import Testing
 @testable import SchedulerService
 
 /// What tasks other than notebooks run.
-@Suite(.timeLimit(.minutes(10))) struct TaskKindTests {
+@Suite(.timeLimit(.minutes(15))) struct TaskKindTests {
     private func source(_ task: TaskSpec, _ revision: NotebookContent? = nil) throws -> String {
         try TaskProgram(task: task, revisionID: revision?.revisionID).content(revision).cells[0].source
     }

@@ -10,7 +10,7 @@ import Testing
 
 /// The rows of schemas/terminations.json that come about only beside another run or job, on a cluster that fails, or under
 /// another setting, played by the real scheduler.
-@Suite(.timeLimit(.minutes(10))) struct TerminationBesideTests {
+@Suite(.timeLimit(.minutes(15))) struct TerminationBesideTests {
     /// How a row came about: the state that it is about, and what its message names otherwise.
     typealias Scene = @Sendable (SchedulerFixture) async throws -> (state: RunState, words: [String: String])
 

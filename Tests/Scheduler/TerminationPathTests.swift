@@ -11,7 +11,7 @@ import Testing
 /// The rows of schemas/terminations.json, played by the real scheduler on a real database: here those that one run shows,
 /// in `TerminationBesideTests` those that need another run, job or setting. `TerminationTableTests` plays all of them by the
 /// machine alone.
-@Suite(.timeLimit(.minutes(10))) struct TerminationPathTests {
+@Suite(.timeLimit(.minutes(15))) struct TerminationPathTests {
     /// How a row comes about: its tasks, what is done while they run, and which task is looked at; nil for the run.
     private struct Scene {
         var tasks: [TaskSpec]

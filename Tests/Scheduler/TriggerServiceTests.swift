@@ -7,7 +7,7 @@ import Testing
 @testable import SchedulerService
 
 /// What makes jobs run by themselves, through the API, with a real PostgreSQL.
-@Suite(.timeLimit(.minutes(10))) struct TriggerServiceTests {
+@Suite(.timeLimit(.minutes(15))) struct TriggerServiceTests {
     private func spec(_ path: String = "/a", _ change: (inout JobSpec) -> Void) -> JobSpec {
         var spec = JobSpec(
             name: "job",

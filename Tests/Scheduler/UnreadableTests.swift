@@ -9,7 +9,7 @@ import Testing
 @testable import SchedulerService
 
 /// One row that cannot be read holds up no other.
-@Suite(.timeLimit(.minutes(10))) struct UnreadableTests {
+@Suite(.timeLimit(.minutes(15))) struct UnreadableTests {
     private func withPool(
         _ body: @escaping @Sendable (SchedulerFixture, PostgresPool) async throws -> Void
     ) async throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import SchedulerService
 
 /// Workflows through the API, with a real PostgreSQL and scripted clusters.
-@Suite(.timeLimit(.minutes(10))) struct WorkflowServiceTests {
+@Suite(.timeLimit(.minutes(15))) struct WorkflowServiceTests {
     private func notebook(_ key: String, _ path: String, after: [String] = [], _ base: [String: String] = [:])
         -> TaskSpec
     {

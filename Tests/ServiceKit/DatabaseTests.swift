@@ -51,7 +51,7 @@ import Testing
             #expect(ready.json["components"]?[1]?["reason"]?.string?.isEmpty == false)
             #expect(try await clients.send(.get, "/healthz", token: nil).status == 200)
             try await fixture.restart()
-            let context = CallContext.within(.seconds(20))
+            let context = CallContext.within(.seconds(60))
             #expect(
                 try await clients.client.callPatiently(SchedulerAPI.getJob, .init(jobID: 2), context: context).jobID
                     == 3)
@@ -77,7 +77,7 @@ import Testing
                 http: http, baseURL: "unix:\(socket)", token: SampleService.token, service: "scheduler")
             func ask(_ target: String) async throws -> (status: Int, json: JSONValue) {
                 let request = HTTPClientRequest(origin: .unix(path: socket), target: target)
-                let response = try await http.send(request, deadline: .now + .seconds(20))
+                let response = try await http.send(request, deadline: .now + .seconds(60))
                 let bytes = try await response.collect()
                 return (response.status, target == "/metrics" ? .null : try JSONValue(json: bytes))
             }

@@ -109,7 +109,7 @@ import Testing
                     SchedulerAPI.deleteJob, .init(jobID: 1), context: .within(.milliseconds(100)))
             }
             #expect(error?.code == .deadlineExceeded)
-            #expect(MonotonicTime.now - begin < .seconds(10))
+            #expect(MonotonicTime.now - begin < .seconds(60))
         }
     }
 

@@ -10,7 +10,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("Copies", .timeLimit(.minutes(10)))
+@Suite("Copies", .timeLimit(.minutes(15)))
 struct CopyTests {
     @Test func aFolderIsCopiedAsItIsNow() async throws {
         try await Workspace.run { workspace in

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// The sample notebooks of every kind through the store: what is kept in PostgreSQL comes out as it went in.
-@Suite(.timeLimit(.minutes(5))) struct CorpusTests {
+@Suite(.timeLimit(.minutes(15))) struct CorpusTests {
     private static let folder =
         "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/NotebookFormats/Corpus"
 

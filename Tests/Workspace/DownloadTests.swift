@@ -10,7 +10,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("Downloads", .timeLimit(.minutes(10)))
+@Suite("Downloads", .timeLimit(.minutes(15)))
 struct DownloadTests {
     @Test func rangesAndConditionsAreHonoured() async throws { try await Files.run { try await ranges($0) } }
 

@@ -14,7 +14,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("Emptying the trash", .timeLimit(.minutes(10)))
+@Suite("Emptying the trash", .timeLimit(.minutes(15)))
 struct EmptyingTests {
     @Test func whatIsDeletedForGoodIsGone() async throws {
         try await Files.run { files in

@@ -4,7 +4,7 @@ import ServiceClients
 import ServiceTestKit
 import Testing
 
-@Suite("Running notebooks", .timeLimit(.minutes(5)))
+@Suite("Running notebooks", .timeLimit(.minutes(15)))
 struct ExecutionTests {
     @Test func runsAllAndKeepsTheOutputs() async throws {
         try await RunningWorkspace.run(["print one", "", "print two\nshow image/png 9", "exit done", "print never"]) {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("The WebSocket for everything", .timeLimit(.minutes(5)))
+@Suite("The WebSocket for everything", .timeLimit(.minutes(15)))
 struct FeedTests {
     private static func next(
         _ client: LiveClient, where matches: (FeedMessage) -> Bool

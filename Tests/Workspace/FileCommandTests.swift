@@ -10,7 +10,7 @@ import Testing
 @testable import WorkspaceService
 
 /// `harbour files`, the real command line, on a workspace.
-@Suite("Files on the command line", .timeLimit(.minutes(5)))
+@Suite("Files on the command line", .timeLimit(.minutes(15)))
 struct FileCommandTests {
     private func harbour(
         _ files: Files, _ home: TemporaryDirectory, _ arguments: String..., fails: Bool = false

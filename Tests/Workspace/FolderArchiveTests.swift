@@ -87,7 +87,7 @@ extension Files {
     }
 }
 
-@Suite("Folders as zip archives", .timeLimit(.minutes(10)))
+@Suite("Folders as zip archives", .timeLimit(.minutes(15)))
 struct FolderArchiveTests {
     private static let source = "# Databricks notebook source\nprint(1)\n\n# COMMAND ----------\n\nprint(2)"
     private static let jupyter = #"""

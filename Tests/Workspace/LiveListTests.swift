@@ -6,7 +6,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("Lists that are followed", .timeLimit(.minutes(5)))
+@Suite("Lists that are followed", .timeLimit(.minutes(15)))
 struct LiveListTests {
     /// Goal: who shows the runs is told when one that they see looks different, and of nothing else.
     @Test func tellsThatWhatOneSeesHasChanged() async throws {

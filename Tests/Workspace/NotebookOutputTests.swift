@@ -58,7 +58,7 @@ enum SampleDocument {
     }
 }
 
-@Suite("Outputs of notebooks that are changed", .timeLimit(.minutes(10)))
+@Suite("Outputs of notebooks that are changed", .timeLimit(.minutes(15)))
 struct NotebookOutputTests {
     private typealias Sample = SampleDocument
 

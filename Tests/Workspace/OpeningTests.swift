@@ -12,7 +12,7 @@ import Testing
 @testable import WorkspaceService
 
 /// What is shown at once of outputs, and that opening a notebook leaves alone what is large.
-@Suite("Opening notebooks with large outputs", .timeLimit(.minutes(5)))
+@Suite("Opening notebooks with large outputs", .timeLimit(.minutes(15)))
 struct OpeningTests {
     // MARK: What is shown
 

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// A workspace is killed with SIGKILL while notebooks are saved; whoever has had no answer saves the same once more.
-@Suite("Saves whose server is killed", .timeLimit(.minutes(10)))
+@Suite("Saves whose server is killed", .timeLimit(.minutes(15)))
 struct SaveKillTests {
     private static let rounds = 10
 

@@ -13,7 +13,7 @@ import Testing
 @testable import WorkspaceService
 
 /// What was there before the search was, and what comes without its text.
-@Suite("Reading for the search", .timeLimit(.minutes(5)))
+@Suite("Reading for the search", .timeLimit(.minutes(15)))
 struct SearchReaderTests {
     private static let copies = 3000
 

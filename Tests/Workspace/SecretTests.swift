@@ -8,7 +8,7 @@ import ServiceTestKit
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(10))) struct SecretTests {
+@Suite(.timeLimit(.minutes(15))) struct SecretTests {
     private func put(_ client: ServiceClient, _ scope: String, _ key: String, _ value: String) async throws {
         _ = try await client.call(
             WorkspaceAPI.putSecret, .init(body: PutSecret(scope: scope, key: key, stringValue: value)))

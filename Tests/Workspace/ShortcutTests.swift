@@ -10,7 +10,7 @@ import Testing
 @testable import WorkspaceService
 
 /// Routes that do with one plain request what takes several of the full API.
-@Suite("Short ways", .timeLimit(.minutes(5)))
+@Suite("Short ways", .timeLimit(.minutes(15)))
 struct ShortcutTests {
     // MARK: Notebooks
 

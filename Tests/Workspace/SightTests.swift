@@ -7,7 +7,7 @@ import Testing
 @testable import WorkspaceService
 
 /// What is found out at once of all that somebody may see is what the gate says of each entry. A failure names its seed.
-@Suite("What somebody sees of the tree", .timeLimit(.minutes(5)))
+@Suite("What somebody sees of the tree", .timeLimit(.minutes(15)))
 struct SightTests {
     private struct Entry {
         var path: String

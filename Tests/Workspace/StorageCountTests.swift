@@ -7,7 +7,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("What takes up room is counted once for many", .timeLimit(.minutes(10)))
+@Suite("What takes up room is counted once for many", .timeLimit(.minutes(15)))
 struct StorageCountTests {
     /// A count that goes on when it is told to, over a clock that is set by hand.
     private final class Table: Sendable {

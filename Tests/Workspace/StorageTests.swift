@@ -16,7 +16,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("What is shown of the storage", .timeLimit(.minutes(10)))
+@Suite("What is shown of the storage", .timeLimit(.minutes(15)))
 struct StorageTests {
     // MARK: A folder
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("Turns", .timeLimit(.minutes(1)))
+@Suite("Turns", .timeLimit(.minutes(10)))
 struct TurnsTests {
     /// Holds turns until it is told to let go.
     private final class Holder: Sendable {

@@ -12,7 +12,7 @@ import Testing
 @testable import WorkspaceService
 
 /// The workspace is killed with SIGKILL again and again while a file comes.
-@Suite("Uploads to workspaces that are killed", .serialized, .timeLimit(.minutes(10)))
+@Suite("Uploads to workspaces that are killed", .serialized, .timeLimit(.minutes(15)))
 struct UploadKillTests {
     @Test func loseNothingThatWasSafe() async throws { try await run { _ in [:] } }
 

@@ -15,7 +15,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("Uploads in chunks", .timeLimit(.minutes(10)))
+@Suite("Uploads in chunks", .timeLimit(.minutes(15)))
 struct UploadTests {
     @Test func aFileIsThereOnlyWhenItIsWhole() async throws { try await Files.run { try await wholeWay($0) } }
 

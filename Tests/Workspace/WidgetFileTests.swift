@@ -7,7 +7,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("Widgets in files", .timeLimit(.minutes(5)))
+@Suite("Widgets in files", .timeLimit(.minutes(15)))
 struct WidgetFileTests {
     private static let city = NotebookWidget(
         kind: .dropdown, name: "city", defaultValue: "Rome", label: "City", choices: ["Oslo", "Rome"])

@@ -35,7 +35,7 @@ func shownWidgets(_ widgets: [NotebookWidget]?) -> [String] {
     (widgets ?? []).map { "\($0.name)=\($0.value ?? $0.defaultValue)" }
 }
 
-@Suite("The widgets of a notebook", .timeLimit(.minutes(5)))
+@Suite("The widgets of a notebook", .timeLimit(.minutes(15)))
 struct WidgetTests {
     private static let city = NotebookWidget(
         kind: .dropdown, name: "city", defaultValue: "Rome", label: "City", choices: ["Oslo", "Rome"])

@@ -13,7 +13,7 @@ import Testing
 struct WorkspaceKillTests {
     private static let cells = 40
 
-    @Test(.timeLimit(.minutes(10))) func loseAndDoubleNothing() async throws {
+    @Test(.timeLimit(.minutes(15))) func loseAndDoubleNothing() async throws {
         let scripted = ScriptedCluster()
         try await WorkspaceProcess.Surroundings.with(scripted) { try await run(scripted, $0) }
     }
