@@ -34,13 +34,15 @@ public struct SeaweedFS: Sendable {
         let client = try WebClient(loop: loop, configuration: configuration)
         let folder = try TemporaryDirectory()
         for _ in 0..<5 {
-            let port = Int.random(in: 20_000..<50_000)
+            let port = try FreePorts.find(8)
             var specification = ProcessSpecification(
                 path ?? "weed",
                 [
                     "-logtostderr=true", "mini", "-dir=\(folder.path)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-                    "-s3.port=\(port)", "-master.port=\(port + 1000)", "-volume.port=\(port + 1001)",
-                    "-filer.port=\(port + 1002)", "-admin.ui=false", "-webdav=false", "-master.telemetry=false",
+                    "-s3.port=\(port)", "-master.port=\(port + 1)", "-volume.port=\(port + 2)",
+                    "-filer.port=\(port + 3)", "-s3.port.grpc=\(port + 4)", "-master.port.grpc=\(port + 5)",
+                    "-volume.port.grpc=\(port + 6)", "-filer.port.grpc=\(port + 7)", "-admin.ui=false", "-webdav=false",
+                    "-master.telemetry=false",
                     "-s3.port.iceberg=0", "-s3.port.lance=0",
                 ])
             specification.environment = .inherited(
