@@ -2,7 +2,7 @@
 """A driver with a real Spark application and nothing else, for the tests of the spark backend.
 
 Speaks as stand_in_driver.py does, with words of its own: `count N` runs a job of N short tasks and answers with how
-many things they had; `done` answers with how many tasks of the running job are done. It listens at once, and Spark comes
+many things they had; `done` answers with how many tasks of all jobs so far are done. It listens at once, and Spark comes
 up meanwhile. The number of executors follows the file that the backend writes.
 """
 import json
@@ -18,6 +18,7 @@ import uuid
 class Spark:
     def __init__(self):
         self.context = None
+        self.ended = None
         self.is_up = threading.Event()
 
     def start(self):
@@ -29,6 +30,7 @@ class Spark:
                 conf.set(name, value)
         conf.set("spark.ui.enabled", "false")
         self.context = SparkContext(conf=conf)
+        self.ended = self.context.accumulator(0)
         self.is_up.set()
         self.follow_wish()
 
@@ -54,16 +56,18 @@ class Spark:
             inner.schedulerBackend().killExecutors(jvm.PythonUtils.toSeq(surplus), False, False, True)
 
     def count(self, tasks):
+        ended = self.ended
+
         def work(part):
             time.sleep(0.25)
+            # Counted when the task's result has come, and only once, however often it runs.
+            ended.add(1)
             return [len(list(part))]
 
         return sum(self.context.parallelize(range(tasks * 10), tasks).mapPartitions(work).collect())
 
     def done(self):
-        tracker = self.context.statusTracker()
-        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
-        return sum(stage.numCompletedTasks for stage in stages if stage)
+        return self.ended.value
 
 
 def answer(stream, token, process, spark):
