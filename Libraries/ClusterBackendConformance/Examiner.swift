@@ -33,9 +33,9 @@ public struct Examiner: Sendable {
 /// One area being run: its names, its backend and the helpers that all areas use.
 final class ExamSession: Sendable {
     /// For what has no limit of its own: long, because the machine may be busy with other tests.
-    static let patience = Duration.seconds(30)
+    static let patience = Duration.seconds(120)
     /// For a death: the rule says two seconds, and the rest is for a machine that is busy with other tests.
-    static let promptly = Duration.seconds(5)
+    static let promptly = Duration.seconds(30)
 
     let subject: any ConformanceSubject
     let area: ConformanceArea

@@ -204,7 +204,8 @@ import Testing
 
     @Test func whatNobodyUsesEndsAndWhatIsBusyDoesNot() async throws {
         var limits = EngineLimits()
-        limits.minute = .seconds(1)
+        // Long enough for a command to come to a cluster that has just begun to run.
+        limits.minute = .seconds(3)
         try await withService(limits: limits) { fixture, _ in
             let client = try await fixture.runningCluster("c1", minutes: 1)
             _ = try await client.call(

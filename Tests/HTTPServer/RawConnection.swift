@@ -19,7 +19,7 @@ final class RawConnection: SocketStreamHandler, @unchecked Sendable {
         let addresses = try await SocketAddress.resolve(host: "127.0.0.1", port: port)
         try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
             loop.onLoop {
-                Connector.connect(addresses, within: .seconds(10), loop: loop) { result in
+                Connector.connect(addresses, within: .seconds(60), loop: loop) { result in
                     do {
                         let (descriptor, peer) = try result.get()
                         raw.stream = try SocketStream(
@@ -51,7 +51,7 @@ final class RawConnection: SocketStreamHandler, @unchecked Sendable {
 
     /// Waits until the text has come that ends with `end`, or for the connection's end when it is nil.
     func read(until end: String? = nil) async throws -> String {
-        let deadline = MonotonicTime.now + .seconds(30)
+        let deadline = MonotonicTime.now + .seconds(120)
         while true {
             let text = String(decoding: received, as: UTF8.self)
             if let end, text.contains(end) {
@@ -59,7 +59,7 @@ final class RawConnection: SocketStreamHandler, @unchecked Sendable {
                 return text
             }
             if isEnded { return text }
-            try #require(MonotonicTime.now < deadline, "nothing more came in 30 s; so far: \(text)")
+            try #require(MonotonicTime.now < deadline, "nothing more came in 120 s; so far: \(text)")
             await withCheckedContinuation { continuation in
                 waiters.append { continuation.resume() }
                 let waiting = waiters.count

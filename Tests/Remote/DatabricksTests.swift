@@ -12,7 +12,7 @@ import Testing
 @testable import RemoteBackend
 
 /// Our cluster service with its clusters on Databricks, as far as that is written down in `schemas/databricks`.
-@Suite(.timeLimit(.minutes(10))) struct DatabricksTests {
+@Suite(.timeLimit(.minutes(15))) struct DatabricksTests {
     private struct Fixture: Sendable {
         let near: NearService
         let databricks: ScriptedDatabricks
@@ -33,7 +33,7 @@ import Testing
                 let settings = [
                     "url": "http://127.0.0.1:\(try await door.start())", "kind": "databricks",
                     "token_file": try folder.write("token", Array(ScriptedDatabricks.token.utf8)),
-                    "patience_seconds": "15", "spark_version": "16.4.x-scala2.12", "node_type": "m5.large",
+                    "patience_seconds": "60", "spark_version": "16.4.x-scala2.12", "node_type": "m5.large",
                 ]
                 let near = try NearService(loop, database, settings)
                 let fixture = Fixture(near: near, databricks: databricks, front: front, settings: settings)

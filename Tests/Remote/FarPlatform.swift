@@ -109,7 +109,7 @@ final class FarPlatform: Sendable {
     func settings(token: String = FarPlatform.token) throws -> [String: String] {
         [
             "url": url, "token_file": try folder.write("token-\(Identifier.make())", Array("\(token)\n".utf8)),
-            "ca_file": certificates.authorityFile, "patience_seconds": "15",
+            "ca_file": certificates.authorityFile, "patience_seconds": "60",
         ]
     }
 

@@ -183,7 +183,8 @@ import Testing
             }
             let noticed = MonotonicTime.now - killed
             print("GraphKillTests: the work of a dead scheduler was taken up after \(noticed.milliseconds) ms")
-            #expect(noticed < .seconds(15))
+            // The lease of twelve seconds, and what a busy machine takes to look after its end.
+            #expect(noticed < .seconds(25))
             scripted.finish("run-\(runID)-0-0-0")
             let client = world.schedulers[1 - victim].client
             try await eventually("the run is over", within: .seconds(240)) {

@@ -107,7 +107,7 @@ struct SampleClients: Sendable {
         let request = HTTPClientRequest(
             method: method, origin: try HTTPOrigin(baseURL), target: target, fields: fields,
             body: body.map { .bytes(Array($0.utf8)) } ?? .empty)
-        let response = try await http.send(request, deadline: .now + .seconds(10))
+        let response = try await http.send(request, deadline: .now + .seconds(60))
         let bytes = try await response.collect(limit: 1 << 20)
         let json = (try? JSONValue(json: bytes)) ?? .null
         return (response.status, response.fields, json, String(decoding: bytes, as: UTF8.self))

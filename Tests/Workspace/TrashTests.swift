@@ -10,7 +10,7 @@ import Testing
 
 @testable import WorkspaceService
 
-@Suite("The trash", .timeLimit(.minutes(10)))
+@Suite("The trash", .timeLimit(.minutes(15)))
 struct TrashTests {
     /// Very large folders may take longer than a statement otherwise may.
     @Test func largeFoldersHaveTime() async throws {
@@ -29,7 +29,7 @@ struct TrashTests {
                 try await owner.query(
                     "CREATE TRIGGER large BEFORE UPDATE ON objects FOR EACH STATEMENT EXECUTE FUNCTION wait_for_test()")
                 var configuration = owner.configuration
-                configuration.queryTimeout = .seconds(2)
+                configuration.queryTimeout = .seconds(6)
                 let pool = PostgresPool(configuration: configuration, loop: workspace.service.loop)
                 let tree = WorkspaceTree(pool: pool)
                 let (source, target) = (try WorkspacePath("/Shared/f"), try WorkspacePath("/Shared/g"))
