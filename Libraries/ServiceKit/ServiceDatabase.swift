@@ -32,9 +32,12 @@ public struct ServiceDatabase: Sendable {
 extension ServiceEnvironment {
     /// Makes the pool for the schema of the service's name, counts it in the metrics, and adds it to the readiness.
     /// - Throws: `INVALID_PARAMETER_VALUE` when the address is not one.
-    public func makeDatabase(maxConnections: Int = 10) throws(HarbourError) -> ServiceDatabase {
-        let settings = PostgresConfiguration(
+    public func makeDatabase(
+        maxConnections: Int = 10, queryTimeout: Duration = .seconds(30)
+    ) throws(HarbourError) -> ServiceDatabase {
+        var settings = PostgresConfiguration(
             url: try databaseURL, schema: name, applicationName: "dataharbour \(name)", maxConnections: maxConnections)
+        settings.queryTimeout = queryTimeout
         try settings.validate()
         let folder = try SchemaFiles.folder(of: name, configured: configuration[options.schemaFolder])
         let pool = PostgresPool(configuration: settings, loop: loop)

@@ -96,7 +96,7 @@ public enum ClusterService {
     ) throws -> [LifecycleComponent] {
         let settings = environment.configuration
         // One connection more, which holds the lock of the active instance.
-        let database = try environment.makeDatabase(maxConnections: 11)
+        let database = try environment.makeDatabase(maxConnections: 11, queryTimeout: limits.query)
         let fence = Fence()
         let active = ActiveInstance(pool: database.pool, loop: environment.loop, fence: fence)
         var limits = limits

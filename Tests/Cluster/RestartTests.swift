@@ -154,8 +154,10 @@ import Testing
         let postgres = try await PostgresFixture.start()
         let database = try await postgres.makeDatabase()
         try await withEventLoop { loop in
+            var limits = EngineLimits()
+            limits.query = .seconds(5)
             let fixture = ServiceFixture(
-                loop: loop, database: database, limits: EngineLimits(), time: VirtualTime(start: .now), arguments: [])
+                loop: loop, database: database, limits: limits, time: VirtualTime(start: .now), arguments: [])
             try await fixture.start()
             let client = try await fixture.runningCluster("c1")
             _ = try await client.call(

@@ -57,6 +57,8 @@ enum EngineMoment: Sendable {
 
 /// How long things may take.
 struct EngineLimits: Sendable {
+    /// A statement of the database, with the wait for it when it is away.
+    var query = Duration.seconds(30)
     /// From being asked for to RUNNING.
     var start = Duration.seconds(300)
     /// How long a driver may take to end in order.
