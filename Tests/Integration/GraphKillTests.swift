@@ -7,8 +7,9 @@ import TestSupport
 import Testing
 
 extension WholePlatform {
-    /// A graph of 200 tasks on a platform with two schedulers, of which each part is killed with `kill -9`.
-    @Suite(.serialized, .platform) struct GraphKills {
+    /// A graph of 200 tasks on a platform with two schedulers, of which each part is killed with `kill -9`. What a dead
+    /// scheduler had is taken up soon: that it is by the usual lease too is `SchedulerTests`'.
+    @Suite(.serialized, .platform(adding: ["HARBOUR_SCHEDULER_LEASE_SECONDS": "2"])) struct GraphKills {
         /// `HARBOUR_TEST_ROUNDS` plays more graphs, `HARBOUR_TEST_SEED` a failure again.
         @Test(.timeLimit(.minutes(30))) func aGraphOf200TasksEndsRightWhateverIsKilled() async throws {
             let variables = ProcessSpecification.Environment.ours
@@ -143,7 +144,7 @@ private struct KilledGraph: Sendable {
     }
 
     func awaitExecutions(_ count: Int) async throws {
-        try await eventually("\(count) notebooks have begun", within: .seconds(180)) {
+        try await eventually("\(count) notebooks have begun") {
             if executions.count >= count { return true }
             if try await run().endTime != nil { throw HarbourError(.invalidState, "\(try await run().state)") }
             return false

@@ -6,13 +6,18 @@ import Testing
 struct PlatformTrait: SuiteTrait, TestScoping {
     @TaskLocal static var current: PlatformUnderTest?
 
+    /// What the platform is told besides what every one is.
+    let variables: [String: String]
+
     func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
         let loop = try EventLoop()
         let thread = loop.start()
         defer { thread.stopAndJoin() }
-        let platform = try await withTaskExecutorPreference(loop) { try await PlatformUnderTest.start(loop: loop) }
+        let platform = try await withTaskExecutorPreference(loop) {
+            try await PlatformUnderTest.start(loop: loop, adding: variables)
+        }
         let outcome: Result<Void, any Error>
         do {
             outcome = .success(try await PlatformTrait.$current.withValue(platform) { try await function() })
@@ -26,7 +31,10 @@ struct PlatformTrait: SuiteTrait, TestScoping {
 
 extension Trait where Self == PlatformTrait {
     /// Runs the suite's tests against one platform of their own.
-    static var platform: PlatformTrait { PlatformTrait() }
+    static var platform: PlatformTrait { .platform(adding: [:]) }
+
+    /// The same, with more variables.
+    static func platform(adding variables: [String: String]) -> PlatformTrait { PlatformTrait(variables: variables) }
 }
 
 /// Runs the body with the platform of the suite, on its loop.

@@ -35,9 +35,9 @@ final class PlatformUnderTest: Sendable {
     }
 
     /// Starts a platform and returns when everything serves.
-    static func start(loop: EventLoop) async throws -> PlatformUnderTest {
+    static func start(loop: EventLoop, adding variables: [String: String] = [:]) async throws -> PlatformUnderTest {
         let platform = try prepare(loop: loop)
-        do { try await platform.up() } catch {
+        do { try await platform.up(adding: variables) } catch {
             _ = try? await platform.harbour(["down"])
             throw error
         }
@@ -89,7 +89,9 @@ final class PlatformUnderTest: Sendable {
         return text
     }
 
-    func up() async throws { try await harbour(["up", "--timeout", "120"]) }
+    func up(adding variables: [String: String] = [:]) async throws {
+        try await harbour(["up", "--timeout", "240"], adding: variables)
+    }
 
     // MARK: The programs
 
@@ -99,10 +101,10 @@ final class PlatformUnderTest: Sendable {
             origin: try HTTPOrigin("unix:\(folder)/run/harbour.sock"), target: "/v1/status", serviceName: "supervisor")
         let answer: JSONValue
         do {
-            let response = try await http.send(request, deadline: .now + .seconds(10))
+            let response = try await http.send(request, deadline: .now + .seconds(60))
             answer = try JSONValue(json: try await response.collect())
         } catch {
-            guard HarbourError.wrap(error).code == .unavailable else { throw error }
+            guard [.unavailable, .deadlineExceeded].contains(HarbourError.wrap(error).code) else { throw error }
             return nil
         }
         let programs = (answer["programs"]?.array ?? []).compactMap(ProgramStatus.init)
@@ -168,7 +170,7 @@ final class PlatformUnderTest: Sendable {
             try await harbour(["down"])
             await http.close()
             let folder = folder
-            try await eventually("no process of the platform is left", within: .seconds(30)) {
+            try await eventually("no process of the platform is left") {
                 ProcessTable.running(in: folder).isEmpty
             }
             #expect(Sockets.below(folder) == [])
