@@ -20,7 +20,7 @@ struct CountingJob: Sendable {
     /// What a task prints when all goes well.
     static let text = (1...cells).map { cell in (1...lines).map { "cell \(cell) line \($0)\n" }.joined() }.joined()
 
-    private static let source =
+    private static func source(pause: Double) -> String {
         """
         # Databricks notebook source
         import time
@@ -31,21 +31,27 @@ struct CountingJob: Sendable {
                 file.write(f"{dbutils.widgets.get('task')} {cell}\\n")
             for line in range(1, \(lines) + 1):
                 print(f"cell {cell} line {line}")
-                time.sleep(0.04)
+                time.sleep(\(pause))
 
         dbutils.widgets.text("file", "")
         dbutils.widgets.text("task", "")
         """
-        + (1...cells).map { "\n\n# COMMAND ----------\n\ncount(\($0))" }.joined()
-        + "\n\n# COMMAND ----------\n\ndbutils.notebook.exit(str(spark.range(10).count()))\n"
+            + (1...cells).map { "\n\n# COMMAND ----------\n\ncount(\($0))" }.joined()
+            + "\n\n# COMMAND ----------\n\ndbutils.notebook.exit(str(spark.range(10).count()))\n"
+    }
 
     /// Imports the notebook and starts a run of it.
-    static func start(on platform: PlatformUnderTest, retries: Int = 0) async throws -> CountingJob {
+    /// - Parameter pause: seconds after each line: so long must a cell run that is to be met.
+    static func start(
+        on platform: PlatformUnderTest, retries: Int = 0, pause: Double = 0.04
+    ) async throws -> CountingJob {
         let path = "/Shared/counting"
         let api = try platform.api
         _ = try await api.call(
             WorkspaceAPI.importObject,
-            .init(body: ImportObject(path: path, content: Base64.encode(Array(source.utf8)), overwrite: true)))
+            .init(
+                body: ImportObject(
+                    path: path, content: Base64.encode(Array(source(pause: pause).utf8)), overwrite: true)))
         let file = "\(platform.folder)/executions-\(Identifier.make())"
         let specs = tasks.enumerated().map { index, task in
             TaskSpec(
@@ -78,7 +84,7 @@ struct CountingJob: Sendable {
 
     /// Waits until a cell has begun.
     func awaitCell(_ cell: Int, of task: String = "first") async throws {
-        try await eventually("cell \(cell) of \(task) runs", within: .seconds(120)) {
+        try await eventually("cell \(cell) of \(task) runs") {
             if self.executions.contains("\(task) \(cell)") { return true }
             if try await self.isOver { throw HarbourError(.invalidState, "\(try await self.run())") }
             return false
@@ -90,7 +96,7 @@ struct CountingJob: Sendable {
     /// - Returns: the run.
     @discardableResult
     func expectSuccess(attempts: [Int] = [1, 1]) async throws -> Run {
-        try await eventually("the run is over", within: .seconds(180)) { try await self.isOver }
+        try await eventually("the run is over") { try await self.isOver }
         let run = try await run()
         #expect(run.state.resultState == .success, "\(run)")
         #expect(run.tasks.map(\.attempts.count) == attempts, "\(run.tasks)")
@@ -109,7 +115,7 @@ struct CountingJob: Sendable {
     /// No process of the clusters of a run that is over is left.
     func expectNoOrphans() async throws {
         let folder = "\(platform.folder)/clusters"
-        try await eventually("no process of the clusters is left", within: .seconds(30)) {
+        try await eventually("no process of the clusters is left") {
             ProcessTable.running(in: folder).filter { !PlatformUnderTest.isService($0.command) }.isEmpty
         }
     }

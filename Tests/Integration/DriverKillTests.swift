@@ -37,7 +37,7 @@ extension WholePlatform {
             #expect(targets.count == 1, "\(ProcessTable.running(in: platform.folder))")
             Glibc.kill(try #require(targets.first).pid, SIGKILL)
             let killed = MonotonicTime.now
-            try await eventually("the attempt has failed", within: .seconds(15)) {
+            try await eventually("the attempt has failed", within: .seconds(60)) {
                 try await job.run().tasks[0].attempts[0].state.lifeCycleState == .terminated
             }
             print("the attempt failed \((MonotonicTime.now - killed).milliseconds) ms after \(what) was killed")

@@ -47,7 +47,7 @@ extension WholePlatform {
 
         @Test(.timeLimit(.minutes(10))) func postgresKilledInTheMiddleOfARun() async throws {
             try await withPlatform { platform in
-                let job = try await CountingJob.start(on: platform)
+                let job = try await CountingJob.start(on: platform, pause: 0.02)
                 try await job.awaitCell(2)
                 try await platform.killAndAwait("postgres")
                 try await job.expectSuccess()
@@ -59,7 +59,7 @@ extension WholePlatform {
         /// How deploy/up puts new programs in the place of old ones.
         @Test(.timeLimit(.minutes(10))) func aRunGoesOnOverARestartOfThePlatform() async throws {
             try await withPlatform { platform in
-                let job = try await CountingJob.start(on: platform)
+                let job = try await CountingJob.start(on: platform, pause: 0.02)
                 try await job.awaitCell(2)
                 try await platform.harbour(["down", "--keep-clusters"])
                 try await platform.up()
@@ -71,18 +71,18 @@ extension WholePlatform {
 
         @Test(.timeLimit(.minutes(10))) func supervisorKilledInTheMiddleOfARun() async throws {
             try await withPlatform { platform in
-                let job = try await CountingJob.start(on: platform, retries: 1)
+                let job = try await CountingJob.start(on: platform, retries: 1, pause: 0.02)
                 try await job.awaitCell(2)
                 let before = ProcessTable.running(in: platform.folder)
                 let supervisor = try #require(before.first { $0.command.contains("/harbour supervise") })
                 Glibc.kill(supervisor.pid, SIGKILL)
-                try await eventually("the services have ended with the supervisor", within: .seconds(40)) {
+                try await eventually("the services have ended with the supervisor") {
                     !ProcessTable.running(in: platform.folder).contains {
                         PlatformUnderTest.isService($0.command) || $0.command.contains("postgres")
                     }
                 }
                 try await platform.up()
-                try await eventually("the run is over", within: .seconds(180)) { try await job.isOver }
+                try await eventually("the run is over") { try await job.isOver }
                 let attempts = try await job.run().tasks.map(\.attempts.count)
                 try await job.expectSuccess(attempts: attempts)
                 if attempts == [1, 1] { #expect(job.executions == CountingJob.expectedExecutions) }
