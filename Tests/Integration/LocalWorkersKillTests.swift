@@ -42,12 +42,19 @@ extension PlaceTests {
                 "HARBOUR_DRIVER_PYTHON": try #require(StandaloneSpark.python),
                 "HARBOUR_DRIVER_RUNTIME_FOLDER": "\(TestDocker.top)/Libraries/Runtime",
             ]
-            try await withDatabase { database in
-                try await withEventLoop { loop in
-                    let cluster = try ClusterProcess(loop: loop, database: database, settings: settings)
-                    for (start, end) in zip(starts, ends) { try await live(cluster, killed: start, and: end) }
-                    await cluster.http.close()
-                    cluster.removeFolder()
+            try await withEventLoop { [starts, ends] loop in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for (start, end) in zip(starts, ends) {
+                        group.addTask {
+                            try await withDatabase { database in
+                                let cluster = try ClusterProcess(loop: loop, database: database, settings: settings)
+                                try await live(cluster, killed: start, and: end)
+                                await cluster.http.close()
+                                cluster.removeFolder()
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
                 }
             }
         }

@@ -32,9 +32,11 @@ extension PlaceTests {
             }
         }
 
-        /// Runs tasks of half a second each; `middle` comes when two of them have ended.
+        /// Runs tasks of half a second each; `middle` comes when two of them have ended. Then it is waited for, unless
+        /// it is to be cancelled.
         func runJob(
-            _ client: ServiceClient, _ id: String, tasks: Int, middle: () async throws -> Void = {}
+            _ client: ServiceClient, _ id: String, tasks: Int, isCancelled: Bool = false,
+            middle: () async throws -> Void = {}
         ) async throws {
             _ = try await client.call(
                 ClusterAPI.createContext, .init(clusterID: id, body: ContextSpec(contextID: "c", language: "python")))
@@ -59,15 +61,33 @@ extension PlaceTests {
                 print("all there:", sorted(found) == list(range(\(tasks))))
                 """
             var text = ""
+            let command = Identifier.make()
             let stream = try await client.stream(
                 ClusterAPI.runCommand,
-                .init(clusterID: id, contextID: "c", commandID: Identifier.make(), body: CommandRun(source: source)),
+                .init(clusterID: id, contextID: "c", commandID: command, body: CommandRun(source: source)),
                 context: .within(.seconds(600)))
             for try await event in stream {
                 text += event.text ?? event.error?.message ?? ""
-                if event.type == .stream, event.text?.contains("begun") == true { try await middle() }
+                guard event.type == .stream, event.text?.contains("begun") == true else { continue }
+                try await middle()
+                if isCancelled { try await cancel(client, id, command) }
             }
-            #expect(text.contains("all there: True"), "\(text)")
+            #expect(isCancelled || text.contains("all there: True"), "\(text)")
+        }
+
+        private func cancel(_ client: ServiceClient, _ id: String, _ command: String) async throws {
+            _ = try await client.call(
+                ClusterAPI.cancelCommand, .init(clusterID: id, contextID: "c", commandID: command))
+        }
+
+        /// Runs the body while a command runs that does nothing: what waits is looked at more often then.
+        private func whileBusy(_ client: ServiceClient, _ id: String, _ body: () async throws -> Void) async throws {
+            let command = Identifier.make()
+            let spec = CommandSpec(commandID: command, source: "import time; time.sleep(600)")
+            _ = try await client.call(
+                ClusterAPI.executeCommand, .init(clusterID: id, contextID: "c", body: spec))
+            try await body()
+            try await cancel(client, id, command)
         }
 
         /// Waits for so many events of a type, and gives the newest of them.
@@ -162,7 +182,7 @@ extension PlaceTests {
             let python = try #require(StandaloneSpark.python)
             var settings = try DockerKillTests.settings(engine: TestDocker.socket ?? "")
             settings["HARBOUR_BACKEND_DOCKER_IMAGE_PYTHON"] = python
-            settings["HARBOUR_CLUSTER_SCALE_DOWN_AFTER"] = "15s"
+            settings["HARBOUR_CLUSTER_SCALE_DOWN_AFTER"] = "5s"
             settings["HARBOUR_BACKEND_DOCKER_IMAGE_RUNTIME_FOLDER"] = "\(TestDocker.top)/Libraries/Runtime"
             let driver = try #require(TestDocker.program("driver"))
             settings["HARBOUR_BACKEND_DOCKER_MOUNTS"] = TestDocker.mounts(
@@ -171,11 +191,12 @@ extension PlaceTests {
                 try await withCluster(loop, settings) { cluster, client in
                     let id = "s-\(Identifier.make())"
                     var spec = DockerKillTests.spec("scaled", workers: 1)
-                    spec.numWorkers = nil
-                    spec.autoscale = AutoScale(minWorkers: 1, maxWorkers: 2)
                     spec.driverMemoryMB = 1536
                     try await create(cluster, client, spec, id)
                     try await runJob(client, id, tasks: 70) {
+                        // Asked for while a command runs, or it would first look at what waits after half a minute.
+                        let wish = ResizeCluster(autoscale: AutoScale(minWorkers: 1, maxWorkers: 2))
+                        _ = try await client.call(ClusterAPI.resizeCluster, .init(clusterID: id, body: wish))
                         // The tasks that wait bring a second worker; then the first one is lost.
                         let more = try await wait(client, id, for: "UPSIZE_COMPLETED")
                         #expect(more.details?["to"] == "2")
@@ -185,10 +206,12 @@ extension PlaceTests {
                     }
                     let resizing = try await wait(client, id, for: "RESIZING")
                     #expect(resizing.details?["cause"] == "AUTOSCALE")
-                    _ = try await wait(client, id, for: "NODES_RECOVERED")
-                    // Nothing waits any more: the second worker goes.
-                    let fewer = try await wait(client, id, for: "DOWNSIZE_COMPLETED")
-                    #expect(fewer.details == ["from": "2", "to": "1"])
+                    try await whileBusy(client, id) {
+                        _ = try await wait(client, id, for: "NODES_RECOVERED")
+                        // Nothing waits any more: the second worker goes.
+                        let fewer = try await wait(client, id, for: "DOWNSIZE_COMPLETED")
+                        #expect(fewer.details == ["from": "2", "to": "1"])
+                    }
                     let shrinking = try await wait(client, id, for: "RESIZING", times: 2)
                     #expect(shrinking.details?["cause"] == "AUTOSCALE")
                     try await runJob(client, id, tasks: 4)
