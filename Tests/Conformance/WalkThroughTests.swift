@@ -7,7 +7,8 @@ import Testing
 
 /// `Plugins/README.md` walks through a backend. Here it is built from the page, word for word, with the modules that this
 /// test was built with, and holds the exam.
-@Suite(.enabled(if: !isSanitized), .timeLimit(.minutes(10))) struct WalkThroughTests {
+@Suite(.enabled(if: !isSanitized, "Sanitized objects do not link with plain ones."), .timeLimit(.minutes(10)))
+struct WalkThroughTests {
     private static let top = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
     /// The blocks of code on the page, by what stands behind `swift`; those of one name are one file.
@@ -104,6 +105,3 @@ import Testing
         )
     }
 }
-
-/// Sanitized objects do not link with plain ones.
-private let isSanitized = dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil

@@ -1,5 +1,6 @@
 import Core
 import CronSchedule
+import TestSupport
 import Testing
 
 /// An expression by its parts, so that the checker below need not trust the parser.
@@ -107,7 +108,7 @@ struct CronPropertyTests {
         var random = SeededGenerator(seed: seed)
         let names = TimeZoneDatabase.system.names()
         #expect(names.count > 400)
-        for name in names {
+        for (number, name) in names.enumerated() where !isSanitized || number % 10 == 0 {
             let zone = try TimeZoneRules(named: name)
             let year = Int64.random(in: 1920...2090, using: &random)
             let from = Int64(CivilDate(year: Int(year), month: 1, day: 1).daysSinceEpoch) * 86_400
