@@ -89,6 +89,9 @@ class SqlTests(unittest.TestCase):
         past.nth(2).locator(".sql-past").click()
         # The result is the server's: nothing is run again.
         expect(page.get_by_role("region", name="Result", exact=True)).to_contain_text("40 rows")
+        # And it has an address.
+        page.reload()
+        expect(page.get_by_role("region", name="Result", exact=True)).to_contain_text("40 rows")
         past.nth(1).get_by_role("button", name=re.compile("Put into the editor")).click()
         expect(page.locator(".sql-editor .view-lines")).to_contain_text("range(1000)")
         # Of several statements, the one that is selected.

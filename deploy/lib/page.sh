@@ -10,7 +10,7 @@ harbour_page_hash() {
     {
         find "$harbour_page_source" -type f ! -path '*/generated/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
         sha256sum "$HARBOUR_ROOT"/schemas/openapi/*.json
-        dpkg-query -W -f '${Package} ${Version}\n' node-react node-react-dom esbuild libjs-pdf libjs-katex fonts-katex \
+        dpkg-query -W -f '${Package} ${Version}\n' node-diff node-react node-react-dom esbuild libjs-pdf libjs-katex fonts-katex \
             2>/dev/null
     } | sed "s|$HARBOUR_ROOT||" | sha256sum | cut -c1-16
 }

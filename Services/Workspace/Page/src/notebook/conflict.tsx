@@ -3,30 +3,16 @@ import { useState } from "react";
 import { call } from "../api/client";
 import type { NotebookContent } from "../api/generated/contract";
 import { useQuery } from "../api/query";
-import { Highlighted } from "../code/highlight";
-import { joined } from "../output/mime";
 import { Button, Dialog, Failure, Loading } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
-import { NotebookDocument } from "./document";
+import { Differences } from "./differences";
+import { differences } from "./differing";
+import type { NotebookDocument } from "./document";
 import { fileOfMine } from "./mine";
 import { Saver, base64, shownOutputs } from "./saver";
 import type { NotebookStore } from "./store";
 
-interface Difference { id: string; mine?: string; theirs?: string }
-
-/** The cells that differ, in my order and then those that only they have. */
-export function differences(mine: NotebookDocument, theirs: NotebookDocument): Difference[] {
-  const other = new Map(theirs.cells.map((cell) => [cell.id ?? "", joined(cell.source)]));
-  const found: Difference[] = [];
-  for (const cell of mine.cells) {
-    const id = cell.id ?? "";
-    const source = joined(cell.source);
-    if (other.get(id) !== source) found.push({ id, mine: source, theirs: other.get(id) });
-    other.delete(id);
-  }
-  for (const [id, source] of other) found.push({ id, theirs: source });
-  return found;
-}
+const sides = { left: "Mine", right: "Theirs", onlyLeft: "only mine", onlyRight: "only theirs", there: "in theirs" };
 
 export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver }) {
   const theirs = useQuery(`conflict/${store.notebookID}/${store.state.revisionID}`,
@@ -64,21 +50,9 @@ export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver 
         <p>Nothing has been overwritten. If you save yours on top, theirs stays in the revisions.</p>
         {theirs.error && <Failure error={theirs.error} retry={theirs.refresh} />}
         {!theirs.data ? theirs.isLoading && <Loading lines={3} /> : found.length === 0
-          ? <p className="soft">The text of all cells is the same; only outputs differ.</p>
-          : <Differences found={found} left="Mine" right="Theirs" />}
+          ? <p className="soft">All cells are the same; only outputs differ.</p>
+          : <Differences found={found} sides={sides} />}
       </div>
     </Dialog>
-  );
-}
-
-export function Differences({ found, left, right }: { found: Difference[]; left: string; right: string }) {
-  return (
-    <div className="differences">
-      <strong>{left}</strong><strong>{right}</strong>
-      {found.flatMap((one) => [
-        <pre key={`${one.id}-mine`} className={one.mine === undefined ? "absent" : ""}>{one.mine === undefined ? "not there" : <Highlighted text={one.mine} language="python" />}</pre>,
-        <pre key={`${one.id}-theirs`} className={one.theirs === undefined ? "absent" : ""}>{one.theirs === undefined ? "not there" : <Highlighted text={one.theirs} language="python" />}</pre>,
-      ])}
-    </div>
   );
 }

@@ -1,40 +1,92 @@
-// The revisions of a notebook: what each changed, and a way back.
+// The revisions of a notebook: what each changed, what has changed since, and a way back.
 import { useState } from "react";
 import { call } from "../api/client";
+import type { RevisionInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
-import { Button, Dialog, Failure, Loading } from "../ui/parts";
+import { setQuery, useAddress } from "../app/router";
+import { Button, Dialog, Failure, Loading, Tabs } from "../ui/parts";
 import { Time, bytes } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
-import { Differences, differences } from "./conflict";
-import { NotebookDocument } from "./document";
+import { Differences } from "./differences";
+import { differences } from "./differing";
+import type { NotebookDocument } from "./document";
 import { type Saver, shownOutputs } from "./saver";
 import type { NotebookStore } from "./store";
 
-export function History({ store, saver, onClose }: { store: NotebookStore; saver: Saver; onClose: () => void }) {
-  const revisions = useQuery(`revisions/${store.notebookID}/${store.state.revisionID}`,
-    (signal) => call("listRevisions", { notebook_id: store.notebookID, page_size: 50 }, signal));
-  const [chosen, setChosen] = useState<number>();
+type Against = "now" | "before";
+const sides = {
+  now: { left: "Then", right: "Now", onlyLeft: "deleted since", onlyRight: "added since", there: "now" },
+  before: { left: "Before", right: "After", onlyLeft: "deleted", onlyRight: "added", there: "afterwards" },
+};
+const aPage = 50;
+
+/** The revisions, the newest first, and what brings older ones where there are any. */
+function useRevisions(store: NotebookStore) {
+  const list = (token?: string, signal?: AbortSignal) =>
+    call("listRevisions", { notebook_id: store.notebookID, page_size: aPage, page_token: token }, signal);
+  const newest = useQuery(`revisions/${store.notebookID}/${store.state.revisionID}`, (signal) => list(undefined, signal));
+  const [older, setOlder] = useState<{ revisions: RevisionInfo[]; next?: string }>();
   const [isBusy, setBusy] = useState(false);
-  const old = useQuery(chosen === undefined ? null : `revision/${chosen}`,
-    (signal) => call("getNotebook", { notebook_id: store.notebookID, revision_id: chosen, ...shownOutputs }, signal));
+  const next = older ? older.next : newest.data?.next_page_token;
+  const more = () => {
+    setBusy(true);
+    list(next).then((page) => setOlder((before) => ({ revisions: [...before?.revisions ?? [], ...page.revisions], next: page.next_page_token })), toastError)
+      .then(() => setBusy(false));
+  };
+  const all = new Map([...older?.revisions ?? [], ...newest.data?.revisions ?? []].map((one) => [one.revision_id, one]));
+  return {
+    newest, revisions: [...all.values()].sort((one, other) => other.revision_id - one.revision_id),
+    isBusy, more: next === undefined ? undefined : more,
+  };
+}
+
+export function History({ store, saver, onClose }: { store: NotebookStore; saver: Saver; onClose: () => void }) {
+  const { newest, revisions, isBusy: isReading, more } = useRevisions(store);
+  const { query } = useAddress();
+  const chosen = Number(query.get("revision")) || undefined;
+  const setChosen = (id: number) => setQuery("revision", String(id));
+  const close = () => { setQuery("revision", null); onClose(); };
+  const [against, setAgainst] = useState<Against>("now");
+  const [isBusy, setBusy] = useState(false);
+  const read = (id: number | undefined, signal: AbortSignal) =>
+    call("getNotebook", { notebook_id: store.notebookID, revision_id: id, ...shownOutputs }, signal);
+  const old = useQuery(chosen === undefined ? null : `revision/${chosen}`, (signal) => read(chosen, signal));
+  const before = revisions[revisions.findIndex((one) => one.revision_id === chosen) + 1]?.revision_id;
+  const isFirst = chosen !== undefined && before === undefined && !more;
+  const earlier = useQuery(against === "now" || chosen === undefined || before === undefined ? null : `revision/${before}`, (signal) => read(before, signal));
   const restore = async () => {
     if (!old.data || chosen === undefined) return;
     setBusy(true);
     // What is here becomes a revision first, so that going back can be taken back.
     if (!await saver.save()) { toastError(new Error("What is here could not be saved, so nothing was restored.")); setBusy(false); return; }
     const takeBack = store.goBack(chosen, old.data);
-    onClose();
+    close();
     // Until it is saved, it is kept like what is typed.
     if (await saver.save()) toast(`Revision ${chosen} is back.`, "good", { text: "Undo", run: takeBack });
   };
-  const found = old.data ? differences(old.data.document as unknown as NotebookDocument, store.serialize()) : [];
+  const document = old.data && old.data.document as unknown as NotebookDocument;
+  const other = against === "now" ? store.serialize() : earlier.data && earlier.data.document as unknown as NotebookDocument;
+  const shown = () => {
+    if (chosen === undefined) return <p className="soft">Choose one to see what has changed since.</p>;
+    if (against === "before" && before === undefined) {
+      return isFirst ? <p className="soft">It is the first: nothing was there before.</p>
+        : <p className="soft">The one before it is not in the list yet: show older ones.</p>;
+    }
+    const failed = old.error ? old : earlier;
+    if (failed.error) return <Failure error={failed.error} retry={failed.refresh} />;
+    if (!document || !other) return <Loading lines={3} />;
+    const found = against === "now" ? differences(document, other) : differences(other, document);
+    if (found.length > 0) return <Differences key={`${chosen}/${against}`} found={found} sides={sides[against]} />;
+    return <p className="soft">{against === "now" ? "All cells are the same as now." : "It changed no cell, but outputs or what is said of the whole notebook."}</p>;
+  };
   return (
-    <Dialog title="Revisions" isWide onClose={onClose} foot={
+    <Dialog title="Revisions" isWide onClose={close} foot={
       <Button tone="primary" isBusy={isBusy} disabled={!old.data || chosen === store.state.revisionID} onClick={() => { void restore(); }}>Go back to this one</Button>}>
       <div className="revisions">
-        {revisions.error && <Failure error={revisions.error} retry={revisions.refresh} />}
-        {!revisions.data ? <Loading lines={4} /> : (
-          <ul className="list" aria-label="Revisions">{revisions.data.revisions.map((one) => (
+        <div className="revision-list">
+          {newest.error && <Failure error={newest.error} retry={newest.refresh} />}
+          {!newest.data && !newest.error && <Loading lines={4} />}
+          <ul className="list" aria-label="Revisions">{revisions.map((one) => (
             <li key={one.revision_id}>
               <button type="button" className="revision" aria-pressed={chosen === one.revision_id} onClick={() => setChosen(one.revision_id)}>
                 <Time value={one.created_time} />
@@ -42,11 +94,12 @@ export function History({ store, saver, onClose }: { store: NotebookStore; saver
               </button>
             </li>
           ))}</ul>
-        )}
-        <div className="revision-shown">
-          {chosen === undefined ? <p className="soft">Choose one to see what has changed since.</p>
-            : !old.data ? <Loading lines={3} /> : found.length === 0 ? <p className="soft">The text of all cells is the same as now.</p>
-              : <Differences found={found} left="Then" right="Now" />}
+          {more && <Button isSmall tone="quiet" icon="history" isBusy={isReading} onClick={more}>Older ones</Button>}
+        </div>
+        <div className="revision-shown" role="region" aria-label="What differs" tabIndex={0}>
+          {chosen !== undefined && <Tabs label="Compared with" current={against} onChange={setAgainst}
+            tabs={[{ id: "now", text: "Changed since" }, { id: "before", text: "What it changed" }]} />}
+          {shown()}
         </div>
       </div>
     </Dialog>

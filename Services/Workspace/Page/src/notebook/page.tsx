@@ -107,6 +107,8 @@ function Open({ opened, path, name, user, onAgain }: { opened: Opened; path: str
   useRoomBelow(bar);
   const asking = useAsking(store, runner, running.cluster);
   const { dialog, setDialog, run, askRestart } = asking;
+  // A revision has an address.
+  useEffect(() => { if (new URLSearchParams(location.search).has("revision")) setDialog("history"); }, [setDialog]);
   const onRun = useRunOfCells(store, run, mayEdit);
   const onChange = useRunOfReaders(store, run);
   const save = useCallback(() => {

@@ -12,7 +12,7 @@ import type { CellView } from "../notebook/cells";
 import { NotebookStore, useStore } from "../notebook/store";
 import { Attach } from "../notebook/toolbar";
 import { Outputs } from "../output/outputs";
-import { Link, treeAddress } from "../app/router";
+import { Link, setQuery, treeAddress, useAddress } from "../app/router";
 import { Badge, Button, Card, Dialog, Empty, Field, Heading, Note } from "../ui/parts";
 import { Span, Time, moment } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
@@ -31,7 +31,8 @@ export function Console({ content, user, left }: { content: NotebookContent; use
   const running = useSyncExternalStore(runner.subscribe, () => runner.state);
   const saver = useSaver(store, undefined, false, page);
   const { text, setText, latest, other, onSwap } = useStatement(user, left, "SELECT 1 AS answer");
-  const [shown, setShown] = useState<string[]>();
+  const { query } = useAddress();
+  const [shown, setShown] = useState<string[] | undefined>(() => query.get("statement")?.split(","));
   const [isSaving, setSaving] = useState(false);
   const [isChoosing, setChoosing] = useState(false);
   // An editor is made anew for a text that did not come from it.
@@ -49,15 +50,21 @@ export function Console({ content, user, left }: { content: NotebookContent; use
   runner.onConflict = () => { void saver.save(); };
 
   const history = useMemo(() => state.cells.filter((cell) => cell.type === "code" && cell.source.trim() !== "").reverse(), [state.cells]);
-  const current = (shown ?? (history[0] ? [history[0].id] : [])).map((id) => store.cell(id)).filter((cell): cell is CellView => cell !== undefined);
+  const chosen = (shown ?? []).map((id) => store.cell(id)).filter((cell): cell is CellView => cell !== undefined);
+  // What an address says may be gone since.
+  const current = chosen.length > 0 ? chosen : history.slice(0, 1);
   const isBusy = running.queue.length > 0;
 
+  const show = (ids: string[]) => {
+    setShown(ids);
+    setQuery("statement", ids.join(","));
+  };
   const begin = (statements: string[]) => {
     const empty = store.state.cells.filter((cell) => cell.source.trim() === "").map((cell) => cell.id);
     const ids = statements.map((one) => store.insert(store.state.cells.length, { source: one }));
     const old = store.state.cells.slice(0, Math.max(0, store.state.cells.length - kept)).map((cell) => cell.id);
     store.remove([...empty, ...old]);
-    setShown(ids);
+    show(ids);
     void runner.run("SELECTED", ids);
   };
   const run = () => {
@@ -68,13 +75,13 @@ export function Console({ content, user, left }: { content: NotebookContent; use
     waiting.current = wanted;
     setChoosing(true);
   };
-  const chosen = (isChosen: boolean) => {
+  const hasChosen = (isChosen: boolean) => {
     setChoosing(false);
     if (isChosen && waiting.current) begin(waiting.current);
     waiting.current = undefined;
   };
   // Also when it was chosen already, and that was not known here yet.
-  useEffect(() => { if (running.cluster && waiting.current) chosen(true); }, [running.cluster]);
+  useEffect(() => { if (running.cluster && waiting.current) hasChosen(true); }, [running.cluster]);
   const reuse = (source: string) => { setText(source); setEdition(edition + 1); selection.current = ""; };
   const hint = useRef<HTMLParagraphElement>(null);
   const actions: EditorAction[] = [
@@ -86,7 +93,7 @@ export function Console({ content, user, left }: { content: NotebookContent; use
   return (
     <div className="content">
       <Heading title="SQL" actions={<>
-        <Attach runner={runner} state={running} isOpen={isChoosing} onOpen={() => setChoosing(true)} onClose={chosen} />
+        <Attach runner={runner} state={running} isOpen={isChoosing} onOpen={() => setChoosing(true)} onClose={hasChosen} />
         {isBusy && <Button icon="stop" tone="danger" onClick={() => { runner.interrupt().catch(toastError); }}>Cancel</Button>}
         <Button icon="play" tone="primary" onClick={run}>Run</Button>
         <Button icon="download" onClick={() => setSaving(true)}>Save as notebook</Button>
@@ -108,7 +115,7 @@ export function Console({ content, user, left }: { content: NotebookContent; use
           {current.length === 0 ? <Card><Empty icon="play" title="Nothing has been run yet">The result comes here. It stays on the server, also when this tab is closed.</Empty></Card>
             : current.map((cell, index) => <Result key={cell.id} cell={cell} runner={runner} number={current.length > 1 ? index + 1 : undefined} />)}
         </div>
-        <History cells={history} current={current} onShow={(id) => setShown([id])} onReuse={reuse} path={store.path} />
+        <History cells={history} current={current} onShow={(id) => show([id])} onReuse={reuse} path={store.path} />
       </div>
       {isSaving && <SaveAs user={user} statements={statementsOf(text).map((one) => one.text)} onClose={() => setSaving(false)} />}
     </div>
