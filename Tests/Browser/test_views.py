@@ -210,6 +210,16 @@ class OutputsTests(unittest.TestCase):
         expect(page.locator("#cell-c0 .data-table")).to_be_visible()
         eventually("a table is nothing to keep", lambda: kept()[0] is None)
 
+    def test_what_is_not_there_comes_last(self):
+        """Whichever way a column is sorted; and rows that are equal stay in their order."""
+        rows = [["a", 2], ["b", None], ["c", 10], ["d", 2], ["e", None], ["f", 1]]
+        _, page = self.notebook("sorted", [code("c0", "x", [table([("name", "string"), ("value", "bigint")], rows)])])
+        cells = page.locator("#cell-c0 .data-table tbody td:first-child")
+        for direction, wanted in (("ascending", "fadcbe"), ("descending", "cadfbe"), ("none", "abcdef")):
+            page.locator("#cell-c0").get_by_role("button", name="value", exact=True).click()
+            expect(page.locator("#cell-c0 th").nth(1)).to_have_attribute("aria-sort", direction)
+            expect(cells).to_have_text(list(wanted))
+
     def test_what_is_the_same_but_for_rounding_is_charted(self):
         rows = [[0.3, 0.1], [0.30000000000000004, 0.10000000000000002], [0.3, 0.1]]
         _, page = self.notebook("rounded", [code("c0", "x", [table([("x", "double"), ("y", "double")], rows)])])

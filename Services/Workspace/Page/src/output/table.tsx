@@ -15,15 +15,23 @@ function text(value: Json | undefined): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-function compare(left: Json | undefined, right: Json | undefined): number {
-  // What is not there comes last.
-  if (left === null || left === undefined) return right === null || right === undefined ? 0 : 1;
-  if (right === null || right === undefined) return -1;
+function compare(left: Json, right: Json): number {
   if (typeof left === "number" && typeof right === "number") return left - right;
   const a = Number(left);
   const b = Number(right);
   if (text(left) !== "" && text(right) !== "" && !Number.isNaN(a) && !Number.isNaN(b)) return a - b;
   return text(left).localeCompare(text(right));
+}
+
+interface Order { column: number; isDown: boolean }
+
+/** Rows in the order of a column. What is not there comes last either way, and what is equal stays as it was. */
+function ordered(rows: Json[][], { column, isDown }: Order): Json[][] {
+  return [...rows].sort((one, other) => {
+    const [left, right] = [one[column] ?? null, other[column] ?? null];
+    if (left === null || right === null) return Number(left === null) - Number(right === null);
+    return isDown ? -compare(left, right) : compare(left, right);
+  });
 }
 
 /** CSV by RFC 4180. A text that a spreadsheet would take for a formula gets a quote in front. */
@@ -70,7 +78,7 @@ function useChart(table: TableData): [Choice | undefined, (choice: Choice | unde
 }
 
 export function TableOutput({ table, name = "table" }: { table: TableData; name?: string }) {
-  const [order, setOrder] = useState<{ column: number; isDown: boolean } | null>(null);
+  const [order, setOrder] = useState<Order | null>(null);
   const [filter, setFilter] = useState("");
   const [limit, setLimit] = useState(step);
   const [charted, setCharted] = useChart(table);
@@ -78,9 +86,7 @@ export function TableOutput({ table, name = "table" }: { table: TableData; name?
 
   const rows = useMemo(() => {
     const kept = wanted ? table.rows.filter((row) => row.some((value) => text(value).toLowerCase().includes(wanted))) : table.rows;
-    if (!order) return kept;
-    const sorted = [...kept].sort((a, b) => compare(a[order.column], b[order.column]));
-    return order.isDown ? sorted.reverse() : sorted;
+    return order ? ordered(kept, order) : kept;
   }, [table, wanted, order]);
 
   const sort = (column: number) => setOrder((now) => {
