@@ -182,6 +182,12 @@ class FileTests(unittest.TestCase):
         expect(row).to_contain_text("75 %")
         expect(row).to_contain_text("Aachen")
         self.look("data-file")
+        # The first rows are not saved as if they were all; all of them are in the file itself.
+        expect(page.locator(".data-bar")).to_contain_text("500 rows; the whole has 2,000: Download gives all of them")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="CSV of these 500 rows").click()
+        self.assertEqual(download.value.suggested_filename, "sales-first-500.csv")
+        self.assertEqual(len(pathlib.Path(download.value.path()).read_text().splitlines()), 501)
         with page.expect_download() as download:
             page.get_by_role("link", name="Download").click()
         self.assertEqual(pathlib.Path(download.value.path()).read_text(), CSV)

@@ -3,6 +3,7 @@
 The settings are those of test_page.py.
 """
 
+import pathlib
 import re
 import unittest
 
@@ -219,6 +220,25 @@ class OutputsTests(unittest.TestCase):
             page.locator("#cell-c0").get_by_role("button", name="value", exact=True).click()
             expect(page.locator("#cell-c0 th").nth(1)).to_have_attribute("aria-sort", direction)
             expect(cells).to_have_text(list(wanted))
+
+    def test_a_part_of_a_table_is_saved_as_a_part(self):
+        """The button and the name of the file say that it is not all."""
+        rows = [[number, "odd" if number % 2 else "even"] for number in range(1000)]
+        columns = [("id", "bigint"), ("kind", "string")]
+        _, page = self.notebook("parts", [
+            code("c0", "large", [table(columns, rows, truncated=True, total_rows=None)]), code("c1", "small", [table(columns, rows[:3])])])
+
+        def saved(cell, button):
+            with page.expect_download() as download:
+                page.locator(f"#cell-{cell}").get_by_role("button", name=button, exact=True).click()
+            return download.value.suggested_filename, len(pathlib.Path(download.value.path()).read_text().splitlines()) - 1
+
+        self.assertEqual(saved("c0", "CSV of these 1,000 rows"), ("parts-1-first-1000.csv", 1000))
+        self.assertEqual(saved("c1", "CSV"), ("parts-2.csv", 3))
+        for cell in ("c0", "c1"):
+            page.locator(f"#cell-{cell}").get_by_placeholder("Filter").fill("odd")
+        self.assertEqual(saved("c0", "CSV of these 500 rows"), ("parts-1-first-1000-filtered.csv", 500))
+        self.assertEqual(saved("c1", "CSV of this row"), ("parts-2-filtered.csv", 1))
 
     def test_what_is_the_same_but_for_rounding_is_charted(self):
         rows = [[0.3, 0.1], [0.30000000000000004, 0.10000000000000002], [0.3, 0.1]]

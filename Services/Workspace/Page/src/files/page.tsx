@@ -63,7 +63,7 @@ function Preview({ preview, name }: { preview: FilePreview; name: string }) {
       {columns.length > 0 && (
         <>
           <Card title={rows.length < preview.rows_read || !preview.is_whole ? "First rows" : "Rows"} isFlush>
-            <TableOutput name={name.replace(/\.[^.]*$/, "")}
+            <TableOutput name={name.replace(/\.[^.]*$/, "")} whole="Download gives all of them"
               table={{ columns, rows, truncated: !preview.is_whole || rows.length < preview.rows_read, total_rows: preview.is_whole ? preview.rows_read : null }} />
           </Card>
           <Profile preview={preview} />

@@ -74,7 +74,8 @@ function heightOfOutput(output: Output, width: number): number {
   if (omitted?.waits) return heightOfWaiting(omitted.bytes);
   if (omitted) return 40 + (omitted.table ? 380 : 0) + linesOf((omitted.head ?? "") + (omitted.tail ?? ""), width) * outputLineHeight;
   const table = tableOf(data);
-  if (table) return (width < 420 ? 72 : 40) + Math.min(440, 32.5 + Math.min(table.rows.length, 100) * 30.5) + (table.rows.length > 100 ? 45 : 0);
+  // Of a part of a table, the bar above it says more and is broken sooner.
+  if (table) return (width < (table.truncated ? 640 : 420) ? 72 : 40) + Math.min(440, 32.5 + Math.min(table.rows.length, 100) * 30.5) + (table.rows.length > 100 ? 45 : 0);
   if ("image/png" in data) return heightOfPicture(joined(data["image/png"]), width) ?? 300;
   if (Object.keys(data).some((type) => /^image\/|^text\/html/.test(type))) return 300;
   return heightOfText(joined(data["text/plain"]), width);

@@ -32,7 +32,7 @@ export const Outputs = memo(function Outputs({ outputs, name, load }: {
     // All outputs come at once, and only what somebody wanted to see is shown as a whole.
     return (
       <OutputPlace.Provider key={index} value={index}>
-        {omitted ? <OutputPreview about={omitted} load={load} onWanted={() => setWanted((all) => new Set(all).add(index))} />
+        {omitted ? <OutputPreview about={omitted} name={name} load={load} onWanted={() => setWanted((all) => new Set(all).add(index))} />
           : <One output={output} name={name} isWhole={wanted.has(index)} />}
       </OutputPlace.Provider>
     );

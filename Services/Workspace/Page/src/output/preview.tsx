@@ -23,8 +23,8 @@ function kindOf({ types = [], outputs }: Omitted): string {
   return "An output";
 }
 
-export function OutputPreview({ about, load, onWanted }: {
-  about: Omitted; load?: (isWhole: boolean) => Promise<void>;
+export function OutputPreview({ about, name, load, onWanted }: {
+  about: Omitted; name?: string; load?: (isWhole: boolean) => Promise<void>;
   /** Somebody wants to see all of it. */
   onWanted: () => void;
 }) {
@@ -56,7 +56,7 @@ export function OutputPreview({ about, load, onWanted }: {
   }
   return (
     <div ref={element} className={about.name === "stderr" ? "text-output error-stream" : "text-output"}>
-      {about.table && <TableOutput table={about.table} />}
+      {about.table && <TableOutput table={about.table} name={name} />}
       {about.head && <pre><Ansi text={about.head} /></pre>}
       <div className="fold row wrap">
         {!about.head && !about.tail && !about.table && !about.waits && <span className="soft">{kindOf(about)}</span>}

@@ -77,7 +77,17 @@ function useChart(table: TableData): [Choice | undefined, (choice: Choice | unde
   }];
 }
 
-export function TableOutput({ table, name = "table" }: { table: TableData; name?: string }) {
+/** What the rows that are shown are saved as: whoever opens the file later has to see that it is not all. */
+function fileName(name: string, table: TableData, count: number): string {
+  const part = table.truncated ? `-first-${table.rows.length}` : "";
+  return `${name}${part}${count < table.rows.length ? "-filtered" : ""}.csv`;
+}
+
+export function TableOutput({ table, name = "table", whole }: {
+  table: TableData; name?: string;
+  /** What gives all rows where these are not all, as the end of a sentence. */
+  whole?: string;
+}) {
   const [order, setOrder] = useState<Order | null>(null);
   const [filter, setFilter] = useState("");
   const [limit, setLimit] = useState(step);
@@ -96,7 +106,9 @@ export function TableOutput({ table, name = "table" }: { table: TableData; name?
   const total = table.total_rows ?? table.rows.length;
   const count = `${rows.length === table.rows.length ? "" : `${rows.length.toLocaleString()} of `}`
     + `${table.rows.length.toLocaleString()} ${table.rows.length === 1 ? "row" : "rows"}`
-    + (table.truncated ? (table.total_rows ? `; the whole has ${total.toLocaleString()}` : "; there are more") : "");
+    + (table.truncated ? (table.total_rows ? `; the whole has ${total.toLocaleString()}` : "; there are more") + (whole ? `: ${whole}` : "") : "");
+  const isAll = !table.truncated && rows.length === table.rows.length;
+  const these = rows.length === 1 ? "this row" : `these ${rows.length.toLocaleString()} rows`;
 
   return (
     <div className="data">
@@ -107,7 +119,8 @@ export function TableOutput({ table, name = "table" }: { table: TableData; name?
         {chartable(table) && (
           <Button isSmall tone="quiet" icon="monitor" aria-pressed={charted !== undefined} onClick={() => setCharted(charted ? undefined : chosen(table, undefined))}>{charted ? "Table" : "Chart"}</Button>
         )}
-        <Button isSmall tone="quiet" icon="download" onClick={() => save(`${name}.csv`, "text/csv;charset=utf-8", csv(table, rows))}>CSV</Button>
+        <Button isSmall tone="quiet" icon="download" onClick={() => save(fileName(name, table, rows.length), "text/csv;charset=utf-8", csv(table, rows))}>
+          {isAll ? "CSV" : `CSV of ${these}`}</Button>
       </div>
       {charted ? <Chart table={table} rows={rows} choice={charted} onChoose={setCharted} /> : (
         <div className="data-scroll" tabIndex={0} role="region" aria-label={`Table of ${name}`}>
