@@ -469,6 +469,41 @@ class CellsTests(unittest.TestCase):
         page.reload()
         self.assertEqual(has_all(), wanted)
 
+    def test_9b_undo_has_how_it_ran(self):
+        """How long it took and that its text is another one now; and of what ran on meanwhile, how that ended."""
+        flag = platform.folder / "deleted"
+        waits = f"import pathlib, time\nprint('early')\nwhile not pathlib.Path({str(flag)!r}).exists():\n    time.sleep(0.05)\nprint('late')"
+        number, page = self.notebook("times", [code(0, "print('one')"), code(1, "two = 2"), code(2, waits)])
+        first, last = page.locator("#cell-c0"), page.locator("#cell-c2")
+        self.select(page, 0, "Control+A", "Control+Enter")
+        expect(first).to_contain_text("Took")
+        expect(last).to_contain_text("Runs for")
+        expect(last.locator(".text-output")).to_have_text("early")
+        write(page, 1, "print('other')")
+        self.press(page, "Escape")
+        took = first.get_by_text(re.compile("^Took")).inner_text()
+        for key in ("z", "Undo"):
+            self.select(page, 0, "dd")
+            expect(page.locator(".cell")).to_have_count(2)
+            if key == "z":
+                self.press(page, "z")
+            else:
+                page.locator(".toast").last.get_by_role("button", name="Undo").click()
+            expect(first.get_by_text(took, exact=True)).to_be_visible()
+            expect(first.get_by_text("The text has changed since it ran")).to_be_visible()
+            dismiss(page)
+        expect(page.get_by_text("The text has changed since it ran")).to_have_count(1)
+        # What was running has ended while it was not here.
+        self.select(page, 2, "dd")
+        expect(last).to_have_count(0)
+        flag.touch()
+        state = lambda: {one["cell_id"]: one["state"] for one in platform.call("GET", f"/api/v1/notebooks/{number}/execution")["commands"]}
+        eventually("it has ended", lambda: page.evaluate("true") and state().get("c2") not in ("QUEUED", "RUNNING"))
+        expect(page.locator(".queue li")).to_have_count(0)
+        self.press(page, "z")
+        expect(last).to_contain_text("Took")
+        expect(last.locator(".text-output")).to_contain_text("late")
+
     def test_a_kinds_of_cells(self):
         """Only what is something else is changed: code has its language, and a key that changes nothing is not taken back."""
         sources = ["%sql\nSELECT 1", "x = 1", "words", "%sh ls"]

@@ -226,13 +226,20 @@ export class Runner {
     this.plan();
   }
 
-  /** Cells have come that others have made: they may have been told of before they were here. */
+  /**
+   * Cells have come that others have made, or ours are back: they may have been told of before they were here. What runs is told
+   * of, also while its cell is not here.
+   */
   private meet(ids: string[], sequence: number): void {
     for (const id of ids) {
       if (this.arriving.meet(id, sequence)) this.loading.get(id, false).catch((error: unknown) => this.fail(error));
     }
-    const last = [...this.commands.values()].filter(({ cell_id }) => ids.includes(cell_id));
-    for (const command of last) this.store.update(command.cell_id, { run: runOf(command) }, false);
+    const last = new Map([...this.commands.values()].filter(({ cell_id }) => ids.includes(cell_id)).map((command) => [command.cell_id, command]));
+    for (const id of ids) {
+      const command = last.get(id);
+      const state = this.store.cell(id)?.run?.state;
+      if (command || state === "running" || state === "waiting") this.store.update(id, { run: command && runOf(command) }, false);
+    }
   }
 
   /** Saves all that a cell has put out as a text, with what was more than it may, as long as its kernel is there. */

@@ -9,7 +9,7 @@ import { withFoldKept, withFolded } from "./hidden";
 import { cellsOf, knownBase, mergedCells, withOutputsOf } from "./merging";
 import { alone, chosenAmong, idsBetween, selectedAmong, together, unmarked } from "./selecting";
 import type { NotebookState } from "./state";
-import { type Step, takenBack } from "./undo";
+import { type Step, returned, takenBack } from "./undo";
 
 const undoLimit = 100;
 
@@ -34,7 +34,7 @@ export class NotebookStore {
   private cleared = new Set<string>();
   /** The revision that is brought back by what is here. */
   restored: number | undefined;
-  /** Hears of cells that were cleared here, and of those that others have made, with the event up to which these are here. */
+  /** Hears of cells that were cleared here, and of those that others have made, with the event up to which these are here; -1 of ours that are back. */
   onCleared: (ids: string[]) => void = () => undefined;
   onCome: (ids: string[], sequence: number) => void = () => undefined;
   private mayEdit: boolean | undefined;
@@ -67,14 +67,16 @@ export class NotebookStore {
   get isReadOnly(): boolean { return this.mayEdit === false; }
 
   private change(cells: CellView[], more: Partial<NotebookState> = {}): void {
-    if (!this.isReadOnly) this.set({ cells, version: this.state.version + 1, ...more });
+    if (this.isReadOnly) return;
+    const back = returned(this.state.cells, cells);
+    this.set({ cells, version: this.state.version + 1, ...more });
+    if (back.length > 0) this.onCome(back, -1);
   }
 
   /** Makes a change that can be taken back: one, of however many cells. */
   private edit(cells: CellView[], rewritten: string[] = [], more: Partial<NotebookState> = {}): void {
     if (this.isReadOnly) return;
-    this.undos = [...this.undos.slice(1 - undoLimit), { before: this.state.cells, after: cells, rewritten }];
-    this.redos = [];
+    [this.undos, this.redos] = [[...this.undos.slice(1 - undoLimit), { before: this.state.cells, after: cells, rewritten }], []];
     this.change(cells, more);
   }
 
@@ -238,8 +240,7 @@ export class NotebookStore {
   /** Says whether the user may change the notebook: only then it is kept what is collapsed, also what was before. */
   setMayEdit(mayEdit: boolean): void {
     this.mayEdit = mayEdit;
-    if (!mayEdit) this.set({ editing: undefined });
-    if (!mayEdit) return;
+    if (!mayEdit) { this.set({ editing: undefined }); return; }
     const cells = this.state.cells.map(withChartsKept);
     if (cells.some((cell, index) => cell.folded !== undefined || cell !== this.state.cells[index])) this.fold(cells);
   }
@@ -309,8 +310,7 @@ export class NotebookStore {
   /** What a save sends, and what is to be told when it is done. */
   pending(): { document: NotebookDocument; cleared: string[]; restored?: number; done: (revisionID: number) => void } {
     const { state: { version }, restored } = this;
-    const document = this.serialize(false);
-    const cleared = [...this.cleared];
+    const [document, cleared] = [this.serialize(false), [...this.cleared]];
     return {
       document, cleared, restored, done: (revisionID) => {
         for (const id of cleared) this.cleared.delete(id);

@@ -16,7 +16,13 @@ export function takenBack(step: Step, now: CellView[]): CellView[] {
   // What was written meanwhile stays, and outputs are not a step's: they stay with their cell, here and on the server.
   return ids.flatMap((id) => {
     const [old, present] = [before.get(id), current.get(id)];
-    if (!old || !present) return old ? [{ ...old, run: undefined }] : present ? [present] : [];
+    if (!old || !present) return old ? [old] : present ? [present] : [];
     return [step.rewritten.includes(id) ? { ...present, type: old.type, source: old.source } : present];
   });
+}
+
+/** The cells that were not there before and had run when they went: their runs may have gone on without them. */
+export function returned(before: CellView[], after: CellView[]): string[] {
+  const here = new Set(before.map((cell) => cell.id));
+  return after.filter((cell) => cell.run && !here.has(cell.id)).map((cell) => cell.id);
 }
