@@ -3,6 +3,7 @@
 The settings are those of test_page.py.
 """
 
+import json
 import pathlib
 import re
 import unittest
@@ -220,6 +221,22 @@ class OutputsTests(unittest.TestCase):
             page.locator("#cell-c0").get_by_role("button", name="value", exact=True).click()
             expect(page.locator("#cell-c0 th").nth(1)).to_have_attribute("aria-sort", direction)
             expect(cells).to_have_text(list(wanted))
+
+    def test_errors_are_folded_to_the_users_lines(self):
+        """Those of cells and of the user's own files, also of the errors that led to one; none of a library."""
+        errors = json.loads((pathlib.Path(__file__).parent / "tracebacks.json").read_text())
+        cells = [code(f"c{number}", "share(df)", [error]) for number, error in enumerate(errors)]
+        _, page = self.notebook("errors", cells)
+        own = lambda cell: page.locator(f"#cell-{cell} .traceback-own")
+        expect(own("c0")).to_have_text("Cell In[2], line 1 ----> 1 df['missing']")
+        expect(own("c0").get_by_role("button")).to_have_text(["Cell In[2], line 1"])
+        self.assertEqual(own("c1").inner_text().strip().split("\n"), [
+            "Cell In[3], line 4", "----> 4     raise ValueError('no such column') from error", "Caused by KeyError: 'missing'",
+            "Cell In[3], line 2", "----> 2     helpers.share(df)",
+            "File /home/ada/project/helpers.py:3, in share(df)", "----> 3     return df['missing']"])
+        # All of it is there for whoever wants it.
+        page.locator("#cell-c0").get_by_role("button", name="Traceback").click()
+        expect(page.locator("#cell-c0 .traceback")).to_contain_text("pandas/core/indexes/base.py:3812")
 
     def test_a_part_of_a_table_is_saved_as_a_part(self):
         """The button and the name of the file say that it is not all."""

@@ -232,6 +232,13 @@ class Results(unittest.TestCase):
         self.assertNotIn("site-packages", shown)
         self.assertNotIn("\tat ", shown)
         self.assertEqual(result.reply["evalue"], result.error["evalue"])
+        # Also of what led to an error.
+        code = "try:\n    spark.read.parquet('/nope')\nexcept Exception as error:\n    raise ValueError('no data') from error"
+        result = first.run(code)
+        shown = "\n".join(result.error["traceback"])
+        self.assertIn("AnalysisException", shown)
+        self.assertNotIn("site-packages", shown)
+        self.assertIn("site-packages", "\n".join(result.error_metadata["full_traceback"]))
         code = "from pyspark.sql.functions import udf\nspark.range(1).select(udf(lambda v: 1/0)('id')).collect()"
         self.assertIn("ZeroDivisionError", first.run(code).error["evalue"])
 

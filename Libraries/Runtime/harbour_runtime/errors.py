@@ -3,6 +3,7 @@
 import re
 import traceback
 import types
+from contextlib import contextmanager
 
 _FULL_LIMIT = 100_000
 _FOREIGN = re.compile(r"[/\\](pyspark|py4j|IPython|ipykernel|harbour_runtime)[/\\]|^<frozen ")
@@ -120,3 +121,41 @@ def fold(trace):
     for frame in reversed(frames):
         folded = types.TracebackType(folded, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     return folded
+
+
+def stand_in(description):
+    """An error of the same name: the text of one of Spark's own may be 200 lines of Java."""
+    return type(description.name, (Exception,), {"__module__": "builtins"})(description.message)
+
+
+@contextmanager
+def folded(error):
+    """While an error is shown: what led to it is folded as it is itself, and Spark's errors among that are short."""
+    changed, seen = [], {id(error)}
+    try:
+        while (earlier := _led_to(error)) is not None and id(earlier) not in seen:
+            seen.add(id(earlier))
+            trace = fold(earlier.__traceback__)
+            if is_from_spark(earlier):
+                _exchange(error, earlier, stand_in(Description(earlier)).with_traceback(trace))
+                changed.append(lambda holder=error, whole=earlier: _exchange(holder, _led_to(holder), whole))
+                break
+            changed.append(lambda holder=earlier, whole=earlier.__traceback__: holder.with_traceback(whole))
+            earlier.__traceback__ = trace
+            error = earlier
+        yield
+    finally:
+        for undo in changed:
+            undo()
+
+
+def _led_to(error):
+    hidden = error.__suppress_context__ or error.__cause__ is not None
+    return error.__cause__ if hidden else error.__context__
+
+
+def _exchange(error, earlier, other):
+    if error.__cause__ is earlier:
+        error.__cause__ = other
+    else:
+        error.__context__ = other

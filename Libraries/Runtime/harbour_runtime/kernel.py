@@ -43,9 +43,9 @@ class HarbourShell(ZMQInteractiveShell):
         if quiet:
             lines = [f"{description.name}: {description.message}" if description.message else description.name]
         else:
-            # A stand-in of the same name: the true one's text may be 200 lines of Java.
-            shown = _stand_in(description) if description.from_spark else error
-            lines = self.InteractiveTB.structured_traceback(type(shown), shown, errors.fold(trace), tb_offset=0)
+            shown = errors.stand_in(description) if description.from_spark else error
+            with errors.folded(shown):
+                lines = self.InteractiveTB.structured_traceback(type(shown), shown, errors.fold(trace), tb_offset=0)
         self._remember(description, error)
         self._showtraceback(kind, error, lines)
 
@@ -70,10 +70,6 @@ class HarbourShell(ZMQInteractiveShell):
             metadata=json_clean({"dataharbour": metadata}),
         )
         self._last_traceback = stb
-
-
-def _stand_in(description):
-    return type(description.name, (Exception,), {"__module__": "builtins"})(description.message)
 
 
 class HarbourKernel(IPythonKernel):

@@ -2,8 +2,9 @@
 // what is below a cell does not move when it comes near. The sizes are those of notebook.css and output.css.
 import { useSyncExternalStore } from "react";
 import { joined, omittedOf, tableOf, type Output } from "../output/mime";
-import { foldedText, ownLines } from "../output/outputs";
+import { foldedText } from "../output/outputs";
 import { heightOfWaiting } from "../output/preview";
+import { ownLines } from "../output/traceback";
 import type { CellView } from "./cells";
 import { isFolded } from "./hidden";
 

@@ -11,6 +11,7 @@ import { Markdown } from "./markdown";
 import { Bundle, Output, exitType, joined, omittedOf, tableOf, truncatedType } from "./mime";
 import { OutputPreview } from "./preview";
 import { TableOutput, save } from "./table";
+import { ownLines } from "./traceback";
 
 /** Goes to a line of the cell that has run under a number, where there are cells to go to. */
 export const GoToLine = createContext<((count: number, line: number) => void) | undefined>(undefined);
@@ -66,11 +67,6 @@ function Text({ text, isError, isWanted }: { text: string; isError?: boolean; is
       </>}
     </div>
   );
-}
-
-/** The lines of a traceback that are the user's own, as far as they are shown. */
-export function ownLines(lines: string[]): string[] {
-  return lines.map(plain).join("\n").split("\n").filter((line) => /^(-+>|→)\s*\d+|^(Cell|Input|File "<)/.test(line.trim())).slice(0, 6);
 }
 
 function Traceback({ name, value, lines }: { name: string; value: string; lines: string[] }) {
