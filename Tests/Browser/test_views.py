@@ -12,6 +12,8 @@ from harbour import PICTURES, Stage, dismiss, eventually
 from looks import look
 from playwright.sync_api import expect
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 
 def setUpModule():
     global stage, platform
@@ -89,8 +91,8 @@ class OutputsTests(unittest.TestCase):
         path = f"/Shared/{name}"
         return platform.notebook_of(path, cells), self.open(path)
 
-    def open(self, path):
-        context = stage.new_context()
+    def open(self, path, **more):
+        context = stage.new_context(**more)
         self.contexts.append(context)
         page = stage.new_page(context, self.said)
         stage.sign_in(page, f"/workspace{path}")
@@ -237,6 +239,27 @@ class OutputsTests(unittest.TestCase):
         # All of it is there for whoever wants it.
         page.locator("#cell-c0").get_by_role("button", name="Traceback").click()
         expect(page.locator("#cell-c0 .traceback")).to_contain_text("pandas/core/indexes/base.py:3812")
+
+    def test_nothing_is_hidden_from_fingers(self):
+        """What is there when one points at it is there from the beginning where there is nothing to point with."""
+        hidden = [".insert >> nth=1", "#cell-c1 .picture .button"]
+        for is_phone, opacity in ((True, "1"), (False, "0")):
+            path = f"/Shared/pointed-{opacity}"
+            platform.notebook_of(path, [code("c0", "1"), code("c1", "2", [shown(image_png=PIXEL, text_plain="a picture")])])
+            size = {"viewport": {"width": 390, "height": 844}} if is_phone else {}
+            page = self.open(path, has_touch=is_phone, is_mobile=is_phone, **size)
+            self.assertEqual(page.evaluate("matchMedia('(hover: none)').matches"), is_phone)
+            for one in hidden:
+                expect(page.locator(one)).to_have_css("opacity", opacity)
+            if not is_phone:
+                continue
+            # Also where the tools of a cell are beside it.
+            page.locator("#cell-c1 .cell-source").tap()
+            expect(page.locator("#cell-c1 .cell-tools")).to_be_visible()
+            page.screenshot(path=PICTURES / "notebook-touched.png")
+            page.locator(hidden[0]).get_by_role("button", name="+ Text").tap()
+            expect(page.locator(".cell")).to_have_count(3)
+            expect(page.locator(".cell").nth(1)).to_have_class(re.compile("markdown"))
 
     def test_a_part_of_a_table_is_saved_as_a_part(self):
         """The button and the name of the file say that it is not all."""
