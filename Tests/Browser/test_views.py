@@ -261,6 +261,28 @@ class OutputsTests(unittest.TestCase):
             expect(page.locator(".cell")).to_have_count(3)
             expect(page.locator(".cell").nth(1)).to_have_class(re.compile("markdown"))
 
+    def test_what_takes_its_time_is_told(self):
+        """Saving a notebook as a file: until it is there, or has failed."""
+        _, page = self.notebook("large", [code("c0", "1")])
+        held = []
+        page.route("**/api/v1/workspace/export?*", held.append)
+        told = page.get_by_text("Preparing large.ipynb…")
+
+        def ask():
+            page.get_by_role("button", name="More").first.click()
+            page.get_by_role("menuitem", name="Save as .ipynb").click()
+            expect(told).to_be_visible()
+
+        ask()
+        with page.expect_download() as download:
+            held.pop().continue_()
+        self.assertEqual(download.value.suggested_filename, "large.ipynb")
+        expect(told).to_have_count(0)
+        ask()
+        held.pop().fulfill(status=500, json={"error_code": "INTERNAL_ERROR", "message": "The disk is full."})
+        expect(page.get_by_text("The disk is full.")).to_be_visible()
+        expect(told).to_have_count(0)
+
     def test_a_part_of_a_table_is_saved_as_a_part(self):
         """The button and the name of the file say that it is not all."""
         rows = [[number, "odd" if number % 2 else "even"] for number in range(1000)]

@@ -2,7 +2,7 @@
 import { call } from "../api/client";
 import { save as saveFile } from "../output/table";
 import { Menu, MenuItem } from "../ui/menu";
-import { toastError } from "../ui/toast";
+import { toastError, toastWhile } from "../ui/toast";
 import type { Asking } from "./asking";
 import { keepInPlace } from "./place";
 import type { Runner } from "./runner";
@@ -17,12 +17,13 @@ export function More({ store, saver, runner, name, isAttached, onFind, asking: {
 }) {
   // The server has all outputs whole.
   const download = (format: "JUPYTER" | "SOURCE", ending: string, type: string) => {
-    void runner.settle().then(() => saver.save()).then((isSaved) => {
+    const work = runner.settle().then(() => saver.save()).then((isSaved) => {
       if (!isSaved) throw new Error("What you typed is not saved yet, and the file would lack it. Save it first.");
       return call("exportObject", { path: store.path, format });
     }).then((file) => {
       saveFile(`${name}.${ending}`, type, Uint8Array.from(atob(file.content), (one) => one.charCodeAt(0)));
-    }).catch(toastError);
+    });
+    toastWhile(`Preparing ${name}.${ending}…`, work).catch(toastError);
   };
   const ending = endings[store.language];
   const chosen = store.chosen;

@@ -44,7 +44,9 @@ export function Folder({ path }: { path: string }) {
         <Button icon="folder" onClick={() => setDialog({ kind: "folder" })}>New folder</Button>
         <Button icon="plus" tone="primary" onClick={() => setDialog({ kind: "notebook" })}>New notebook</Button>
         <Menu label="More" items={[
-          { text: "Export as a zip archive", icon: "download", href: addressOf("exportFolder", { path }) },
+          // The browser alone knows when it begins.
+          { text: "Export as a zip archive", icon: "download", href: addressOf("exportFolder", { path }),
+            run: () => toast(`Preparing ${path === "/" ? "workspace" : title}.zip. Your browser saves it as it comes.`, "plain") },
           { text: "Import a zip archive", icon: "archive", run: () => archiveChooser.current?.click() },
           { text: "Open the trash", icon: "trash", to: "/trash" },
         ]} />

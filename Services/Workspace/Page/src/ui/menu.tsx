@@ -10,7 +10,7 @@ export interface MenuItem {
   isDisabled?: boolean;
   /** Of a choice among several: whether it is the one. */
   isChosen?: boolean;
-  /** What it does; or where it leads: `to` an address of the page, `href` to a file that is saved. */
+  /** What it does; or where it leads: `to` an address of the page, `href` to a file that the browser saves. */
   run?: () => void;
   to?: string;
   href?: string;
@@ -87,7 +87,7 @@ export function Menu({ label, items }: { label: string; items: MenuItem[] }) {
       {isOpen && (
         <div ref={list} className="menu" role="menu" aria-label={label} onKeyDown={pressed}>
           {items.map((item) => item.href
-            ? <a key={item.text} role="menuitem" tabIndex={-1} href={item.href} download onClick={() => close(true)}><Part item={item} /></a>
+            ? <a key={item.text} role="menuitem" tabIndex={-1} href={item.href} download onClick={() => { close(true); item.run?.(); }}><Part item={item} /></a>
             : <button key={item.text} type="button" role={item.isChosen === undefined ? "menuitem" : "menuitemradio"} aria-checked={item.isChosen} tabIndex={-1} disabled={item.isDisabled} onClick={() => choose(item)}><Part item={item} /></button>)}
         </div>
       )}

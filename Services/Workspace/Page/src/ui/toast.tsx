@@ -3,17 +3,33 @@ import { useEffect, useRef, useSyncExternalStore } from "react";
 import { ApiError } from "../api/client";
 import { Button } from "./parts";
 
-interface Toast { id: number; text: string; tone: "good" | "bad" | "plain"; action?: { text: string; run: () => void } }
+interface Toast { id: number; text: string; tone: "good" | "bad" | "plain" | "busy"; action?: { text: string; run: () => void } }
 
 let toasts: Toast[] = [];
 let last = 0;
 const listeners = new Set<() => void>();
 const tell = () => { for (const listener of [...listeners]) listener(); };
 
-export function toast(text: string, tone: Toast["tone"] = "good", action?: Toast["action"]): void {
+export function toast(text: string, tone: Toast["tone"] = "good", action?: Toast["action"]): number {
   last += 1;
   toasts = [...toasts.slice(-3), { id: last, text, tone, action }];
   tell();
+  return last;
+}
+
+/** After this long without a word, somebody takes it that nothing happens; in milliseconds. */
+const wordless = 1000;
+
+/** Says what is under way, where that takes its time, until it has ended. */
+export async function toastWhile<T>(text: string, work: Promise<T>): Promise<T> {
+  let shown: number | undefined;
+  const timer = setTimeout(() => { shown = toast(text, "busy"); }, wordless);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+    if (shown !== undefined) dismiss(shown);
+  }
 }
 
 /** Shows why something did not work. */
@@ -38,6 +54,7 @@ function isAtThem(all: Element | null | undefined): boolean {
 function One({ one }: { one: Toast }) {
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
+    if (one.tone === "busy") return undefined;
     const end = () => {
       // Not while somebody is at it, or at one beside it, which would move.
       if (isAtThem(element.current?.parentElement)) timer = setTimeout(end, 2000);
@@ -48,6 +65,7 @@ function One({ one }: { one: Toast }) {
   }, [one]);
   return (
     <div ref={element} className={`toast ${one.tone}`}>
+      {one.tone === "busy" && <span className="spinner" />}
       <div className="grow">{one.text}</div>
       {one.action && <Button isSmall onClick={() => { one.action?.run(); dismiss(one.id); }}>{one.action.text}</Button>}
       <Button isSmall tone="quiet" icon="close" aria-label="Dismiss" onClick={() => dismiss(one.id)} />
