@@ -283,6 +283,44 @@ class OutputsTests(unittest.TestCase):
         expect(page.get_by_text("The disk is full.")).to_be_visible()
         expect(told).to_have_count(0)
 
+    def test_another_page_has_the_keyboard(self):
+        """Who goes on with the keyboard, or hears a page, is in it; and in a notebook, at its cell."""
+        platform.call("POST", "/api/v1/workspace/mkdirs", {"path": "/Shared/walk/inner"})
+        platform.notebook_of("/Shared/walk/inner/notes", [code("c0", "1"), code("c1", "2")])
+        page = self.open("/Shared/walk/inner/notes")
+        heading, content = page.locator("h1"), page.locator("#content")
+
+        def go(link, name):
+            link.focus()
+            page.keyboard.press("Enter")
+            expect(heading).to_have_text(name)
+
+        areas = page.get_by_role("navigation", name="Areas")
+        go(areas.get_by_role("link", name="Workspace"), "Workspace")
+        expect(content).to_be_focused()
+        page.keyboard.press("Tab")
+        self.assertTrue(page.evaluate("document.querySelector('#content').contains(document.activeElement) && document.activeElement.id !== 'content'"))
+        for name in ("Shared", "walk", "inner"):
+            go(content.get_by_role("cell").get_by_role("link", name=name, exact=True), name)
+            expect(content).to_be_focused()
+        go(content.get_by_role("cell").get_by_role("link", name="notes", exact=True), "notes")
+        expect(page.locator("#cell-c0")).to_be_focused()
+        page.keyboard.press("j")
+        expect(page.locator("#cell-c1")).to_be_focused()
+        page.go_back()
+        expect(heading).to_have_text("inner")
+        expect(content).to_be_focused()
+        # What is another part of the same page leaves it where it is.
+        go(areas.get_by_role("link", name="Settings"), "Settings")
+        expect(content).to_be_focused()
+        page.get_by_role("tab", name="Account").focus()
+        page.keyboard.press("ArrowRight")
+        tab = page.get_by_role("tab", name="Tokens")
+        expect(tab).to_be_focused()
+        expect(page.get_by_role("tabpanel", name="Tokens")).to_contain_text("New token")
+        expect(page.get_by_role("tabpanel")).to_have_id(tab.get_attribute("aria-controls"))
+        look(self, page, stage.axe, PICTURES / "settings-tokens")
+
     def test_a_part_of_a_table_is_saved_as_a_part(self):
         """The button and the name of the file say that it is not all."""
         rows = [[number, "odd" if number % 2 else "even"] for number in range(1000)]

@@ -5,6 +5,7 @@ import { Uploads } from "../files/panel";
 import { SearchDialog } from "../search/dialog";
 import { listenForKeys, opened, searchKeys } from "../search/opened";
 import { Icon, IconName } from "../ui/icons";
+import { useFocusOfPage } from "../ui/focus";
 import { Button } from "../ui/parts";
 import { Toasts } from "../ui/toast";
 import { brandIcon } from "./brand";
@@ -31,6 +32,7 @@ export function Shell({ children }: { children: ReactNode }) {
   const { path } = useAddress();
   const { session, signOut } = useSession();
   const [theme, setTheme] = useTheme();
+  useFocusOfPage(path);
   return (
     <div className="shell">
       <a className="skip" href="#content">Skip to the content</a>

@@ -1,6 +1,6 @@
 // One operation: what it takes, what it answers, and a way to try it.
 import { useEffect, useMemo, useRef, useState } from "react";
-import { Button, Card, Field, Note, Tabs } from "../ui/parts";
+import { Button, Card, Field, Note, TabPanel, Tabs } from "../ui/parts";
 import { bytes, duration } from "../ui/time";
 import { toast } from "../ui/toast";
 import { Answer, addressOf, attempt, curlOf, missingOf } from "./attempt";
@@ -146,11 +146,11 @@ function AnswerView({ answer, address }: { answer: Answer; address: string }) {
         <code className="small soft docs-sent">{address}</code>
       </div>
       <Tabs label="Parts of the answer" current={tab} onChange={setTab} tabs={[{ id: "body", text: "Body" }, { id: "headers", text: `Headers (${answer.headers.length})` }]} />
-      {tab === "headers" ? (
+      <TabPanel id={tab}>{tab === "headers" ? (
         <dl className="facts docs-headers">{answer.headers.map(([name, value]) => [<dt key={`${name}-name`}><code>{name}</code></dt>, <dd key={name}><code>{value}</code></dd>])}</dl>
       ) : (
         <pre className="log docs-text" tabIndex={0} aria-label="Body of the answer">{answer.text || "The answer has no body."}{answer.isCut && "\n… the rest is not shown"}</pre>
-      )}
+      )}</TabPanel>
     </section>
   );
 }

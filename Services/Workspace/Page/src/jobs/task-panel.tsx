@@ -1,7 +1,7 @@
 // The selected task: what it is, where it runs, after which others, and what becomes of its failures.
 import { useEffect, useState } from "react";
 import type { JobSpec, RunIf, TaskDependency, TaskSpec } from "../api/generated/contract";
-import { Button, Card, Note, Tabs } from "../ui/parts";
+import { Button, Card, Note, TabPanel, Tabs } from "../ui/parts";
 import { ClusterChoice, withCluster } from "./cluster-fields";
 import { useProblems } from "./check";
 import { freeKey, renamed, withEdges } from "./draft";
@@ -31,13 +31,13 @@ export function TaskPanel({ spec, task, index, onChange, onSelect, onRemove }: P
       <div className="stack">
         <Tabs label="How the task is shown" current={view} onChange={setView} tabs={[{ id: "form", text: "Form" }, { id: "json", text: "JSON" }]} />
         {own.map((one) => <Note key={one.message} tone="bad">{one.message}</Note>)}
-        {view === "form" ? <Form spec={spec} task={task} index={index} path={path} set={set} onChange={onChange} onSelect={onSelect} />
+        <TabPanel id={view}>{view === "form" ? <Form spec={spec} task={task} index={index} path={path} set={set} onChange={onChange} onSelect={onSelect} />
           : <JSONField label="The task as JSON" path={path} rows={20} value={task} wrong={wrongForm}
             hint="Libraries, retries with growing waits, and all else that the form has no field for."
             onChange={(next: TaskSpec) => {
               // Its name is changed in the form, where whatever names it follows.
               set({ ...next, task_key: task.task_key }, "json");
-            }} />}
+            }} />}</TabPanel>
       </div>
     </Card>
   );

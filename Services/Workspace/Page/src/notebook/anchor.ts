@@ -1,6 +1,7 @@
 // A cell has an address, `#cell-` and its id: what links to it, opens the notebook there.
 import { useEffect, useState } from "react";
 import { subscribe } from "../app/router";
+import { isKeyboardFree } from "../ui/focus";
 import { toast } from "../ui/toast";
 import type { NotebookStore } from "./store";
 
@@ -29,7 +30,6 @@ export function useCellOfAddress(store: NotebookStore): void {
     if (!element) return;
     element.scrollIntoView({ block: "center" });
     // Not from somebody who writes something else meanwhile.
-    const now = document.activeElement;
-    if (now === document.body || now?.id === "content" || now?.closest(".notebook")) element.focus({ preventScroll: true });
+    if (isKeyboardFree() || document.activeElement?.closest(".notebook")) element.focus({ preventScroll: true });
   }, [goal]);
 }

@@ -1,6 +1,7 @@
 // What somebody asks for in a notebook, and what has to be answered first.
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { RunScope } from "../api/generated/contract";
+import { isKeyboardFree } from "../ui/focus";
 import { toast } from "../ui/toast";
 import type { Then } from "./keys";
 import { readsWidget } from "./reading";
@@ -46,7 +47,7 @@ export function useAsking(store: NotebookStore, runner: Runner, cluster: string 
   useEffect(() => { if (cluster && wanted.current) closeChoice(true); }, [cluster]);
   // What had the keyboard before a dialog may be gone with it: a cell that was run from its editor, for one.
   useEffect(() => {
-    if (dialog || document.activeElement !== document.body) return;
+    if (dialog || !isKeyboardFree()) return;
     const cell = document.getElementById(`cell-${store.state.selected}`);
     (cell?.querySelector<HTMLElement>(".editor textarea") ?? cell)?.focus({ preventScroll: true });
   }, [dialog, store]);

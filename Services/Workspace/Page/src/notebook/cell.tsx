@@ -5,6 +5,7 @@ import type { EditorAction } from "../code/editing";
 import Editor from "../code/editor";
 import { Highlighted } from "../code/highlight";
 import { Markdown } from "../output/markdown";
+import { isKeyboardFree } from "../ui/focus";
 import { Button, Note } from "../ui/parts";
 import { useScrolling } from "../ui/scrolling";
 import { Span } from "../ui/time";
@@ -51,7 +52,7 @@ export const Cell = memo(function Cell({ cell, number, language, isSelected, isM
       // What scrolls in it keeps the keyboard, and so does who looks for something.
       if (document.activeElement?.closest(".find") || element.current?.contains(document.activeElement?.closest(".cell-source") ?? null)) return;
       // Only when the notebook has the keyboard: not while something else is typed in.
-      if (document.activeElement === document.body || document.activeElement?.closest(".notebook")) element.current?.focus({ preventScroll: false });
+      if (isKeyboardFree() || document.activeElement?.closest(".notebook")) element.current?.focus({ preventScroll: false });
     }
   }, [isSelected, isEditing]);
   const body = cell.type === "code" ? bodyOf(cell.source) : cell.source;

@@ -6,7 +6,7 @@ import type { ClusterInfo, LogLine } from "../api/generated/contract";
 import { Query, useQuery } from "../api/query";
 import { Link, setQuery, useAddress } from "../app/router";
 import { ShareButton } from "../people/share";
-import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, Tabs, words } from "../ui/parts";
+import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, TabPanel, Tabs, words } from "../ui/parts";
 import { Span, Time, duration } from "../ui/time";
 import { Icon } from "../ui/icons";
 import { ClusterMetrics } from "./cluster-metrics";
@@ -42,10 +42,12 @@ export function ClusterPage({ id }: { id: string }) {
       </Heading>
       {data.state === "ERROR" && <Note tone="bad">{data.state_message || data.termination_reason?.code}</Note>}
       <Tabs tabs={tabs} current={tab} onChange={(next) => setQuery("tab", next === "overview" ? null : next)} label="Parts of the cluster" />
-      {tab === "overview" && <Overview cluster={data} />}
-      {tab === "metrics" && <ClusterMetrics cluster={data} />}
-      {tab === "events" && <Events cluster={data} />}
-      {tab === "logs" && <Logs cluster={data} />}
+      <TabPanel id={tab}>
+        {tab === "overview" && <Overview cluster={data} />}
+        {tab === "metrics" && <ClusterMetrics cluster={data} />}
+        {tab === "events" && <Events cluster={data} />}
+        {tab === "logs" && <Logs cluster={data} />}
+      </TabPanel>
     </div>
   );
 }
@@ -168,7 +170,8 @@ function Logs({ cluster }: { cluster: ClusterInfo }) {
     </>}>
       {problem && <div className="card-body"><Note tone="bad">{problem}</Note></div>}
       {shown.length === 0 && !problem ? <Empty icon="file" title={filter ? "No line has this" : "No line yet"} /> : (
-        <div className="log" tabIndex={0} role="log" aria-label="Log lines">
+        // Thousands of lines would be read out otherwise, one after the other.
+        <div className="log" tabIndex={0} role="log" aria-live="off" aria-label="Log lines">
           {shown.map((line) => <div key={line.sequence} className={line.source === "stderr" ? "err" : undefined}>{line.text}</div>)}
         </div>
       )}

@@ -10,7 +10,7 @@ import { Storage } from "../people/storage";
 import { Tokens } from "../people/tokens";
 import { Groups, Password, Users, roleNames } from "../people/users";
 import { Icon } from "../ui/icons";
-import { Button, Card, Failure, Heading, Loading, Tabs } from "../ui/parts";
+import { Button, Card, Failure, Heading, Loading, TabPanel, Tabs } from "../ui/parts";
 
 type Tab = "account" | "tokens" | "secrets" | "users" | "groups" | "storage" | "audit";
 const own: Array<{ id: Tab; text: string }> = [{ id: "account", text: "Account" }, { id: "tokens", text: "Tokens" }, { id: "secrets", text: "Secrets" }];
@@ -25,13 +25,15 @@ export function Settings(_: { id: string }) {
     <div className="content">
       <Heading title="Settings" actions={<Link className="button" to="/docs"><Icon name="code" />API</Link>} />
       <Tabs tabs={tabs} current={tab} onChange={(next) => setQuery("tab", next === "account" ? null : next)} label="Parts of the settings" />
-      {tab === "account" && <Account />}
-      {tab === "tokens" && <Tokens />}
-      {tab === "secrets" && <Secrets />}
-      {tab === "users" && <Users />}
-      {tab === "groups" && <Groups />}
-      {tab === "storage" && <Storage />}
-      {tab === "audit" && <Audit />}
+      <TabPanel id={tab}>
+        {tab === "account" && <Account />}
+        {tab === "tokens" && <Tokens />}
+        {tab === "secrets" && <Secrets />}
+        {tab === "users" && <Users />}
+        {tab === "groups" && <Groups />}
+        {tab === "storage" && <Storage />}
+        {tab === "audit" && <Audit />}
+      </TabPanel>
     </div>
   );
 }

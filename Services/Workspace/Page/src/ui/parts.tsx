@@ -171,10 +171,15 @@ export function Tabs<T extends string>({ tabs, current, onChange, label }: {
     }}>
       {tabs.map((tab) => (
         <button key={tab.id} id={`tab-${tab.id}`} type="button" role="tab" className="tab" aria-selected={tab.id === current}
-          tabIndex={tab.id === current ? 0 : -1} onClick={() => onChange(tab.id)}>{tab.text}</button>
+          aria-controls={tab.id === current ? `panel-${tab.id}` : undefined} tabIndex={tab.id === current ? 0 : -1} onClick={() => onChange(tab.id)}>{tab.text}</button>
       ))}
     </div>
   );
+}
+
+/** What belongs to the tab that is chosen. */
+export function TabPanel({ id, children }: { id: string; children: ReactNode }) {
+  return <div className="tab-panel" id={`panel-${id}`} role="tabpanel" aria-labelledby={`tab-${id}`}>{children}</div>;
 }
 
 export function Field({ label, hint, problem, children }: {
