@@ -22,6 +22,9 @@ public enum MonitoringService {
     private static let interval = Option<Duration>.duration(
         "scrape-interval", environment: "HARBOUR_MONITORING_SCRAPE_INTERVAL", default: "15s",
         help: "How often each target is scraped.")
+    private static let startup = Option<Duration>.duration(
+        "startup-time", environment: "HARBOUR_MONITORING_STARTUP_TIME", default: "15s",
+        help: "How long a target that has not answered yet counts as starting, before it counts as down.")
     private static let retention = Option<Duration>.duration(
         "retention", environment: "HARBOUR_MONITORING_RETENTION", default: "7d",
         help: "How long the history is kept.")
@@ -39,7 +42,7 @@ public enum MonitoringService {
     public static let definition = ServiceDefinition(
         name: "monitoring", summary: "Scrapes everything, keeps the history of metrics, and shows it.",
         defaultPort: 8003,
-        ownOptions: [workspace, scheduler, cluster, targets, interval, retention, maximumSeries],
+        ownOptions: [workspace, scheduler, cluster, targets, interval, startup, retention, maximumSeries],
         document: MonitoringAPI.document, build: build)
 
     private static func build(
@@ -56,7 +59,8 @@ public enum MonitoringService {
             loop: loop,
             settings: MonitorSettings(
                 targets: try scrapeTargets(environment), interval: settings[interval],
-                timeout: min(settings[interval], .seconds(10)), retention: settings[retention],
+                timeout: min(settings[interval], .seconds(10)), startup: settings[startup],
+                retention: settings[retention],
                 metricsToken: settings[environment.options.metricsToken]),
             web: try WebClient(loop: loop), clusters: clusters, store: store,
             catalog: SeriesCatalog(store: store, loop: loop, limit: settings[maximumSeries]))

@@ -98,6 +98,9 @@ class PageTests(unittest.TestCase):
             one = cold.new_page()
             one.goto(platform.url)
             expect(one.locator("h1")).to_have_text("Home")
+            # All have just been started: none that is about to listen may be called down.
+            expect(one.locator(".tile", has_text="Services up")).to_contain_text("of 4 watched")
+            expect(one.locator(".list .badge", has_text="Down")).to_have_count(0)
             # The page's policy refuses code in strings, so nothing can be waited for from outside.
             paint = one.evaluate(
                 "new Promise((resolve) => new PerformanceObserver((list) => {"

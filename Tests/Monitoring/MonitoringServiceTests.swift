@@ -32,15 +32,15 @@ import Testing
             try await withService(
                 MonitoringService.definition,
                 arguments: [
-                    "--targets", "worker=http://127.0.0.1:\(port)", "--scrape-interval", "200ms", "--workspace-url",
-                    away, "--scheduler-url", away, "--cluster-url", away,
+                    "--targets", "worker=http://127.0.0.1:\(port)", "--scrape-interval", "200ms",
+                    "--startup-time", "1ms", "--workspace-url", away, "--scheduler-url", away, "--cluster-url", away,
                 ]
             ) { service in
                 let series = try await waitForSamples(service, atLeast: 2)
                 #expect(series.labels["job"] == "worker")
                 #expect(series.samples.map(\.value) == series.samples.map(\.value).sorted())
 
-                let targets = try await service.client.call(MonitoringAPI.listTargets, .init()).targets
+                let targets = try await targetsThatAreKnown(service)
                 let worker = try #require(targets.first { $0.job == "worker" })
                 #expect(worker.health == .up)
                 #expect(worker.samples == 3)
@@ -66,6 +66,41 @@ import Testing
         }
     }
 
+    /// What comes late is up when it is there, and has never been down meanwhile: not for whom `up` alarms either.
+    @Test func whatIsStartingIsNotDown() async throws {
+        try await withEventLoop { loop in
+            let router = HTTPRouter()
+            let count = Count()
+            router.get("/metrics") { _, _ throws -> HTTPResponse in
+                count.value += 1
+                // As long as it does not serve, whoever is in front of it says so.
+                if count.value < 4 { throw HarbourError(.unavailable, "It is starting.") }
+                return .text("work_total 1\n")
+            }
+            let server = HTTPServer(configuration: .init(), handler: router, loop: loop)
+            let port = try await server.start()
+            try await withService(
+                MonitoringService.definition,
+                arguments: [
+                    "--targets", "late=http://127.0.0.1:\(port)", "--scrape-interval", "50ms", "--startup-time", "1h",
+                ]
+            ) { service in
+                var seen: Set<TargetHealth> = []
+                while !seen.contains(.up) {
+                    let targets = try await service.client.call(MonitoringAPI.listTargets, .init()).targets
+                    seen.insert(try #require(targets.first { $0.job == "late" }).health)
+                    #expect(targets.allSatisfy { $0.health != .down })
+                    try await service.loop.sleep(for: .milliseconds(5))
+                }
+                let history = try await service.client.call(
+                    MonitoringAPI.queryMetrics, .init(name: "up", start: .now + .seconds(-600), stepMilliseconds: 1000))
+                #expect(history.series.flatMap(\.samples).allSatisfy { $0.value == 1 })
+                #expect(try await federate(service, "?match%5B%5D=up").allSatisfy { $0.value == 1 })
+            }
+            await server.drain(budget: .seconds(1))
+        }
+    }
+
     @Test func badQuestionsAreRefused() async throws {
         try await withService(MonitoringService.definition) { service in
             for input in [
@@ -77,6 +112,15 @@ import Testing
                     try await service.client.call(MonitoringAPI.queryMetrics, input)
                 }
             }
+        }
+    }
+
+    /// The targets, when of each it is known whether it is there.
+    private func targetsThatAreKnown(_ service: ServiceUnderTest) async throws -> [Target] {
+        while true {
+            let targets = try await service.client.call(MonitoringAPI.listTargets, .init()).targets
+            if targets.allSatisfy({ $0.health != .unknown }) { return targets }
+            try await service.loop.sleep(for: .milliseconds(20))
         }
     }
 

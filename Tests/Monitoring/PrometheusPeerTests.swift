@@ -24,7 +24,8 @@ struct PrometheusPeerTests {
     @Test func prometheusScrapesUsWithOurToken() async throws {
         let token = "token-of-scrapers"
         try await withService(
-            MonitoringService.definition, arguments: ["--metrics-token", token, "--scrape-interval", "200ms"]
+            MonitoringService.definition,
+            arguments: ["--metrics-token", token, "--scrape-interval", "200ms", "--startup-time", "1ms"]
         ) { service in
             for path in ["/metrics", "/federate"] {
                 #expect(try await get(service, path, token: nil).status == 401)

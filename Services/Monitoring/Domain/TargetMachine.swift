@@ -1,12 +1,18 @@
 internal import Core
 
 /// When a target is scraped, and what is known of it. Pure: the shell scrapes and tells how it went.
+///
+/// Services that are started together do not listen at the same moment. Until a target has answered once it may be
+/// starting: it is looked at often and stays unknown, and is down only when the time for its start is over.
 struct TargetMachine: Sendable {
     enum Health: Sendable, Equatable {
         case unknown
         case up
         case down(String)
     }
+
+    /// How often what may be starting is looked at.
+    static let startupInterval = Duration.seconds(1)
 
     let interval: Duration
     private(set) var health = Health.unknown
@@ -15,35 +21,51 @@ struct TargetMachine: Sendable {
     private(set) var samples = 0
     private(set) var isReady: Bool?
     private var due: MonotonicTime
+    /// The next look at what may be starting.
+    private var nextLook: MonotonicTime
+    /// Until when it may be starting; nothing once it has answered.
+    private var startupEnd: MonotonicTime?
 
-    /// - Parameter first: when it is scraped first; targets are spread over the interval, so that they do not all come
-    ///   at once.
-    init(interval: Duration, first: MonotonicTime) {
+    /// - Parameters:
+    ///   - first: when it is scraped first; targets are spread over the interval, so that they do not all come at once.
+    ///   - begin: when it may begin to start.
+    ///   - startup: how long its start may take.
+    init(interval: Duration, first: MonotonicTime, begin: MonotonicTime, startup: Duration) {
         self.interval = interval
         due = first
+        nextLook = begin
+        startupEnd = begin + startup
     }
 
     /// When the next scrape begins. Scrapes that took longer than the interval are not made up for.
     mutating func nextScrape(after now: MonotonicTime) -> MonotonicTime {
         while due <= now { due = due + interval }
-        return due
+        guard let startupEnd, now < startupEnd else { return due }
+        let pace = min(TargetMachine.startupInterval, interval)
+        while nextLook <= now { nextLook = nextLook + pace }
+        // The look at the end of that time says that it is down.
+        return min(nextLook, startupEnd)
     }
 
     /// The target answered. Services of ours say in their metrics whether they are ready; of others nothing is known.
     mutating func succeeded(at time: Timestamp, took: Duration, samples: [ExposedSample]) {
         health = .up
+        startupEnd = nil
         lastScrape = time
         lastDuration = took
         self.samples = samples.count
         isReady = samples.first { $0.name == "harbour_ready" && $0.labels.isEmpty }.map { $0.value == 1 }
     }
 
-    mutating func failed(at time: Timestamp, took: Duration, reason: String) {
-        health = .down(reason)
+    /// - Parameter now: when it was known that it did not answer.
+    mutating func failed(at time: Timestamp, now: MonotonicTime, took: Duration, reason: String) {
         lastScrape = time
         lastDuration = took
         samples = 0
         isReady = nil
+        if let startupEnd, now < startupEnd { return }
+        startupEnd = nil
+        health = .down(reason)
     }
 }
 

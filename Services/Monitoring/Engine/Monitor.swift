@@ -10,6 +10,8 @@ struct MonitorSettings: Sendable {
     var targets: [ScrapeTarget]
     var interval: Duration
     var timeout: Duration
+    /// How long a target that has not answered yet may be starting.
+    var startup: Duration
     var retention: Duration
     /// What our services want to see of scrapers, if anything.
     var metricsToken: String?
@@ -53,9 +55,10 @@ actor Monitor {
     func start() async throws {
         try await catalog.load()
         let share = settings.interval / max(1, settings.targets.count + 1)
+        let begin = MonotonicTime.now + .milliseconds(50)
         for (index, target) in settings.targets.enumerated() {
             machines[target] = TargetMachine(
-                interval: settings.interval, first: .now + share * index + .milliseconds(50))
+                interval: settings.interval, first: begin + share * index, begin: begin, startup: settings.startup)
             armScrape(target)
         }
         armDrivers(after: share * settings.targets.count + .milliseconds(50))
@@ -127,11 +130,14 @@ actor Monitor {
         } catch {
             let took = MonotonicTime.now - begin
             let failure = HarbourError.wrap(error)
-            if case .down = machines[target]?.health {
+            let before = machines[target]?.health
+            machines[target]?.failed(at: time, now: .now, took: took, reason: failure.message)
+            // What is starting is not away: whoever is alarmed by `up` hears of it when it does not come.
+            guard case .down = machines[target]?.health else { return }
+            if case .down = before {
             } else {
                 log.info("a target is away", ["target": target.instance, "reason": failure.message])
             }
-            machines[target]?.failed(at: time, took: took, reason: failure.message)
             await keep([], of: target, at: time, took: took, isUp: false)
         }
     }
@@ -170,7 +176,10 @@ actor Monitor {
 
     private func takeDriver(_ scrape: DriverScrape, _ target: ScrapeTarget, took: Duration) async {
         let time = Timestamp.now
-        var machine = drivers[target] ?? TargetMachine(interval: settings.interval, first: .now)
+        // The driver of a cluster that runs has started already.
+        var machine =
+            drivers[target]
+            ?? TargetMachine(interval: settings.interval, first: .now, begin: .now, startup: .zero)
         do {
             guard let text = scrape.text else {
                 throw HarbourError(.unavailable, scrape.message ?? "The driver did not answer.")
@@ -180,7 +189,7 @@ actor Monitor {
             drivers[target] = machine
             await keep(samples, of: target, at: time, took: took, isUp: true)
         } catch {
-            machine.failed(at: time, took: took, reason: HarbourError.wrap(error).message)
+            machine.failed(at: time, now: .now, took: took, reason: HarbourError.wrap(error).message)
             drivers[target] = machine
             await keep([], of: target, at: time, took: took, isUp: false)
         }

@@ -24,10 +24,11 @@ export function remember(key: string, data: unknown): void { remembered.set(key,
 
 /**
  * Reads under a key, and again when the tab comes back into sight, when the connection is back, and while the tab is seen:
- * whenever lists of the server's have changed, or, of what nobody tells, after so many milliseconds.
+ * whenever lists of the server's have changed, or, of what nobody tells, after so many milliseconds, which may depend on
+ * what was read.
  */
 export function useQuery<T>(
-  key: string | null, read: (signal: AbortSignal) => Promise<T>, when?: LiveList | LiveList[] | number
+  key: string | null, read: (signal: AbortSignal) => Promise<T>, when?: LiveList | LiveList[] | number | ((data: T | undefined) => number)
 ): Query<T> {
   const [state, setState] = useState<{ key: string | null; data?: T; error?: ApiError; isLoading: boolean }>(
     () => ({ key, data: key === null ? undefined : remembered.get(key) as T | undefined, isLoading: key !== null }));
@@ -71,8 +72,8 @@ export function useQuery<T>(
     return () => { running.current?.abort(); running.current = undefined; };
   }, [refresh]);
 
-  const interval = typeof when === "number" ? when : undefined;
-  const lists = typeof when === "number" ? "" : [when ?? []].flat().join(" ");
+  const interval = typeof when === "function" ? when(current.data) : typeof when === "number" ? when : undefined;
+  const lists = interval === undefined ? [(when ?? []) as LiveList | LiveList[]].flat().join(" ") : "";
   useEffect(() => {
     if (key === null) return undefined;
     const again = () => {

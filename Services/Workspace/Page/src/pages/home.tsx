@@ -20,7 +20,8 @@ export function Home() {
     return { items: page.jobs, token: page.next_page_token };
   }), ["jobs", "runs"]);
   const week = useQuery("home/week", (signal) => call("getDashboard", undefined, signal), 60000);
-  const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 15000);
+  const services = useServices(15000);
+  const starting = services.data?.targets.filter((one) => one.health === "UNKNOWN").length ?? 0;
   const living = clusters.data?.filter((one) => one.state !== "TERMINATED" && one.state !== "ERROR") ?? [];
   const last = runs.data?.runs.find((run) => run.state.result_state);
   return (
@@ -36,7 +37,7 @@ export function Home() {
           note={last ? <>last: {last.state.result_state?.toLowerCase().replace("_", " ")}</> : "no run yet"} />
         <Tile to="/jobs" icon="jobs" label="Jobs" value={jobs.data?.length} note={nextFire(jobs.data)} />
         <Tile to="/monitoring" icon="monitor" label="Services up" value={services.data && services.data.targets.filter((one) => one.health === "UP").length}
-          note={services.data ? `of ${services.data.targets.length} watched` : ""} />
+          note={services.data ? `of ${services.data.targets.length} watched${starting > 0 ? `, ${starting} starting` : ""}` : ""} />
       </div>
       <Card title="Recent runs" actions={<Link to="/runs">All runs</Link>} isFlush>
         {runs.error && !runs.data ? <div className="card-body"><Failure error={runs.error} retry={runs.refresh} /></div>
@@ -72,6 +73,12 @@ export function useClusters() {
     const page = await call("listClusters", { page_size: 100, page_token }, signal);
     return { items: page.clusters, token: page.next_page_token };
   }), "clusters");
+}
+
+/** All services and how they are, read again soon while some of them start. */
+export function useServices(milliseconds: number) {
+  return useQuery("home/services", (signal) => call("listTargets", undefined, signal),
+    (data) => data?.targets.some((one) => one.health === "UNKNOWN") ? 2000 : milliseconds);
 }
 
 function Week({ stats, days }: { stats: DashboardStats; days: DashboardDay[] }) {
@@ -130,8 +137,8 @@ export function ServiceList({ targets, clusters }: { targets: Target[]; clusters
         <div className="grow"><span className="name">{target.job}</span> <span className="soft small">{cluster(target)
           ? <>of <Link to={`/clusters/${target.name}`}>{cluster(target)?.spec.cluster_name}</Link></> : target.name}</span>
           {target.message && <div className="soft small">{target.message}</div>}</div>
-        <Badge tone={target.health === "UP" ? (target.ready === false ? "warn" : "good") : target.health === "DOWN" ? "bad" : "idle"}>
-          {target.health === "UP" ? (target.ready === false ? "Not ready" : "Up") : target.health === "DOWN" ? "Down" : "Unknown"}
+        <Badge tone={target.health === "UP" ? (target.ready === false ? "warn" : "good") : target.health === "DOWN" ? "bad" : "busy"}>
+          {target.health === "UP" ? (target.ready === false ? "Not ready" : "Up") : target.health === "DOWN" ? "Down" : "Starting"}
         </Badge>
       </li>
     ))}</ul>

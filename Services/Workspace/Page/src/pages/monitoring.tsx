@@ -1,12 +1,10 @@
 // Services and their history as charts.
-import { call } from "../api/client";
 import type { ClusterInfo } from "../api/generated/contract";
-import { useQuery } from "../api/query";
 import { setQuery, useAddress } from "../app/router";
 import { Card, Failure, Heading, Loading } from "../ui/parts";
 import { bytes } from "../ui/time";
 import { ChartCard, Shown, percent, plain, spans } from "./charts";
-import { ServiceList, useClusters } from "./home";
+import { ServiceList, useClusters, useServices } from "./home";
 
 const charts: Shown[] = [
   { title: "Memory", name: "process_resident_memory_bytes", show: bytes },
@@ -21,7 +19,7 @@ export function Monitoring() {
   const { query } = useAddress();
   const wanted = query.get("span") ?? "1h";
   const span = spans[wanted] ?? { text: "1 hour", milliseconds: 3600000 };
-  const services = useQuery("home/services", (signal) => call("listTargets", undefined, signal), 5000);
+  const services = useServices(5000);
   const clusters = useClusters();
   const names = namesOf(clusters.data ?? []);
   return (
