@@ -1,8 +1,10 @@
 """A job in a real Chromium: built of notebooks, run, failed, repaired with another parameter. The settings are those of test_page.py."""
 
 import base64
+import datetime
 import re
 import unittest
+import zoneinfo
 
 from harbour import PICTURES, Stage, dismiss, eventually
 from looks import look
@@ -171,7 +173,12 @@ class JobTests(unittest.TestCase):
         badge = page.locator(".heading-title .badge")
         expect(badge).to_have_text("Failed")
         # The failed task is looked at by itself, with its own line.
-        expect(page.locator(".card", has_text="Task share")).to_contain_text("ZeroDivisionError")
+        failed = page.locator(".card", has_text="Task share")
+        expect(failed).to_contain_text("ZeroDivisionError")
+        # What has a name goes by it.
+        expect(failed.get_by_role("link", name="lab")).to_have_attribute("title", stage.cluster)
+        where = page.get_by_role("navigation", name="Where this is")
+        expect(where.get_by_role("link", name="daily")).to_have_attribute("href", "/jobs/1")
         page.get_by_role("button", name="Repair").click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_role("checkbox", name="share")).to_be_checked()
@@ -204,7 +211,41 @@ class JobTests(unittest.TestCase):
             one for one in platform.call("GET", "/api/v1/runs?page_size=1")["runs"] if one["run_id"] != 1), None))
         self.assertEqual(run["parameters"]["parts"], "3")
         self.assertEqual([one["task_key"] for one in run["tasks"]], ["count", "divide"])
+        # The runs of a task that was renamed stay to be seen.
+        matrix = page.get_by_role("region", name="Runs by task")
+        for name, number in (("share not in the job now", 1), ("divide", run["run_id"])):
+            expect(matrix.get_by_role("row", name=re.compile(f"^{name}")).get_by_role(
+                "link", name=re.compile(f"^Run {number}, "))).to_be_visible()
+        table = page.get_by_role("region", name="Tasks", exact=True)
+        expect(table.get_by_role("link", name="lab").first).to_have_attribute("title", stage.cluster)
         self.look("job")
+
+    def test_5a_the_next_time_is_that_of_its_zone(self):
+        """On one clock, whose zone is named once; whoever is elsewhere reads their own time beside it."""
+        zone, elsewhere = "Asia/Kolkata", "America/New_York"
+        day = datetime.datetime.now(zoneinfo.ZoneInfo(zone)) + datetime.timedelta(days=2)
+        job = platform.call("POST", "/api/v1/jobs", {
+            "name": "far away", "schedule": {"quartz_cron_expression": f"0 30 6 {day.day} {day.month} ?", "timezone_id": zone},
+            "tasks": [{"task_key": "count", "existing_cluster_id": stage.cluster,
+                       "notebook_task": {"notebook_path": "/Shared/daily/count"}}]})["job_id"]
+        fire = eventually("it has a next time", lambda: platform.call("GET", f"/api/v1/jobs/{job}").get("next_fire_time"))
+
+        def said(name):
+            time = datetime.datetime.fromtimestamp(fire / 1000, zoneinfo.ZoneInfo(name))
+            is_this_year = time.year == datetime.datetime.now(zoneinfo.ZoneInfo(name)).year
+            return time.strftime("%b %-d, %H:%M" if is_this_year else "%b %-d, %Y, %H:%M")
+
+        self.assertIn("06:30", said(zone))
+        for place in (elsewhere, zone):
+            context = stage.new_context(timezone_id=place, storage_state=page.context.storage_state())
+            other = stage.new_page(context)
+            for address, within in (("/jobs", "tr"), (f"/jobs/{job}", "header")):
+                other.goto(platform.url + address)
+                shown = other.locator(within, has_text="far away")
+                expect(shown.locator("time").last).to_have_text(said(zone))
+                expect(shown.get_by_text(zone)).to_have_count(1)
+                expect(shown.get_by_text(f"({said(elsewhere)} your time)")).to_have_count(0 if place == zone else 1)
+            context.close()
 
     def test_6_every_kind(self):
         """Each kind of task has a form or is JSON; what is no task stays in its field and breaks nothing."""

@@ -9,6 +9,7 @@ import { Pairs } from "../jobs/fields";
 import { cronInWords } from "../jobs/words";
 import { focusContent } from "../ui/focus";
 import { Button, Dialog, words } from "../ui/parts";
+import { PlannedTime, Time } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 
 export function RunNow({ job, onStarted, isSmall }: { job: Job; onStarted: () => void; isSmall?: boolean }) {
@@ -81,6 +82,13 @@ export function schedule(job: Job) {
   if (!value) return <span className="soft">{others(job)}{isPaused ? ", paused" : ""}</span>;
   const said = cronInWords(value.quartz_cron_expression);
   return <>{said ?? <span className="mono">{value.quartz_cron_expression}</span>} <span className="soft">{value.timezone_id}{value.pause_status === "PAUSED" ? ", paused" : ""}</span></>;
+}
+
+/** When it runs next, in the zone of its schedule, which the schedule's own words name. */
+export function NextTime({ job }: { job: Job }) {
+  const { next_fire_time: next, settings: { schedule: value } } = job;
+  if (next === undefined) return <span className="soft">–</span>;
+  return value ? <PlannedTime value={next} zone={value.timezone_id} /> : <Time value={next} />;
 }
 
 /** What else makes a job run. */

@@ -8,9 +8,10 @@ import { Icon } from "../ui/icons";
 import { Menu } from "../ui/menu";
 import { Card, Empty, Failure, Heading, Loading, words } from "../ui/parts";
 import { Time } from "../ui/time";
+import { ClusterLink, useClusterNames } from "./cluster-link";
 import { RunTable } from "./home";
 import { kindOf, summary } from "../jobs/kinds";
-import { JobGraph, RunNow, removeJob, runTone, schedule } from "./job-parts";
+import { JobGraph, NextTime, RunNow, removeJob, runTone, schedule } from "./job-parts";
 
 export function JobPage({ id }: { id: string }) {
   const jobID = Number(id);
@@ -36,7 +37,7 @@ export function JobPage({ id }: { id: string }) {
         <Menu label="More" items={[{ text: "Delete", icon: "trash", run: remove }]} /></>}>
         {settings.description}
         <div className="row wrap small">Job {job.data.job_id} · {schedule(job.data)}
-          {job.data.next_fire_time !== undefined && <>· next <Time value={job.data.next_fire_time} /></>}</div>
+          {job.data.next_fire_time !== undefined && <>· next <NextTime job={job.data} /></>}</div>
       </Heading>
       <Card title="Tasks"><JobGraph job={job.data} last={all[0]} /></Card>
       <Card title="Runs by task" isFlush>
@@ -52,17 +53,20 @@ export function JobPage({ id }: { id: string }) {
 
 /** A row for each task and a column for each run, the newest at the right. */
 function TaskMatrix({ job, runs }: { job: Job; runs: Run[] }) {
+  const today = job.settings.tasks.map((task) => task.task_key);
+  // What was renamed or taken away keeps the row of its runs.
+  const before = new Set([...runs].reverse().flatMap((run) => run.tasks.map((task) => task.task_key)).filter((key) => !today.includes(key)));
   return (
     <div className="table-box" tabIndex={0} role="region" aria-label="Runs by task"><table className="matrix">
       <thead><tr><th scope="col"><span className="visually-hidden">Task</span></th>{runs.map((run) => (
         <th key={run.run_id} scope="col"><Link to={`/runs/${run.run_id}`} aria-label={`Run ${run.run_id}`}>{run.run_id}</Link></th>))}</tr></thead>
-      <tbody>{job.settings.tasks.map((task) => (
-        <tr key={task.task_key}><th scope="row" className="mono">{task.task_key}</th>{runs.map((run) => {
-          const found = run.tasks.find((one) => one.task_key === task.task_key);
+      <tbody>{[...today, ...before].map((key) => (
+        <tr key={key}><th scope="row"><span className="mono">{key}</span>{before.has(key) && <span className="soft small"> not in the job now</span>}</th>{runs.map((run) => {
+          const found = run.tasks.find((one) => one.task_key === key);
           const text = found ? words(found.state.result_state ?? found.state.life_cycle_state) : "Not in this run";
           return <td key={run.run_id}>{found && (
-            <Link to={`/runs/${run.run_id}?task=${encodeURIComponent(task.task_key)}`} className={`dot large ${runTone(found)}`} title={text}>
-              <span className="visually-hidden">Run {run.run_id}, {task.task_key}: {text}</span></Link>)}</td>;
+            <Link to={`/runs/${run.run_id}?task=${encodeURIComponent(key)}`} className={`dot large ${runTone(found)}`} title={text}>
+              <span className="visually-hidden">Run {run.run_id}, {key}: {text}</span></Link>)}</td>;
         })}</tr>
       ))}</tbody>
     </table></div>
@@ -71,6 +75,7 @@ function TaskMatrix({ job, runs }: { job: Job; runs: Run[] }) {
 
 function Settings({ job }: { job: Job }) {
   const { settings } = job;
+  const names = useClusterNames(settings.tasks.flatMap((task) => task.existing_cluster_id ?? []));
   return (
     <div className="stack">
       <dl className="facts">
@@ -87,7 +92,7 @@ function Settings({ job }: { job: Job }) {
             <tr key={task.task_key}><td className="mono">{task.task_key}</td>
               <td>{path ? <Link to={treeAddress(path)}>{path}</Link> : <>{kindOf(task)?.text} <span className="soft">{summary(task)}</span></>}</td>
               <td>{!kindOf(task)?.hasCluster ? "–" : task.job_cluster_key ?? (task.existing_cluster_id
-                ? <Link to={`/clusters/${task.existing_cluster_id}`}>{task.existing_cluster_id}</Link> : "of its own")}</td>
+                ? <ClusterLink id={task.existing_cluster_id} names={names} /> : "of its own")}</td>
               <td>{task.max_retries ?? 0}</td></tr>
           );
         })}</tbody>

@@ -7,8 +7,7 @@ import { focusRow } from "../ui/focus";
 import { Icon } from "../ui/icons";
 import { Button, Card, Empty, Failure, Heading, Loading } from "../ui/parts";
 import { Filter, NoneAsked, isAsked, useFiltering } from "../ui/filter";
-import { Time } from "../ui/time";
-import { RunNow, Matrix, removeJob, schedule } from "./job-parts";
+import { Matrix, NextTime, RunNow, removeJob, schedule } from "./job-parts";
 
 export function Jobs() {
   const jobs = useQuery("jobs/all", (signal) => pages<Job>(async (token) => {
@@ -60,7 +59,7 @@ function Table({ jobs, runs, isAll, onStarted, onChanged }: {
           <td className="name"><Link to={`/jobs/${job.job_id}`}>{job.settings.name}</Link></td>
           <td>{job.settings.tasks.length}</td>
           <td className="small">{schedule(job)}</td>
-          <td>{job.next_fire_time ? <Time value={job.next_fire_time} /> : <span className="soft">–</span>}</td>
+          <td><NextTime job={job} /></td>
           <td><Matrix runs={runs.filter((run) => run.job_id === job.job_id).slice(0, 10).reverse()} none={isAll ? "none yet" : "none lately"} />
             {(job.active_runs ?? 0) > 0 && <div className="soft small nowrap">{job.active_runs} under way</div>}</td>
           <td className="number nowrap"><RunNow job={job} onStarted={onStarted} isSmall />{" "}

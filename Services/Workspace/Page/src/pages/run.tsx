@@ -9,6 +9,7 @@ import { Output, withEvent } from "../output/mime";
 import { Button, Card, Failure, Heading, Loading, Note, RunBadge } from "../ui/parts";
 import { Span, Time } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
+import { ClusterLink, useClusterNames } from "./cluster-link";
 import { Gantt } from "./gantt";
 import { Repair, canRepair } from "./repair";
 import { isActive } from "./run-parts";
@@ -68,7 +69,7 @@ export function RunPage({ id }: { id: string }) {
 
 function crumbs(run: Run) {
   const all = [{ text: "Runs", to: "/runs" }];
-  if (run.job_id !== undefined) all.push({ text: `Job ${run.job_id}`, to: `/jobs/${run.job_id}` });
+  if (run.job_id !== undefined) all.push({ text: run.run_name || `Job ${run.job_id}`, to: `/jobs/${run.job_id}` });
   return all;
 }
 
@@ -141,6 +142,7 @@ function Task({ run, task, live }: { run: Run; task: RunTask; live: LiveTask | u
   const isOver = attempt !== undefined && !isActive(attempt.state);
   const output = useQuery(isOver ? `output/${run.run_id}/${task.task_key}/${attempt.attempt_number}` : null,
     (signal) => call("getTaskOutput", { run_id: run.run_id, task_key: task.task_key, attempt_number: attempt?.attempt_number }, signal));
+  const clusters = useClusterNames(attempt?.cluster_id ? [attempt.cluster_id] : []);
   const title = useMemo(() => <>Task <span className="mono">{task.task_key}</span></>, [task.task_key]);
   return (
     <Card title={title} actions={<>
@@ -155,7 +157,7 @@ function Task({ run, task, live }: { run: Run; task: RunTask; live: LiveTask | u
         </label>
       )}
       {task.notebook_path && <Link to={treeAddress(task.notebook_path)}>Open the notebook</Link>}
-      {attempt?.cluster_id && <Link to={`/clusters/${attempt.cluster_id}`}>Cluster</Link>}
+      {attempt?.cluster_id && <span>Cluster <ClusterLink id={attempt.cluster_id} names={clusters} /></span>}
       <RunBadge state={attempt?.state ?? task.state} />
     </>}>
       <div className="stack">

@@ -74,6 +74,37 @@ export function Time({ value }: { value: number | undefined }) {
   );
 }
 
+const zoned = new Map<string, Intl.DateTimeFormat>();
+
+/** A part of a time, here or in another zone; undefined in a zone that this browser does not know. */
+function inZone(value: number, zone: string | undefined, parts: Intl.DateTimeFormatOptions): string | undefined {
+  const key = `${zone ?? ""} ${Object.keys(parts).join()}`;
+  try {
+    const format = zoned.get(key) ?? new Intl.DateTimeFormat(undefined, { ...parts, timeZone: zone });
+    zoned.set(key, format);
+    return format.format(value);
+  } catch { return undefined; }
+}
+
+/** As schedules are written, on a clock of 24 hours. */
+const clock: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+/**
+ * When something comes that is planned in a zone of its own, on the clock of that zone, whose name stands nearby; beside it
+ * the local time where it is another. What comes within the hour has no need of a clock.
+ */
+export function PlannedTime({ value, zone }: { value: number; zone: string }) {
+  const isThisYear = new Date(value).getFullYear() === new Date().getFullYear();
+  const day: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", ...(isThisYear ? {} : { year: "numeric" }) };
+  const [there, here] = [zone, undefined].map((one) => inZone(value, one, { ...day, ...clock }));
+  if (there === undefined || Math.abs(value - Date.now()) < 3600000) return <Time value={value} />;
+  const isSameDay = inZone(value, zone, day) === inZone(value, undefined, day);
+  return (
+    <span><time dateTime={new Date(value).toISOString()} title={`${full.format(value)}, your time`} className="nowrap">{there}</time>
+      {here !== there && <span className="soft small nowrap"> ({isSameDay ? inZone(value, undefined, clock) : here} your time)</span>}</span>
+  );
+}
+
 /** How long something took, or has taken until now. */
 export function Span({ from, to }: { from: number | undefined; to: number | undefined }) {
   const now = useNow(from !== undefined && to === undefined);
