@@ -125,7 +125,14 @@ class PageTests(unittest.TestCase):
         dialog.get_by_label("Memory in MiB").fill("1")
         create = dialog.get_by_role("button", name="Create and start")
         expect(create).to_be_disabled()
+        # What the form knows itself it says itself, in its own words.
+        expect(dialog.locator(".problem")).to_have_text("At least 512 MiB.")
         self.look("cluster-form")
+        dialog.get_by_label("Memory in MiB").fill("600.5")
+        expect(dialog.locator(".problem")).to_have_text("Write a whole number.")
+        dialog.get_by_label("Ends after minutes").fill("10001")
+        expect(dialog.locator(".problem").last).to_have_text("At most 10,000 minutes.")
+        dialog.get_by_label("Ends after minutes").fill("60")
         dialog.get_by_label("Memory in MiB").fill("")
         expect(create).to_be_enabled()
         dialog.get_by_label("Spark properties").fill("nonsense 1")
@@ -179,6 +186,8 @@ class PageTests(unittest.TestCase):
         expect(page.locator("td", has_text="Delta Air Lines Inc.")).to_be_visible()
         expect(page.locator(".picture img")).to_be_visible()
         self.look("run")
+        self.times_of_a_run(run)
+        page.get_by_role("button", name="report").click()
         page.get_by_role("button", name="airline").click()
         expect(page.locator(".data-table tbody tr").first).to_contain_text("American Airlines")
         page.get_by_placeholder("Filter").first.fill("jet")
@@ -186,6 +195,27 @@ class PageTests(unittest.TestCase):
         with page.expect_download() as download:
             page.get_by_role("button", name="CSV").click()
         self.assertIn("JetBlue Airways,1107", pathlib.Path(download.value.path()).read_text())
+
+    def times_of_a_run(self, run):
+        """What made it, and how long it took, or has been running for."""
+        head = page.locator(".heading")
+        expect(head).to_contain_text("took")
+        expect(head).to_contain_text("submitted without a job")
+
+        def under_way(route):
+            answer = route.fetch()
+            body = answer.json()
+            body["state"] = {"life_cycle_state": "RUNNING", "state_message": ""}
+            body.pop("end_time")
+            route.fulfill(response=answer, json=body)
+
+        page.route(f"**/api/v1/runs/{run}", under_way)
+        page.reload()
+        expect(head).to_contain_text("running for")
+        expect(head).not_to_contain_text("took")
+        page.unroute(f"**/api/v1/runs/{run}")
+        page.reload()
+        expect(head).to_contain_text("took")
 
     def test_06_notebook(self):
         page.goto(platform.url + "/workspace/Shared")
@@ -409,6 +439,11 @@ class PageTests(unittest.TestCase):
                 # A driver goes by the name of its cluster, in the list and in the charts.
                 expect(page.locator(".list li", has_text="driver")).to_contain_text("of browser")
                 expect(page.locator(".lines", has_text="browser").first).to_be_visible()
+            if name == "cluster-events":
+                events = page.get_by_role("region", name="Events")
+                expect(events).to_contain_text(re.compile(r"is ready after [\d.]+ (s|min)"))
+                expect(events).to_contain_text("Altogether: ")
+                expect(events).not_to_contain_text("_ms=")
             if name == "cluster-metrics":
                 memory = page.get_by_role("img", name=re.compile("^Memory of the driver"))
                 expect(memory).to_have_attribute("aria-label", re.compile(r"browser [\d.]+ MiB|browser [\d.]+ GiB"))

@@ -1,5 +1,5 @@
-// Turns the OpenAPI documents into TypeScript: a type for each schema, and for each operation its route, its input and
-// its output. The page is checked against what this writes, so that it cannot drift from the contract.
+// Turns the OpenAPI documents into TypeScript: a type and the limits for each schema, and for each operation its route, its
+// input and its output. The page is checked against what this writes, so that it cannot drift from the contract.
 import { readFileSync } from "node:fs";
 
 const services = ["workspace", "scheduler", "cluster", "monitoring"];
@@ -45,6 +45,13 @@ function declaration(name, schema) {
   return `${comment}export type ${name} = ${typeOf(schema)}${open};\n`;
 }
 
+/** The least and the most of each number of a schema that has both, for forms to say before the service is asked. */
+function limits(name, schema) {
+  const bounds = Object.entries(schema.properties ?? {}).filter(([, one]) => one.minimum !== undefined && one.maximum !== undefined)
+    .map(([member, one]) => `${member}: { least: ${one.minimum}, most: ${one.maximum} }`);
+  return bounds.length === 0 ? [] : [`export const limitsOf${name} = { ${bounds.join(", ")} };\n`];
+}
+
 function operation(path, method, definition, common) {
   const parameters = [...(common ?? []), ...(definition.parameters ?? [])];
   const body = definition.requestBody?.content?.["application/json"]?.schema;
@@ -70,7 +77,7 @@ export function contract(folder) {
     for (const [name, schema] of Object.entries(document.components?.schemas ?? {})) {
       if (seen.has(name)) continue;
       seen.add(name);
-      types.push(declaration(name, schema));
+      types.push(declaration(name, schema), ...limits(name, schema));
     }
   };
   take(read("common"));

@@ -11,7 +11,7 @@ import { Span, Time, duration } from "../ui/time";
 import { Icon } from "../ui/icons";
 import { ClusterMetrics } from "./cluster-metrics";
 import { PowerButton, size } from "./clusters";
-import { isAlive, isChanging, phaseName } from "./cluster-parts";
+import { detailsOf, isAlive, isChanging, phaseName, withDurations } from "./cluster-parts";
 
 type Tab = "overview" | "metrics" | "events" | "logs";
 const tabs: Array<{ id: Tab; text: string }> = [
@@ -132,13 +132,17 @@ function Events({ cluster }: { cluster: ClusterInfo }) {
           <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">Message</th></tr></thead>
           <tbody>{events.data.events.map((event) => (
             <tr key={event.event_id}><td><Time value={event.timestamp} /></td><td className="nowrap">{words(event.type)}</td>
-              <td>{event.message}
-                {event.details && <span className="soft small mono"> {Object.entries(event.details).map(([name, value]) => `${name}=${value}`).join(" ")}</span>}</td></tr>
+              <td>{withDurations(event.message ?? "")}<Details of={event.details ?? {}} /></td></tr>
           ))}</tbody>
         </table></div>
       )}
     </Card>
   );
+}
+
+function Details({ of }: { of: Record<string, string> }) {
+  const { times, others } = detailsOf(of);
+  return <>{times && <div className="soft small">{times}</div>}{others && <span className="soft small mono"> {others}</span>}</>;
 }
 
 const logLimit = 3000;

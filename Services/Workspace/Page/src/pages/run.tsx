@@ -12,7 +12,7 @@ import { toast, toastError } from "../ui/toast";
 import { ClusterLink, useClusterNames } from "./cluster-link";
 import { Gantt } from "./gantt";
 import { Repair, canRepair } from "./repair";
-import { isActive } from "./run-parts";
+import { isActive, triggerName } from "./run-parts";
 import { LiveCells, TaskResult } from "./task-output";
 
 export function RunPage({ id }: { id: string }) {
@@ -45,8 +45,10 @@ export function RunPage({ id }: { id: string }) {
         )}
       </>}>
         <span className="row wrap">
-          <span>Run {data.run_id}</span>·<span>started <Time value={data.start_time ?? data.created_time} /> by {data.creator_user_name}</span>·
-          <span>took <Span from={data.start_time} to={data.end_time} /></span>·<span>{data.trigger.toLowerCase().replace("_", " ")}</span>
+          <span>Run {data.run_id}</span>·<span>{data.start_time === undefined ? "asked for" : "started"} <Time
+            value={data.start_time ?? data.created_time} /> by {data.creator_user_name}</span>·
+          {data.start_time !== undefined && <><span>{isActive(data.state) ? "running for" : "took"} <Span from={data.start_time} to={data.end_time} /></span>·</>}
+          <span>{triggerName(data.trigger)}</span>
         </span>
       </Heading>
       {data.state.state_message && data.state.result_state !== "SUCCESS" && (
