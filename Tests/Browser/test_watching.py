@@ -1,10 +1,27 @@
-"""What is watched in a real Chromium: services that start. The settings are those of test_page.py."""
+"""What is watched in a real Chromium: services that start, and logs that are followed. The settings are those of test_page.py."""
 
+import pathlib
 import unittest
 
-from harbour import PICTURES, Stage
+from harbour import PICTURES, Stage, eventually
 from looks import look
 from playwright.sync_api import expect
+
+#: The log of a cluster comes from the test: `writeLog(count)` adds so many lines.
+LOG = """const real = window.fetch;
+let [number, out] = [0, undefined];
+window.fetch = (input, init) => {
+    if (!String(input.url ?? input).includes("/logs")) return real(input, init);
+    const body = new ReadableStream({ start(controller) { out = controller; } });
+    window.writeLog = (count) => {
+        for (let line = 0; line < count; line += 1) {
+            number += 1;
+            out.enqueue(new TextEncoder().encode(JSON.stringify({
+                sequence: number, timestamp: number, source: "driver", text: `line ${number}` }) + "\\n"));
+        }
+    };
+    return Promise.resolve(new Response(body, { status: 200, headers: { "content-type": "application/x-ndjson" } }));
+};"""
 
 
 def setUpModule():
@@ -48,6 +65,51 @@ class WatchingTests(unittest.TestCase):
         expect(tile).not_to_contain_text("starting")
         expect(badges).to_have_count(0)
         page.unroute("**/api/v1/monitoring/services")
+
+    def test_logs_are_followed(self):
+        """The end stays in sight until somebody scrolls up; what is not there any more is said, and what is there is saved."""
+        one = stage.new_page(stage.new_context(storage_state=page.context.storage_state()))
+        one.add_init_script(LOG)
+        one.route("**/api/v1/clusters/c-logs", lambda route: route.fulfill(json={
+            "cluster_id": "c-logs", "spec": {"cluster_name": "quiet"}, "state": "TERMINATED", "backend": "local",
+            "creator_user_name": "admin", "start_time": 1}))
+        one.goto(f"{platform.url}/clusters/c-logs?tab=logs")
+        log, to_end = one.get_by_role("log"), one.get_by_role("button", name="To the end")
+        # How much of the box is below what is seen.
+        below = "(box) => box.scrollHeight - box.scrollTop - box.clientHeight"
+
+        def write_log(count):
+            one.evaluate("(count) => writeLog(count)", count)
+
+        def at_end(last):
+            expect(log.locator("div").last).to_have_text(last)
+            eventually("the end is seen", lambda: log.evaluate(below) < 2)
+            expect(to_end).to_have_count(0)
+
+        eventually("the page reads the log", lambda: one.evaluate("typeof writeLog") == "function")
+        write_log(200)
+        at_end("line 200")
+        write_log(50)
+        at_end("line 250")
+        expect(one.get_by_text("left out")).to_have_count(0)
+        log.evaluate("(box) => { box.scrollTop = 300; }")
+        expect(to_end).to_be_visible()
+        write_log(50)
+        expect(log.locator("div").last).to_have_text("line 300")
+        self.assertEqual(log.evaluate("(box) => box.scrollTop"), 300)
+        look(self, one, stage.axe, PICTURES / "cluster-logs-up")
+        to_end.click()
+        at_end("line 300")
+        write_log(3000)
+        at_end("line 3300")
+        expect(one.get_by_text("These are the last 3,000 lines; 300 older ones are left out.")).to_be_visible()
+        expect(log.locator("div")).to_have_count(3000)
+        with one.expect_download() as download:
+            one.get_by_role("button", name="Download").click()
+        lines = pathlib.Path(download.value.path()).read_text().splitlines()
+        self.assertEqual((lines[0], lines[-1], len(lines)), ("line 301", "line 3300", 3000))
+        self.assertEqual(download.value.suggested_filename, "quiet.log")
+        one.context.close()
 
 
 if __name__ == "__main__":

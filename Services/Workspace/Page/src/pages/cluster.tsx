@@ -1,14 +1,15 @@
 // One cluster: how its start goes, what it is, what happened to it, and what it writes.
-import { ReactNode, useEffect, useState } from "react";
+import { ReactNode, useEffect } from "react";
 import { call } from "../api/client";
 import { follow } from "../api/follow";
-import type { ClusterInfo, LogLine } from "../api/generated/contract";
+import type { ClusterInfo } from "../api/generated/contract";
 import { Query, useQuery } from "../api/query";
 import { Link, setQuery, useAddress } from "../app/router";
 import { ShareButton } from "../people/share";
 import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, TabPanel, Tabs, words } from "../ui/parts";
 import { Span, Time, duration } from "../ui/time";
 import { Icon } from "../ui/icons";
+import { Logs } from "./cluster-logs";
 import { ClusterMetrics } from "./cluster-metrics";
 import { PowerButton, size } from "./clusters";
 import { detailsOf, isAlive, isChanging, phaseName, withDurations } from "./cluster-parts";
@@ -143,42 +144,4 @@ function Events({ cluster }: { cluster: ClusterInfo }) {
 function Details({ of }: { of: Record<string, string> }) {
   const { times, others } = detailsOf(of);
   return <>{times && <div className="soft small">{times}</div>}{others && <span className="soft small mono"> {others}</span>}</>;
-}
-
-const logLimit = 3000;
-
-function Logs({ cluster }: { cluster: ClusterInfo }) {
-  const [lines, setLines] = useState<LogLine[]>([]);
-  const [isOver, setOver] = useState(false);
-  const [problem, setProblem] = useState<string>();
-  const [filter, setFilter] = useState("");
-  const id = cluster.cluster_id;
-  useEffect(() => {
-    const controller = new AbortController();
-    let all: LogLine[] = [];
-    let frame = 0;
-    const show = () => { frame = 0; setLines(all); };
-    follow("streamClusterLogs", (after) => ({ cluster_id: id, after, follow: true }), controller.signal, (line) => {
-      all = [...all.slice(-logLimit), line];
-      if (!frame) frame = requestAnimationFrame(show);
-    }).then(() => { if (!controller.signal.aborted) setOver(true); },
-      (error: unknown) => setProblem(error instanceof Error ? error.message : String(error)));
-    return () => { controller.abort(); cancelAnimationFrame(frame); };
-  }, [id]);
-  const shown = filter ? lines.filter((line) => line.text.toLowerCase().includes(filter.toLowerCase())) : lines;
-  return (
-    <Card title="Logs" isFlush actions={<>
-      <label className="data-filter"><span className="visually-hidden">Filter lines</span>
-        <input type="search" placeholder="Filter" value={filter} onChange={(event) => setFilter(event.target.value)} /></label>
-      {!isOver && !problem && <span className="row small soft"><span className="spinner" />live</span>}
-    </>}>
-      {problem && <div className="card-body"><Note tone="bad">{problem}</Note></div>}
-      {shown.length === 0 && !problem ? <Empty icon="file" title={filter ? "No line has this" : "No line yet"} /> : (
-        // Thousands of lines would be read out otherwise, one after the other.
-        <div className="log" tabIndex={0} role="log" aria-live="off" aria-label="Log lines">
-          {shown.map((line) => <div key={line.sequence} className={line.source === "stderr" ? "err" : undefined}>{line.text}</div>)}
-        </div>
-      )}
-    </Card>
-  );
 }
