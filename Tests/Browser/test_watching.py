@@ -1,4 +1,4 @@
-"""What is watched in a real Chromium: services that start, and logs that are followed. The settings are those of test_page.py."""
+"""What is watched in a real Chromium: services that start, logs that are followed, charts. The settings are those of test_page.py."""
 
 import pathlib
 import unittest
@@ -109,6 +109,27 @@ class WatchingTests(unittest.TestCase):
         lines = pathlib.Path(download.value.path()).read_text().splitlines()
         self.assertEqual((lines[0], lines[-1], len(lines)), ("line 301", "line 3300", 3000))
         self.assertEqual(download.value.suggested_filename, "quiet.log")
+        one.context.close()
+
+    def test_charts_have_round_times_at_their_places(self):
+        """Times are where they are, not evenly spread; and of what is counted there are no parts."""
+        one = stage.new_page(stage.new_context(
+            storage_state=page.context.storage_state(), locale="en-GB", timezone_id="Asia/Kolkata"))
+        # 13:07:25 in Kolkata.
+        end = 1_790_000_000_000 // 86_400_000 * 86_400_000 + ((7 * 60 + 37) * 60 + 25) * 1000
+        samples = [{"timestamp": end - 15_000 * number, "value": 1} for number in reversed(range(300))]
+        one.route("**/api/v1/monitoring/metrics/history*", lambda route: route.fulfill(json={
+            "series": [{"name": "measured", "labels": {"state": "RUNNING", "job": "cluster"}, "samples": samples}]}))
+        one.goto(f"{platform.url}/monitoring?span=1h")
+        chart = one.locator(".card", has=one.get_by_role("heading", name="Clusters"))
+        times = chart.locator("svg .chart-time")
+        expect(times).to_have_text(["12:10", "12:20", "12:30", "12:40", "12:50", "13:00"])
+        for label, place in times.evaluate_all("(all) => all.map((one) => [one.textContent, Number(one.getAttribute('x'))])"):
+            hours, minutes = map(int, label.split(":"))
+            before = ((13 - hours) * 60 + 7 - minutes) * 60 + 25
+            self.assertAlmostEqual(place, 554 - before / 3600 * 496, delta=0.1, msg=label)
+        expect(chart.locator("svg text:not(.chart-time)")).to_have_text(["0", "1"])
+        look(self, one, stage.axe, PICTURES / "monitoring-charts")
         one.context.close()
 
 

@@ -11,7 +11,7 @@ export const spans: Record<string, { text: string; milliseconds: number }> = {
   "6h": { text: "6 hours", milliseconds: 6 * 3600000 }, "1d": { text: "1 day", milliseconds: 86400000 },
 };
 
-export interface Shown { title: string; name: string; isRate?: boolean; show: (value: number) => string; group?: string }
+export interface Shown { title: string; name: string; isRate?: boolean; /** There are no parts of one. */ isCount?: boolean; show: (value: number) => string; group?: string }
 
 export const plain = (value: number) => value >= 100 ? Math.round(value).toLocaleString() : String(Number(value.toPrecision(3)));
 /** Of one core: two that are busy are 200 %. */
@@ -27,7 +27,7 @@ export function ChartCard({ chart, span, names, match }: { chart: Shown; span: n
       {history.error && !history.data && <Failure error={history.error} retry={history.refresh} />}
       {!history.data ? history.isLoading && <Loading lines={3} /> : history.data.series.length === 0
         ? <Empty icon="monitor" title="Nothing was measured in this time" /> : (
-          <Lines title={chart.title} series={grouped(chart.isRate ? history.data.series.map(rates) : history.data.series, chart.group, names)} show={chart.show} span={span} isBytes={chart.show === bytes} />
+          <Lines title={chart.title} series={grouped(chart.isRate ? history.data.series.map(rates) : history.data.series, chart.group, names)} show={chart.show} span={span} isBytes={chart.show === bytes} isCount={chart.isCount} />
         )}
     </Card>
   );

@@ -8,10 +8,10 @@ const charts: Shown[] = [
   { title: "Memory of the driver, its kernels and Spark", name: "harbour_driver_memory_bytes", show: bytes, group: "instance" },
   { title: "Processor, of one core", name: "harbour_driver_cpu_seconds_total", isRate: true, show: percent, group: "instance" },
   { title: "Spark's heap in use", name: "harbour_driver_spark_heap_used_bytes", show: bytes, group: "instance" },
-  { title: "Executors", name: "harbour_driver_spark_executors", show: plain, group: "instance" },
-  { title: "Spark tasks that run", name: "harbour_driver_spark_active_tasks", show: plain, group: "instance" },
-  { title: "Spark tasks that wait for a core", name: "harbour_driver_spark_pending_tasks", show: plain, group: "instance" },
-  { title: "Commands that run or wait", name: "harbour_driver_busy_commands", show: plain, group: "instance" },
+  { title: "Executors", name: "harbour_driver_spark_executors", isCount: true, show: plain, group: "instance" },
+  { title: "Spark tasks that run", name: "harbour_driver_spark_active_tasks", isCount: true, show: plain, group: "instance" },
+  { title: "Spark tasks that wait for a core", name: "harbour_driver_spark_pending_tasks", isCount: true, show: plain, group: "instance" },
+  { title: "Commands that run or wait", name: "harbour_driver_busy_commands", isCount: true, show: plain, group: "instance" },
   { title: "Commands a second", name: "harbour_driver_commands_total", isRate: true, show: plain, group: "state" },
 ];
 

@@ -1,13 +1,22 @@
 // Lines over time.
 import { useState } from "react";
 import type { Series } from "../api/generated/contract";
-import { ticks } from "../ui/ticks";
+import { ticks, timeTicks } from "../ui/ticks";
 
 const width = 560;
 const height = 190;
 const left = 58;
 const bottom = 22;
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+/** Half of the widest label of a time: nearer to the edge there is only its mark. */
+const halfLabel = 26;
+
+/** A time, and at midnight the day that begins. */
+function timeLabel(time: number): string {
+  const date = new Date(time);
+  return date.getHours() === 0 && date.getMinutes() === 0 ? day.format(date) : clock.format(date);
+}
 
 /** Growth a second out of a counter; where it began anew it grew from nothing. */
 export function rates(series: Series): Series {
@@ -34,9 +43,15 @@ function byteTicks(high: number): number[] {
   return ticks(0, high / unit, 4).map((tick) => tick * unit);
 }
 
-interface Drawn { title: string; series: Series[]; show: (value: number) => string; span: number; isBytes?: boolean | undefined }
+interface Drawn { title: string; series: Series[]; show: (value: number) => string; span: number; isBytes?: boolean | undefined; isCount?: boolean | undefined }
 
-export function Lines({ title, series, show, span, isBytes }: Drawn) {
+/** Where the values have their lines: of bytes at whole units, of what is counted at whole numbers. */
+function valueTicks(high: number, { isBytes, isCount }: Pick<Drawn, "isBytes" | "isCount">): number[] {
+  const found = isBytes ? byteTicks(high) : ticks(0, high, 4);
+  return isCount ? found.filter(Number.isInteger) : found;
+}
+
+export function Lines({ title, series, show, span, isBytes, isCount }: Drawn) {
   const [at, setAt] = useState<number>();
   const times = series.flatMap((one) => one.samples.map((sample) => sample.timestamp));
   const end = times.reduce((a, b) => Math.max(a, b), 0) || Date.now();
@@ -57,12 +72,13 @@ export function Lines({ title, series, show, span, isBytes }: Drawn) {
           const place = ((event.clientX - frame.left) / frame.width) * width;
           setAt(start + ((place - left) / (width - left - 6)) * (end - start));
         }}>
-        {(isBytes ? byteTicks(high) : ticks(0, high, 4)).map((tick) => (
+        {valueTicks(high, { isBytes, isCount }).map((tick) => (
           <g key={tick}><line x1={left} x2={width} y1={y(tick)} y2={y(tick)} className="chart-grid" />
             <text x={left - 7} y={y(tick) + 4} textAnchor="end">{show(tick)}</text></g>
         ))}
-        {[0.02, 0.35, 0.68, 0.98].map((part) => (
-          <text key={part} x={x(start + (end - start) * part)} y={height - 5} textAnchor={part > 0.9 ? "end" : part < 0.1 ? "start" : "middle"}>{clock.format(start + (end - start) * part)}</text>
+        {timeTicks(start, end).map((time) => (
+          <g key={time}><line x1={x(time)} x2={x(time)} y1={height - bottom} y2={height - bottom + 4} className="chart-grid" />
+            {x(time) <= width - halfLabel && <text x={x(time)} y={height - 5} textAnchor="middle" className="chart-time">{timeLabel(time)}</text>}</g>
         ))}
         {shown.map((one, index) => (
           <path key={keyOf(one)} className={`line line-${index}`} d={one.samples.filter((sample) => sample.timestamp >= start).map((sample, place, all) => {

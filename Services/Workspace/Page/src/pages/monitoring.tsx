@@ -10,7 +10,7 @@ const charts: Shown[] = [
   { title: "Memory", name: "process_resident_memory_bytes", show: bytes },
   { title: "Processor, of one core", name: "process_cpu_seconds_total", isRate: true, show: percent },
   { title: "Requests a second", name: "harbour_http_requests_total", isRate: true, show: plain, group: "job" },
-  { title: "Clusters", name: "harbour_clusters", show: plain, group: "state" },
+  { title: "Clusters", name: "harbour_clusters", isCount: true, show: plain, group: "state" },
   { title: "Spark's heap in use", name: "harbour_driver_spark_heap_used_bytes", show: bytes, group: "instance" },
   { title: "Commands a second", name: "harbour_driver_commands_total", isRate: true, show: plain, group: "job" },
 ];
