@@ -81,19 +81,19 @@ public struct FileValidators: Sendable {
 
     /// With its quotes.
     public let entityTag: String
-    /// As a date of HTTP.
-    public let lastModified: String
-    private let modified: Timestamp
+    /// As a date of HTTP; nil when nobody knows.
+    public let lastModified: String?
+    private let modified: Timestamp?
 
     /// The validators of something that is not served from a folder.
     /// - Parameters:
     ///   - entityTag: with its quotes; another one for each content.
-    ///   - modified: when it last changed.
-    public init(entityTag: String, modified: Timestamp) {
+    ///   - modified: when it last changed; nil when nobody knows, and then conditions with a date say nothing.
+    public init(entityTag: String, modified: Timestamp?) {
         self.entityTag = entityTag
         // Dates have whole seconds.
-        self.modified = Timestamp(milliseconds: modified.milliseconds / 1000 * 1000)
-        lastModified = HTTPDate.format(modified)
+        self.modified = modified.map { Timestamp(milliseconds: $0.milliseconds / 1000 * 1000) }
+        lastModified = modified.map { HTTPDate.format($0) }
     }
 
     init(_ file: OpenFile, coding: String?) {
@@ -109,13 +109,17 @@ public struct FileValidators: Sendable {
     public func evaluate(_ request: HTTPRequest) -> Verdict {
         if let wanted = request.fields.combined("if-match") {
             if !matches(wanted, weakly: false) { return .failed }
-        } else if let date = request.fields["if-unmodified-since"].flatMap({ HTTPDate.parse($0) }), modified > date {
+        } else if let modified, let date = request.fields["if-unmodified-since"].flatMap({ HTTPDate.parse($0) }),
+            modified > date
+        {
             return .failed
         }
         if let known = request.fields.combined("if-none-match") {
             return matches(known, weakly: true) ? .notModified : .proceed
         }
-        if let date = request.fields["if-modified-since"].flatMap({ HTTPDate.parse($0) }), modified <= date {
+        if let modified, let date = request.fields["if-modified-since"].flatMap({ HTTPDate.parse($0) }),
+            modified <= date
+        {
             return .notModified
         }
         return .proceed
@@ -125,6 +129,7 @@ public struct FileValidators: Sendable {
     public func rangeApplies(_ request: HTTPRequest) -> Bool {
         guard let condition = request.fields["if-range"] else { return true }
         if condition.hasPrefix("\"") { return condition == entityTag }
+        guard let modified else { return false }
         return HTTPDate.parse(condition) == modified
     }
 

@@ -89,7 +89,7 @@ public final class StaticFiles: Sendable {
         let validators = FileValidators(found.file, coding: found.coding)
         var fields = HTTPFields()
         fields.append("etag", validators.entityTag)
-        fields.append("last-modified", validators.lastModified)
+        if let date = validators.lastModified { fields.append("last-modified", date) }
         fields.append(
             "cache-control", StaticFiles.hasHash(name) ? options.immutableCacheControl : options.cacheControl)
         fields.append("vary", "accept-encoding")

@@ -141,7 +141,8 @@ public enum WorkspaceService {
         let reader = FileReader(tree: uploads.tree, store: uploads.store, storage: uploads.storage)
         let emptier = registerTrash(on: router, uploads, gate, days: settings[trashDays])
         let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
-        FileHandlers(uploads: uploads, reader: reader, parquet: parquet).register(on: router)
+        FileHandlers(uploads: uploads, reader: reader, parquet: parquet, execution: running.service)
+            .register(on: router)
         StorageHandlers(
             uploads: uploads, settings: settings, trashDays: settings[trashDays], loop: environment.loop
         ).register(on: router)

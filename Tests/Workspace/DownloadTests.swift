@@ -89,6 +89,47 @@ struct DownloadTests {
         }
     }
 
+    /// Goal: what `curl` gets of a notebook is what the export gives, and its parts fit together although outputs come
+    /// without a new revision.
+    @Test func notebooksComeWithTheirOutputs() async throws {
+        try await RunningWorkspace.run(["print one", "print two"]) { running in
+            let files = Files(workspace: running.workspace, folder: try TemporaryDirectory())
+            let before = try await files.download("/Shared/n")
+            try await running.start(RunCells(scope: .selected, cellIds: ["c0"]))
+            _ = try await running.settled()
+            let answer = try await files.download("/Shared/n")
+            #expect(answer.status == 200)
+            #expect(SampleDocument.shown(try JSONValue(json: answer.bytes)) == ["c0:one\n[1]", "c1:[-]"])
+            #expect(answer.fields["content-type"] == "application/x-ipynb+json")
+            #expect(answer.fields["content-disposition"]?.contains("filename=\"n.ipynb\"") == true)
+            for revision in [nil, running.notebook.revisionID] {
+                let export = try await running.workspace.export("/Shared/n", revision: revision)
+                let same = try await files.download("/Shared/n", more: revision.map { "&revision_id=\($0)" } ?? "")
+                #expect(same.bytes == Array(export.text.utf8))
+            }
+            // The tag is that of what was sent; the time of the revision would say too little.
+            let tag = try #require(answer.fields["etag"])
+            #expect(tag == "\"\(hexadecimal(Digest.sha256(answer.bytes)))\"" && tag != before.fields["etag"])
+            #expect(answer.fields["last-modified"] == nil)
+            let later = HTTPDate.format(.now + .seconds(3600))
+            #expect(try await files.download("/Shared/n", ["if-modified-since": later]).status == 200)
+            #expect(try await files.download("/Shared/n", ["if-none-match": tag]).status == 304)
+            let head = try await files.download("/Shared/n", method: .head)
+            #expect(head.fields["content-length"] == "\(answer.bytes.count)" && head.fields["etag"] == tag)
+            let rest = try await files.download("/Shared/n", ["range": "bytes=9-", "if-range": tag])
+            #expect(rest.status == 206 && rest.bytes == Array(answer.bytes[9...]))
+            // Another cell has run in between: it begins anew.
+            try await running.start(RunCells(scope: .selected, cellIds: ["c1"]))
+            _ = try await running.settled()
+            for condition in [tag, later] {
+                let anew = try await files.download("/Shared/n", ["range": "bytes=9-", "if-range": condition])
+                #expect(anew.status == 200)
+                let shown = SampleDocument.shown(try JSONValue(json: anew.bytes))
+                #expect(shown.first == "c0:one\n[1]" && shown.last?.hasPrefix("c1:two\n[") == true)
+            }
+        }
+    }
+
     @Test func smallUploadsAreExportedToo() async throws {
         try await Files.run { files in
             try await files.upload("/Shared/t.txt", Array("hello".utf8))

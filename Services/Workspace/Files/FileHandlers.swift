@@ -1,6 +1,8 @@
 internal import Core
+internal import Cryptography
 internal import HTTPMessage
 internal import HarbourProtocol
+internal import NotebookFormats
 internal import ServiceKit
 
 /// The routes of files: decode, ask, encode.
@@ -8,6 +10,8 @@ struct FileHandlers: Sendable {
     let uploads: UploadService
     let reader: FileReader
     let parquet: ParquetReader?
+    /// Knows what the cells of notebooks have put out since their revision.
+    let execution: ExecutionService
 
     func register(on router: ServiceRouter) {
         router.on(WorkspaceAPI.createUpload) { [uploads] input, context in
@@ -38,13 +42,34 @@ struct FileHandlers: Sendable {
                 .take(context.request, by: context.userName)
             return .json(info.encodedJSON())
         }
-        router.on(WorkspaceAPI.downloadFile) { [reader] input, context in
+        router.on(WorkspaceAPI.downloadFile) { [self] input, context in
             let content = try await reader.content(input.path, input.revisionID)
-            return try await reader.download(content, context.request, inline: input.inline ?? false)
+            let inline = input.inline ?? false
+            guard case .notebook(.ipynb) = content.format else {
+                return try await reader.download(
+                    content, context.request, inline: inline, modified: content.createdAt)
+            }
+            // Outputs come without a new revision, so that no date says whether it is still the same.
+            return try await reader.download(
+                try await withOutputs(content, isNewest: input.revisionID == nil), context.request, inline: inline,
+                modified: nil)
         }
         router.on(WorkspaceAPI.previewFile) { [reader, parquet] input, _ in
             let content = try await reader.content(input.path, input.revisionID)
             return try await FilePreviewer(reader: reader, parquet: parquet).preview(content, rows: input.rows ?? 100)
+        }
+    }
+    /// A notebook as the export gives it. Its digest is that of these bytes, so that a range is of what its reader has.
+    private func withOutputs(_ content: RevisionContent, isNewest: Bool) async throws -> RevisionContent {
+        var found = try await execution.revision(
+            .revisionOf(objectID: content.objectID, content.revisionID), isListed: isNewest)
+        found.content = try await reader.loaded(found.content)
+        let whole = found
+        return try await StoredContent.work(on: whole.content.size + whole.outputs.count * 4096) {
+            let (bytes, _) = try whole.file(as: .auto)
+            return RevisionContent(
+                revisionID: content.revisionID, objectID: content.objectID, path: content.path, format: content.format,
+                size: bytes.count, hash: Digest.sha256(bytes), createdAt: content.createdAt, place: .bytes(bytes))
         }
     }
 }

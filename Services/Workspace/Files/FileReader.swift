@@ -70,14 +70,14 @@ struct FileReader: Sendable {
     // MARK: Downloads
 
     /// Answers a download: whole or a range, by the conditions of the request.
+    /// - Parameter modified: when it last changed; nil when nobody knows.
     func download(
-        _ content: RevisionContent, _ request: HTTPRequest, inline: Bool
+        _ content: RevisionContent, _ request: HTTPRequest, inline: Bool, modified: Timestamp?
     ) async throws -> HTTPResponse {
-        let validators = FileValidators(
-            entityTag: "\"\(hexadecimal(content.hash))\"", modified: content.createdAt)
+        let validators = FileValidators(entityTag: "\"\(hexadecimal(content.hash))\"", modified: modified)
         var fields = FileFields.fields(name: content.fileName, inline: inline)
         fields.append("etag", validators.entityTag)
-        fields.append("last-modified", validators.lastModified)
+        if let date = validators.lastModified { fields.append("last-modified", date) }
         fields.append("cache-control", "private, no-cache")
         switch validators.evaluate(request) {
         case .notModified: return HTTPResponse(status: 304, fields: fields)

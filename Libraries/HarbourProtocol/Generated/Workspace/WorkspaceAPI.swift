@@ -393,7 +393,7 @@ public enum WorkspaceAPI {
             successStatus: 200, isIdempotent: false, maximumBodyBytes: 1_099_511_627_776)
     )
 
-    /// Download a file, or a range of it. `GET /api/v1/files/content`.
+    /// Download a file or a notebook, or a range of it. `GET /api/v1/files/content`.
     public static let downloadFile = RawEndpoint<DownloadFileInput>(
         EndpointRoute(
             service: "workspace", operationID: "downloadFile",

@@ -1431,7 +1431,7 @@ extension WorkspaceAPI {
 extension WorkspaceAPI {
     /// What `downloadFile` is asked with.
     public struct DownloadFileInput: EndpointInput, Hashable {
-        /// The file.
+        /// The file, or the notebook, which comes with its outputs as the export gives it.
         public var path: String
         /// Which revision; the newest when absent.
         public var revisionID: Int64?
