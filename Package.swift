@@ -252,7 +252,7 @@ let suites: [Target] = [
         "Workspace",
         [
             "WorkspaceService", "ServiceTestKit", "StorageTestKit", "NotebookFormats", "CellExecution", "Transport",
-            "WebSocket", "ObjectStorage", "workspace", "harbour",
+            "WebSocket", "ObjectStorage", "WebClient", "workspace", "harbour",
         ] + common),
     tests(
         "Scheduler",

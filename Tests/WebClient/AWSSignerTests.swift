@@ -1,4 +1,5 @@
 import Core
+import Cryptography
 import EventLoop
 import Glibc
 import HTTPMessage
@@ -56,6 +57,36 @@ import WebClient
         #expect(throws: HarbourError.self) { try signer.presign(.get, url: host, lifetime: .seconds(604_801)) }
         #expect(throws: HarbourError.self) { try signer.presign(.get, url: "nothing", lifetime: .seconds(60)) }
         #expect(throws: HarbourError.self) { try signer.presign(.get, url: "\(host)/%zz", lifetime: .seconds(60)) }
+    }
+
+    /// The request as Amazon's reference writes it down for the signature, and the chain of keys, by hand.
+    @Test func theTokenOfATemporaryKeyIsSigned() throws {
+        var temporary = signer
+        temporary.sessionToken = "FwoGZXIvYXdzEA//token+with/signs=="
+        var fields = HTTPFields()
+        try temporary.sign(WebRequest(url: "\(host)/test.txt"), &fields, at: time)
+        #expect(fields["x-amz-security-token"] == temporary.sessionToken)
+        let names = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        let request = """
+            GET
+            /test.txt
+
+            host:examplebucket.s3.amazonaws.com
+            x-amz-content-sha256:\(empty)
+            x-amz-date:20130524T000000Z
+            x-amz-security-token:FwoGZXIvYXdzEA//token+with/signs==
+
+            \(names)
+            \(empty)
+            """
+        let scope = "20130524/us-east-1/s3/aws4_request"
+        let text = "AWS4-HMAC-SHA256\n20130524T000000Z\n\(scope)\n\(hexadecimal(Digest.sha256(request)))"
+        var key = Array("AWS4\(signer.secretAccessKey)".utf8)
+        for part in scope.split(separator: "/") { key = HMAC.sha256(key: key, Array(part.utf8)) }
+        let signature = hexadecimal(HMAC.sha256(key: key, Array(text.utf8)))
+        #expect(fields["authorization"]?.hasSuffix("SignedHeaders=\(names), Signature=\(signature)") == true)
+        #expect(!"\(temporary)".contains("FwoG"))
     }
 
     @Test func secretsAreNotPrinted() { #expect(!"\(signer)".contains("wJalr")) }

@@ -83,7 +83,8 @@ struct StorageHandlers: Sendable {
         switch code {
         case .storageRefused:
             "Check HARBOUR_WORKSPACE_S3_BUCKET, HARBOUR_WORKSPACE_S3_ACCESS_KEY and HARBOUR_WORKSPACE_S3_SECRET_KEY. "
-                + "The key must be allowed to read, write, delete and list uploads below \(ObjectKey.prefix)."
+                + "The key must be allowed to read, write, delete and list uploads below \(ObjectKey.prefix). A temporary "
+                + "key needs its HARBOUR_WORKSPACE_S3_SESSION_TOKEN too, and a new one when it has ended."
         case .storageFull:
             "Make room on the S3 server. What is in the trash takes up room until it is deleted for good."
         case .tlsCertificateRejected, .tlsHandshakeFailed:

@@ -37,6 +37,11 @@ enum StorageSettings {
         "s3-secret-key", environment: "HARBOUR_WORKSPACE_S3_SECRET_KEY",
         aliases: ["S3_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "MINIO_SECRET_KEY"], default: "", secret: true,
         help: "Our secret to the S3 server.")
+    private static let sessionToken = Option<String>.string(
+        "s3-session-token", environment: "HARBOUR_WORKSPACE_S3_SESSION_TOKEN",
+        aliases: ["S3_SESSION_TOKEN", "AWS_SESSION_TOKEN"], secret: true,
+        help: "What comes with a temporary key of the S3 server; AWS_SESSION_TOKEN goes with AWS_ACCESS_KEY_ID only."
+    ).optional()
     private static let addressing = Option<String>.choice(
         "s3-addressing", of: S3Location.Addressing.allCases.map(\.rawValue),
         environment: "HARBOUR_WORKSPACE_S3_ADDRESSING", default: "auto",
@@ -54,7 +59,8 @@ enum StorageSettings {
     ).optional()
 
     static let all: [any AnyOption] = [
-        backend, data, folder, endpoint, bucket, region, accessKey, secretKey, addressing, limit, lifetime, python,
+        backend, data, folder, endpoint, bucket, region, accessKey, secretKey, sessionToken, addressing, limit,
+        lifetime, python,
     ]
 
     /// The settings as administrators are shown them. Credentials have no value here, and neither have settings that
@@ -63,7 +69,7 @@ enum StorageSettings {
         let own: [any AnyOption] = [backend]
         let local: [any AnyOption] = [folder, data]
         let s3: [any AnyOption] = [endpoint, bucket, region, addressing]
-        let credentials: [any AnyOption] = [accessKey, secretKey]
+        let credentials: [any AnyOption] = [accessKey, secretKey, sessionToken]
         let limits: [any AnyOption] = [limit, lifetime]
         let inForce = settings[backend] == "s3" ? own + s3 + limits : own + local + limits
         let values = Dictionary(uniqueKeysWithValues: settings.redacted().map { ($0.name, ($0.value, $0.source)) })
@@ -117,8 +123,20 @@ enum StorageSettings {
             throw HarbourError(.invalidConfiguration, error.message, cause: error)
         }
         return S3Objects(
-            web: try WebClient(loop: loop), location: location,
-            signer: AWSSigner(
-                accessKeyID: settings[accessKey], secretAccessKey: settings[secretKey], region: settings[region]))
+            web: try WebClient(loop: loop), location: location, signer: signer(settings))
+    }
+
+    /// What signs the requests to S3.
+    static func signer(_ settings: Configuration) -> AWSSigner {
+        var token = settings[sessionToken]
+        // A shell that is signed in to AWS has a token, which the key of another server does not go with.
+        if case .environment("AWS_SESSION_TOKEN") = settings.source(of: sessionToken),
+            settings.source(of: accessKey) != .environment("AWS_ACCESS_KEY_ID")
+        {
+            token = nil
+        }
+        return AWSSigner(
+            accessKeyID: settings[accessKey], secretAccessKey: settings[secretKey],
+            sessionToken: token?.isEmpty == true ? nil : token, region: settings[region])
     }
 }
