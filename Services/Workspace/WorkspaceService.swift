@@ -58,7 +58,7 @@ public enum WorkspaceService {
         "secret-key", environment: "HARBOUR_WORKSPACE_SECRET_KEY", aliases: ["HARBOUR_SECRET_KEY", "SECRET_KEY"],
         secret: true,
         help:
-            "What users' secrets are encrypted with and access tokens are signed with. Keep it: without it they cannot be read."
+            "What users' secrets are encrypted with and, if it has 32 bytes, access tokens are signed with. Keep it: without it they cannot be read."
     ).optional()
 
     private static let executionLease = Option<Int>.integer(
@@ -173,6 +173,7 @@ public enum WorkspaceService {
             LifecycleComponent(
                 "sign-in",
                 start: {
+                    if let complaint = foundation.access.complaint { environment.logger.warning(complaint) }
                     guard let adminToken = settings[adminTokenFile] else {
                         environment.logger.warning("no administrator's token is configured: only services can sign in")
                         return

@@ -1,6 +1,7 @@
 import Core
 import Cryptography
 import HarbourProtocol
+import TestSupport
 import Testing
 
 @testable import WorkspaceService
@@ -29,6 +30,26 @@ struct AccessTokenTests {
         #expect(tokens.read(shown, now: now + .seconds(1800)) == nil)
         // Two tokens of a moment are two.
         #expect(try tokens.make(user: "ada", credentialsVersion: 7, now: now).accessToken != made.accessToken)
+    }
+
+    @Test func aKeyIsMeasuredInBytes() {
+        #expect(AccessTokens(key: String(repeating: "é", count: 16), lifetime: .seconds(1)).complaint == nil)
+        #expect(AccessTokens(key: String(repeating: "é", count: 15), lifetime: .seconds(1)).complaint != nil)
+        #expect(AccessTokens(key: nil, lifetime: .seconds(1)).complaint == nil)
+    }
+
+    /// Goal: whoever has set a key that is too short hears of it when the service starts, without the key.
+    @Test func aShortKeyIsComplainedOfAtTheStart() async throws {
+        try await WorkspaceProcess.Surroundings.with(ScriptedCluster()) { place in
+            var place = place
+            place.settings["SECRET_KEY"] = "a short one"
+            let process = try await WorkspaceProcess.start("short", in: place)
+            let log = try Files.load("\(place.folder.path)/short.log")
+            let text = String(decoding: log, as: UTF8.self)
+            #expect(text.contains("WARNING workspace: Access tokens cannot be signed: SECRET_KEY has 11 bytes"))
+            #expect(!text.contains("a short one"))
+            try await process.kill()
+        }
     }
 
     @Test func whatOthersMadeIsNot() throws {
@@ -67,7 +88,11 @@ struct AccessTokenTests {
         // Without a key there are none at all.
         for key in ["", "too short"] {
             let keyless = AccessTokens(key: key, lifetime: .seconds(60))
-            #expect(throws: HarbourError.self) { try keyless.make(user: "ada", credentialsVersion: 1) }
+            let error = #expect(throws: HarbourError.self) { try keyless.make(user: "ada", credentialsVersion: 1) }
+            #expect(error?.code == .invalidState && error?.message.contains("SECRET_KEY") == true)
+            // Who has set one is not told to set one.
+            #expect(keyless.complaint == (key.isEmpty ? nil : error?.message))
+            #expect(error?.message.contains(key.isEmpty ? "at least 32 bytes" : "has 9 bytes") == true)
             #expect(keyless.read(AccessTokenTests.signed(header, claims(), key: key), now: now) == nil)
         }
     }

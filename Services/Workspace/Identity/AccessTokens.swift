@@ -22,11 +22,22 @@ struct AccessTokens: Sendable {
 
     /// Nil without a key, or with one that is too short: then there are none.
     private let key: [UInt8]?
+    /// Why there are none, though a key was set.
+    let complaint: String?
     let lifetime: Duration
 
     init(key: String?, lifetime: Duration) {
-        self.key = key.map { Array($0.utf8) }.flatMap { $0.count < AccessTokens.leastKeyBytes ? nil : $0 }
+        let bytes = key.map { Array($0.utf8) } ?? []
+        let isLongEnough = bytes.count >= AccessTokens.leastKeyBytes
+        self.key = isLongEnough ? bytes : nil
+        complaint = isLongEnough || bytes.isEmpty ? nil : AccessTokens.complaint(onKeyOf: bytes.count)
         self.lifetime = lifetime
+    }
+
+    private static func complaint(onKeyOf bytes: Int) -> String {
+        "Access tokens cannot be signed: SECRET_KEY has \(bytes) bytes, and less than \(leastKeyBytes) can be guessed. Set a "
+            + "longer one for the workspace service, such as `openssl rand -hex 32` makes; users' secrets that were "
+            + "encrypted with this one have to be put again then."
     }
 
     /// Makes a token that begins now.
@@ -34,8 +45,10 @@ struct AccessTokens: Sendable {
     func make(user: String, credentialsVersion: Int64, now: Timestamp = .now) throws(HarbourError) -> AccessToken {
         guard let key else {
             throw HarbourError(
-                .invalidState, "Access tokens cannot be signed without a key. Set SECRET_KEY for the workspace service."
-            )
+                .invalidState,
+                complaint
+                    ?? "Access tokens cannot be signed without a key. Set SECRET_KEY for the workspace service, to at "
+                    + "least \(AccessTokens.leastKeyBytes) bytes.")
         }
         let seconds = lifetime.milliseconds / 1000
         let claims: JSONValue = [
