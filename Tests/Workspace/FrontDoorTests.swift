@@ -158,4 +158,40 @@ struct FrontDoorTests {
             #expect(throws: HarbourError.self, "\(wrong)") { try AllowedOrigins([wrong]) }
         }
     }
+
+    /// Goal: a page of another origin downloads a part of a file, and knows which part of what it is.
+    @Test func otherOriginsDownload() async throws {
+        let origin = "https://app.example.com"
+        @Sendable func list(_ text: String?) -> Set<String> {
+            Set((text ?? "").split(separator: ",").map { String($0.filter { $0 != " " }) })
+        }
+        try await Files.run(more: ["--cors-origins", origin]) { files in
+            try await files.upload("/Shared/d.bin", Array("0123456789".utf8))
+            let asked: HTTPFields = [
+                "origin": origin, "access-control-request-method": "GET",
+                "access-control-request-headers": "authorization,if-range,range",
+            ]
+            let preflight = try await files.workspace.send(
+                .options, "/api/v1/files/content?path=%2FShared%2Fd.bin", fields: asked)
+            #expect(preflight.status == 204)
+            #expect(preflight.fields["access-control-allow-origin"] == origin)
+            let allowed = list(preflight.fields["access-control-allow-headers"])
+            #expect(
+                allowed.isSuperset(of: ["authorization", "range", "if-range", "if-match", "if-none-match"]))
+            let whole = try await files.download("/Shared/d.bin", ["origin": origin])
+            let tag = try #require(whole.fields["etag"])
+            let part = try await files.download(
+                "/Shared/d.bin", ["origin": origin, "range": "bytes=2-4", "if-range": tag])
+            #expect(part.status == 206 && part.bytes == Array("234".utf8))
+            #expect(part.fields["access-control-allow-origin"] == origin)
+            let readable = list(part.fields["access-control-expose-headers"])
+            for name in ["content-range", "content-disposition", "etag", "accept-ranges"] {
+                #expect(part.fields[name] != nil && readable.contains(name), "\(name)")
+            }
+            let same = try await files.download("/Shared/d.bin", ["origin": origin, "if-none-match": tag])
+            #expect(same.status == 304 && same.fields["access-control-allow-origin"] == origin)
+            let changed = try await files.download("/Shared/d.bin", ["origin": origin, "if-match": "\"other\""])
+            #expect(changed.status == 412 && changed.fields["access-control-allow-origin"] == origin)
+        }
+    }
 }

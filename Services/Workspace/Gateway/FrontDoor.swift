@@ -49,7 +49,7 @@ struct FrontDoor: Sendable {
                 if let origin = origins.origin(of: request) {
                     origins.allow(origin, in: &response.fields)
                     response.fields.append("access-control-allow-methods", allowed)
-                    response.fields.append("access-control-allow-headers", "authorization, content-type, x-request-id")
+                    response.fields.append("access-control-allow-headers", AllowedOrigins.requestFields)
                     response.fields.append("access-control-max-age", "600")
                 }
                 return response
@@ -89,6 +89,16 @@ struct AllowedOrigins: Sendable {
     func allow(_ origin: String, in fields: inout HTTPFields) {
         fields.append("access-control-allow-origin", origin)
         fields.append("vary", "origin")
-        fields.append("access-control-expose-headers", "retry-after, x-request-id")
+        fields.append("access-control-expose-headers", AllowedOrigins.answerFields)
     }
+
+    /// What a page may send: the conditions and ranges of downloads too.
+    static let requestFields = [
+        "authorization", "content-type", "x-request-id", "range", "if-range", "if-match", "if-none-match",
+    ].joined(separator: ", ")
+
+    /// What a page may read beside what the standard lets it read anyway: how to go on, and what was sent of what.
+    static let answerFields = [
+        "retry-after", "x-request-id", "content-range", "content-disposition", "etag", "accept-ranges",
+    ].joined(separator: ", ")
 }
