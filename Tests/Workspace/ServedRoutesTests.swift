@@ -17,7 +17,7 @@ struct ServedRoutesTests {
     /// Beside the contract: what each service says of itself, and the page, which holds nothing of what users write.
     private static let open = """
         /healthz /readyz /metrics /openapi.json
-        / /output-frame /assets/{path...}
+        / /output-frame /assets/{path...} /redoc
         /sign-in /workspace /notebooks /runs /jobs /clusters /monitoring /settings /docs /sql /search /trash
         /sign-in/{path...} /workspace/{path...} /notebooks/{path...} /runs/{path...} /jobs/{path...} /clusters/{path...}
         /monitoring/{path...} /settings/{path...} /docs/{path...} /sql/{path...} /search/{path...} /trash/{path...}

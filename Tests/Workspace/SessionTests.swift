@@ -167,6 +167,8 @@ struct PageTests {
             #expect(script.fields["cache-control"]?.contains("immutable") == true)
             #expect(script.fields["content-encoding"] == "br")
             #expect(try await script.collect() == Array("small".utf8))
+            let description = try await workspace.send(.get, "/redoc")
+            #expect(description.status == 307 && description.fields["location"] == "/docs")
             let frame = try await workspace.send(.get, "/output-frame")
             #expect(frame.fields["content-security-policy"]?.hasPrefix("sandbox allow-scripts;") == true)
             for (address, status) in [

@@ -45,6 +45,10 @@ struct PageRoutes: Sendable {
             router.get("/\(area)") { (request, _) throws -> HTTPResponse in try document(request) }
             router.get("/\(area)/{path...}") { (request, _) throws -> HTTPResponse in try document(request) }
         }
+        // Where services in FastAPI have their other description.
+        router.get("/redoc") { (_, _) throws -> HTTPResponse in
+            HTTPResponse(status: 307, fields: ["location": "/docs"])
+        }
         router.get("/assets/{path...}") { (request, parameters) throws -> HTTPResponse in
             try file("assets/" + parameters["path"], request, policy: PageRoutes.policy)
         }
