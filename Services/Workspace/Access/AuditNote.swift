@@ -9,4 +9,7 @@ struct AuditNote: Sendable {
     let caller: Caller
     /// What the request is about, as far as it was read.
     var objects: [String] = []
+
+    /// Such as `workspace.exportObject`.
+    var operation: String { "\(route.service).\(route.operationID)" }
 }

@@ -34,20 +34,37 @@ struct AuditLog: Sendable {
         let value = Mutex(AuditNames())
     }
 
-    /// What is asked for so often that the same of a minute is counted.
-    private static let counted = "workspace.resolveSecrets"
+    private static let secrets = "workspace.resolveSecrets"
 
-    /// What takes much out at once, or what is kept from everybody, though nothing is changed by it.
-    private static let takenOut: Set<String> = ["workspace.exportFolder", counted]
+    /// What takes an entry of the tree out of it. A reader with ranges asks by the hundred.
+    private static let downloads: Set<String> = [
+        "workspace.downloadFile", "workspace.exportObject", "workspace.exportNotebook",
+    ]
 
     /// Whether a request has a place in the log: changes, what was refused to somebody who is known, and what was taken
     /// out. What was only looked at would bury the rest.
-    private static func isWanted(_ note: AuditNote, status: Int, error: ErrorCode?) -> Bool {
+    private static func isWanted(_ request: HTTPRequest, _ note: AuditNote, status: Int, error: ErrorCode?) -> Bool {
         // Who asks too often must not fill the log with it.
         if error == .resourceExhausted { return false }
         // Secrets are read by services alone, for the user whose code is given them.
-        if takenOut.contains("\(note.route.service).\(note.route.operationID)") { return true }
-        return !note.caller.isService && (note.route.method != .get || status == 403)
+        if note.operation == secrets || note.operation == "workspace.exportFolder" { return true }
+        if note.caller.isService { return false }
+        // Without bytes nothing was taken out.
+        if downloads.contains(note.operation), request.method == .get, 200..<300 ~= status { return true }
+        return note.route.method != .get || status == 403
+    }
+
+    /// How often each object of a request is counted; nil for what has a row of its own.
+    private func counts(_ note: AuditNote, _ event: AuditEvent) -> [String: Int64]? {
+        let isOfSecrets = note.operation == AuditLog.secrets
+        guard isOfSecrets || AuditLog.downloads.contains(note.operation) else { return nil }
+        // Of each secret there is a row: which ones are asked for together is as many things as there are programs.
+        let secrets = isOfSecrets ? note.objects.filter { $0.hasPrefix("secret ") && $0.contains("/") } : []
+        return names.value.withLock {
+            $0.told(
+                secrets.isEmpty ? [event.object ?? ""] : secrets, of: "\(note.operation) \(event.userName ?? "")",
+                rest: isOfSecrets ? AuditNames.moreSecrets : AuditNames.moreEntries, at: event.timestamp)
+        }
     }
 
     /// Writes a request down that has been answered.
@@ -55,22 +72,15 @@ struct AuditLog: Sendable {
         guard let note = request.attributes[AuditNote.self] else {
             return await recordStranger(request, status: status, error: error)
         }
-        guard AuditLog.isWanted(note, status: status, error: error) else { return }
+        guard AuditLog.isWanted(request, note, status: status, error: error) else { return }
         let objects = note.objects.isEmpty ? AuditLog.named(in: request) : note.objects.joined(separator: ", ")
         let event = AuditEvent(
             eventID: 0, timestamp: .now, userName: note.caller.user, tokenName: note.caller.tokenName,
             service: note.route.service, action: note.route.operationID, object: objects, status: status,
             errorCode: error?.name, source: request.remote.address, requestID: request.requestID)
-        var counts: [String: Int64]?
-        if "\(note.route.service).\(note.route.operationID)" == AuditLog.counted {
-            // Of each secret there is a row: which ones are asked for together is as many things as there are programs.
-            let secrets = note.objects.filter { $0.hasPrefix("secret ") && $0.contains("/") }
-            counts = names.value.withLock {
-                $0.told(secrets.isEmpty ? [objects ?? ""] : secrets, of: event.userName ?? "", at: event.timestamp)
-            }
-        }
+        let counts = counts(note, event)
         // A caller who goes away, or whose deadline passes, does not take the event along.
-        await loop.spawn { [counts] in await insert(event, counts: counts) }.value
+        await loop.spawn { await insert(event, counts: counts) }.value
     }
 
     /// Writes down that a token, a session or a page's own token was shown that is none. A request without any of them is

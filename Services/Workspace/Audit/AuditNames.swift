@@ -6,7 +6,8 @@ internal import Core
 /// A value without a clock: the time is given.
 struct AuditNames: Sendable {
     /// What stands for the names beyond the limit.
-    static let more = "more secrets"
+    static let moreSecrets = "more secrets"
+    static let moreEntries = "more entries"
 
     /// How many names of one user are told a minute, and of how many users names are remembered.
     let limit: Int
@@ -22,7 +23,8 @@ struct AuditNames: Sendable {
     static func minute(of time: Timestamp) -> Int64 { time.milliseconds / 60_000 }
 
     /// How often each name is told of that a user has asked for at once.
-    mutating func told(_ names: [String], of user: String, at time: Timestamp) -> [String: Int64] {
+    /// - Parameter rest: what stands for the names beyond the limit.
+    mutating func told(_ names: [String], of user: String, rest: String, at time: Timestamp) -> [String: Int64] {
         let minute = AuditNames.minute(of: time)
         // A clock that is a little behind does not begin the minute again.
         if minute > self.minute { (self.minute, known) = (minute, [:]) }
@@ -30,7 +32,7 @@ struct AuditNames: Sendable {
         var seen = known[user] ?? []
         for name in names {
             if seen.count < limit { seen.insert(name) }
-            told[seen.contains(name) ? name : AuditNames.more, default: 0] += 1
+            told[seen.contains(name) ? name : rest, default: 0] += 1
         }
         if known[user] != nil || known.count < users { known[user] = seen }
         return told
