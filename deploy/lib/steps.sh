@@ -67,6 +67,15 @@ harbour_run() {
     return $status
 }
 
+# All that a process has started, and what that has started.
+harbour_descendants() {
+    local one
+    for one in $(pgrep -P "$1"); do
+        printf '%s\n' "$one"
+        harbour_descendants "$one"
+    done
+}
+
 # Gives what this program starts from now on a limit in seconds, for it might wait without end. Where the limit is reached,
 # what all were doing goes into the log, and they are ended: those first whose command line matches the pattern, so that
 # what started them can still say how far they came.
@@ -74,19 +83,20 @@ harbour_watch_start() {
     # Of a part that runs beside others, only what that part has started.
     local owner=$BASHPID
     (
+        self=$BASHPID
         trap 'kill $sleeper 2>/dev/null; exit 0' TERM
         sleep "$1" &
         sleeper=$!
         wait $sleeper
         printf '\nStill running after %s s:\n' "$1"
         ps -eo pid,ppid,etimes,stat,wchan:20,args --forest | cut -c1-200
-        for process in $(pgrep -f -- "$2"); do
+        for process in $(comm -12 <(pgrep -f -- "$2" | sort) <(harbour_descendants "$owner" | sort)); do
             if command -v gdb >/dev/null; then timeout 60 gdb -p "$process" -batch -ex 'thread apply all bt 25' 2>&1; fi
             kill -ABRT "$process"
         done
         sleep 20
         for process in $(pgrep -P "$owner"); do
-            if ((process != BASHPID)); then kill -KILL "$process"; fi
+            if ((process != self)); then kill -KILL "$process"; fi
         done
     ) >>"$harbour_log" 2>&1 </dev/null &
     harbour_watch=$!

@@ -132,7 +132,7 @@ extension ClusterMachine {
         let total = (now - record.startTime).milliseconds
         var details = timings
         details["total_ms"] = "\(total)"
-        let seconds = "\(total / 1000).\(total % 1000 / 100) s"
-        return Outcome(notes: [ClusterNote("RUNNING", "The cluster is ready after \(seconds).", details)])
+        let said = total < 1000 ? "\(total) ms" : "\(total / 1000).\(total % 1000 / 100) s"
+        return Outcome(notes: [ClusterNote("RUNNING", "The cluster is ready after \(said).", details)])
     }
 }

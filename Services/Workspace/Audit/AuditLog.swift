@@ -58,6 +58,8 @@ struct AuditLog: Sendable {
     private func counts(_ note: AuditNote, _ event: AuditEvent) -> [String: Int64]? {
         let isOfSecrets = note.operation == AuditLog.secrets
         guard isOfSecrets || AuditLog.downloads.contains(note.operation) else { return nil }
+        // What was taken out is there: its name is not made up, as those that were refused may be, and is always told.
+        if !isOfSecrets, 200..<300 ~= event.status { return [event.object ?? "": 1] }
         // Of each secret there is a row: which ones are asked for together is as many things as there are programs.
         let secrets = isOfSecrets ? note.objects.filter { $0.hasPrefix("secret ") && $0.contains("/") } : []
         return names.value.withLock {

@@ -1,5 +1,6 @@
 internal import Core
 internal import Cryptography
+internal import EventLoop
 internal import HTTPMessage
 internal import HarbourProtocol
 internal import NotebookFormats
@@ -65,7 +66,8 @@ struct FileHandlers: Sendable {
             .revisionOf(objectID: content.objectID, content.revisionID), isListed: isNewest)
         found.content = try await reader.loaded(found.content)
         let whole = found
-        return try await StoredContent.work(on: whole.content.size + whole.outputs.count * 4096) {
+        // How much its outputs are is not known before they are read.
+        return try await BlockingPool.shared.run {
             let (bytes, _) = try whole.file(as: .auto)
             return RevisionContent(
                 revisionID: content.revisionID, objectID: content.objectID, path: content.path, format: content.format,
