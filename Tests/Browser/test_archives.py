@@ -63,8 +63,8 @@ class ArchiveTests(unittest.TestCase):
         with page.expect_download() as download:
             page.get_by_role("button", name="More").press("Enter")
             page.get_by_role("menuitem", name="Export").press("Enter")
+            expect(page.get_by_text("Preparing out.zip.")).to_be_visible()
         self.assertEqual(download.value.suggested_filename, "out.zip")
-        expect(page.get_by_text("Preparing out.zip.")).to_be_visible()
         with zipfile.ZipFile(pathlib.Path(download.value.path())) as file:
             self.assertIsNone(file.testzip())
             self.assertEqual(file.namelist(), [

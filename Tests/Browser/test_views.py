@@ -272,6 +272,7 @@ class OutputsTests(unittest.TestCase):
             page.get_by_role("button", name="More").first.click()
             page.get_by_role("menuitem", name="Save as .ipynb").click()
             expect(told).to_be_visible()
+            eventually("it is asked for", lambda: page.evaluate("true") and held)
 
         ask()
         with page.expect_download() as download:

@@ -135,13 +135,13 @@ def folded(error):
     try:
         while (earlier := _led_to(error)) is not None and id(earlier) not in seen:
             seen.add(id(earlier))
-            trace = fold(earlier.__traceback__)
+            whole = earlier.__traceback__
             if is_from_spark(earlier):
-                _exchange(error, earlier, stand_in(Description(earlier)).with_traceback(trace))
-                changed.append(lambda holder=error, whole=earlier: _exchange(holder, _led_to(holder), whole))
+                _exchange(error, earlier, stand_in(Description(earlier)).with_traceback(fold(whole)))
+                changed.append(lambda holder=error, hidden=earlier: _exchange(holder, _led_to(holder), hidden))
                 break
-            changed.append(lambda holder=earlier, whole=earlier.__traceback__: holder.with_traceback(whole))
-            earlier.__traceback__ = trace
+            changed.append(lambda holder=earlier, whole=whole: _set(holder, "__traceback__", whole))
+            _set(earlier, "__traceback__", fold(whole))
             error = earlier
         yield
     finally:
@@ -154,8 +154,10 @@ def _led_to(error):
     return error.__cause__ if hidden else error.__context__
 
 
+def _set(error, name, value):
+    """Past what a class of the user's makes of setting attributes: one of a frozen dataclass refuses it."""
+    getattr(BaseException, name).__set__(error, value)
+
+
 def _exchange(error, earlier, other):
-    if error.__cause__ is earlier:
-        error.__cause__ = other
-    else:
-        error.__context__ = other
+    _set(error, "__cause__" if error.__cause__ is earlier else "__context__", other)

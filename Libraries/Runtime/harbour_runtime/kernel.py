@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from contextlib import contextmanager
 
 from ipykernel.ipkernel import IPythonKernel
@@ -44,8 +45,12 @@ class HarbourShell(ZMQInteractiveShell):
             lines = [f"{description.name}: {description.message}" if description.message else description.name]
         else:
             shown = errors.stand_in(description) if description.from_spark else error
-            with errors.folded(shown):
-                lines = self.InteractiveTB.structured_traceback(type(shown), shown, errors.fold(trace), tb_offset=0)
+            try:
+                with errors.folded(shown):
+                    lines = self.InteractiveTB.structured_traceback(type(shown), shown, errors.fold(trace), tb_offset=0)
+            except Exception:
+                # An error whose own code fails while it is shown is still an error, and the cell's answer.
+                lines = traceback.format_exception(type(shown), shown, errors.fold(trace))
         self._remember(description, error)
         self._showtraceback(kind, error, lines)
 

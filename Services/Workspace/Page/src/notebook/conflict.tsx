@@ -1,5 +1,5 @@
 // Somebody else has saved meanwhile: both are kept until a person has decided.
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { call } from "../api/client";
 import type { NotebookContent } from "../api/generated/contract";
 import { useQuery } from "../api/query";
@@ -39,7 +39,8 @@ export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver 
       toast(`Yours is kept as ${path}.`);
     }, (error: unknown) => { setBusy(false); toastError(error); });
   };
-  const found = theirs.data ? differences(store.serialize(), theirs.data.document as unknown as NotebookDocument) : [];
+  const found = useMemo(() => theirs.data ? differences(store.serialize(false), theirs.data.document as unknown as NotebookDocument) : [],
+    [store, store.state.version, theirs.data]);
   return (
     <Dialog title="Somebody else has saved this notebook" isWide foot={theirs.data && <>
       <Button onClick={() => { if (theirs.data) take(theirs.data); }} disabled={isBusy}>Drop mine, take theirs</Button>

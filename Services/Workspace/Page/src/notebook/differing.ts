@@ -76,40 +76,57 @@ const linesOf = (text: string) => text.split("\n");
 const whole = (text: string): Piece[] => [{ text, isOwn: false }];
 
 function rowsOf(left: string | undefined, right: string | undefined): Row[] {
-  if (left === undefined || right === undefined || linesOf(left).length + linesOf(right).length > mostLines) {
-    return beside(left === undefined ? [] : linesOf(left), right === undefined ? [] : linesOf(right), 1, 1);
-  }
+  const [mine, theirs] = [left === undefined ? [] : linesOf(left), right === undefined ? [] : linesOf(right)];
+  // What is alike at both ends is found without comparing each line with each.
+  const least = Math.min(mine.length, theirs.length);
+  let [start, end] = [0, 0];
+  while (start < least && mine[start] === theirs[start]) start += 1;
+  while (end < least - start && mine[mine.length - 1 - end] === theirs[theirs.length - 1 - end]) end += 1;
+  const [before, after] = [mine.slice(start, mine.length - end), theirs.slice(start, theirs.length - end)];
+  const middle = before.length + after.length > mostLines || before.length === 0 || after.length === 0
+    ? beside(before, after, start + 1, start + 1, false) : compareLines(before, after, start + 1);
+  return shortened([...alike(mine.slice(0, start), 1, 1), ...middle,
+    ...alike(mine.slice(mine.length - end), mine.length - end + 1, theirs.length - end + 1)]);
+}
+
+function alike(lines: string[], leftNumber: number, rightNumber: number): Row[] {
+  return lines.map((text, index) => ({
+    kind: "alike", left: { number: leftNumber + index, pieces: whole(text) }, right: { number: rightNumber + index, pieces: whole(text) },
+  }));
+}
+
+/** @param number of the first line on both sides. */
+function compareLines(left: string[], right: string[], number: number): Row[] {
   const rows: Row[] = [];
-  let [leftNumber, rightNumber, removed] = [1, 1, [] as string[]];
+  let [leftNumber, rightNumber, removed] = [number, number, [] as string[]];
   const settle = (added: string[]) => {
     rows.push(...beside(removed, added, leftNumber, rightNumber));
     leftNumber += removed.length;
     rightNumber += added.length;
     removed = [];
   };
-  for (const part of diffLines(`${left}\n`, `${right}\n`)) {
+  for (const part of diffLines(`${left.join("\n")}\n`, `${right.join("\n")}\n`)) {
     const lines = linesOf(part.value.slice(0, -1));
     // What is taken away comes before what is put in its place.
     if (part.removed) { removed = lines; continue; }
     if (part.added) { settle(lines); continue; }
     settle([]);
-    for (const text of lines) {
-      rows.push({ kind: "alike", left: { number: leftNumber, pieces: whole(text) }, right: { number: rightNumber, pieces: whole(text) } });
-      leftNumber += 1;
-      rightNumber += 1;
-    }
+    rows.push(...alike(lines, leftNumber, rightNumber));
+    leftNumber += lines.length;
+    rightNumber += lines.length;
   }
   settle([]);
-  return shortened(rows);
+  return rows;
 }
 
 /** Lines of one place on both sides; where there are as many, each is compared with the one beside it. */
-function beside(left: string[], right: string[], leftNumber: number, rightNumber: number): Row[] {
+function beside(left: string[], right: string[], leftNumber: number, rightNumber: number, isByWords = true): Row[] {
   return Array.from({ length: Math.max(left.length, right.length) }, (_, index) => {
     const [mine, theirs] = [left[index], right[index]];
-    const [before, after] = mine !== undefined && theirs !== undefined ? words(mine, theirs) : [whole(mine ?? ""), whole(theirs ?? "")];
+    const [before, after] = isByWords && mine !== undefined && theirs !== undefined
+      ? words(mine, theirs) : [whole(mine ?? ""), whole(theirs ?? "")];
     return {
-      kind: "changed", left: mine === undefined ? undefined : { number: leftNumber + index, pieces: before },
+      kind: mine === theirs ? "alike" : "changed", left: mine === undefined ? undefined : { number: leftNumber + index, pieces: before },
       right: theirs === undefined ? undefined : { number: rightNumber + index, pieces: after },
     };
   });

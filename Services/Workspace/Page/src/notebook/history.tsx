@@ -1,10 +1,10 @@
 // The revisions of a notebook: what each changed, what has changed since, and a way back.
-import { useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { call } from "../api/client";
 import type { RevisionInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { setQuery, useAddress } from "../app/router";
-import { Button, Dialog, Failure, Loading, Tabs } from "../ui/parts";
+import { Button, Dialog, Failure, Loading, TabPanel, Tabs } from "../ui/parts";
 import { Time, bytes } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
 import { Differences } from "./differences";
@@ -33,9 +33,11 @@ function useRevisions(store: NotebookStore) {
     list(next).then((page) => setOlder((before) => ({ revisions: [...before?.revisions ?? [], ...page.revisions], next: page.next_page_token })), toastError)
       .then(() => setBusy(false));
   };
-  const all = new Map([...older?.revisions ?? [], ...newest.data?.revisions ?? []].map((one) => [one.revision_id, one]));
+  // What was in the list stays: a new one would push the last of its page out.
+  const seen = useRef(new Map<number, RevisionInfo>());
+  for (const one of [...older?.revisions ?? [], ...newest.data?.revisions ?? []]) seen.current.set(one.revision_id, one);
   return {
-    newest, revisions: [...all.values()].sort((one, other) => other.revision_id - one.revision_id),
+    newest, revisions: [...seen.current.values()].sort((one, other) => other.revision_id - one.revision_id),
     isBusy, more: next === undefined ? undefined : more,
   };
 }
@@ -51,8 +53,9 @@ export function History({ store, saver, onClose }: { store: NotebookStore; saver
   const read = (id: number | undefined, signal: AbortSignal) =>
     call("getNotebook", { notebook_id: store.notebookID, revision_id: id, ...shownOutputs }, signal);
   const old = useQuery(chosen === undefined ? null : `revision/${chosen}`, (signal) => read(chosen, signal));
-  const before = revisions[revisions.findIndex((one) => one.revision_id === chosen) + 1]?.revision_id;
-  const isFirst = chosen !== undefined && before === undefined && !more;
+  const at = revisions.findIndex((one) => one.revision_id === chosen);
+  const before = at < 0 ? undefined : revisions[at + 1]?.revision_id;
+  const isFirst = at >= 0 && before === undefined && !more;
   const earlier = useQuery(against === "now" || chosen === undefined || before === undefined ? null : `revision/${before}`, (signal) => read(before, signal));
   const restore = async () => {
     if (!old.data || chosen === undefined) return;
@@ -65,17 +68,20 @@ export function History({ store, saver, onClose }: { store: NotebookStore; saver
     if (await saver.save()) toast(`Revision ${chosen} is back.`, "good", { text: "Undo", run: takeBack });
   };
   const document = old.data && old.data.document as unknown as NotebookDocument;
-  const other = against === "now" ? store.serialize() : earlier.data && earlier.data.document as unknown as NotebookDocument;
+  const now = useMemo(() => store.serialize(false), [store, store.state.version]);
+  const other = against === "now" ? now : earlier.data && earlier.data.document as unknown as NotebookDocument;
+  const found = useMemo(() => document && other && (against === "now" ? differences(document, other) : differences(other, document)),
+    [document, other, against]);
   const shown = () => {
     if (chosen === undefined) return <p className="soft">Choose one to see what has changed since.</p>;
     if (against === "before" && before === undefined) {
+      if (!newest.data && !newest.error) return <Loading lines={3} />;
       return isFirst ? <p className="soft">It is the first: nothing was there before.</p>
         : <p className="soft">The one before it is not in the list yet: show older ones.</p>;
     }
     const failed = old.error ? old : earlier;
     if (failed.error) return <Failure error={failed.error} retry={failed.refresh} />;
-    if (!document || !other) return <Loading lines={3} />;
-    const found = against === "now" ? differences(document, other) : differences(other, document);
+    if (!found) return <Loading lines={3} />;
     if (found.length > 0) return <Differences key={`${chosen}/${against}`} found={found} sides={sides[against]} />;
     return <p className="soft">{against === "now" ? "All cells are the same as now." : "It changed no cell, but outputs or what is said of the whole notebook."}</p>;
   };
@@ -97,9 +103,11 @@ export function History({ store, saver, onClose }: { store: NotebookStore; saver
           {more && <Button isSmall tone="quiet" icon="history" isBusy={isReading} onClick={more}>Older ones</Button>}
         </div>
         <div className="revision-shown" role="region" aria-label="What differs" tabIndex={0}>
-          {chosen !== undefined && <Tabs label="Compared with" current={against} onChange={setAgainst}
-            tabs={[{ id: "now", text: "Changed since" }, { id: "before", text: "What it changed" }]} />}
-          {shown()}
+          {chosen === undefined ? shown() : <>
+            <Tabs label="Compared with" current={against} onChange={setAgainst}
+              tabs={[{ id: "now", text: "Changed since" }, { id: "before", text: "What it changed" }]} />
+            <TabPanel id={against}>{shown()}</TabPanel>
+          </>}
         </div>
       </div>
     </Dialog>

@@ -31,6 +31,8 @@ export class Loading {
   /** Gets what a cell has put out: all of it, or what is shown at once. Several who want it wait for one answer. */
   get = async (id: string, isWhole: boolean): Promise<void> => {
     await this.saved(id);
+    // It may be gone while that was waited for.
+    if (!this.store.cell(id)) return;
     await this.once(id, isWhole);
     const cell = this.store.cell(id);
     // It was asked for together with others, for all of which there was no room.

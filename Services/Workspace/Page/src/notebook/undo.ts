@@ -17,7 +17,10 @@ export function takenBack(step: Step, now: CellView[]): CellView[] {
   return ids.flatMap((id) => {
     const [old, present] = [before.get(id), current.get(id)];
     if (!old || !present) return old ? [old] : present ? [present] : [];
-    return [step.rewritten.includes(id) ? { ...present, type: old.type, source: old.source } : present];
+    if (!step.rewritten.includes(id)) return [present];
+    // What was set in it since stays.
+    const origin = present.origin === after.get(id)?.origin ? old.origin : present.origin;
+    return [{ ...present, type: old.type, source: old.source, origin }];
   });
 }
 

@@ -32,7 +32,7 @@ export function Console({ content, user, left }: { content: NotebookContent; use
   const saver = useSaver(store, undefined, false, page);
   const { text, setText, latest, other, onSwap } = useStatement(user, left, "SELECT 1 AS answer");
   const { query } = useAddress();
-  const [shown, setShown] = useState<string[] | undefined>(() => query.get("statement")?.split(","));
+  const shown = query.get("statement")?.split(",");
   const [isSaving, setSaving] = useState(false);
   const [isChoosing, setChoosing] = useState(false);
   // An editor is made anew for a text that did not come from it.
@@ -55,10 +55,7 @@ export function Console({ content, user, left }: { content: NotebookContent; use
   const current = chosen.length > 0 ? chosen : history.slice(0, 1);
   const isBusy = running.queue.length > 0;
 
-  const show = (ids: string[]) => {
-    setShown(ids);
-    setQuery("statement", ids.join(","));
-  };
+  const show = (ids: string[]) => setQuery("statement", ids.join(","));
   const begin = (statements: string[]) => {
     const empty = store.state.cells.filter((cell) => cell.source.trim() === "").map((cell) => cell.id);
     const ids = statements.map((one) => store.insert(store.state.cells.length, { source: one }));
