@@ -265,7 +265,7 @@ class OutputsTests(unittest.TestCase):
         """Saving a notebook as a file: until it is there, or has failed."""
         _, page = self.notebook("large", [code("c0", "1")])
         held = []
-        page.route("**/api/v1/workspace/export?*", held.append)
+        page.route(re.compile(r"/api/v1/workspace/export\?"), lambda route: held.append(route))
         told = page.get_by_text("Preparing large.ipynb…")
 
         def ask():

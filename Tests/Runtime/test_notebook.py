@@ -233,7 +233,7 @@ class Results(unittest.TestCase):
         self.assertNotIn("\tat ", shown)
         self.assertEqual(result.reply["evalue"], result.error["evalue"])
         # Also of what led to an error.
-        code = "try:\n    spark.read.parquet('/nope')\nexcept Exception as error:\n    raise ValueError('no data') from error"
+        code = "try:\n    f()\nexcept Exception as error:\n    raise ValueError('no data') from error"
         result = first.run(code)
         shown = "\n".join(result.error["traceback"])
         self.assertIn("AnalysisException", shown)
