@@ -69,6 +69,23 @@ import Testing
         #expect(machine.health == .up)
     }
 
+    @Test func whatIsNotReadyYetIsLookedAtUntilItIs() {
+        var machine = TargetMachineTests.make(share: .seconds(9))
+        let answer = { (ready: Double) in [ExposedSample(name: "harbour_ready", labels: [], value: ready)] }
+        machine.succeeded(at: Timestamp(milliseconds: 5), took: .zero, samples: answer(0))
+        #expect(machine.health == .up && machine.isReady == false)
+        #expect(TargetMachineTests.next(&machine, after: .milliseconds(20)) == 1000)
+        machine.succeeded(at: Timestamp(milliseconds: 5), took: .zero, samples: answer(1))
+        #expect(machine.health == .up && machine.isReady == true)
+        #expect(TargetMachineTests.next(&machine, after: .milliseconds(1020)) == 9000)
+        // It has answered: when it does so no more, it is down, also within the time for its start.
+        machine = TargetMachineTests.make()
+        machine.succeeded(at: Timestamp(milliseconds: 5), took: .zero, samples: answer(0))
+        TargetMachineTests.fail(&machine, after: .milliseconds(1020))
+        #expect(machine.health == .down("refused"))
+        #expect(TargetMachineTests.next(&machine, after: .milliseconds(1020)) == 15_000)
+    }
+
     @Test func aLookThatBeganInTimeAndEndedLateSaysThatItIsDown() {
         var machine = TargetMachineTests.make()
         #expect(TargetMachineTests.next(&machine, after: .milliseconds(14_500)) == 15_000)

@@ -2,8 +2,9 @@ internal import Core
 
 /// When a target is scraped, and what is known of it. Pure: the shell scrapes and tells how it went.
 ///
-/// Services that are started together do not listen at the same moment. Until a target has answered once it may be
-/// starting: it is looked at often and stays unknown, and is down only when the time for its start is over.
+/// Services that are started together do not listen at the same moment, and listen before they are ready. Until a target
+/// has answered once it may be starting: it stays unknown, and is down only when the time for its start is over. It is
+/// looked at often until then, or until it is ready.
 struct TargetMachine: Sendable {
     enum Health: Sendable, Equatable {
         case unknown
@@ -23,7 +24,7 @@ struct TargetMachine: Sendable {
     private var due: MonotonicTime
     /// The next look at what may be starting.
     private var nextLook: MonotonicTime
-    /// Until when it may be starting; nothing once it has answered.
+    /// Until when it may be starting; nothing once it is ready.
     private var startupEnd: MonotonicTime?
 
     /// - Parameters:
@@ -50,11 +51,11 @@ struct TargetMachine: Sendable {
     /// The target answered. Services of ours say in their metrics whether they are ready; of others nothing is known.
     mutating func succeeded(at time: Timestamp, took: Duration, samples: [ExposedSample]) {
         health = .up
-        startupEnd = nil
         lastScrape = time
         lastDuration = took
         self.samples = samples.count
         isReady = samples.first { $0.name == "harbour_ready" && $0.labels.isEmpty }.map { $0.value == 1 }
+        if isReady != false { startupEnd = nil }
     }
 
     /// - Parameter now: when it was known that it did not answer.
@@ -63,7 +64,7 @@ struct TargetMachine: Sendable {
         lastDuration = took
         samples = 0
         isReady = nil
-        if let startupEnd, now < startupEnd { return }
+        if health == .unknown, let startupEnd, now < startupEnd { return }
         startupEnd = nil
         health = .down(reason)
     }

@@ -14,7 +14,7 @@ export function useClusterNames(ids: string[]): Map<string, string> {
   return names.data ?? new Map<string, string>();
 }
 
-/** The way to a cluster, by its name where that is known. */
-export function ClusterLink({ id, names }: { id: string; names: Map<string, string> }) {
-  return <Link to={`/clusters/${id}`} title={id}>{names.get(id) ?? id}</Link>;
+/** The way to a cluster, by its name where that is known, and with what stands before it. */
+export function ClusterLink({ id, names, before = "" }: { id: string; names: Map<string, string>; before?: string }) {
+  return <Link to={`/clusters/${id}`} title={id}>{before}{names.get(id) ?? id}</Link>;
 }

@@ -75,10 +75,10 @@ export function useClusters() {
   }), "clusters");
 }
 
-/** All services and how they are, read again soon while some of them start. */
+/** All services and how they are, read again soon while some of them start or are not ready. */
 export function useServices(milliseconds: number) {
   return useQuery("home/services", (signal) => call("listTargets", undefined, signal),
-    (data) => data?.targets.some((one) => one.health === "UNKNOWN") ? 2000 : milliseconds);
+    (data) => data?.targets.some((one) => one.health === "UNKNOWN" || one.ready === false) ? 2000 : milliseconds);
 }
 
 function Week({ stats, days }: { stats: DashboardStats; days: DashboardDay[] }) {

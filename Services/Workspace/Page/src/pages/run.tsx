@@ -159,7 +159,7 @@ function Task({ run, task, live }: { run: Run; task: RunTask; live: LiveTask | u
         </label>
       )}
       {task.notebook_path && <Link to={treeAddress(task.notebook_path)}>Open the notebook</Link>}
-      {attempt?.cluster_id && <span>Cluster <ClusterLink id={attempt.cluster_id} names={clusters} /></span>}
+      {attempt?.cluster_id && <ClusterLink id={attempt.cluster_id} names={clusters} before="Cluster " />}
       <RunBadge state={attempt?.state ?? task.state} />
     </>}>
       <div className="stack">
