@@ -32,6 +32,10 @@ public enum MonitoringService {
         "max-series", in: 100...10_000_000, environment: "HARBOUR_MONITORING_MAX_SERIES", default: "50000",
         help: "How many series the history may have.")
 
+    private static let data = Option<String>.path(
+        "data", environment: "HARBOUR_DATA", help: "The platform's folder; the logs of its services are in it."
+    ).optional()
+
     private static func url(_ service: String, _ port: Int) -> Option<String> {
         .string(
             "\(service)-url", environment: "HARBOUR_MONITORING_\(service.uppercased())_URL",
@@ -42,7 +46,7 @@ public enum MonitoringService {
     public static let definition = ServiceDefinition(
         name: "monitoring", summary: "Scrapes everything, keeps the history of metrics, and shows it.",
         defaultPort: 8003,
-        ownOptions: [workspace, scheduler, cluster, targets, interval, startup, retention, maximumSeries],
+        ownOptions: [workspace, scheduler, cluster, targets, interval, startup, retention, maximumSeries, data],
         document: MonitoringAPI.document, build: build)
 
     private static func build(
@@ -66,6 +70,9 @@ public enum MonitoringService {
             catalog: SeriesCatalog(store: store, loop: loop, limit: settings[maximumSeries]))
         MonitoringHandlers(
             monitor: monitor, query: MetricQuery(store: store),
+            logs: ServiceLogs(
+                data: settings[data],
+                secrets: [environment.serviceToken, settings[environment.options.metricsToken]].compactMap(\.self)),
             metricsToken: settings[environment.options.metricsToken]
         ).register(on: router)
         return [

@@ -68,6 +68,7 @@ struct PermissionMatrixTests {
         scheduler manage updateJob deleteJob restoreJob
         scheduler service streamRunChanges streamJobChanges getJobOwner listJobOwners countRuns
         monitoring known listTargets listMetricNames queryMetrics getMonitoringOverview
+        monitoring admin getServiceLog
         """
 
     /// The contract's routes, and Spark's own pages, which are in no contract.
@@ -272,7 +273,7 @@ struct PermissionMatrixTests {
                 "object_id": try await workspace.objectID(PermissionMatrixTests.folder),
                 "notebook_id": try await workspace.objectID(PermissionMatrixTests.folder + "/n"),
                 "context_id": "x", "command_id": "m", "policy_id": "p", "instance_pool_id": "i", "revision_id": "1",
-                "path...": "jobs/",
+                "path...": "jobs/", "service_name": "scheduler",
                 "spare": try await workspace.objectID(PermissionMatrixTests.folder + "/spare"),
             ]
             for route in PermissionMatrixTests.routes {

@@ -295,5 +295,6 @@ public enum ProtocolTypes {
         ("monitoring", "SeriesList", { try SeriesList(json: $0).encodedJSON() }),
         ("monitoring", "SystemMetrics", { try SystemMetrics(json: $0).encodedJSON() }),
         ("monitoring", "MonitoringOverview", { try MonitoringOverview(json: $0).encodedJSON() }),
+        ("monitoring", "ServiceLog", { try ServiceLog(json: $0).encodedJSON() }),
     ]
 }

@@ -8,6 +8,7 @@ internal import ServiceKit
 struct MonitoringHandlers: Sendable {
     let monitor: Monitor
     let query: MetricQuery
+    let logs: ServiceLogs
     /// What scrapers must show, if anything.
     let metricsToken: String?
 
@@ -27,6 +28,9 @@ struct MonitoringHandlers: Sendable {
             try await query.run(
                 name: input.name, match: input.match, start: input.start?.milliseconds, end: input.end?.milliseconds,
                 step: input.stepMilliseconds, now: .now)
+        }
+        router.on(MonitoringAPI.getServiceLog) { [logs] input, _ in
+            try await logs.end(of: input.serviceName, lines: input.lines ?? 200)
         }
         // Open to whom /metrics is open to.
         router.http.get("/federate") { request, _ async throws -> HTTPResponse in

@@ -16,6 +16,14 @@ public enum MonitoringAPI {
             successStatus: 200, isIdempotent: true)
     )
 
+    /// Get the last lines of a service's own log. `GET /api/v1/monitoring/services/{service_name}/logs`.
+    public static let getServiceLog = Endpoint<GetServiceLogInput, ServiceLog>(
+        EndpointRoute(
+            service: "monitoring", operationID: "getServiceLog",
+            method: .get, path: "/api/v1/monitoring/services/{service_name}/logs",
+            successStatus: 200, isIdempotent: true)
+    )
+
     /// List the metrics there are. `GET /api/v1/monitoring/metrics`.
     public static let listMetricNames = Endpoint<ListMetricNamesInput, MetricNameList>(
         EndpointRoute(
@@ -43,6 +51,7 @@ public enum MonitoringAPI {
     /// All endpoints, in the order of the document.
     public static let routes: [EndpointRoute] = [
         listTargets.route,
+        getServiceLog.route,
         listMetricNames.route,
         queryMetrics.route,
         getMonitoringOverview.route,

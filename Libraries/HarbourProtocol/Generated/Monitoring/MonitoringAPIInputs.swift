@@ -27,6 +27,40 @@ extension MonitoringAPI {
 }
 
 extension MonitoringAPI {
+    /// What `getServiceLog` is asked with.
+    public struct GetServiceLogInput: EndpointInput, Hashable {
+        /// workspace, scheduler, cluster, monitoring, supervisor or postgres.
+        public var serviceName: String
+        /// How many lines at most; 200 when absent.
+        public var lines: Int?
+
+        /// Makes an input; what is left out is not sent.
+        public init(serviceName: String, lines: Int? = nil) {
+            self.serviceName = serviceName
+            self.lines = lines
+        }
+
+        /// Writes path, query and body.
+        public func encode(to request: inout RequestBuilder) {
+            request.literal("/api")
+            request.literal("/v1")
+            request.literal("/monitoring")
+            request.literal("/services")
+            request.segment(serviceName)
+            request.literal("/logs")
+            request.query("lines", lines)
+        }
+
+        /// Reads path, query and body, and holds them within their limits.
+        public init(from request: borrowing RequestParts) throws(HarbourError) {
+            try request.allowQuery(["lines"])
+            serviceName = try request.path("service_name").string(length: 1...64)
+            lines = try request.query("lines")?.int(in: 1...5000)
+        }
+    }
+}
+
+extension MonitoringAPI {
     /// What `listMetricNames` is asked with.
     public struct ListMetricNamesInput: EndpointInput, Hashable {
         /// Makes an input; what is left out is not sent.
