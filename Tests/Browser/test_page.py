@@ -202,18 +202,17 @@ class PageTests(unittest.TestCase):
         expect(head).to_contain_text("took")
         expect(head).to_contain_text("submitted without a job")
 
-        def under_way(route):
-            answer = route.fetch()
-            body = answer.json()
-            body["state"] = {"life_cycle_state": "RUNNING", "state_message": ""}
-            body.pop("end_time")
-            route.fulfill(response=answer, json=body)
-
-        page.route(f"**/api/v1/runs/{run}", under_way)
+        address = f"/api/v1/runs/{run}"
+        body = {**platform.call("GET", address), "state": {"life_cycle_state": "RUNNING", "state_message": ""}}
+        del body["end_time"]
+        page.route(f"**{address}", lambda route: route.fulfill(json=body))
+        # Its events would tell of its end, again and again.
+        page.route(f"**{address}/events*", lambda route: route.fulfill(body="", content_type="application/x-ndjson"))
         page.reload()
         expect(head).to_contain_text("running for")
         expect(head).not_to_contain_text("took")
-        page.unroute(f"**/api/v1/runs/{run}")
+        page.unroute(f"**{address}")
+        page.unroute(f"**{address}/events*")
         page.reload()
         expect(head).to_contain_text("took")
 
