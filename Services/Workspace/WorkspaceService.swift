@@ -140,13 +140,7 @@ public enum WorkspaceService {
             limit: StorageSettings.limit(settings), lifetime: StorageSettings.lifetime(settings))
         let reader = FileReader(tree: uploads.tree, store: uploads.store, storage: uploads.storage)
         let emptier = registerTrash(on: router, uploads, gate, days: settings[trashDays])
-        let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
-        FileHandlers(uploads: uploads, reader: reader, parquet: parquet, execution: running.service)
-            .register(on: router)
-        StorageHandlers(
-            uploads: uploads, settings: settings, trashDays: settings[trashDays], loop: environment.loop
-        ).register(on: router)
-        ArchiveHandlers(uploads: uploads, files: reader, execution: running.service, gate: gate).register(on: router)
+        registerFiles(on: router, environment, uploads, reader, running.service, gate)
         registerOwn(router, foundation, gate, audit, running.service, reader, secretKey: settings[secretKey])
         running.registerShortcuts(on: router, gate, reader)
         if let folder = settings[pageFolder] { registerPage(folder, on: router, environment.logger) }
@@ -190,6 +184,19 @@ public enum WorkspaceService {
             LifecycleComponent("gateway", drain: { _ in await http.close() }),
             running.component,
         ]
+    }
+
+    private static func registerFiles(
+        on router: ServiceRouter, _ environment: ServiceEnvironment, _ uploads: UploadService, _ reader: FileReader,
+        _ execution: ExecutionService, _ gate: AccessGate
+    ) {
+        let settings = environment.configuration
+        let parquet = ParquetReader(python: StorageSettings.python(settings), loop: environment.loop)
+        FileHandlers(uploads: uploads, reader: reader, parquet: parquet, execution: execution).register(on: router)
+        StorageHandlers(
+            uploads: uploads, settings: settings, trashDays: settings[trashDays], loop: environment.loop
+        ).register(on: router)
+        ArchiveHandlers(uploads: uploads, files: reader, execution: execution, gate: gate).register(on: router)
     }
 
     private static func makeRunning(
