@@ -33,8 +33,8 @@ harbour_fail() {
     local said=
     if [[ -n $harbour_log ]]; then
         # Of this run only, which begins at the last line of ===.
-        said=$(awk '/^=== / { text = ""; next } { text = text "    " $0 "\n" } END { printf "%s", text }' \
-            "$harbour_log" | tail -n 12 | cut -c1-200)
+        said=$(tail -n 12 "$harbour_log" | cut -c1-200 |
+            awk '/^=== / { text = ""; next } { text = text "    " $0 "\n" } END { printf "%s", text }')
     fi
     if [[ -n $said ]]; then printf 'The log is %s; its last lines:\n%s\n' "$harbour_log" "$said" >&2; fi
     exit 1
