@@ -1,5 +1,6 @@
 """What is shown of errors: the user's own frames, and Spark's sentence."""
 
+import dataclasses
 import traceback
 import unittest
 
@@ -39,6 +40,17 @@ class Errors(unittest.TestCase):
                 self.assertNotIn("at java", str(shown))
             self.assertIs(error.__cause__, cause)
             self.assertEqual(len(traceback.extract_tb(cause.__traceback__)), 2)
+
+    def test_an_error_that_refuses_to_be_changed_is_folded(self):
+        @dataclasses.dataclass(frozen=True)
+        class Fixed(Exception):
+            number: int = 1
+
+        error = self.chain(Fixed())
+        trace = error.__cause__.__traceback__
+        with errors.folded(error):
+            self.assertEqual(len(traceback.extract_tb(error.__cause__.__traceback__)), 1)
+        self.assertIs(error.__cause__.__traceback__, trace)
 
     def test_errors_that_led_to_each_other(self):
         one, other = ValueError("one"), ValueError("other")
