@@ -231,6 +231,36 @@ class LiveTests(unittest.TestCase):
         expect(page.locator(".cell").nth(1).locator(".cell-count")).to_have_text("2")
         expect(page.get_by_role("dialog")).to_have_count(0)
 
+    def test_2d_a_kernel_is_there_before_the_answer(self):
+        """What was told after an answer was written counts, although the answer comes later."""
+        number, address = self.notebook("late", ["print('be', 'fore')", "print('af', 'ter')"])
+        execution, held = f"/api/v1/notebooks/{number}/execution", []
+        page = self.open(address)
+        page.get_by_label("Run cell 1").click()
+        expect(page.locator(".cell").nth(0)).to_contain_text("be fore")
+        old = platform.call("GET", execution)["session"]["context_id"]
+        page.route(f"**/api/v1/notebooks/{number}/restart", lambda route: held.append((route, route.fetch())))
+        page.get_by_role("button", name="More", exact=True).click()
+        page.get_by_role("menuitem", name="Restart the kernel").click()
+        page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+
+        eventually("the answer", lambda: page.title() and held)
+
+        def is_new():
+            session = platform.call("GET", execution)["session"]
+            return session["kernel"] == "READY" and session["context_id"] != old
+        eventually("another kernel", is_new)
+        # It is told of after the kernel, so who has seen it has seen that.
+        platform.call("POST", f"/api/v1/notebooks/{number}/commands", {"scope": "SELECTED", "cell_ids": ["c1"]})
+        expect(page.locator(".cell").nth(1)).to_contain_text("af ter")
+        expect(page.get_by_text("idle")).to_be_visible()
+        (route, answer), = held
+        with page.expect_response(route.request.url):
+            route.fulfill(response=answer)
+        # Asked and answered after it, and drawn.
+        page.evaluate("fetch('/api/v1/me').then(() => new Promise((drawn) => setTimeout(drawn)))")
+        self.assertIn("idle", page.get_by_role("button", name="lab").inner_text())
+
     def open_unanswered(self, name, sources):
         """A notebook that is looked at while nothing is known of its execution, and the question for that."""
         number, address = self.notebook(name, sources)

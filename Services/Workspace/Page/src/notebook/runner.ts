@@ -49,7 +49,9 @@ export class Runner {
   /** Others have changed what is changed here too. */
   onConflict: () => void = () => undefined;
   private readonly topic: string;
+  /** What it runs on, as it was told last, and the event, or the answer, that it is of. */
   private session: NotebookSession = { kernel: "ABSENT" };
+  private sessionAt = -1;
   readonly commands = new Map<string, NotebookCommand>();
   /** Saves what is typed into the fields of widgets, before anything runs that goes by it. */
   readonly drafts = new Map<string, () => Promise<void>>();
@@ -144,7 +146,7 @@ export class Runner {
 
   private takeEvent(event: NotebookEvent): void {
     if (event.type === "COMMAND" && event.command) this.takeCommands([event.command], event.sequence);
-    else if (event.type === "SESSION" && event.session) this.takeSession(event.session);
+    else if (event.type === "SESSION" && event.session) this.takeSession(event.session, event.sequence);
     else if (event.type === "WIDGETS") this.takeWidgetEvent(event);
     else if (event.type === "OUTPUT" && event.output && event.cell_id) {
       this.arriving.take(event.cell_id, { sequence: event.sequence, event: event.output, omitted: event.omitted_bytes });
@@ -153,7 +155,10 @@ export class Runner {
     else if (event.type === "REVISION" && event.client_id !== tabID && (event.revision_id ?? 0) > this.store.state.revisionID) void this.pull();
   }
 
-  private takeSession(session: NotebookSession): void {
+  /** An answer may come after events that tell more: a kernel can be there before the answer that it starts. */
+  private takeSession(session: NotebookSession, sequence: number): void {
+    if (sequence < this.sessionAt) return;
+    this.sessionAt = sequence;
     this.session = session;
     this.show();
   }
@@ -168,7 +173,7 @@ export class Runner {
   }
 
   private takeExecution(execution: NotebookExecution): void {
-    this.session = execution.session;
+    this.takeSession(execution.session, execution.last_sequence);
     this.takeWidgets(execution.widgets ?? [], execution.last_sequence);
     this.takeCommands(execution.commands, execution.last_sequence, false);
   }
