@@ -110,6 +110,28 @@ class WatchingTests(unittest.TestCase):
         self.assertEqual(download.value.suggested_filename, "quiet.log")
         one.context.close()
 
+    def test_a_run_that_has_ended_stays_so(self):
+        """Its end can be told of before it is answered that it is being cancelled."""
+        platform.notebook("/Shared/long", ["import time", "time.sleep(3600)"])
+        run = platform.call("POST", "/api/v1/runs/submit", {
+            "run_name": "long", "tasks": [{
+                "task_key": "main", "new_cluster": {"cluster_name": "long"}, "notebook_task": {"notebook_path": "/Shared/long"}}]})["run_id"]
+        one, held = stage.new_page(page.context), []
+        one.route(f"**/api/v1/runs/{run}/cancel", lambda route: held.append((route, route.fetch())))
+        one.goto(f"{platform.url}/runs/{run}")
+        state = platform.call("GET", f"/api/v1/runs/{run}")["state"]
+        self.assertNotEqual(state["life_cycle_state"], "TERMINATED")
+        one.get_by_role("button", name="Cancel").click()
+        eventually("the answer", lambda: one.title() and held)
+        expect(one.locator(".heading .badge")).to_have_text("Canceled")
+        (route, answer), = held
+        route.fulfill(json={**answer.json(), "state": state})
+        expect(one.get_by_text("The run is being cancelled.")).to_be_visible()
+        # Asked and answered after it, and drawn.
+        one.evaluate("fetch('/api/v1/me').then(() => new Promise((drawn) => setTimeout(drawn)))")
+        self.assertEqual(one.locator(".heading .badge").inner_text(), "Canceled")
+        one.close()
+
     def test_charts_have_round_times_at_their_places(self):
         """Times are where they are, not evenly spread; and of what is counted there are no parts."""
         one = stage.new_page(stage.new_context(

@@ -8,7 +8,10 @@ export interface Query<T> {
   data?: T;
   error?: ApiError;
   isLoading: boolean;
+  /** Reads anew: what is under way is not waited for. */
   refresh: () => void;
+  /** Reads once more when there is news, after what is under way: however often there is some, that comes to its end. */
+  renew: () => void;
   /** Puts in what is known already, as after a change. */
   set: (data: T) => void;
 }
@@ -37,12 +40,16 @@ export function useQuery<T>(
   const running = useRef<AbortController>();
   /** Whether there was news since what is running has begun: it is read once more then, and not broken off again and again. */
   const isOld = useRef(false);
+  const shown = useRef(key);
+  shown.current = key;
   const current = state.key === key ? state : {
     key, data: key === null ? undefined : remembered.get(key) as T | undefined, isLoading: key !== null,
   };
 
   const refresh = useCallback(() => {
     if (key === null) return;
+    // Whoever asks after going on to something else means what was there: it is read when somebody comes back to it.
+    if (shown.current !== key) { remembered.delete(key); return; }
     running.current?.abort();
     const controller = new AbortController();
     running.current = controller;
@@ -72,14 +79,17 @@ export function useQuery<T>(
     return () => { running.current?.abort(); running.current = undefined; };
   }, [refresh]);
 
+  const renew = useCallback(() => {
+    if (running.current) isOld.current = true;
+    else refresh();
+  }, [refresh]);
+
   const interval = typeof when === "function" ? when(current.data) : typeof when === "number" ? when : undefined;
   const lists = interval === undefined ? [(when ?? []) as LiveList | LiveList[]].flat().join(" ") : "";
   useEffect(() => {
     if (key === null) return undefined;
     const again = () => {
-      if (document.hidden || !connection.isOnline) return;
-      if (running.current) isOld.current = true;
-      else refresh();
+      if (!document.hidden && connection.isOnline) renew();
     };
     const timer = interval ? setInterval(again, interval) : undefined;
     const unfollow = lists ? lists.split(" ").map((list) => onListChange(list as LiveList, again)) : [];
@@ -92,15 +102,18 @@ export function useQuery<T>(
       document.removeEventListener("visibilitychange", again);
       stop();
     };
-  }, [key, interval, lists, refresh]);
+  }, [key, interval, lists, refresh, renew]);
 
   const set = useCallback((data: T) => {
     if (key === null) return;
+    remembered.set(key, data);
+    if (shown.current !== key) return;
     running.current?.abort();
     running.current = undefined;
-    remembered.set(key, data);
     setState({ key, data, isLoading: false });
-  }, [key]);
+    // Of news that came meanwhile nobody knows whether it is in what was put in.
+    if (isOld.current) refresh();
+  }, [key, refresh]);
 
-  return { data: current.data, error: (current as { error?: ApiError }).error, isLoading: current.isLoading, refresh, set };
+  return { data: current.data, error: (current as { error?: ApiError }).error, isLoading: current.isLoading, refresh, renew, set };
 }

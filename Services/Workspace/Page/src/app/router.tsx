@@ -30,6 +30,12 @@ export function navigate(address: string, options: { replace?: boolean } = {}): 
   tell();
 }
 
+/** What goes on to an address when an answer has come, unless its user has gone elsewhere meanwhile. */
+export function fromHere(): typeof navigate {
+  const from = location.pathname;
+  return (address, options) => { if (location.pathname === from) navigate(address, options); };
+}
+
 /** The path and query that are shown. */
 export function useAddress(): { path: string; query: URLSearchParams } {
   const text = useSyncExternalStore(subscribe, () => location.pathname + location.search);

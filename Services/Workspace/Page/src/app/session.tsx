@@ -1,6 +1,6 @@
 // Who is signed in. The token is given once and is never kept: the browser has a cookie that no script can read.
-import { FormEvent, ReactNode, createContext, useCallback, useContext, useEffect, useState } from "react";
-import { ApiError, call, isSignedIn, onSignedOut, setCSRFToken } from "../api/client";
+import { FormEvent, ReactNode, createContext, useCallback, useContext, useEffect, useRef, useState } from "react";
+import { ApiError, call, onSignedOut, setCSRFToken } from "../api/client";
 import { connection } from "../api/connection";
 import { beATab } from "../drafts/tabs";
 import { type Unsaved, saveAll } from "../drafts/unsaved";
@@ -9,6 +9,9 @@ import { forgetAll } from "../api/query";
 import { Button, Dialog, Field, Note } from "../ui/parts";
 import { toastError } from "../ui/toast";
 import { brandIcon } from "./brand";
+
+/** How long after an answer that was none, in milliseconds, it is asked again who is here. */
+const retryAfter = 2000;
 
 const Context = createContext<{ session: Session; signOut: () => void } | null>(null);
 
@@ -21,34 +24,43 @@ export function useSession(): { session: Session; signOut: () => void } {
 
 export function SignedIn({ children }: { children: ReactNode }) {
   const [state, setState] = useState<Session | "unknown" | "none" | "ended" | "unreachable">("unknown");
+  /** How often somebody has come or gone: what was asked before says nothing about who is here. */
+  const turn = useRef(0);
   const [unsaved, setUnsaved] = useState<Unsaved[]>();
 
   const take = useCallback((session: Session) => {
+    turn.current += 1;
     setCSRFToken(session.csrf_token);
     setState(session);
   }, []);
 
   useEffect(() => {
+    let again = 0;
     const look = () => {
-      const wasSignedIn = isSignedIn();
-      call("getSession").then(take, (error: unknown) => {
-        // Who has signed in meanwhile is not meant by the answer to what was asked before.
-        if (isSignedIn() && !wasSignedIn) return;
+      clearTimeout(again);
+      const asked = turn.current;
+      call("getSession").then((session) => { if (turn.current === asked) take(session); }, (error: unknown) => {
+        if (turn.current !== asked) return;
         if (error instanceof ApiError && error.status === 401) setState((before) => typeof before === "object" ? "ended" : "none");
-        // Who is signed in stays so: the page with all that is under way in it waits for the connection.
-        else setState((before) => (typeof before === "object" ? before : "unreachable"));
+        else {
+          // Who is signed in stays so: the page with all that is under way in it waits for the connection.
+          setState((before) => (typeof before === "object" ? before : "unreachable"));
+          // A server that is reached and cannot answer yet is no news of the connection later.
+          if (asked === 0) again = window.setTimeout(look, retryAfter);
+        }
       });
     };
     look();
     beATab();
-    onSignedOut(() => setState((before) => typeof before === "object" ? "ended" : "none"));
-    return connection.subscribe(() => { if (connection.isOnline) look(); });
+    onSignedOut(() => { turn.current += 1; setState((before) => typeof before === "object" ? "ended" : "none"); });
+    const stop = connection.subscribe(() => { if (connection.isOnline) look(); });
+    return () => { clearTimeout(again); stop(); };
   }, [take]);
 
   const end = useCallback(() => {
     setUnsaved(undefined);
     call("deleteSession").catch((error: unknown) => { if (!(error instanceof ApiError && error.status === 401)) throw error; })
-      .then(() => { forgetAll(); setCSRFToken(""); setState("none"); }, toastError);
+      .then(() => { turn.current += 1; forgetAll(); setCSRFToken(""); setState("none"); }, toastError);
   }, []);
   /** First all is saved; what cannot be is asked about. */
   const signOut = useCallback(() => {

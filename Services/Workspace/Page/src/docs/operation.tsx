@@ -64,11 +64,12 @@ function Try({ operation, schemas }: { operation: Operation; schemas: Schemas })
   const send = () => {
     if (missing.length > 0) { setProblem(`Fill in ${missing.join(", ")} first.`); return; }
     const controller = new AbortController();
+    running.current?.abort();
     running.current = controller;
     setBusy(true);
     setProblem(undefined);
     setAnswer(undefined);
-    attempt(operation, values, sent, controller.signal, setAnswer)
+    attempt(operation, values, sent, controller.signal, (one) => { if (running.current === controller) setAnswer(one); })
       .catch((error: unknown) => { if (!controller.signal.aborted) setProblem(error instanceof Error ? error.message : String(error)); })
       .finally(() => { if (running.current === controller) setBusy(false); });
   };

@@ -19,7 +19,7 @@ const TextEditor = lazy(() => import("./text").then((one) => ({ default: one.Tex
 /** Larger files are edited where there is more room. */
 const editableSize = 1 << 20;
 
-export function FilePage({ object, refresh }: { object: ObjectInfo; refresh: () => void }) {
+export function FilePage({ object, refresh, onSaved }: { object: ObjectInfo; refresh: () => void; onSaved: (object: ObjectInfo) => void }) {
   const [isWanted, setEditing] = useState<boolean>();
   const draft = useLeftDraft(object);
   const name = object.path.split("/").pop() ?? object.path;
@@ -44,7 +44,7 @@ export function FilePage({ object, refresh }: { object: ObjectInfo; refresh: () 
       </Heading>
       {file.error && <Failure error={file.error} retry={file.refresh} />}
       {isEditing
-        ? <Suspense fallback={<Card isFlush><Loading lines={8} /></Card>}><TextEditor object={object} draft={isWanted === undefined ? draft ?? undefined : undefined} onClose={close} /></Suspense>
+        ? <Suspense fallback={<Card isFlush><Loading lines={8} /></Card>}><TextEditor object={object} draft={isWanted === undefined ? draft ?? undefined : undefined} onClose={close} onSaved={onSaved} /></Suspense>
         : isPicture
         ? <Card><img className="file-picture" src={address} alt={name} /></Card>
         : isPdf ? <Suspense fallback={<Card isFlush><Loading lines={12} /></Card>}><Pdf address={address} name={name} /></Suspense>

@@ -34,21 +34,23 @@ async function textOf(object: ObjectInfo, signal: AbortSignal): Promise<Text> {
   return { lines: plain, isWindows };
 }
 
-export function TextEditor({ object: current, draft: left, onClose }: {
+interface EditorOfFile {
   object: ObjectInfo; draft: Found<FileDraft> | undefined; onClose: (isChanged: boolean) => void;
-}) {
+  /** The file as it is since it was saved here. */
+  onSaved: (object: ObjectInfo) => void;
+}
+
+export function TextEditor({ object: current, draft: left, onClose, onSaved }: EditorOfFile) {
   // What others save meanwhile is told when this is saved, and does not take its place.
   const [object] = useState(current);
   const [draft] = useState(left);
   const loaded = useQuery(`text${object.path}/${object.revision_id}`, (signal) => textOf(object, signal));
-  return loaded.data ? <Editing object={object} first={loaded.data} draft={draft} onClose={onClose} />
+  return loaded.data ? <Editing object={object} first={loaded.data} draft={draft} onClose={onClose} onSaved={onSaved} />
     : loaded.error ? <><Failure error={loaded.error} retry={loaded.refresh} /><Button onClick={() => onClose(false)}>Back</Button></>
       : <Card isFlush><Loading lines={8} /></Card>;
 }
 
-function Editing({ object, first, draft, onClose }: {
-  object: ObjectInfo; first: Text; draft: Found<FileDraft> | undefined; onClose: (isChanged: boolean) => void;
-}) {
+function Editing({ object, first, draft, onClose, onSaved }: EditorOfFile & { first: Text }) {
   const [text, setText] = useState(draft?.content.lines ?? first.lines);
   const [saved, setSaved] = useState(first.lines);
   const [isBusy, setBusy] = useState(false);
@@ -94,6 +96,7 @@ function Editing({ object, first, draft, onClose }: {
       latest.current.saved = lines;
       setSaved(lines);
       setStanding("same");
+      onSaved(made);
       keeper.now();
       toast("Saved.");
       return true;
@@ -105,7 +108,7 @@ function Editing({ object, first, draft, onClose }: {
     } finally {
       setBusy(false);
     }
-  }, [object, first.isWindows, catchUp, keeper]);
+  }, [object, first.isWindows, catchUp, keeper, onSaved]);
 
   const saving = useRef<Promise<boolean>>();
   /** One at a time: a second one would be in conflict with the first, and has nothing to add where nothing was typed since. */

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ApiError, call } from "../api/client";
 import type { Job, JobSpec } from "../api/generated/contract";
-import { navigate, useAddress } from "../app/router";
+import { fromHere, navigate, useAddress } from "../app/router";
 import { useSession } from "../app/session";
 import { toast, toastError } from "../ui/toast";
 import { Kept, keepDraft, keptDraft } from "./draft";
@@ -75,6 +75,7 @@ export function useSaving(job: Job | undefined, base: number | undefined, token:
   const save = async (spec: JobSpec, isOver: boolean) => {
     setBusy(true);
     setConflict(undefined);
+    const go = fromHere();
     try {
       const body = { ...spec, name: spec.name.trim() };
       const saved = job
@@ -82,7 +83,7 @@ export function useSaving(job: Job | undefined, base: number | undefined, token:
         : await call("createJob", { idempotency_token: token, body });
       done();
       toast(`The job ${saved.settings.name} has been ${job ? "saved" : "made"}.`);
-      navigate(`/jobs/${saved.job_id}`);
+      go(`/jobs/${saved.job_id}`);
     } catch (error) {
       if (job && error instanceof ApiError && error.code === "RESOURCE_CONFLICT") {
         await call("getJob", { job_id: job.job_id }).then(setConflict, toastError);

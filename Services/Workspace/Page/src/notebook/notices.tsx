@@ -4,7 +4,7 @@ import { ApiError, call, pages } from "../api/client";
 import { connection } from "../api/connection";
 import type { TrashEntry } from "../api/generated/contract";
 import { remember } from "../api/query";
-import { navigate, treeAddress } from "../app/router";
+import { fromHere, navigate, treeAddress } from "../app/router";
 import { Button, Dialog, Field, Note } from "../ui/parts";
 import { moment } from "../ui/time";
 import { toast, toastError } from "../ui/toast";
@@ -73,6 +73,7 @@ function SaveAsNew({ store, saver, first, isGone, onClose }: { store: NotebookSt
   const [isBusy, setBusy] = useState(false);
   const save = () => {
     setBusy(true);
+    const go = fromHere();
     const isCut = isGone && isInPart(store);
     // What is gone has no outputs any more but those that are here.
     (isGone ? Promise.resolve(store.serialize()) : fileOfMine(store, store.path)).then((mine) => call("importObject", {
@@ -80,7 +81,7 @@ function SaveAsNew({ store, saver, first, isGone, onClose }: { store: NotebookSt
     })).then((made) => {
       saver.forget();
       toast(isCut ? `Saved as ${made.path}, without the outputs that were too large to be here.` : `Saved as ${made.path}.`, isCut ? "plain" : "good");
-      navigate(treeAddress(made.path), { replace: true });
+      go(treeAddress(made.path), { replace: true });
       onClose();
     }, (error: unknown) => { setBusy(false); setProblem(error instanceof Error ? error.message : String(error)); });
   };
@@ -127,7 +128,10 @@ export function useWhereabouts(store: NotebookStore, saver: Saver, first: string
   // It may have been told of with what others have saved, too.
   const { path } = store;
   useEffect(() => {
-    if (path !== first) void follow(store, path, new AbortController().signal).catch(toastError);
+    if (path === first) return undefined;
+    const controller = new AbortController();
+    follow(store, path, controller.signal).catch(toastError);
+    return () => controller.abort();
   }, [store, path, first]);
 }
 

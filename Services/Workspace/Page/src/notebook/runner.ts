@@ -43,6 +43,8 @@ export class Runner {
   private turn: Promise<void> = Promise.resolve();
   /** How often somebody here has said what is to run, or that nothing is. */
   asked = 0;
+  /** How often all that was asked for was to end: what was not sent by then is not sent any more. */
+  private ended = 0;
   state: RunnerState = { kernel: "none", queue: [], widgets: [], people: [], others: 0, isLive: false };
   /** Saves what is written here; false when that was not possible. */
   save: () => Promise<boolean> = () => Promise.resolve(true);
@@ -283,6 +285,10 @@ export class Runner {
     if (!await this.store.mergeInWhenSaved(content)) this.onConflict();
     this.commands.clear();
     this.takeExecution(await call("getNotebookExecution", { notebook_id: this.store.notebookID }, this.controller.signal));
+    // What ended meanwhile without having put anything out is told of nowhere.
+    for (const { id, run } of this.store.state.cells) {
+      if ((run?.state === "waiting" || run?.state === "running") && !this.commands.has(run.command ?? "")) this.store.update(id, { run: undefined }, false);
+    }
     return content.last_sequence ?? 0;
   }
 
@@ -307,7 +313,8 @@ export class Runner {
   /** Runs what is saved: what is written here is saved first. */
   run(scope: RunScope, ids: string[] = []): Promise<void> {
     // In the order in which they were asked for: each waits for saving, and one might be done with that sooner.
-    this.turn = this.turn.then(() => this.runNow(scope, ids));
+    const { ended } = this;
+    this.turn = this.turn.then(() => this.runNow(scope, ids, ended));
     return this.turn;
   }
 
@@ -317,11 +324,12 @@ export class Runner {
     await this.choosing;
   }
 
-  private async runNow(scope: RunScope, ids: string[]): Promise<void> {
+  private async runNow(scope: RunScope, ids: string[], ended: number): Promise<void> {
     const token = crypto.getRandomValues(new Uint32Array(4)).join("-");
     try {
       await this.settle();
       if (!await this.save()) throw new ApiError("NOT_SAVED", "The notebook could not be saved, so nothing was run.", 409);
+      if (this.ended !== ended) return;
       const body = { scope, idempotency_token: token, ...(scope === "SELECTED" ? { cell_ids: ids } : scope === "ALL" ? {} : { cell_id: ids[0] }) };
       await this.ask(() => call("runCells", { notebook_id: this.store.notebookID, body }));
     } catch (error) {
@@ -357,11 +365,13 @@ export class Runner {
   /** Ends everything, or takes one command out of the queue. */
   async interrupt(command?: string): Promise<void> {
     this.asked += 1;
+    if (!command) this.ended += 1;
     await this.ask(() => call("interruptNotebook", { notebook_id: this.store.notebookID, body: command ? { command_ids: [command] } : {} }));
   }
 
   /** Ends the kernel with all its variables and starts another. */
   async restart(): Promise<void> {
+    this.ended += 1;
     await this.ask(() => call("restartKernel", { notebook_id: this.store.notebookID }));
   }
 }

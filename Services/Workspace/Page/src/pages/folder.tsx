@@ -3,7 +3,7 @@ import { DragEvent, FormEvent, useEffect, useRef, useState } from "react";
 import { ApiError, addressOf, call, pages } from "../api/client";
 import type { ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
-import { Link, navigate, treeAddress } from "../app/router";
+import { Link, fromHere, navigate, treeAddress } from "../app/router";
 import { base64 } from "../notebook/saver";
 import { crumbsOf } from "../notebook/page";
 import { focusContent, focusRow } from "../ui/focus";
@@ -151,8 +151,9 @@ function NewNotebook({ folder, onClose }: { folder: string; onClose: () => void 
       metadata: { language_info: { name: language } }, nbformat: 4, nbformat_minor: 5,
     };
     const path = below(folder, name);
+    const go = fromHere();
     await call("importObject", { body: { path, content: base64(JSON.stringify(document)), format: "JUPYTER" } });
-    navigate(treeAddress(path));
+    go(treeAddress(path));
   };
   return (
     <Ask title="New notebook" label="Name" initial="" action="Create" onClose={onClose} onSubmit={make}>

@@ -2,7 +2,7 @@
 import { call } from "../api/client";
 import type { Job, Run } from "../api/generated/contract";
 import { useQuery } from "../api/query";
-import { Link, navigate, treeAddress } from "../app/router";
+import { Link, fromHere, navigate, treeAddress } from "../app/router";
 import { ShareButton } from "../people/share";
 import { Icon } from "../ui/icons";
 import { Menu } from "../ui/menu";
@@ -23,9 +23,10 @@ export function JobPage({ id }: { id: string }) {
   }
   const { settings } = job.data;
   const all = runs.data?.runs ?? [];
+  const go = fromHere();
   const remove = () => { if (job.data) removeJob(job.data, (isBack) => {
     // Who has gone on to something else is not called back from it.
-    if (!isBack) navigate("/jobs");
+    if (!isBack) go("/jobs");
     else if (location.pathname === "/jobs") navigate(`/jobs/${id}`);
   }); };
   return (

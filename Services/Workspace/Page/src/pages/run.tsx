@@ -18,7 +18,7 @@ import { LiveCells, TaskResult } from "./task-output";
 export function RunPage({ id }: { id: string }) {
   const runID = Number(id);
   const run = useQuery(`run/${id}`, (signal) => call("getRun", { run_id: runID }, signal));
-  const live = useRunEvents(run.data, run.refresh);
+  const live = useRunEvents(run.data, run.renew);
   const { query } = useAddress();
   const [isBusy, setBusy] = useState(false);
   const [isRepairOpen, setRepairOpen] = useState(false);
@@ -29,9 +29,10 @@ export function RunPage({ id }: { id: string }) {
   const data = run.data;
   const wanted = query.get("task");
   const task = data.tasks.find((one) => one.task_key === wanted) ?? defaultTask(data);
-  const act = (work: Promise<Run>, said: string) => {
+  const cancel = () => {
     setBusy(true);
-    work.then((now) => { run.set(now); toast(said); }, toastError).finally(() => setBusy(false));
+    // The answer may be older than the events that came before it.
+    call("cancelRun", { run_id: runID }).then(() => { run.refresh(); toast("The run is being cancelled."); }, toastError).finally(() => setBusy(false));
   };
   return (
     <div className="content">
@@ -41,7 +42,7 @@ export function RunPage({ id }: { id: string }) {
         )}
         {data.job_id !== undefined && <Again jobID={data.job_id} parameters={data.parameters} />}
         {isActive(data.state) && (
-          <Button tone="danger" icon="stop" isBusy={isBusy} onClick={() => act(call("cancelRun", { run_id: runID }), "The run is being cancelled.")}>Cancel</Button>
+          <Button tone="danger" icon="stop" isBusy={isBusy} onClick={cancel}>Cancel</Button>
         )}
       </>}>
         <span className="row wrap">
@@ -96,7 +97,7 @@ export interface LiveCell { outputs: Output[]; clears: boolean; state?: string; 
 export type LiveTask = { attempt: number; cells: Map<string, LiveCell> };
 
 /** Follows a run that is not over: outputs as they come, and states by reading the run again when one changed. */
-function useRunEvents(run: Run | undefined, refresh: () => void): Map<string, LiveTask> {
+function useRunEvents(run: Run | undefined, renew: () => void): Map<string, LiveTask> {
   const [live, setLive] = useState(new Map<string, LiveTask>());
   const runID = run?.run_id;
   const isOpen = run ? isActive(run.state) : false;
@@ -108,17 +109,17 @@ function useRunEvents(run: Run | undefined, refresh: () => void): Map<string, Li
     const show = () => { frame = 0; setLive(tasks); };
     const take = (event: RunEvent) => {
       if (event.type === "CELL" && event.task_key && event.event) {
-        tasks = withCell(tasks, event.task_key, event.attempt_number ?? 1, event.cell_id ?? "", event.event);
+        tasks = withCell(tasks, event.task_key, event.attempt_number ?? 0, event.cell_id ?? "", event.event);
         // Many events in one frame are one change of the page.
         if (!frame) frame = requestAnimationFrame(show);
         return;
       }
       // What is read then says whether the run is over; of a repaired run, the events tell of earlier ends too.
-      refresh();
+      renew();
     };
     follow("streamRunEvents", (after) => ({ run_id: runID, after }), controller.signal, take, () => false).catch(toastError);
     return () => { controller.abort(); cancelAnimationFrame(frame); };
-  }, [runID, isOpen, refresh]);
+  }, [runID, isOpen, renew]);
   return live;
 }
 
@@ -164,7 +165,7 @@ function Task({ run, task, live }: { run: Run; task: RunTask; live: LiveTask | u
     </>}>
       <div className="stack">
         {attempt?.state.state_message && isOver && attempt.state.result_state !== "SUCCESS" && <Note tone="bad">{attempt.state.state_message}</Note>}
-        {!isOver && (live && live.cells.size > 0 ? <LiveCells task={live} />
+        {!isOver && (live && live.attempt === (attempt?.attempt_number ?? 0) && live.cells.size > 0 ? <LiveCells task={live} />
           : <p className="soft row"><span className="spinner" />{attempt?.state.state_message || task.state.state_message || "Waits for its turn."}</p>)}
         {output.error && <Failure error={output.error} retry={output.refresh} />}
         {isOver && (output.data ? <TaskResult output={output.data} /> : output.isLoading && <Loading lines={3} />)}

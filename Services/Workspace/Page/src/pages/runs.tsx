@@ -12,12 +12,14 @@ import { RunTable } from "./home";
 export function Runs() {
   const { query } = useAddress();
   const isOnlyActive = query.get("active") === "true";
-  const runs = useQuery(`runs/${isOnlyActive}`, (signal) => call("listRuns", { page_size: 50, active_only: isOnlyActive }, signal), "runs");
-  const [older, setOlder] = useState<{ runs: Run[]; token?: string }>();
+  const key = `runs/${isOnlyActive}`;
+  const runs = useQuery(key, (signal) => call("listRuns", { page_size: 50, active_only: isOnlyActive }, signal), "runs");
+  const [read, setOlder] = useState<{ key: string; runs: Run[]; token?: string }>();
+  const older = read?.key === key ? read : undefined;
   const token = older ? older.token : runs.data?.next_page_token;
   const more = () => {
     call("listRuns", { page_size: 50, active_only: isOnlyActive, page_token: token }).then(
-      (page) => setOlder({ runs: [...(older?.runs ?? []), ...page.runs], token: page.next_page_token }), toastError);
+      (page) => setOlder({ key, runs: [...(older?.runs ?? []), ...page.runs], token: page.next_page_token }), toastError);
   };
   const shown = [...(runs.data?.runs ?? []), ...(older?.runs ?? [])]
     .filter((run, index, all) => all.findIndex((one) => one.run_id === run.run_id) === index);
@@ -26,7 +28,7 @@ export function Runs() {
   return (
     <div className="content">
       <Heading title="Runs" actions={
-        <Button aria-pressed={isOnlyActive} onClick={() => { setOlder(undefined); setQuery("active", isOnlyActive ? null : "true"); }}>
+        <Button aria-pressed={isOnlyActive} onClick={() => setQuery("active", isOnlyActive ? null : "true")}>
           {isOnlyActive ? "Show all" : "In progress only"}
         </Button>} />
       {runs.error && <Failure error={runs.error} retry={runs.refresh} />}

@@ -29,6 +29,6 @@ export function WorkspacePage(_: { id: string }) {
   switch (object.data.object_type) {
     case "DIRECTORY": return <Folder key={path} path={path} />;
     case "NOTEBOOK": return <NotebookPage key={object.data.object_id} notebookID={object.data.object_id} path={path} />;
-    default: return <FilePage key={path} object={object.data} refresh={object.refresh} />;
+    default: return <FilePage key={path} object={object.data} refresh={object.refresh} onSaved={object.set} />;
   }
 }

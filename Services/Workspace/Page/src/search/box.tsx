@@ -52,11 +52,14 @@ interface BoxProps {
 
 export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more, filter }: BoxProps) {
   const { search, found, otherError } = useFound(text, kind, count);
-  const [active, setActive] = useState(0);
+  // Jobs and clusters may come later, and before it: what was chosen is what it is, and not the place where it was.
+  const [chosen, setChosen] = useState<string>();
+  const active = Math.max(0, found.findIndex((one) => one.key === chosen));
+  const choose = (index: number) => setChosen(found[index]?.key);
   const field = useRef<HTMLInputElement>(null);
   const id = useId();
   useEffect(() => { field.current?.focus(); field.current?.select(); }, []);
-  useEffect(() => setActive(0), [text, search.of, kind]);
+  useEffect(() => setChosen(undefined), [text, search.of, kind]);
   useEffect(() => {
     if (found.length > 0) document.getElementById(`${id}-${active}`)?.scrollIntoView({ block: "nearest" });
   }, [id, active, found]);
@@ -86,8 +89,8 @@ export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more,
   const keyDown = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing) return;
     const one = found[active];
-    if (event.key === "ArrowDown" && one) setActive((active + 1) % found.length);
-    else if (event.key === "ArrowUp" && one) setActive((active + found.length - 1) % found.length);
+    if (event.key === "ArrowDown" && one) choose((active + 1) % found.length);
+    else if (event.key === "ArrowUp" && one) choose((active + found.length - 1) % found.length);
     else if (event.key === "Enter" && search.isBusy && active === 0) isAwaited.current = true;
     else if (event.key === "Enter" && one) open(one);
     else if (event.key === "Escape" && onEscape) onEscape();
@@ -100,7 +103,7 @@ export function SearchBox({ text, onText, kind, count, onChoose, onEscape, more,
       <div id={`${id}-${place}`} className="hits-title" role="presentation">{titles[place]}</div>
       {found.map((one, index) => one.place === place && (
         <a key={one.key} id={`${id}-${index}`} role="option" aria-selected={index === active} tabIndex={-1}
-          className="hit" href={one.address} onClick={(event) => click(event, one)} onMouseMove={() => setActive(index)}>{one.node}</a>
+          className="hit" href={one.address} onClick={(event) => click(event, one)} onMouseMove={() => choose(index)}>{one.node}</a>
       ))}
     </div>
   );
