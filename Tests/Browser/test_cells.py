@@ -526,6 +526,26 @@ class CellsTests(unittest.TestCase):
         expect(page.locator(".cell")).to_have_count(4)
         self.saved(page)
         self.assertEqual(kinds(), ["%sql\nSELECT 1/code", "x = 1/code", "words/markdown", "%sh ls/code"])
+        # A digit makes a heading, in place of the one that there is; and r what is neither code nor a text.
+        self.select(page, 1, "2")
+        expect(page.locator(".cell h3")).to_have_text("x = 1")
+        self.select(page, 1, "3")
+        expect(page.locator(".cell h4")).to_have_text("x = 1")
+        self.select(page, 3, "r")
+        expect(page.get_by_label("Language of cell 4")).to_have_value("raw")
+        self.saved(page)
+        self.assertEqual(kinds(), ["%sql\nSELECT 1/code", "### x = 1/markdown", "words/markdown", "ls/raw"])
+        self.select(page, 2, "Control+A", "1")
+        self.saved(page)
+        self.assertEqual(kinds(), ["# SELECT 1/markdown", "# x = 1/markdown", "# words/markdown", "# ls/markdown"])
+        self.press(page, "z")
+        self.select(page, 0, "h")
+        expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+        page.keyboard.press("Escape")
+        self.press(page, "s")
+        expect(page.locator(".toast").filter(has_text=re.compile("^Saved"))).to_be_visible()
+        self.press(page, "f")
+        expect(page.get_by_label("Find", exact=True)).to_be_focused()
 
     def test_b_found_and_replaced(self):
         """In all cells, also in those that are not made yet and in the texts; what is replaced is taken back as one."""

@@ -19,7 +19,7 @@ import { type Then, removeCells, toggleOutputs } from "./keys";
 import { AtCell } from "./people";
 import type { NotebookStore } from "./store";
 
-const languages: Array<[string, string]> = [["python", "Python"], ["sql", "SQL"], ["md", "Markdown"], ["sh", "Shell"]];
+const languages: Array<[string, string]> = [["python", "Python"], ["sql", "SQL"], ["md", "Markdown"], ["sh", "Shell"], ["raw", "Raw"]];
 
 export interface CellProps {
   cell: CellView;

@@ -32,6 +32,19 @@ export interface CellRun {
   warning?: string;
 }
 
+/** The cell in another language, or as a text or neither; `own` is the notebook's, which needs no magic command. */
+export function inLanguage(cell: CellView, language: string, own: string): CellView {
+  const { body } = partsOf(cell.type, cell.source);
+  if (language === "md") return { ...cell, type: "markdown", source: body };
+  if (language === "raw") return { ...cell, type: "raw", source: body };
+  return { ...cell, type: "code", source: language === own ? body : `%${language}\n${body}` };
+}
+
+/** The cell as a text whose first line is a heading, in place of the one that it may have been. */
+export function asHeading(cell: CellView, level: number): CellView {
+  return { ...cell, type: "markdown", source: `${"#".repeat(level)} ${partsOf(cell.type, cell.source).body.replace(/^#{0,6}[ \t]*/, "")}` };
+}
+
 /** Whether cells ran in another order than they stand in: what they show may not come again, from the top. */
 export function isOutOfOrder(cells: CellView[]): boolean {
   let highest = 0;

@@ -1,6 +1,7 @@
 // The keys of Jupyter's command mode: what they do with all cells that are selected.
 import type { KeyboardEvent } from "react";
 import { toast } from "../ui/toast";
+import type { CellView } from "./cells";
 import { copyCells, pasteCells } from "./clipboard";
 import { hasOutputs, isFolded } from "./hidden";
 import { keepInPlace } from "./place";
@@ -13,6 +14,8 @@ export interface Commands {
   /** Nothing to restart without a cluster. */
   restart: (() => void) | undefined;
   showKeys: () => void;
+  find: () => void;
+  save: () => void;
 }
 
 /** Where one is after a run: at the cell, at the next one, or in a new one. */
@@ -33,9 +36,10 @@ function mergeCells(store: NotebookStore, ids: string[]): void {
   if (!store.merge(ids)) toast("Only cells of one language can be joined.", "plain");
 }
 
-/** Makes texts of cells, or code: of those that are something else, for the others have a language of their own. */
-function changeType(store: NotebookStore, ids: string[], type: "markdown" | "code"): void {
-  store.setLanguage(ids.filter((id) => store.cell(id)?.type !== type), type === "markdown" ? "md" : store.language);
+/** Makes texts of cells, code, or neither: of those that are something else, for the others have a language of their own. */
+function changeType(store: NotebookStore, ids: string[], type: CellView["type"]): void {
+  const language = { markdown: "md", raw: "raw", code: store.language }[type];
+  store.setLanguage(ids.filter((id) => store.cell(id)?.type !== type), language);
 }
 
 /** Collapses outputs where one of the cells shows some, and else shows them. */
@@ -44,7 +48,7 @@ export function toggleOutputs(store: NotebookStore, ids: string[]): void {
   keepInPlace(store.state.selected, () => store.hideOutputs(isShown, ids));
 }
 
-const changing = new Set(["a", "b", "m", "y", "z", "Z", "x", "v", "V", "M"]);
+const changing = new Set(["1", "2", "3", "4", "5", "6", "a", "b", "m", "r", "y", "z", "Z", "x", "v", "V", "M"]);
 
 /** Whether a key would change the notebook; deleting takes two presses. */
 function isChange(event: KeyboardEvent, isTwice: boolean): boolean {
@@ -58,7 +62,8 @@ function refuse(): void {
 }
 
 /** What a key stands for, while a cell is selected and none is edited. */
-export function commandOf(event: KeyboardEvent, isTwice: boolean, { store, onRun, interrupt, restart, showKeys }: Commands): (() => void) | undefined {
+export function commandOf(event: KeyboardEvent, isTwice: boolean, commands: Commands): (() => void) | undefined {
+  const { store, onRun, interrupt, restart, showKeys } = commands;
   const id = store.state.selected;
   const onButton = (event.target as HTMLElement).closest("button, a") !== null;
   if (!id) return undefined;
@@ -90,6 +95,8 @@ export function commandOf(event: KeyboardEvent, isTwice: boolean, { store, onRun
     case "a": return () => { store.insert(at); };
     case "b": return () => { store.insert(at + 1); };
     case "m": return () => changeType(store, chosen, "markdown");
+    case "1": case "2": case "3": case "4": case "5": case "6": return () => store.setHeading(chosen, Number(event.key));
+    case "r": return () => changeType(store, chosen, "raw");
     case "y": return () => changeType(store, chosen, "code");
     case "z": return () => store.undo();
     case "Z": return () => store.redo();
@@ -105,7 +112,9 @@ export function commandOf(event: KeyboardEvent, isTwice: boolean, { store, onRun
     case "d": return isTwice ? () => removeCells(store, chosen) : undefined;
     case "i": return isTwice ? interrupt : undefined;
     case "0": return isTwice ? restart : undefined;
-    case "?": return showKeys;
+    case "f": return commands.find;
+    case "s": return commands.save;
+    case "h": case "?": return showKeys;
     default: return undefined;
   }
 }

@@ -122,6 +122,7 @@ function Open({ opened, path, name, user, onAgain }: { opened: Opened; path: str
   const interrupt = (command?: string) => { runner.interrupt(command).catch(toastError); };
   const keyDown = useCommandKeys({
     store, onRun, interrupt: () => interrupt(), restart: running.cluster ? () => askRestart(false) : undefined, showKeys: () => setDialog("shortcuts"),
+    find, save,
   }, save);
   const isBusy = running.queue.length > 0;
   const widgets = running.widgets.length > 0

@@ -1,7 +1,7 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
 import type { Json, NotebookContent } from "../api/generated/contract";
-import { type CellView, joinedCells, newCell, putBack, rewrittenBy, shifted, viewsOf, withShown, written } from "./cells";
+import { type CellView, asHeading, inLanguage, joinedCells, newCell, putBack, rewrittenBy, shifted, viewsOf, withShown, written } from "./cells";
 import { DocumentCell, NotebookDocument, magicOf, notebookLanguage, partsOf } from "./document";
 import { chartsOf, withChart, withCharts, withChartsKept } from "./charted";
 import { type Back, type NotebookDraft, draftOf } from "./draft";
@@ -144,8 +144,7 @@ export class NotebookStore {
 
   update(id: string, change: Partial<CellView>, isContent = true): void {
     const cells = this.state.cells.map((cell) => cell.id === id ? { ...cell, ...change } : cell);
-    if (isContent) this.change(cells);
-    else this.set({ cells });
+    if (isContent) this.change(cells); else this.set({ cells });
   }
 
   /** Shows what cells have put out, all at once. */
@@ -162,16 +161,19 @@ export class NotebookStore {
   }
 
   /** A text keeps what it has put out as code, which is not shown: it is there again when it is code again, here and on the server. */
-  setLanguage(ids: string[], language: string): void {
+  setLanguage(ids: string[], language: string): void { this.become(ids, (cell) => inLanguage(cell, language, this.language)); }
+
+  /** Makes texts of cells, with a heading of a level, from 1 to 6, at the beginning. */
+  setHeading(ids: string[], level: number): void { this.become(ids, (cell) => asHeading(cell, level)); }
+
+  private become(ids: string[], changed: (cell: CellView) => CellView): void {
     if (ids.length === 0) return;
-    const isMeant = new Set(ids);
-    this.edit(this.state.cells.map((cell): CellView => {
-      if (!isMeant.has(cell.id)) return cell;
-      const { body } = partsOf(cell.type, cell.source);
-      if (language === "md") return { ...cell, type: "markdown", source: body };
+    this.edit(this.state.cells.map((cell) => {
+      if (!ids.includes(cell.id)) return cell;
+      const next = changed(cell);
       // What was put out before this page was opened is known to the server alone.
-      if (cell.type !== "code" && cell.outputs.length === 0) this.cleared.add(cell.id);
-      return { ...cell, type: "code", source: language === this.language ? body : `%${language}\n${body}` };
+      if (next.type === "code" && cell.type !== "code" && cell.outputs.length === 0) this.cleared.add(cell.id);
+      return next;
     }), ids);
   }
 
@@ -246,8 +248,7 @@ export class NotebookStore {
   }
 
   private fold(cells: CellView[]): void {
-    if (this.mayEdit) this.change(cells.map(withFoldKept));
-    else this.set({ cells });
+    if (this.mayEdit) this.change(cells.map(withFoldKept)); else this.set({ cells });
   }
 
   /** Shows a table of a cell as a chart, or as a table again; of whoever may not change the notebook it is this page's alone. */
@@ -258,8 +259,7 @@ export class NotebookStore {
       const shown = cell.charts ? withCharts(cell.origin, cell.charts) : cell.origin;
       return { ...cell, charts: chartsOf(withChart(shown, place, choice)) };
     });
-    if (this.mayEdit) this.change(cells);
-    else this.set({ cells });
+    if (this.mayEdit) this.change(cells); else this.set({ cells });
   }
 
   /** What was put out is gone from the server as well; it is in the revisions that had it. */
