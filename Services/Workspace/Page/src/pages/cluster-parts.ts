@@ -4,6 +4,9 @@ import { duration } from "../ui/time";
 
 export function isAlive(state: ClusterState): boolean { return state !== "TERMINATED" && state !== "ERROR"; }
 
+/** Whether it can be edited. */
+export function isSettled(state: ClusterState): boolean { return state === "RUNNING" || state === "TERMINATED"; }
+
 export function isChanging(state: ClusterState): boolean { return isAlive(state) && state !== "RUNNING"; }
 
 const phases: Record<string, string> = {

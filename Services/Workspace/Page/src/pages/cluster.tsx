@@ -10,6 +10,7 @@ import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, TabPanel, T
 import { Span, Time, duration } from "../ui/time";
 import { Icon } from "../ui/icons";
 import { Logs } from "./cluster-logs";
+import { ClusterMenu } from "./cluster-menu";
 import { ClusterMetrics } from "./cluster-metrics";
 import { PowerButton, size } from "./clusters";
 import { detailsOf, isAlive, isChanging, phaseName, withDurations } from "./cluster-parts";
@@ -23,9 +24,10 @@ export function ClusterPage({ id }: { id: string }) {
   const { query } = useAddress();
   const wanted = query.get("tab");
   const tab: Tab = tabs.find((one) => one.id === wanted)?.id ?? "overview";
-  const cluster = useQuery(`cluster/${id}`, (signal) => call("getCluster", { cluster_id: id }, signal));
+  const cluster = useQuery(`cluster/${id}`, (signal) => call("getCluster", { cluster_id: id }, signal), "clusters");
   useWatch(id, cluster, tab !== "logs");
-  if (!cluster.data) {
+  // Of one that is deleted nothing is shown that was known before.
+  if (!cluster.data || cluster.error?.status === 404) {
     return <div className="content"><Heading title="Cluster" crumbs={[{ text: "Clusters", to: "/clusters" }]} />
       {cluster.error ? <Failure error={cluster.error} retry={cluster.refresh} /> : <Card isFlush><Loading lines={6} /></Card>}</div>;
   }
@@ -38,6 +40,7 @@ export function ClusterPage({ id }: { id: string }) {
             <Icon name="bolt" />Spark UI</a>}
           <ShareButton type="clusters" id={data.cluster_id} name={data.spec.cluster_name} />
           <PowerButton cluster={data} refresh={cluster.refresh} isLarge />
+          <ClusterMenu cluster={data} onChanged={cluster.refresh} />
         </>}>
         <span className="mono">{data.cluster_id}</span>
       </Heading>
@@ -84,6 +87,7 @@ function Overview({ cluster }: { cluster: ClusterInfo }) {
   ];
   if (cluster.owner) facts.push(["Made for", cluster.owner.startsWith("run/")
     ? <Link key="o" to={`/runs/${cluster.owner.slice(4)}`}>run {cluster.owner.slice(4)}</Link> : cluster.owner]);
+  if (cluster.pinned) facts.push(["Kept", "until it is unpinned"]);
   if (cluster.termination_reason) facts.push(["Ended because", words(cluster.termination_reason.code)]);
   return (
     <>

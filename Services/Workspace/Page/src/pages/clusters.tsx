@@ -67,8 +67,12 @@ function Table({ clusters, refresh }: { clusters: ClusterInfo[]; refresh: () => 
 }
 
 export function size(cluster: ClusterInfo): string {
-  const workers = cluster.workers ?? cluster.spec.num_workers ?? 0;
-  return workers === 0 ? "single machine" : workers === 1 ? "1 worker" : `${workers} workers`;
+  const asked = cluster.spec.autoscale?.min_workers ?? cluster.spec.num_workers ?? 0;
+  // While it starts there are none yet, and none any more when it has ended.
+  const workers = cluster.state === "RUNNING" || cluster.state === "RESIZING" ? cluster.workers ?? asked : asked;
+  const most = cluster.spec.autoscale?.max_workers;
+  const upTo = most === undefined || most === workers ? "" : `, up to ${most}`;
+  return asked === 0 ? "single machine" : `${workers === 1 ? "1 worker" : `${workers} workers`}${upTo}`;
 }
 
 /** Starts what has ended, ends what lives. */

@@ -21,6 +21,7 @@ const shapes = {
   down: "M12 5v14M6 13l6 6 6-6",
   chevron: "M9 5l7 7-7 7",
   chevronDown: "M5 9l7 7 7-7",
+  pin: "M6.5 3h11v18L12 16.5 6.5 21z",
   trash: "M4 6.5h16M9 6.5V4h6v2.5M6.5 6.5 7.5 20h9l1-13.5M10 10.5v6M14 10.5v6",
   edit: "M4 20l1-4L16 5l3 3L8 19z",
   copy: "M8 8h12v12H8zM16 8V4H4v12h4",
