@@ -123,7 +123,7 @@ actor LiveConnection {
         }
         subscriptions[name] = loop.spawn { [self] in
             do {
-                try await parts.access.follow(caller, name)
+                try await untilPossible { [self] in try await parts.access.follow(caller, name) }
                 switch name {
                 case .notebook(let id): try await followNotebook(id, after)
                 case .run(let id): try await followRun(id, after, name)
@@ -142,33 +142,25 @@ actor LiveConnection {
     private func followNotebook(_ id: Int64, _ after: Int64?) async throws {
         let topic = LiveTopicName.notebook(id).text
         let position = Position(after)
-        var pause = Duration.milliseconds(50)
-        while true {
-            do {
-                try await parts.service.checkExists(id)
-                return try await parts.topics.follow(id, after: position.last) { [socket] news throws(HarbourError) in
-                    switch news {
-                    case .subscribed(let sequence):
-                        position.last = sequence
-                        try await socket.send(
-                            text: LiveMessage(type: .subscribed, topic: topic, sequence: sequence).jsonText())
-                    case .events(let events):
-                        for event in events {
-                            try await socket.send(text: event.text)
-                            position.last = event.sequence
-                        }
-                    case .presence(let text): try await socket.send(text: text)
-                    case .reset(let sequence):
-                        try await socket.send(
-                            text: LiveMessage(type: .reset, topic: topic, sequence: sequence).jsonText())
+        // While the database is away: what has been seen is known, and it goes on from there.
+        try await untilPossible { [self] in
+            try await parts.service.checkExists(id)
+            try await parts.topics.follow(id, after: position.last) { [socket] news throws(HarbourError) in
+                switch news {
+                case .subscribed(let sequence):
+                    position.last = sequence
+                    try await socket.send(
+                        text: LiveMessage(type: .subscribed, topic: topic, sequence: sequence).jsonText())
+                case .events(let events):
+                    for event in events {
+                        try await socket.send(text: event.text)
+                        position.last = event.sequence
                     }
+                case .presence(let text): try await socket.send(text: text)
+                case .reset(let sequence):
+                    try await socket.send(
+                        text: LiveMessage(type: .reset, topic: topic, sequence: sequence).jsonText())
                 }
-            } catch {
-                // The database is away for a moment: what has been seen is known, and it goes on from there.
-                let failure = HarbourError.wrap(error)
-                guard failure.isPassing, !Task.isCancelled else { throw failure }
-                try await loop.sleep(for: pause)
-                pause = min(pause * 2, .seconds(2))
             }
         }
     }
@@ -195,11 +187,27 @@ actor LiveConnection {
     /// Of a list it is only said that something is different: what it shows depends on how it is looked at.
     private func followList(_ list: LiveList, _ name: LiveTopicName) async throws {
         var type = LiveMessageType.subscribed
-        try await parts.lists.follow(list) { changes in
-            guard try await list.isSeen(changes, by: caller, parts.access.gate) else { return }
-            try await send(LiveMessage(type: type, topic: name.text))
-            type = .changed
-            try await loop.sleep(for: LiveConnection.listSpacing)
+        // Whoever follows it is told that it has changed when it goes on: something may have been missed.
+        try await untilPossible { [self] in
+            try await parts.lists.follow(list) { changes in
+                guard try await list.isSeen(changes, by: caller, parts.access.gate) else { return }
+                try await send(LiveMessage(type: type, topic: name.text))
+                type = .changed
+                try await loop.sleep(for: LiveConnection.listSpacing)
+            }
+        }
+    }
+
+    /// Does something again as long as it cannot be done for a moment, as while the database is away.
+    private func untilPossible(_ work: () async throws -> Void) async throws {
+        var pause = Duration.milliseconds(50)
+        while true {
+            do { return try await work() } catch {
+                let failure = HarbourError.wrap(error)
+                guard failure.isPassing, !Task.isCancelled else { throw failure }
+                try await loop.sleep(for: pause)
+                pause = min(pause * 2, .seconds(2))
+            }
         }
     }
 
