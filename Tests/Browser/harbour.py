@@ -2,6 +2,7 @@
 
 import atexit
 import base64
+import functools
 import json
 import os
 import pathlib
@@ -175,6 +176,17 @@ def interrupt(number, frame):
     raise KeyboardInterrupt
 
 
+@functools.cache
+def chromium():
+    """The browser of all tests, which ends with the program: whoever needs one apart has a context of its own in it."""
+    from playwright.sync_api import sync_playwright
+
+    driver = sync_playwright().start()
+    atexit.register(driver.stop)
+    return driver.chromium.launch(
+        executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"])
+
+
 class Stage:
     """A platform, and a browser that looks at it: what the tests of a module share.
 
@@ -184,8 +196,9 @@ class Stage:
     def __init__(self, seconds=90, cluster=None):
         # Whoever only wants a platform needs no browser.
         from axe_playwright_python.sync_playwright import Axe
-        from playwright.sync_api import expect, sync_playwright
+        from playwright.sync_api import expect
 
+        self.browser = chromium()
         # Who is told to end in the middle of a test leaves nothing behind that runs.
         signal.signal(signal.SIGTERM, interrupt)
         atexit.register(unittest.doModuleCleanups)
@@ -199,16 +212,17 @@ class Stage:
         if cluster:
             spec = {"spec": {"cluster_name": cluster}}
             self.cluster = self.platform.call("POST", "/api/v1/clusters", spec)["cluster_id"]
-        driver = sync_playwright().start()
-        unittest.addModuleCleanup(driver.stop)
-        self.browser = driver.chromium.launch(
-            executable_path=os.environ.get("HARBOUR_CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"])
-        unittest.addModuleCleanup(self.browser.close)
+        unittest.addModuleCleanup(self.leave)
         expect.set_options(timeout=seconds * 1000)
         self.expect, self.axe = expect, Axe()
         if cluster:
             address = f"/api/v1/clusters/{self.cluster}"
             eventually("the cluster runs", lambda: self.platform.call("GET", address)["state"] == "RUNNING", 180)
+
+    def leave(self):
+        """Closes all pages; the platform has not gone yet."""
+        for context in self.browser.contexts:
+            context.close()
 
     def new_page(self, context=None, said=None):
         """A page, in a browser of its own unless one is given; what it complains of is kept in `said`."""

@@ -43,6 +43,10 @@ class LeavingTests(unittest.TestCase):
         self.context.route(pattern, stop)
         return lambda: self.context.unroute(pattern, stop)
 
+    def wait_for_tabs(self, page, count):
+        """What a tab had is another's to save when it has gone, which its browser sees to after it was closed."""
+        eventually("other tabs have gone", lambda: page.evaluate("navigator.locks.query().then(({ held }) => held.length)") == count)
+
     def crash(self, then):
         """The tab dies, and nothing is done in it any more; then there is another one."""
         with self.assertRaises(Error):
@@ -173,6 +177,7 @@ class LeavingTests(unittest.TestCase):
         # The other tab is open: that one is to save it.
         expect(self.source(2)).to_have_text("two = 1")
         other.close()
+        self.wait_for_tabs(page, 1)
         page.reload()
         expect(self.source(2)).to_have_text("two = 2")
         let()
@@ -204,8 +209,10 @@ class LeavingTests(unittest.TestCase):
     def test_the_end_of_a_session_loses_nothing(self):
         """Only whoever has typed it has it again."""
         page = self.open()
+        let = self.prevent()
         self.write(1, "one = 2")
         self.context.clear_cookies()
+        let()
         expect(page.get_by_text("Your session has ended")).to_be_visible()
         platform.call("POST", "/api/v1/users", {"user_name": "leaving", "password": "leaving the page"})
         page.get_by_role("button", name="Sign in with a name and a password").click()
@@ -351,8 +358,11 @@ class LeavingTests(unittest.TestCase):
             one.keyboard.press("Control+A")
             paste(one, text)
         self.wait_for_drafts(2)
+        third = self.tab()
+        third.goto(platform.url + "/docs")
         page.close()
         other.close()
+        self.wait_for_tabs(third, 1)
         page = self.tab()
         page.goto(platform.url + "/sql")
         expect(page.locator(".view-lines")).to_contain_text("SELECT 'second'")

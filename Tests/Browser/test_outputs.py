@@ -18,7 +18,7 @@ LONG = "print('x' * 100_000 + 'first')\n"
 
 def setUpModule():
     global stage, platform
-    stage = Stage(seconds=60, cluster="lab")
+    stage = Stage(seconds=120, cluster="lab")
     platform = stage.platform
 
 

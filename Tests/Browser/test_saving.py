@@ -272,11 +272,11 @@ class SavingTests(unittest.TestCase):
         eventually("the clusters are asked for", lambda: page.evaluate("true") and held)
         for _ in range(3):
             self.sockets[-1].send(json.dumps({"type": "CHANGED", "topic": "clusters"}))
-        # It is told in order: who is seen here has come after the news.
-        self.sockets[-1].send(json.dumps({
+        # It is told in order: who is seen here has come after the news. The server may tell otherwise in between.
+        somebody = json.dumps({
             "type": "PRESENCE", "topic": f"notebooks/{self.notebook}",
-            "presence": [{"client_id": "other", "user_name": "Wilhelmine", "is_editing": False}]}))
-        expect(page.locator(".people")).to_be_visible()
+            "presence": [{"client_id": "other", "user_name": "Wilhelmine", "is_editing": False}]})
+        eventually("somebody is seen", lambda: self.sockets[-1].send(somebody) or page.locator(".people").count())
         self.assertEqual(len(asked), 1)
         [(route, answer)] = held
         route.fulfill(response=answer)
@@ -373,6 +373,8 @@ class SavingTests(unittest.TestCase):
         self.page.unroute(address, stop)
         self.expect_saved(["one = 1", "two = 1"])
         go_back()
+        # The notice stays as long as the pointer is on it.
+        self.page.locator(".toast").filter(has=self.page.get_by_role("button", name="Undo")).hover()
         self.expect_saved(["one = 2", "two = 1"])
         self.page.locator(".toast").get_by_role("button", name="Undo").click()
         self.expect_saved(["one = 1", "two = 1"])

@@ -93,7 +93,7 @@ MADE = "document.querySelectorAll('[role=group][id^=cell-]').length"
 TO_THE_END = """async () => {
   const all = document.scrollingElement;
   while (all.scrollTop + innerHeight < all.scrollHeight - 2) {
-    scrollBy(0, 400);
+    scrollBy(0, 1200);
     await new Promise((resolve) => requestAnimationFrame(resolve));
   }
   return all.scrollHeight;
