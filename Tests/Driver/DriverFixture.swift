@@ -51,7 +51,7 @@ func configuration(_ scratch: String) throws -> DriverConfiguration {
         clusterID: "test", scratch: scratch, python: try #require(TestRuntime.python))
     configuration.runtimeFolder = TestRuntime.folder
     configuration.archive = TestRuntime.archive
-    configuration.cancelGrace = .seconds(4)
+    configuration.cancelGrace = .seconds(20)
     return configuration
 }
 

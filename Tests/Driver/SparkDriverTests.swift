@@ -161,8 +161,12 @@ private final class Found: @unchecked Sendable {
         _ = try driver.createContext(ContextSpec(contextID: "b", language: "python"))
         #expect(try await driver.transcript("spark.range(3).count()", in: "b").value == "3")
         try await driver.transcript("spark.range(1).createTempView('mine')", in: "b")
-        let names = try await driver.complete(
-            CompleteCode(code: "SELECT * FROM mi", cursorPos: 16, language: "sql"), in: "b")
+        // Spark may still be reading its catalog for the first time.
+        var names = Completion(matches: [], cursorStart: 0, cursorEnd: 0, busy: true)
+        while names.busy {
+            names = try await driver.complete(
+                CompleteCode(code: "SELECT * FROM mi", cursorPos: 16, language: "sql"), in: "b")
+        }
         #expect(names.matches == [CompletionMatch(text: "mine", type: "table")])
         let other = try await driver.transcript("spark.table('mine')", in: "a")
         #expect(other.last?.state == .error)

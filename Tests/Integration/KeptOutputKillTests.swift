@@ -78,7 +78,11 @@ import Testing
         // This reader confirms nothing.
         let events = try await client.stream(
             ClusterAPI.streamCommandEvents, .init(clusterID: id, contextID: "x", commandID: "cut"))
-        for try await event in events where event.text?.hasSuffix("all\n") == true { break }
+        var text = ""
+        for try await event in events {
+            text += event.text ?? ""
+            if text.hasSuffix("all\n") { break }
+        }
     }
 
     /// - Returns: the service that serves afterwards.

@@ -99,7 +99,7 @@ func withKernel(
             _ = try await kernel.ready()
             let first = await withCheckedContinuation { (continuation: CheckedContinuation<KernelResult, Never>) in
                 kernel.execute(KernelRequest("print('go', flush=True)\nimport time\ntime.sleep(1000)")) { event in
-                    if case .output = event { kernel.interrupt() }
+                    if case .output(.stream) = event { kernel.interrupt() }
                     if case .ended(let result) = event { continuation.resume(returning: result) }
                 }
             }
