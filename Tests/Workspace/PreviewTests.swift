@@ -88,9 +88,37 @@ struct PreviewTests {
         try await Files.run { files in
             #expect(try await preview(files, "a.txt", "héllo").text == "héllo")
             #expect(try await preview(files, "a.bin", [1, 0, 2]).kind == .binary)
-            #expect(try await preview(files, "latin.csv", [0x61, 0xe9, 0x0a]).kind == .binary)
+            #expect(try await preview(files, "b.bin", [0x89, 0x50, 0x4e, 0x47, 0x1a, 0x0a]).kind == .binary)
+            #expect(try await preview(files, "b.txt", "héllo").encoding == nil)
             let long = try await preview(files, "long.log", String(repeating: "é", count: 50_000))
             #expect(long.text?.utf8.count == 64 << 10)
+        }
+    }
+
+    /// As programs of Windows save them.
+    @Test func otherEncodingsAreTold() async throws {
+        let text = "name;town\n“Zoë”;Łódź €\n"
+        @Sendable func utf16(_ isLittle: Bool) -> [UInt8] {
+            ("\u{feff}" + text).utf16.flatMap { unit in
+                let halves = [UInt8(unit >> 8), UInt8(unit & 0xff)]
+                return isLittle ? halves.reversed() : halves
+            }
+        }
+        try await Files.run { files in
+            for (name, bytes) in [("UTF-16LE", utf16(true)), ("UTF-16BE", utf16(false))] {
+                // Also where it ends in the middle of a character.
+                for (index, bytes) in [bytes, bytes + [0x0a]].enumerated() {
+                    let found = try await preview(files, "\(index)\(name).csv", bytes)
+                    #expect(found.encoding == name && found.columns.map(\.name) == ["name", "town"])
+                    #expect(found.rows == [["“Zoë”", "Łódź €"]])
+                }
+            }
+            let western: [UInt8] = [0x93, 0x5a, 0x6f, 0xeb, 0x94, 0x2c, 0x80, 0x0a]
+            let found = try await preview(files, "western.txt", western)
+            #expect(found.encoding == "windows-1252" && found.text == "“Zoë”,€\n")
+            // Of what begins as a text and is none nothing is made up.
+            #expect(try await preview(files, "x.txt", western + [0x81]).kind == .binary)
+            #expect(try await preview(files, "y.txt", western + [0x07]).kind == .binary)
         }
     }
 

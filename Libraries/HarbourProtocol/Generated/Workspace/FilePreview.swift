@@ -26,6 +26,9 @@ public struct FilePreview: JSONCodable, Sendable, Hashable {
     public var bytesRead: Int64
     /// Whether that is the whole file.
     public var isWhole: Bool
+    /// In what the text is written where that is not UTF-8, as far as its bytes tell: UTF-16LE, UTF-16BE or
+    /// windows-1252, as Spark's option `encoding` takes it.
+    public var encoding: Optional<String>
     /// What is wrong with the file, when it is not what its name says.
     public var problem: Optional<String>
 
@@ -41,6 +44,7 @@ public struct FilePreview: JSONCodable, Sendable, Hashable {
         rowsRead: Int64,
         bytesRead: Int64,
         isWhole: Bool,
+        encoding: String? = nil,
         problem: String? = nil
     ) {
         self.path = path
@@ -53,6 +57,7 @@ public struct FilePreview: JSONCodable, Sendable, Hashable {
         self.rowsRead = rowsRead
         self.bytesRead = bytesRead
         self.isWhole = isWhole
+        self.encoding = encoding
         self.problem = problem
     }
 
@@ -81,6 +86,10 @@ public struct FilePreview: JSONCodable, Sendable, Hashable {
         writer.value(bytesRead)
         writer.key(quoted: "\"is_whole\":")
         writer.value(isWhole)
+        if let encoding {
+            writer.key(quoted: "\"encoding\":")
+            writer.value(encoding)
+        }
         if let problem {
             writer.key(quoted: "\"problem\":")
             writer.value(problem)
@@ -100,8 +109,9 @@ public struct FilePreview: JSONCodable, Sendable, Hashable {
         var rowsRead: Int64?
         var bytesRead: Int64?
         var isWhole: Bool?
+        var encoding: String?
         var problem: String?
-        var fields = JSONFields("\u{7}\"path\":\u{7}\"size\":\u{e}\"revision_id\":\u{7}\"kind\":\u{a}\"columns\":\u{7}\"rows\":\u{7}\"text\":\u{c}\"rows_read\":\u{d}\"bytes_read\":\u{b}\"is_whole\":\u{a}\"problem\":")
+        var fields = JSONFields("\u{7}\"path\":\u{7}\"size\":\u{e}\"revision_id\":\u{7}\"kind\":\u{a}\"columns\":\u{7}\"rows\":\u{7}\"text\":\u{c}\"rows_read\":\u{d}\"bytes_read\":\u{b}\"is_whole\":\u{b}\"encoding\":\u{a}\"problem\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -115,7 +125,8 @@ public struct FilePreview: JSONCodable, Sendable, Hashable {
                 case 7: rowsRead = try reader.int64()
                 case 8: bytesRead = try reader.int64()
                 case 9: isWhole = try reader.bool()
-                case 10: if try !reader.null() { problem = try reader.string() }
+                case 10: if try !reader.null() { encoding = try reader.string() }
+                case 11: if try !reader.null() { problem = try reader.string() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -139,6 +150,7 @@ public struct FilePreview: JSONCodable, Sendable, Hashable {
         self.rowsRead = rowsRead
         self.bytesRead = bytesRead
         self.isWhole = isWhole
+        self.encoding = consume encoding
         self.problem = consume problem
     }
 }

@@ -75,10 +75,12 @@ struct FilePreviewer: Sendable {
     private static func fill(
         _ preview: inout FilePreview, _ table: inout PreviewTable, _ bytes: [UInt8], name: String
     ) {
-        guard isText(bytes, isWhole: preview.isWhole) else {
+        guard let encoding = TextEncoding.of(bytes, isWhole: preview.isWhole) else {
             preview.kind = .binary
             return
         }
+        let bytes = encoding.utf8(bytes)
+        if encoding != .utf8 { preview.encoding = encoding.rawValue }
         switch name.split(separator: ".").last.map({ $0.lowercased() }) ?? "" {
         case "csv", "tsv":
             preview.kind = .csv
@@ -131,16 +133,6 @@ struct FilePreviewer: Sendable {
                 return
             }
         }
-    }
-
-    /// UTF-8 without the bytes that no text has. The end may be in the middle of a character.
-    private static func isText(_ bytes: [UInt8], isWhole: Bool) -> Bool {
-        if bytes.contains(0) { return false }
-        let sample = bytes.prefix(1 << 20)
-        let isCut = !isWhole || sample.count < bytes.count
-        for cut in 0...(isCut ? min(3, sample.count) : 0)
-        where String(validating: sample.dropLast(cut), as: UTF8.self) != nil { return true }
-        return false
     }
 
     private static func text(_ bytes: [UInt8]) -> String {

@@ -1,6 +1,7 @@
 // A file that is no notebook: what is in it, and a way to save it.
 import { Suspense, lazy, useEffect, useRef, useState } from "react";
 import { addressOf, call } from "../api/client";
+import { loaded } from "../api/connection";
 import type { FilePreview, ObjectInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { Highlighted } from "../code/highlight";
@@ -14,8 +15,8 @@ import { Profile } from "./profile";
 import { useLeftDraft } from "./text-draft";
 
 const picture = /\.(png|jpe?g|gif|webp)$/i;
-const Pdf = lazy(() => import("./pdf"));
-const TextEditor = lazy(() => import("./text").then((one) => ({ default: one.TextEditor })));
+const Pdf = lazy(() => loaded(() => import("./pdf")));
+const TextEditor = lazy(() => loaded(() => import("./text").then((one) => ({ default: one.TextEditor }))));
 /** Larger files are edited where there is more room. */
 const editableSize = 1 << 20;
 
@@ -28,7 +29,8 @@ export function FilePage({ object, refresh, onSaved }: { object: ObjectInfo; ref
   const address = addressOf("downloadFile", { path: object.path, revision_id: object.revision_id, inline: true });
   const file = useQuery(isPicture || isPdf ? null : `preview${object.path}/${object.revision_id}`,
     (signal) => call("previewFile", { path: object.path, rows: 500 }, signal));
-  const isText = file.data?.text !== undefined && (object.size ?? 0) <= editableSize;
+  // What is saved here is UTF-8.
+  const isText = file.data?.text !== undefined && file.data.encoding === undefined && (object.size ?? 0) <= editableSize;
   // What was typed and not saved is in the editor, where it was; and stays there while a newer revision of the file is read.
   const isOpen = useRef(false);
   const isEditing = (isWanted ?? Boolean(draft)) && (isOpen.current || isText);
@@ -60,6 +62,8 @@ function Preview({ preview, name }: { preview: FilePreview; name: string }) {
   return (
     <>
       {preview.problem && <Note tone="warn">{preview.problem}</Note>}
+      {preview.encoding && <Note>This is no UTF-8. It is shown as {preview.encoding}, which its bytes look like; to Spark that is said
+        with <code>option("encoding", "{preview.encoding}")</code>.</Note>}
       {columns.length > 0 && (
         <>
           <Card title={rows.length < preview.rows_read || !preview.is_whole ? "First rows" : "Rows"} isFlush>
@@ -70,12 +74,12 @@ function Preview({ preview, name }: { preview: FilePreview; name: string }) {
         </>
       )}
       {preview.text !== undefined && (
-        <Card title={preview.is_whole && preview.text.length >= preview.size ? undefined : "Beginning of the text"} isFlush>
+        <Card title={preview.is_whole && (preview.encoding !== undefined || preview.text.length >= preview.size) ? undefined : "Beginning of the text"} isFlush>
           <pre className="log" tabIndex={0}><Highlighted text={preview.text} language={name.split(".").pop() ?? ""} /></pre>
         </Card>
       )}
       {columns.length === 0 && preview.text === undefined && !preview.problem && (
-        <Card><Empty icon="file" title="It cannot be shown">This is no text in UTF-8. Download it to open it elsewhere.</Empty></Card>
+        <Card><Empty icon="file" title="It cannot be shown">This is no text. Download it to open it elsewhere.</Empty></Card>
       )}
     </>
   );
