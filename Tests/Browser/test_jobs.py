@@ -190,6 +190,14 @@ class JobTests(unittest.TestCase):
         run = platform.call("GET", "/api/v1/runs?page_size=1")["runs"][0]
         self.assertEqual(run["parameters"]["parts"], "2")
         self.assertEqual([len(one["attempts"]) for one in run["tasks"]], [1, 2])
+        # Each attempt has an address.
+        page.get_by_label("Attempt").select_option(index=0)
+        expect(page.locator(".card", has_text="Task share")).to_contain_text("ZeroDivisionError")
+        page.reload()
+        expect(page.locator(".card", has_text="Task share")).to_contain_text("ZeroDivisionError")
+        page.get_by_label("Attempt").select_option(index=1)
+        expect(page.locator(".card", has_text="Task share")).to_contain_text("each has 3")
+        self.assertNotIn("attempt", page.url)
 
     def test_5_edit_and_run_with(self):
         page.goto(platform.url + "/jobs/1/edit?task=share")

@@ -187,6 +187,11 @@ class PeopleTests(unittest.TestCase):
         admin.get_by_label("Refused only").check()
         expect(admin.get_by_role("row", name="Create session")).to_contain_text("ada")
         expect(admin.get_by_role("row", name="Set permissions")).to_have_count(0)
+        # What is asked for is in the address.
+        admin.reload()
+        expect(admin.get_by_label("Refused only")).to_be_checked()
+        expect(admin.get_by_role("row", name="Create session")).to_contain_text("ada")
+        expect(admin.get_by_role("row", name="Set permissions")).to_have_count(0)
 
     def test_06_storage(self):
         """Where files are kept and what takes up room; what is not reachable is said, with what to do."""

@@ -108,6 +108,9 @@ class WatchingTests(unittest.TestCase):
         lines = pathlib.Path(download.value.path()).read_text().splitlines()
         self.assertEqual((lines[0], lines[-1], len(lines)), ("line 301", "line 3300", 3000))
         self.assertEqual(download.value.suggested_filename, "quiet.log")
+        one.get_by_placeholder("Filter").fill("line 3300")
+        expect(log.locator("div")).to_have_count(1)
+        self.assertIn("lines=line+3300", one.url)
         one.context.close()
 
     def test_a_run_that_has_ended_stays_so(self):

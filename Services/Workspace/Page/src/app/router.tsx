@@ -44,10 +44,15 @@ export function useAddress(): { path: string; query: URLSearchParams } {
 }
 
 /** Changes one part of the query in place. */
-export function setQuery(name: string, value: string | null): void {
+export function setQuery(name: string, value: string | null): void { setQueries({ [name]: value }); }
+
+/** Changes several parts of the query in place, as one; null takes one away. */
+export function setQueries(values: Record<string, string | null>): void {
   const query = new URLSearchParams(location.search);
-  if (value === null) query.delete(name);
-  else query.set(name, value);
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null) query.delete(name);
+    else query.set(name, value);
+  }
   const text = query.toString();
   navigate(text ? `${location.pathname}?${text}` : location.pathname, { replace: true });
 }

@@ -2,6 +2,7 @@
 import { RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { follow } from "../api/follow";
 import type { ClusterInfo, LogLine } from "../api/generated/contract";
+import { setQuery, useAddress } from "../app/router";
 import { save } from "../output/table";
 import { Button, Card, Empty, Note } from "../ui/parts";
 
@@ -58,14 +59,14 @@ function useEnd<T extends HTMLElement>(content: unknown): { box: RefObject<T>; i
 
 export function Logs({ cluster }: { cluster: ClusterInfo }) {
   const { lines, leftOut, isOver, problem } = useLog(cluster.cluster_id);
-  const [filter, setFilter] = useState("");
+  const filter = useAddress().query.get("lines") ?? "";
   const shown = filter ? lines.filter((line) => line.text.toLowerCase().includes(filter.toLowerCase())) : lines;
   const { box, isAtEnd, look, toEnd } = useEnd<HTMLDivElement>(`${shown[shown.length - 1]?.sequence} ${shown.length}`);
   const download = () => save(`${cluster.spec.cluster_name}.log`, "text/plain;charset=utf-8", shown.map((line) => `${line.text}\n`));
   return (
     <Card title="Logs" isFlush actions={<>
       <label className="data-filter"><span className="visually-hidden">Filter lines</span>
-        <input type="search" placeholder="Filter" value={filter} onChange={(event) => setFilter(event.target.value)} /></label>
+        <input type="search" placeholder="Filter" value={filter} onChange={(event) => setQuery("lines", event.target.value || null)} /></label>
       {!isOver && !problem && <span className="row small soft"><span className="spinner" />live</span>}
       <Button isSmall icon="download" disabled={shown.length === 0} onClick={download} title="The lines that are shown, as a file">Download</Button>
     </>}>

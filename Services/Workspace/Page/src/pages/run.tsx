@@ -4,7 +4,7 @@ import { call } from "../api/client";
 import { follow } from "../api/follow";
 import type { CommandEvent, Run, RunEvent, RunTask } from "../api/generated/contract";
 import { useQuery } from "../api/query";
-import { Link, setQuery, treeAddress, useAddress } from "../app/router";
+import { Link, setQueries, treeAddress, useAddress } from "../app/router";
 import { Output, withEvent } from "../output/mime";
 import { Button, Card, Failure, Heading, Loading, Note, RunBadge } from "../ui/parts";
 import { Span, Time } from "../ui/time";
@@ -36,7 +36,7 @@ export function RunPage({ id }: { id: string }) {
   };
   return (
     <div className="content">
-      <Heading title={data.run_name} crumbs={crumbs(data)} badge={<RunBadge state={data.state} />} actions={<>
+      <Heading title={data.run_name} crumbs={crumbs(data)} badge={<span role="status"><RunBadge state={data.state} /></span>} actions={<>
         {canRepair(data) && (
           <Button icon="refresh" tone="primary" onClick={() => setRepairOpen(true)} aria-haspopup="dialog" title="Runs again what did not succeed, with other parameters if wanted">Repair</Button>
         )}
@@ -57,7 +57,7 @@ export function RunPage({ id }: { id: string }) {
       )}
       {isRepairOpen && <Repair run={data} onClose={() => setRepairOpen(false)} onBegun={run.refresh} />}
       <Card title="Tasks" isFlush>
-        <Gantt run={data} selected={task?.task_key} onSelect={(key) => setQuery("task", key)} />
+        <Gantt run={data} selected={task?.task_key} onSelect={(key) => setQueries({ task: key, attempt: null })} />
       </Card>
       {Object.keys(data.parameters ?? {}).length > 0 && (
         <details className="card"><summary className="card-body">Parameters ({Object.keys(data.parameters ?? {}).length})</summary>
@@ -140,8 +140,9 @@ function withCell(tasks: Map<string, LiveTask>, key: string, attempt: number, ce
 
 function Task({ run, task, live }: { run: Run; task: RunTask; live: LiveTask | undefined }) {
   const last = task.attempts[task.attempts.length - 1];
-  const [chosen, setChosen] = useState<number>();
-  const attempt = task.attempts.find((one) => one.attempt_number === chosen) ?? last;
+  // The last one, whichever that is by now, unless the address says another.
+  const chosen = useAddress().query.get("attempt");
+  const attempt = task.attempts.find((one) => String(one.attempt_number) === chosen) ?? last;
   const isOver = attempt !== undefined && !isActive(attempt.state);
   const output = useQuery(isOver ? `output/${run.run_id}/${task.task_key}/${attempt.attempt_number}` : null,
     (signal) => call("getTaskOutput", { run_id: run.run_id, task_key: task.task_key, attempt_number: attempt?.attempt_number }, signal));
@@ -151,7 +152,10 @@ function Task({ run, task, live }: { run: Run; task: RunTask; live: LiveTask | u
     <Card title={title} actions={<>
       {task.attempts.length > 1 && (
         <label className="row small">Attempt
-          <select className="input small" value={attempt?.attempt_number} onChange={(event) => setChosen(Number(event.target.value))}>
+          <select className="input small" value={attempt?.attempt_number} onChange={(event) => {
+            const { value } = event.target;
+            setQueries({ task: task.task_key, attempt: value === String(last?.attempt_number) ? null : value });
+          }}>
             {task.attempts.map((one) => (
               <option key={one.attempt_number} value={one.attempt_number}>
                 {one.attempt_number}: {(one.state.result_state ?? one.state.life_cycle_state).toLowerCase()}

@@ -3,13 +3,14 @@ import { useState } from "react";
 import { call } from "../api/client";
 import type { AuditEvent } from "../api/generated/contract";
 import { useQuery } from "../api/query";
+import { setQuery, useAddress } from "../app/router";
 import { Badge, Button, Card, Empty, Failure, Loading, words } from "../ui/parts";
 import { Time } from "../ui/time";
 import { toastError } from "../ui/toast";
 
 export function Audit() {
-  const [user, setUser] = useState("");
-  const [isRefused, setRefused] = useState(false);
+  const { query } = useAddress();
+  const [user, isRefused] = [query.get("user") ?? "", query.has("refused")];
   const question = { page_size: 100, ...(user.trim() ? { user_name: user.trim() } : {}), ...(isRefused ? { refused_only: true } : {}) };
   const key = `audit/${JSON.stringify(question)}`;
   const newest = useQuery(key, (signal) => call("listAuditEvents", question, signal), 10000);
@@ -27,8 +28,8 @@ export function Audit() {
   return (
     <Card title="Audit log" isFlush actions={<>
       <label className="data-filter"><span className="visually-hidden">Only of this user</span>
-        <input type="search" placeholder="User" value={user} onChange={(event) => setUser(event.target.value)} /></label>
-      <label className="row small"><input type="checkbox" checked={isRefused} onChange={(event) => setRefused(event.target.checked)} />Refused only</label>
+        <input type="search" placeholder="User" value={user} onChange={(event) => setQuery("user", event.target.value || null)} /></label>
+      <label className="row small"><input type="checkbox" checked={isRefused} onChange={(event) => setQuery("refused", event.target.checked ? "" : null)} />Refused only</label>
     </>}>
       {newest.error && <div className="card-body"><Failure error={newest.error} retry={newest.refresh} /></div>}
       {!newest.data ? newest.isLoading && <Loading lines={6} /> : shown.length === 0 ? <Empty icon="history" title="Nothing of this kind has happened" /> : (
