@@ -82,6 +82,21 @@ class ClusterTests(unittest.TestCase):
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
 
+    def test_1b_who_may_only_use_it(self):
+        self.runs()
+        platform.call("POST", "/api/v1/users", {"user_name": "guest"})
+        token = platform.call("POST", "/api/v1/token/create", {"comment": "test", "user_name": "guest"})["token_value"]
+        platform.call("PATCH", f"/api/v1/permissions/clusters/{cluster}", {
+            "access_control_list": [{"user_name": "guest", "permission_level": "CAN_ATTACH_TO"}]})
+        other = stage.new_page()
+        stage.sign_in(other, f"/clusters/{cluster}?edit", token)
+        expect(other.get_by_role("dialog")).to_contain_text("You may look at this and not change it.")
+        other.keyboard.press("Escape")
+        other.get_by_role("button", name="More", exact=True).click()
+        for name in ("Edit", "Restart", "Pin", "Delete"):
+            expect(other.get_by_role("menuitem", name=name)).to_be_disabled()
+        other.context.close()
+
     def test_2_edited(self):
         """What runs is restarted, and what the form does not show stays as it was."""
         before = self.runs()

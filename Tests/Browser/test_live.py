@@ -238,6 +238,8 @@ class LiveTests(unittest.TestCase):
         page = self.open(address)
         page.get_by_label("Run cell 1").click()
         expect(page.locator(".cell").nth(0)).to_contain_text("be fore")
+        # Who hears the page is told as well.
+        expect(page.get_by_role("status").filter(has_text="Cell 1 has run.")).to_have_count(1)
         old = platform.call("GET", execution)["session"]["context_id"]
         page.route(f"**/api/v1/notebooks/{number}/restart", lambda route: held.append((route, route.fetch())))
         page.get_by_role("button", name="More", exact=True).click()

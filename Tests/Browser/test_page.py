@@ -77,6 +77,7 @@ class PageTests(unittest.TestCase):
         field.press("Enter")
         # Where the address leads is where the user comes out.
         heading("Runs")
+        expect(page.get_by_text("Nothing is under way")).to_be_visible()
         kept = page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
         self.assertNotIn(platform.token, kept)
         self.assertEqual(page.evaluate("document.cookie"), "")
@@ -459,6 +460,18 @@ class PageTests(unittest.TestCase):
         context.set_offline(False)
         page.evaluate("dispatchEvent(new Event('online'))")
         expect(page.get_by_text("DataHarbour cannot be reached.")).to_have_count(0)
+        # A part of the page that was never loaded comes when the network is back.
+        other = stage.new_page(context)
+        other.goto(platform.url)
+        expect(other.locator("h1")).to_have_text("Home")
+        context.set_offline(True)
+        with other.expect_event("requestfailed", lambda request: "/assets/" in request.url):
+            other.get_by_role("link", name="Monitoring").first.click()
+        expect(other.get_by_text("DataHarbour cannot be reached.")).to_be_visible()
+        context.set_offline(False)
+        other.evaluate("dispatchEvent(new Event('online'))")
+        expect(other.locator("h1")).to_have_text("Monitoring")
+        other.close()
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("Sign-in token")).to_be_visible()
 

@@ -1,6 +1,7 @@
 // The page: who is signed in, what is around, and which page the address means. Each page is loaded when it is wanted.
 import { Component, ComponentType, ReactNode, StrictMode, Suspense, lazy } from "react";
 import { createRoot } from "react-dom/client";
+import { loaded } from "./api/connection";
 import { Link, useAddress } from "./app/router";
 import { SignedIn } from "./app/session";
 import { Shell } from "./app/shell";
@@ -8,21 +9,23 @@ import { applyTheme } from "./app/theme";
 import { Home } from "./pages/home";
 import { Button, Empty, Heading, Loading } from "./ui/parts";
 
-const Runs = lazy(() => import("./pages/runs").then((module) => ({ default: module.Runs })));
-const RunPage = lazy(() => import("./pages/run").then((module) => ({ default: module.RunPage })));
-const WorkspacePage = lazy(() => import("./pages/workspace").then((module) => ({ default: module.WorkspacePage })));
-const Clusters = lazy(() => import("./pages/clusters").then((module) => ({ default: module.Clusters })));
-const ClusterPage = lazy(() => import("./pages/cluster").then((module) => ({ default: module.ClusterPage })));
-const Jobs = lazy(() => import("./pages/jobs").then((module) => ({ default: module.Jobs })));
-const JobEditor = lazy(() => import("./jobs/page").then((module) => ({ default: module.JobEditor })));
-const DeletedJobs = lazy(() => import("./pages/deleted-jobs").then((module) => ({ default: module.DeletedJobs })));
-const JobPage = lazy(() => import("./pages/job").then((module) => ({ default: module.JobPage })));
-const Trash = lazy(() => import("./pages/trash").then((module) => ({ default: module.Trash })));
-const Settings = lazy(() => import("./pages/settings").then((module) => ({ default: module.Settings })));
-const Docs = lazy(() => import("./docs/page").then((module) => ({ default: module.Docs })));
-const Sql = lazy(() => import("./sql/page").then((module) => ({ default: module.Sql })));
-const SearchPage = lazy(() => import("./search/page").then((module) => ({ default: module.SearchPage })));
-const Monitoring = lazy(() => import("./pages/monitoring").then((module) => ({ default: module.Monitoring })));
+const page = (load: () => Promise<ComponentType<{ id: string }>>) => lazy(async () => ({ default: await loaded(load) }));
+
+const Runs = page(() => import("./pages/runs").then((module) => module.Runs));
+const RunPage = page(() => import("./pages/run").then((module) => module.RunPage));
+const WorkspacePage = page(() => import("./pages/workspace").then((module) => module.WorkspacePage));
+const Clusters = page(() => import("./pages/clusters").then((module) => module.Clusters));
+const ClusterPage = page(() => import("./pages/cluster").then((module) => module.ClusterPage));
+const Jobs = page(() => import("./pages/jobs").then((module) => module.Jobs));
+const JobEditor = page(() => import("./jobs/page").then((module) => module.JobEditor));
+const DeletedJobs = page(() => import("./pages/deleted-jobs").then((module) => module.DeletedJobs));
+const JobPage = page(() => import("./pages/job").then((module) => module.JobPage));
+const Trash = page(() => import("./pages/trash").then((module) => module.Trash));
+const Settings = page(() => import("./pages/settings").then((module) => module.Settings));
+const Docs = page(() => import("./docs/page").then((module) => module.Docs));
+const Sql = page(() => import("./sql/page").then((module) => module.Sql));
+const SearchPage = page(() => import("./search/page").then((module) => module.SearchPage));
+const Monitoring = page(() => import("./pages/monitoring").then((module) => module.Monitoring));
 
 const pages: Array<[RegExp, ComponentType<{ id: string }>]> = [
   [/^\/$/, Home], [/^\/sign-in$/, Home],

@@ -67,3 +67,18 @@ class Connection {
 }
 
 export const connection = new Connection();
+
+/** Loads a part of the page; without a connection, as soon as there is one again. */
+export async function loaded<T>(load: () => Promise<T>): Promise<T> {
+  for (let isSecond = false; ;) {
+    try {
+      return await load();
+    } catch (error) {
+      await connection.check();
+      if (!connection.isOnline) await connection.whenOnline(new AbortController().signal);
+      // The server is there, and that part of the page is not.
+      else if (isSecond) throw error;
+      else isSecond = true;
+    }
+  }
+}

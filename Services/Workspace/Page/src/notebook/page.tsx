@@ -10,6 +10,7 @@ import { Badge, Button, Card, Failure, Heading, Loading, Note } from "../ui/part
 import { toast, toastError } from "../ui/toast";
 import { useAccess } from "./access";
 import { useCellOfAddress } from "./anchor";
+import { Announced } from "./announced";
 import { type Asking, useAsking, useRunOfCells, useRunOfReaders } from "./asking";
 import { useRoomBelow } from "./bar";
 import { CellList } from "./cell-list";
@@ -154,6 +155,7 @@ function Open({ opened, path, name, user, onAgain }: { opened: Opened; path: str
       {isBusy && <QueuePanel queue={running.queue} cells={state.cells} onGo={(id) => store.select(id)} onCancel={interrupt} />}
       {running.message && !running.problem && <div className="notebook-note"><Note tone="warn">{running.message}</Note></div>}
       {running.problem && saver.state !== "gone" && <div className="notebook-note"><Note tone="bad">{running.problem}</Note></div>}
+      <Announced cells={state.cells} />
       <SelectionStatus count={store.chosen.length} />
       <GoToLine.Provider value={lead}>
         <CellList store={store} state={state} name={name} people={running.people} onRun={onRun} onSave={save} runner={runner} />

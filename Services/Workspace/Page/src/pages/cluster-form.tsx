@@ -139,8 +139,8 @@ export function NewCluster({ onClose, onMade }: { onClose: () => void; onMade?: 
 }
 
 /** Another specification for a cluster: one that runs is restarted with it, or only resized where that is all. */
-export function EditCluster({ cluster, onClose, onChanged, onAgain }: {
-  cluster: ClusterInfo; onClose: () => void; onChanged: () => void; onAgain: () => void;
+export function EditCluster({ cluster, mayManage, onClose, onChanged, onAgain }: {
+  cluster: ClusterInfo; mayManage: boolean; onClose: () => void; onChanged: () => void; onAgain: () => void;
 }) {
   const [base] = useState(cluster.spec);
   const [start] = useState(() => draftOf({ ...base, backend: cluster.backend }));
@@ -170,11 +170,12 @@ export function EditCluster({ cluster, onClose, onChanged, onAgain }: {
   return (
     <Dialog title={`Edit ${base.cluster_name}`} onClose={leave} foot={<>
       <Button onClick={leave}>Cancel</Button>
-      <Button tone="primary" type="submit" form="edit-cluster" isBusy={isBusy} disabled={!isRight || isSame || !isSettled(cluster.state)}>
+      <Button tone="primary" type="submit" form="edit-cluster" isBusy={isBusy} disabled={!isRight || isSame || !mayManage || !isSettled(cluster.state)}>
         {isOnlySize ? "Resize" : isRunning ? "Save and restart" : "Save"}</Button>
     </>}>
       <form id="edit-cluster" className="dialog-body" onSubmit={submit} noValidate>
         {!isSettled(cluster.state) && <Note tone="warn">It is {words(cluster.state).toLowerCase()}. This can be saved when it runs or has been terminated.</Note>}
+        {!mayManage && <Note tone="warn">You may look at this and not change it. Ask whoever manages it for CAN_MANAGE.</Note>}
         {isOthers && <Note tone="warn">Somebody else has changed it since you opened this. What you save replaces that.{" "}
           <Button isSmall onClick={onAgain}>Begin again from theirs</Button></Note>}
         {isRunning && <Note tone="warn">{isOnlySize ? "Only the number of workers changes: it goes on while they come or go."

@@ -2,6 +2,7 @@
 import { ReactNode, useState } from "react";
 import { call } from "../api/client";
 import type { ClusterInfo } from "../api/generated/contract";
+import { useQuery } from "../api/query";
 import { fromHere, setQuery, useAddress } from "../app/router";
 import { Menu, MenuItem } from "../ui/menu";
 import { Button, Dialog } from "../ui/parts";
@@ -16,6 +17,11 @@ export function ClusterMenu({ cluster, onChanged }: { cluster: ClusterInfo; onCh
   const { cluster_id, state, pinned } = cluster;
   const name = cluster.spec.cluster_name;
   const [edition, setEdition] = useState(0);
+  const permissions = useQuery(cluster.owner ? null : `permissions/clusters/${cluster.cluster_id}`,
+    (signal) => call("getPermissions", { object_type: "clusters", object_id: cluster.cluster_id }, signal));
+  const level = permissions.data?.effective_level;
+  // As long as it is not known the service says it.
+  const mayManage = level === undefined || level === "CAN_MANAGE" || level === "IS_OWNER";
   const pin = () => {
     call(pinned ? "unpinCluster" : "pinCluster", { cluster_id }).then(() => {
       onChanged();
@@ -29,16 +35,16 @@ export function ClusterMenu({ cluster, onChanged }: { cluster: ClusterInfo; onCh
     go("/clusters");
   });
   const items: MenuItem[] = [
-    { text: "Edit", icon: "edit", isDisabled: !isSettled(state), run: () => setQuery("edit", "") },
-    { text: "Restart", icon: "refresh", isDisabled: state !== "RUNNING", run: () => setAsked("restart") },
-    { text: pinned ? "Unpin" : "Pin", icon: "pin", run: pin },
-    { text: "Delete", icon: "trash", isDisabled: pinned, run: () => setAsked("delete") },
+    { text: "Edit", icon: "edit", isDisabled: !mayManage || !isSettled(state), run: () => setQuery("edit", "") },
+    { text: "Restart", icon: "refresh", isDisabled: state !== "RUNNING" || !(mayManage || level === "CAN_RESTART"), run: () => setAsked("restart") },
+    { text: pinned ? "Unpin" : "Pin", icon: "pin", isDisabled: !mayManage, run: pin },
+    { text: "Delete", icon: "trash", isDisabled: pinned || !mayManage, run: () => setAsked("delete") },
   ];
   if (cluster.owner) return null;
   return (
     <>
       <Menu label="More" items={items} />
-      {query.has("edit") && <EditCluster key={edition} cluster={cluster} onAgain={() => setEdition(edition + 1)} onClose={() => setQuery("edit", null)} onChanged={onChanged} />}
+      {query.has("edit") && <EditCluster key={edition} cluster={cluster} mayManage={mayManage} onAgain={() => setEdition(edition + 1)} onClose={() => setQuery("edit", null)} onChanged={onChanged} />}
       {asked === "restart" && <Ask title={`Restart ${name}?`} verb="Restart" act={restart} onClose={() => setAsked(undefined)}>
         Cells that run on it are ended, and what its notebooks have in memory is gone. What they have put out stays.</Ask>}
       {asked === "delete" && <Ask title={`Delete ${name}?`} verb="Delete" act={remove} onClose={() => setAsked(undefined)}>

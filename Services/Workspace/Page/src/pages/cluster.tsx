@@ -34,7 +34,7 @@ export function ClusterPage({ id }: { id: string }) {
   const data = cluster.data;
   return (
     <div className="content">
-      <Heading title={data.spec.cluster_name} crumbs={[{ text: "Clusters", to: "/clusters" }]} badge={<ClusterBadge state={data.state} />}
+      <Heading title={data.spec.cluster_name} crumbs={[{ text: "Clusters", to: "/clusters" }]} badge={<span role="status"><ClusterBadge state={data.state} /></span>}
         actions={<>
           {data.spark && <a className="button" href={`/api/v1/clusters/${data.cluster_id}/spark-ui/`} target="_blank" rel="noopener noreferrer">
             <Icon name="bolt" />Spark UI</a>}

@@ -4,7 +4,7 @@ import { call } from "../api/client";
 import type { Run } from "../api/generated/contract";
 import { useQuery } from "../api/query";
 import { setQuery, useAddress } from "../app/router";
-import { Button, Card, Failure, Heading, Loading } from "../ui/parts";
+import { Button, Card, Empty, Failure, Heading, Loading } from "../ui/parts";
 import { Filter, NoneAsked, isAsked, useFiltering } from "../ui/filter";
 import { toastError } from "../ui/toast";
 import { RunTable } from "./home";
@@ -34,7 +34,10 @@ export function Runs() {
       {runs.error && <Failure error={runs.error} retry={runs.refresh} />}
       {runs.data && (shown.length > 1 || filtering.isOn) && <Filter what="runs" states={["RUNNING", "PENDING", "SUCCESS", "FAILED", "CANCELED", "TIMEDOUT"]} />}
       <Card isFlush>
-        {!runs.data ? <Loading lines={6} /> : shown.length > 0 && asked.length === 0 ? <NoneAsked what="runs" /> : <RunTable runs={asked} />}
+        {!runs.data ? <Loading lines={6} /> : shown.length === 0 && isOnlyActive ? (
+          <Empty icon="runs" title="Nothing is under way" action={<Button onClick={() => setQuery("active", null)}>Show all runs</Button>}>
+            What begins is here at once.</Empty>
+        ) : shown.length > 0 && asked.length === 0 ? <NoneAsked what="runs" /> : <RunTable runs={asked} />}
         {token && <div className="data-more"><Button onClick={more}>Show older runs</Button></div>}
       </Card>
     </div>

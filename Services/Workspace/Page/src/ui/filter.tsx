@@ -1,6 +1,6 @@
 // Which rows of a list are shown: by name and by state, kept in the address.
-import { setQuery, useAddress } from "../app/router";
-import { words } from "./parts";
+import { setQueries, setQuery, useAddress } from "../app/router";
+import { Button, words } from "./parts";
 
 export interface Filtering { name: string; state: string; isOn: boolean }
 
@@ -35,5 +35,10 @@ export function Filter({ what, states }: { what: string; states: string[] }) {
 
 /** What to say where nothing is left. */
 export function NoneAsked({ what }: { what: string }) {
-  return <p className="filter-none soft" role="status">None of these {what} is asked for. Change the name or the state above.</p>;
+  return (
+    <div className="filter-none row wrap">
+      <p className="soft" role="status">None of these {what} is asked for.</p>
+      <Button isSmall onClick={() => setQueries({ name: null, state: null })}>Show all</Button>
+    </div>
+  );
 }
