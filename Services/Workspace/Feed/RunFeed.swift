@@ -56,7 +56,14 @@ final class RunFeed: @unchecked Sendable {
 
     /// The runs that have not ended, for who has just come.
     func activeRuns() async throws(HarbourError) -> [Run] {
-        let runs = try await scheduler.call(SchedulerAPI.listRuns, .init(pageSize: 100, activeOnly: true)).runs
+        var runs: [Run] = []
+        var token: String?
+        repeat {
+            let page = try await scheduler.call(
+                SchedulerAPI.listRuns, .init(pageSize: 100, pageToken: token, activeOnly: true))
+            runs += page.runs
+            token = page.nextPageToken
+        } while token != nil && runs.count < FeedListener.maxRuns
         for run in runs { note(run.runID, isOver: false) }
         return runs
     }
