@@ -1,6 +1,7 @@
 import Core
 import Cryptography
 import HarbourProtocol
+import ServiceClients
 import TestSupport
 import Testing
 
@@ -48,6 +49,23 @@ struct AccessTokenTests {
             let text = String(decoding: log, as: UTF8.self)
             #expect(text.contains("WARNING workspace: Access tokens cannot be signed: SECRET_KEY has 11 bytes"))
             #expect(!text.contains("a short one"))
+            try await process.kill()
+        }
+    }
+
+    /// Goal: they end as soon as whoever runs the platform wants, in the words of the variable that others know.
+    @Test func theyEndWhenItIsSaid() async throws {
+        try await WorkspaceProcess.Surroundings.with(ScriptedCluster()) { place in
+            var place = place
+            place.settings["SECRET_KEY"] = "a key of this test, long enough to sign"
+            place.settings["ACCESS_TOKEN_EXPIRE_MINUTES"] = "5"
+            let process = try await WorkspaceProcess.start("expiring", in: place)
+            _ = try await process.client.call(
+                WorkspaceAPI.createUser, .init(body: CreateUser(userName: "ada", password: "correct horse")))
+            let token = try await process.client.call(
+                WorkspaceAPI.createAccessToken,
+                .init(body: RequestAccessToken(userName: "ada", password: "correct horse")))
+            #expect(token.expiresIn == 300)
             try await process.kill()
         }
     }

@@ -1,6 +1,5 @@
 import Core
 import HarbourProtocol
-import ServiceClients
 import Synchronization
 import TestSupport
 import Testing
@@ -49,26 +48,5 @@ struct LiveListTests {
             scheduler.tell(SampleScheduler.change(90, "ada"))
             for client in clients { #expect(try await client.next()?.type == .changed) }
         }
-    }
-
-    /// Goal: what is followed while the database is away is followed when it is back, and nobody is told that it failed.
-    @Test func whoFollowsWaitsForTheDatabase() async throws {
-        let postgres = try await PostgresFixture.start()
-        let database = try await postgres.makeDatabase()
-        try await Workspace.run(database: database) { workspace in
-            let bob = try await workspace.makeUser("bob")
-            let client = try await LiveClient.ready(workspace, token: bob.token)
-            try await postgres.kill()
-            client.subscribe("clusters")
-            // By then it has been tried to follow, too.
-            let code = await errorCode {
-                _ = try await bob.client.call(
-                    WorkspaceAPI.getObject, .init(path: "/Shared"), context: .within(.seconds(120)))
-            }
-            #expect(code == ErrorCode.unavailable.name)
-            try await postgres.restart()
-            #expect(try await client.next()?.type == .subscribed)
-        }
-        try await postgres.stop()
     }
 }

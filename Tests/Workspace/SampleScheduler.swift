@@ -14,6 +14,8 @@ final class SampleScheduler: Sendable {
     /// How many follow all runs, and how often somebody began to.
     let followers = Atomic<Int>(0)
     let follows = Atomic<Int>(0)
+    /// How often it says next that it cannot say whose a run is.
+    let refusals = Atomic<Int>(0)
 
     init() { (changes, input) = AsyncStream.makeStream() }
 
@@ -116,8 +118,19 @@ final class SampleScheduler: Sendable {
             ])
         }
         router.on(SchedulerAPI.listJobs) { _, _ in JobList(jobs: []) }
-        router.on(SchedulerAPI.getRun) { input, _ in
-            SampleScheduler.run(input.runID, "bob", job: 6, isActive: false)
+        router.on(SchedulerAPI.getRun) { [self] input, _ in
+            if refusals.load(ordering: .relaxed) > 0 {
+                refusals.subtract(1, ordering: .relaxed)
+                throw HarbourError(.resourceExhausted, "Too much is asked for. Try again.")
+            }
+            return SampleScheduler.run(input.runID, "bob", job: 6, isActive: false)
+        }
+        router.on(SchedulerAPI.streamRunEvents) { input, _, send in
+            for number in (input.after ?? 0)..<3 {
+                try await send(
+                    RunEvent(sequence: number + 1, timestamp: .now, type: .taskState, taskKey: "main", attemptNumber: 0)
+                )
+            }
         }
         router.on(SchedulerAPI.getTaskOutput) { input, _ in
             TaskOutput(
@@ -140,6 +153,9 @@ final class SampleScheduler: Sendable {
     private static func clusters() -> ServiceDefinition {
         ServiceDefinition(name: "cluster", summary: "A sample.", defaultPort: 0, hasDatabase: false) { _, router in
             router.on(ClusterAPI.listClusters) { _, _ in ClusterList(clusters: []) }
+            router.on(ClusterAPI.getCluster) { input, _ in
+                throw HarbourError(.notFound, "Cluster \(input.clusterID) does not exist.")
+            }
             return []
         }
     }
