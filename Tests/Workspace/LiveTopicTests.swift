@@ -42,6 +42,7 @@ struct LiveTopicTests {
             #expect(refused.type == .failed && refused.errorCode == "PERMISSION_DENIED", "\(refused)")
             try await running.workspace.give(.canView, on: "clusters", "lab", to: "guest")
             client.subscribe("clusters/lab")
+            // What was refused is told once.
             #expect(try await client.next()?.type == .subscribed)
             let event = try #require(try await client.next())
             #expect(event.type == .event && event.cluster?["state"]?.string == "RUNNING")

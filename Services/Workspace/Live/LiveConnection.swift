@@ -132,9 +132,17 @@ actor LiveConnection {
                 }
             } catch {
                 let failure = HarbourError.wrap(error)
-                if failure.code != .cancelled, !Task.isCancelled { await fail(failure, name.text) }
+                if failure.code != .cancelled, await forget(name) { await fail(failure, name.text) }
             }
         }
+    }
+
+    /// Forgets the subscription of the present task: when rights change it is not looked at, and told of, once more.
+    /// - Returns: false when it was left, or asked for anew, already.
+    private func forget(_ name: LiveTopicName) -> Bool {
+        if Task.isCancelled { return false }
+        subscriptions[name] = nil
+        return true
     }
 
     // MARK: Topics
