@@ -66,10 +66,12 @@ public final class ChangeNews<ID: Hashable & Comparable & Sendable>: @unchecked 
     }
 
     /// Calls `body` with what has changed since it was called last, until the task is cancelled.
-    /// - Parameter changed: what it is called with first.
+    /// - Parameters:
+    ///   - changed: what it is called with first.
+    ///   - begun: called first of all: whatever changes from then on is told of.
     public func follow(
-        from changed: Set<ID> = [], isolation: isolated (any Actor)? = #isolation,
-        _ body: (Changes) async throws -> Void
+        from changed: Set<ID> = [], begun: () async throws -> Void = {},
+        isolation: isolated (any Actor)? = #isolation, _ body: (Changes) async throws -> Void
     ) async throws {
         loop.preconditionCurrent()
         next += 1
@@ -78,6 +80,7 @@ public final class ChangeNews<ID: Hashable & Comparable & Sendable>: @unchecked 
         follower.changed = changed
         followers[ticket] = follower
         defer { followers[ticket] = nil }
+        try await begun()
         while true {
             try Task.checkCancellation()
             guard follower.isUpToDate else {

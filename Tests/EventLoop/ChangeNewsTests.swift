@@ -10,6 +10,19 @@ private final class Heard: @unchecked Sendable {
 }
 
 @Suite struct ChangeNewsTests {
+    /// Goal: what changes as soon as it is said that somebody follows is told.
+    @Test func nothingIsMissedFromTheBeginning() async throws {
+        try await withEventLoop { loop in
+            let (news, heard) = (ChangeNews<Int>(loop: loop), Heard())
+            let follower = loop.spawn {
+                try? await news.follow(begun: { news.signal(5) }) { heard.all.append($0.ids) }
+            }
+            try await eventually("it is heard of") { heard.all == [[5]] }
+            follower.cancel()
+            await follower.value
+        }
+    }
+
     /// Goal: who is slow hears of each thing once; and where there is no room to name all of them, that there were more.
     @Test func aSlowFollowerHearsOfEachThingOnce() async throws {
         try await withEventLoop { loop in

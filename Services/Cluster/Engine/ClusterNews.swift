@@ -9,9 +9,10 @@ extension EngineContext {
 
     /// Tells which clusters have changed, all together.
     func followChanges(
-        isolation: isolated (any Actor)? = #isolation, _ send: (ClusterChange) async throws -> Void
+        begun: () async throws -> Void, isolation: isolated (any Actor)? = #isolation,
+        _ send: (ClusterChange) async throws -> Void
     ) async throws {
-        try await news.follow { changes in
+        try await news.follow(begun: begun) { changes in
             for news in try changes.all() {
                 try await send(
                     ClusterChange(clusterID: news.id.text, creatorUserName: news.creator, owner: news.owner))

@@ -53,8 +53,8 @@ struct ClusterHandlers: Sendable {
         }
         router.on(ClusterAPI.listBackends) { [engine] _, _ in await engine.listBackends() }
         router.on(ClusterAPI.streamClusterChanges) { [engine] _, _, send in
-            try await send.open()
-            try await engine.context.followChanges { try await send($0) }
+            // Whoever hears that it is open misses nothing from then on.
+            try await engine.context.followChanges(begun: { try await send.open() }) { try await send($0) }
         }
         router.on(ClusterAPI.scrapeDrivers) { [engine] _, _ in await engine.scrapeDrivers() }
     }

@@ -35,8 +35,10 @@ struct JobService: Sendable {
     private static let gathering = Duration.milliseconds(250)
 
     /// Tells which jobs have changed, all together.
-    func followChanges(on loop: EventLoop, _ send: (OwnedJob) async throws -> Void) async throws {
-        try await news.follow { changes in
+    func followChanges(
+        on loop: EventLoop, begun: () async throws -> Void, _ send: (OwnedJob) async throws -> Void
+    ) async throws {
+        try await news.follow(begun: begun) { changes in
             for change in try await store.owners(try changes.all()) { try await send(change) }
             try await loop.sleep(for: Self.gathering)
         }

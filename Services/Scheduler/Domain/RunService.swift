@@ -125,8 +125,10 @@ extension RunService {
     private static let gathering = Duration.milliseconds(250)
 
     /// Tells where runs stand whenever that has changed, all runs together.
-    func followChanges(on loop: EventLoop, _ send: (RunChange) async throws -> Void) async throws {
-        try await signals.followAll { changes in
+    func followChanges(
+        on loop: EventLoop, begun: () async throws -> Void, _ send: (RunChange) async throws -> Void
+    ) async throws {
+        try await signals.followAll(begun: begun) { changes in
             let changed = try changes.all()
             for part in stride(from: 0, to: changed.count, by: 100) {
                 let ids = Array(changed[part..<min(changed.count, part + 100)])

@@ -60,9 +60,10 @@ final class RunSignals: @unchecked Sendable {
     /// Follows all runs: `body` is called with those that have changed since it was called last, until the task is
     /// cancelled.
     func followAll(
-        isolation: isolated (any Actor)? = #isolation, _ body: (ChangeNews<Int64>.Changes) async throws -> Void
+        begun: () async throws -> Void, isolation: isolated (any Actor)? = #isolation,
+        _ body: (ChangeNews<Int64>.Changes) async throws -> Void
     ) async throws {
-        try await all.follow(body)
+        try await all.follow(begun: begun, body)
     }
 
     /// Waits for a version beyond `seen`, which may have come on the way from the caller's actor to here.

@@ -32,8 +32,8 @@ struct JobHandlers: Sendable {
         }
         router.on(SchedulerAPI.restoreJob) { input, _ in try await service.restore(input.jobID) }
         router.on(SchedulerAPI.streamJobChanges) { _, context, send in
-            try await send.open()
-            try await service.followChanges(on: context.loop) { try await send($0) }
+            // Whoever hears that it is open misses nothing from then on.
+            try await service.followChanges(on: context.loop, begun: { try await send.open() }) { try await send($0) }
         }
         router.on(SchedulerAPI.countRuns) { input, _ in try await service.counts(since: input.since) }
         router.on(SchedulerAPI.getJobOwner) { input, _ in try await service.owner(input.jobID) }

@@ -28,8 +28,8 @@ struct RunHandlers: Sendable {
             try await service.output(input.runID, taskKey: input.taskKey, attempt: input.attemptNumber)
         }
         router.on(SchedulerAPI.streamRunChanges) { _, context, send in
-            try await send.open()
-            try await service.followChanges(on: context.loop) { try await send($0) }
+            // Whoever hears that it is open misses nothing from then on.
+            try await service.followChanges(on: context.loop, begun: { try await send.open() }) { try await send($0) }
         }
         router.on(SchedulerAPI.streamRunEvents) { input, _, send in
             try await service.follow(input.runID, after: input.after ?? 0) { try await send($0) }
