@@ -460,18 +460,18 @@ class PageTests(unittest.TestCase):
         context.set_offline(False)
         page.evaluate("dispatchEvent(new Event('online'))")
         expect(page.get_by_text("DataHarbour cannot be reached.")).to_have_count(0)
-        # A part of the page that was never loaded comes when the network is back.
-        other = stage.new_page(context)
+        # A part of the page that was never loaded comes when the network is back. Another browser has none of it yet.
+        other = stage.new_page(stage.new_context(storage_state=context.storage_state()))
         other.goto(platform.url)
         expect(other.locator("h1")).to_have_text("Home")
-        context.set_offline(True)
+        other.context.set_offline(True)
         with other.expect_event("requestfailed", lambda request: "/assets/" in request.url):
             other.get_by_role("link", name="Monitoring").first.click()
         expect(other.get_by_text("DataHarbour cannot be reached.")).to_be_visible()
-        context.set_offline(False)
+        other.context.set_offline(False)
         other.evaluate("dispatchEvent(new Event('online'))")
         expect(other.locator("h1")).to_have_text("Monitoring")
-        other.close()
+        other.context.close()
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_label("Sign-in token")).to_be_visible()
 
