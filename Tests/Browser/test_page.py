@@ -83,11 +83,13 @@ class PageTests(unittest.TestCase):
         self.assertEqual(page.evaluate("document.cookie"), "")
 
     def test_02_first_paint_and_size(self):
-        """Cold, the quickest of several. The time is measured, and not demanded: other programs may have the processor."""
-        opened = [self.open_cold() for _ in range(3)]
-        paint, size = min(paint for paint, _ in opened), opened[0][1]
-        print(f"\n  first paint after {paint:.0f} ms, {size / 1024:.1f} KiB over the wire")
-        self.assertGreater(paint, 0)
+        """Cold, the quickest of several: other programs may have the processor in one of them."""
+        paints, end = [], time.monotonic() + 120
+        while min(paints, default=1000) >= 1000 and (len(paints) < 3 or time.monotonic() < end):
+            paint, size = self.open_cold()
+            paints.append(paint)
+        print(f"\n  first paint after {min(paints):.0f} ms, {size / 1024:.1f} KiB over the wire")
+        self.assertLess(min(paints), 1000)
         self.assertLess(size, BUDGET)
 
     def open_cold(self):
