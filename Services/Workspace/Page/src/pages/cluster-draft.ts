@@ -77,12 +77,12 @@ export function specOf(draft: ClusterDraft, base?: ClusterSpec): ClusterSpec {
 
 /** What a specification has that the form does not show, in words. */
 export function unshownOf(spec: ClusterSpec): string[] {
-  const many = (count: number | undefined, one: string) => count ? [`${count} ${one}${count === 1 ? "" : "s"}`] : [];
+  const many = (count: number | undefined, one: string, more = `${one}s`) => count ? [`${count} ${count === 1 ? one : more}`] : [];
   const named = (name: string, value: string | undefined) => value === undefined ? [] : [`${name} ${value}`];
   return [
     ...named("node type", spec.node_type_id), ...named("node type of the driver", spec.driver_node_type_id), ...named("policy", spec.policy_id),
     ...named("pool", spec.instance_pool_id), ...many(spec.init_scripts?.length, "init script"),
-    ...many(spec.libraries?.filter((one) => !isPlain(one)).length, "other library").map((one) => one.replace(/librarys$/, "libraries")),
+    ...many(spec.libraries?.filter((one) => !isPlain(one)).length, "other library", "other libraries"),
     ...many(Object.keys(spec.custom_tags ?? {}).length, "tag"),
   ];
 }
