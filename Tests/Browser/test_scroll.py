@@ -29,8 +29,6 @@ def setUpModule():
         {"cell_type": "code", "id": f"c{number}", "metadata": {}, "source": "show()", "execution_count": number, "outputs": [
             {"output_type": "display_data", "metadata": {}, "data": {"image/png": picture, "text/plain": "a picture"}}]}
         for number, picture in enumerate(["iVBORw0KGgo!!! is no base64", "iVBORw0KGgoAA", ""])]})
-
-
     put("heavy", heavy())
 
 
@@ -122,6 +120,8 @@ DRIFT = """async ([id, before]) => {
   }
   return most;
 }"""
+# At once, wherever it is: as far as the cell has been made.
+INTO_SIGHT = "(id) => document.getElementById(id)?.scrollIntoView({ behavior: 'instant' })"
 TOP = "(id) => document.getElementById(id).getBoundingClientRect().top"
 
 
@@ -181,16 +181,27 @@ class ScrollTests(unittest.TestCase):
         self.assertLess(len(brought[0].body()), 2_500_000)
         page.evaluate(TO_THE_END)
         last = page.locator("#cell-c79")
+        self.come_to("c79", ".text-output")
         expect(last).to_contain_text("of many 0")
         expect(last).to_contain_text("of many 1999")
+        self.come_to("c78", "img")
         expect(page.locator("#cell-c78 img")).to_have_js_property("naturalWidth", 300)
         page.screenshot(path=PICTURES / "notebook-large-outputs.png")
         last.get_by_role("button", name="Show all").click()
         expect(last).to_contain_text("of many 1000")
+        self.come_to("c60", ".text-output")
         expect(page.locator("#cell-c60 .output-waits")).to_have_count(0)
         # The file has all of it.
         file = stage.platform.call("GET", "/api/v1/workspace/export?path=/Shared/heavy&format=JUPYTER")
         self.assertEqual(json.loads(base64.b64decode(file["content"])), heavy())
+
+    def come_to(self, cell, what):
+        """Goes to a cell until it shows what it should: what comes above it meanwhile may push it out of sight again."""
+        def is_there():
+            self.page.evaluate(INTO_SIGHT, f"cell-{cell}")
+            return self.page.locator(f"#cell-{cell} {what}").count() > 0
+
+        eventually(f"cell {cell} shows {what}", is_there)
 
     @staticmethod
     def number():
