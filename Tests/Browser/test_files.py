@@ -5,13 +5,15 @@ The settings are those of test_page.py.
 
 import base64
 import hashlib
+import json
 import pathlib
 import re
 import unittest
 import urllib.request
 
-from harbour import PICTURES, Stage, dismiss, eventually
+from harbour import ELSEWHERE, PICTURES, Stage, dismiss, eventually, write
 from looks import look
+from pdf import pdf
 from playwright.sync_api import expect
 
 SIZE = 100 << 20
@@ -19,31 +21,6 @@ CSV = "city,day,price,sold\n" + "".join(
     f"{('Bonn', 'Köln', 'Aachen', '')[number % 4]},2026-{number % 12 + 1:02}-01,{number / 8},{number % 2 == 0}\n"
     for number in range(2000)
 )
-
-
-def pdf(*pages):
-    """A document of one line a page (ISO 32000-1, section 7)."""
-    count = len(pages)
-    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(count))
-    objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Count {count} /Kids [{kids}] >>",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    for number, line in enumerate(pages):
-        drawing = f"BT /F1 32 Tf 60 500 Td ({line}) Tj ET 0.1 0.4 0.8 rg 60 300 400 120 re f"
-        objects += [
-            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {5 + 2 * number} 0 R "
-            "/Resources << /Font << /F1 3 0 R >> >> >>",
-            f"<< /Length {len(drawing)} >>\nstream\n{drawing}\nendstream",
-        ]
-    text, places = "%PDF-1.4\n", []
-    for number, one in enumerate(objects, 1):
-        places.append(len(text))
-        text += f"{number} 0 obj\n{one}\nendobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
-    size = len(objects) + 1
-    text += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer\n<< /Size {size} /Root 1 0 R >>\n"
-    return f"{text}startxref\n{text.rindex('xref')}\n%%EOF\n".encode()
 
 
 def setUpModule():
@@ -152,6 +129,36 @@ class FileTests(unittest.TestCase):
         expect(page.locator(".upload")).to_have_count(0)
         eventually("nothing is left of it", lambda: platform.call("GET", "/api/v1/files/uploads")["uploads"] == [])
         session.detach()
+
+    def test_2b_from_another_machine(self):
+        """Over plain HTTP browsers leave out what they have for this machine only; all that is needed is there all the same."""
+        platform.notebook("/Shared/far", ["x = 1"])
+        one = stage.new_page(stage.new_context())
+        stage.sign_in(one, "/workspace/Shared/far", host=ELSEWHERE)
+        self.assertEqual(one.evaluate("[isSecureContext, typeof crypto.randomUUID, typeof navigator.clipboard]"), [False, "undefined", "undefined"])
+        one.get_by_role("button", name="+ Code").last.click()
+        write(one, 2, "y = 2")
+        expect(one.get_by_text("Saved", exact=True)).to_be_visible()
+        eventually("both cells are kept", lambda: ["x = 1", "y = 2"] == [
+            "".join(cell["source"]) for cell in json.loads(base64.b64decode(platform.call(
+                "GET", "/api/v1/workspace/export?path=/Shared/far&format=JUPYTER")["content"]))["cells"]])
+        one.get_by_role("link", name="Workspace", exact=True).first.click()
+        one.get_by_role("link", name="Shared").click()
+        one.set_input_files("input[type=file]", {"name": "far.bin", "mimeType": "application/octet-stream", "buffer": b"from afar"})
+        expect(one.locator(".upload.done")).to_have_count(1)
+        self.assertEqual(stored("/Shared/far.bin"), hashlib.sha256(b"from afar").hexdigest())
+        one.goto(f"http://{ELSEWHERE}:{platform.port}/settings?tab=tokens")
+        one.get_by_role("button", name="New token").first.click()
+        one.get_by_label("What it is for").fill("far")
+        one.get_by_role("dialog").get_by_role("button", name="Make").click()
+        token = one.get_by_label("The token", exact=True).inner_text()
+        one.get_by_role("button", name="Copy").click()
+        expect(one.get_by_text("Copied.")).to_be_visible()
+        one.get_by_role("button", name="Done").click()
+        one.keyboard.press("Control+k")
+        one.keyboard.press("Control+v")
+        expect(one.get_by_role("combobox", name="Search the workspace")).to_have_value(token)
+        one.context.close()
 
     def test_3_dropped_and_looked_into(self):
         page.evaluate(

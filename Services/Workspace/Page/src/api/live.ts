@@ -1,4 +1,5 @@
 // The one WebSocket of a tab: what it follows, resumed after the last number it has seen whenever the connection breaks.
+import { newID } from "../app/ids";
 import { connection } from "./connection";
 import type { LiveMessage, LivePresence } from "./generated/contract";
 
@@ -129,4 +130,4 @@ class Live {
 export const live = new Live();
 export type { LivePresence };
 /** What this tab calls itself when it saves. */
-export const tabID = crypto.getRandomValues(new Uint32Array(3)).join("-");
+export const tabID = newID();

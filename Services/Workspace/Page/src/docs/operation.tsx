@@ -1,8 +1,8 @@
 // One operation: what it takes, what it answers, and a way to try it.
 import { useEffect, useMemo, useRef, useState } from "react";
+import { copyText } from "../ui/copy";
 import { Button, Card, Field, Note, TabPanel, Tabs } from "../ui/parts";
 import { bytes, duration } from "../ui/time";
-import { toast } from "../ui/toast";
 import { Answer, addressOf, attempt, curlOf, missingOf } from "./attempt";
 import { Operation, Parameter, Schema, kindOf, limitsOf, resolved } from "./document";
 import { exampleOf } from "./example";
@@ -15,7 +15,7 @@ export function OperationView({ operation, schemas }: { operation: Operation; sc
   return (
     <>
       <div className="docs-address"><Method name={operation.method} /><code>{operation.path}</code>
-        <Button isSmall tone="quiet" icon="copy" aria-label="Copy the link to this operation" onClick={() => copy(location.href.replace(/\?.*/, ""), "The link is copied.")} /></div>
+        <Button isSmall tone="quiet" icon="copy" aria-label="Copy the link to this operation" onClick={() => copyText(location.href.replace(/\?.*/, ""), "The link is copied.")} /></div>
       {operation.description && <p>{operation.description}</p>}
       <p className="soft small">
         <code>{operation.id}</code>
@@ -41,10 +41,6 @@ export function OperationView({ operation, schemas }: { operation: Operation; sc
       </Card>
     </>
   );
-}
-
-function copy(text: string, said: string): void {
-  navigator.clipboard.writeText(text).then(() => toast(said), () => toast("The browser does not let the page copy here.", "bad"));
 }
 
 function Try({ operation, schemas }: { operation: Operation; schemas: Schemas }) {
@@ -77,7 +73,7 @@ function Try({ operation, schemas }: { operation: Operation; schemas: Schemas })
 
   return (
     <Card title="Try it" actions={<>
-      <Button isSmall tone="quiet" icon="copy" onClick={() => copy(curlOf(operation, values, sent), "Copied; it takes the token from HARBOUR_TOKEN.")}>curl</Button>
+      <Button isSmall tone="quiet" icon="copy" onClick={() => copyText(curlOf(operation, values, sent), "Copied; it takes the token from HARBOUR_TOKEN.")}>curl</Button>
       {isBusy ? <Button isSmall icon="stop" onClick={stop}>Stop</Button>
         : <Button isSmall icon="play" tone={operation.method === "DELETE" ? "danger" : "primary"} onClick={send}>Send</Button>}
     </>}>

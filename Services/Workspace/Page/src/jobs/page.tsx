@@ -3,6 +3,7 @@ import { useReducer, useState } from "react";
 import { call } from "../api/client";
 import type { Job, JobSpec } from "../api/generated/contract";
 import { useQuery } from "../api/query";
+import { newID } from "../app/ids";
 import { useAddress } from "../app/router";
 import { Button, Card, Failure, Field, Heading, Loading, Note } from "../ui/parts";
 import { Time } from "../ui/time";
@@ -47,7 +48,7 @@ function Editor({ id, job, first }: { id: string; job?: Job; first: JobSpec }) {
   const [isYAMLShown, setYAMLShown] = useState(false);
   const spec = draft.now;
   const isChanged = JSON.stringify(spec) !== JSON.stringify(original);
-  const [token] = useState(() => kept?.token ?? crypto.randomUUID());
+  const [token] = useState(() => kept?.token ?? newID());
   const saving = useSaving(job, base, token, useKeeping(id, spec, isChanged, base, token));
   const check = useCheck(spec, isYAMLShown);
   const open = missing(spec);

@@ -1,16 +1,15 @@
 // The job as the file that the command line would write.
 import type { JobProblem } from "../api/generated/contract";
 import { save } from "../output/table";
+import { copyText } from "../ui/copy";
 import { Button, Card, Loading } from "../ui/parts";
-import { toast, toastError } from "../ui/toast";
 
 export function YAMLView({ yaml, name, open, isFailed }: { yaml?: string; name: string; open: JobProblem[]; isFailed: boolean }) {
   const file = `${name.replace(/[^A-Za-z0-9_-]+/g, "-") || "job"}.yaml`;
   const isWhole = open.length === 0 && yaml !== undefined;
-  const copy = () => { navigator.clipboard.writeText(yaml ?? "").then(() => toast("Copied."), toastError); };
   return (
     <Card title="As YAML" actions={isWhole && <>
-      <Button isSmall icon="copy" onClick={copy}>Copy</Button>
+      <Button isSmall icon="copy" onClick={() => copyText(yaml)}>Copy</Button>
       <Button isSmall icon="download" onClick={() => save(file, "application/yaml", yaml)}>{file}</Button></>}>
       <div className="stack">
         {open.length > 0 ? <p className="soft">It is there once nothing is missing: {open.map((one) => one.message).join(" ")}</p>

@@ -1,5 +1,6 @@
 // The cells of an open notebook, as the page has them.
 import type { Json } from "../api/generated/contract";
+import { newID } from "../app/ids";
 import { type Output, joined, omittedOf } from "../output/mime";
 import { type DocumentCell, type NotebookDocument, lines, partsOf } from "./document";
 
@@ -69,7 +70,7 @@ export function viewsOf(document: NotebookDocument): CellView[] {
 /** A cell of its own, which is nothing but what is given. */
 export function newCell(cell: Partial<CellView> = {}): CellView {
   return {
-    id: crypto.randomUUID().slice(0, 8), type: "code", source: "", outputs: [], count: null,
+    id: newID().slice(0, 8), type: "code", source: "", outputs: [], count: null,
     origin: { cell_type: "code", source: "", metadata: {} }, ...cell,
   };
 }

@@ -6,6 +6,7 @@ import type {
   NotebookWidget, RunScope,
 } from "../api/generated/contract";
 import { live, tabID } from "../api/live";
+import { newID } from "../app/ids";
 import { type Output, textsOf } from "../output/mime";
 import { save } from "../output/table";
 import { Arriving } from "./arriving";
@@ -325,7 +326,7 @@ export class Runner {
   }
 
   private async runNow(scope: RunScope, ids: string[], ended: number): Promise<void> {
-    const token = crypto.getRandomValues(new Uint32Array(4)).join("-");
+    const token = newID();
     try {
       await this.settle();
       if (!await this.save()) throw new ApiError("NOT_SAVED", "The notebook could not be saved, so nothing was run.", 409);

@@ -3,6 +3,7 @@ import { FormEvent, useEffect, useState } from "react";
 import { ApiError, call } from "../api/client";
 import type { BackendInfo, ClusterInfo, ClusterProblem, ClusterSpec } from "../api/generated/contract";
 import { useQuery } from "../api/query";
+import { newID } from "../app/ids";
 import { fromHere } from "../app/router";
 import { Button, Dialog, Field, Note, words } from "../ui/parts";
 import { toast, toastError } from "../ui/toast";
@@ -117,7 +118,7 @@ function Fields({ draft, isNew, backends, chosen, bounds, others, problemOf, set
 export function NewCluster({ onClose, onMade }: { onClose: () => void; onMade?: (id: string) => void }) {
   const { draft, fields, isRight } = useForm(emptyDraft);
   const [isBusy, setBusy] = useState(false);
-  const [clusterID] = useState(() => `c-${crypto.randomUUID().slice(0, 13)}`);
+  const [clusterID] = useState(() => `c-${newID().slice(0, 12)}`);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);

@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { call } from "../api/client";
 import type { Job, Run } from "../api/generated/contract";
+import { newID } from "../app/ids";
 import { Link, navigate } from "../app/router";
 import { Graph, saidOf } from "../jobs/graph";
 import { kindOf, summary } from "../jobs/kinds";
@@ -18,7 +19,7 @@ export function RunNow({ job, onStarted, isSmall }: { job: Job; onStarted: () =>
   const hasParameters = (job.settings.parameters?.length ?? 0) > 0;
   const start = (parameters?: Record<string, string>) => {
     setBusy(true);
-    call("runNow", { job_id: job.job_id, body: { parameters, idempotency_token: crypto.randomUUID() } }).then(({ run_id }) => {
+    call("runNow", { job_id: job.job_id, body: { parameters, idempotency_token: newID() } }).then(({ run_id }) => {
       toast(`Run ${run_id} of ${job.settings.name} has been started.`, "good", { text: "Open", run: () => navigate(`/runs/${run_id}`) });
       setOpen(false);
       onStarted();

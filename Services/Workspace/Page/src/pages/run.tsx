@@ -4,6 +4,7 @@ import { call } from "../api/client";
 import { follow } from "../api/follow";
 import type { CommandEvent, Run, RunEvent, RunTask } from "../api/generated/contract";
 import { useQuery } from "../api/query";
+import { newID } from "../app/ids";
 import { Link, setQueries, treeAddress, useAddress } from "../app/router";
 import { Output, withEvent } from "../output/mime";
 import { Button, Card, Failure, Heading, Loading, Note, RunBadge } from "../ui/parts";
@@ -86,7 +87,7 @@ function Again({ jobID, parameters }: { jobID: number; parameters?: Record<strin
   const [isBusy, setBusy] = useState(false);
   const start = () => {
     setBusy(true);
-    call("runNow", { job_id: jobID, body: { parameters, idempotency_token: crypto.randomUUID() } }).then(
+    call("runNow", { job_id: jobID, body: { parameters, idempotency_token: newID() } }).then(
       ({ run_id }) => toast(`Run ${run_id} has been started.`, "good", { text: "Open", run: () => location.assign(`/runs/${run_id}`) }), toastError)
       .finally(() => setBusy(false));
   };

@@ -3,9 +3,9 @@ import { useState } from "react";
 import { call } from "../api/client";
 import type { TokenInfo } from "../api/generated/contract";
 import { useQuery } from "../api/query";
+import { copyText } from "../ui/copy";
 import { Button, Card, Dialog, Empty, Failure, Field, Loading, Note } from "../ui/parts";
 import { Time } from "../ui/time";
-import { toast, toastError } from "../ui/toast";
 import { FormDialog } from "./forms";
 
 export function Tokens() {
@@ -69,9 +69,8 @@ function NewToken({ onClose, onMade }: { onClose: () => void; onMade: (value: st
 }
 
 function Made({ value, onClose }: { value: string; onClose: () => void }) {
-  const copy = () => { navigator.clipboard.writeText(value).then(() => toast("Copied."), toastError); };
   return (
-    <Dialog title="Your new token" onClose={onClose} foot={<><Button icon="copy" onClick={copy}>Copy</Button><Button tone="primary" onClick={onClose}>Done</Button></>}>
+    <Dialog title="Your new token" onClose={onClose} foot={<><Button icon="copy" onClick={() => copyText(value)}>Copy</Button><Button tone="primary" onClick={onClose}>Done</Button></>}>
       <div className="dialog-body">
         <Note tone="warn">It is shown this once and kept nowhere. Whoever has it can do what you can do.</Note>
         <code className="token-value" tabIndex={0} aria-label="The token">{value}</code>
