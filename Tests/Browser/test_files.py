@@ -130,6 +130,21 @@ class FileTests(unittest.TestCase):
         eventually("nothing is left of it", lambda: platform.call("GET", "/api/v1/files/uploads")["uploads"] == [])
         session.detach()
 
+    def test_2a_changed_on_its_way(self):
+        """A piece that comes as something else is not kept; it is sent again."""
+        content, changed = b"0123456789" * 1000, []
+
+        def change(route):
+            changed.append(route.request.url)
+            route.continue_(post_data=b"9" + content[1:])
+
+        page.route("**/files/uploads/*offset=0*", change, times=1)
+        page.set_input_files("input[type=file]", {"name": "careful.bin", "mimeType": "application/octet-stream", "buffer": content})
+        expect(page.locator(".upload.done")).to_have_count(1)
+        self.assertIn(f"sha256={hashlib.sha256(content).hexdigest()}", changed[0])
+        self.assertEqual(stored("/Shared/careful.bin"), hashlib.sha256(content).hexdigest())
+        page.get_by_label("Dismiss all").click()
+
     def test_2b_from_another_machine(self):
         """Over plain HTTP browsers leave out what they have for this machine only; all that is needed is there all the same."""
         platform.notebook("/Shared/far", ["x = 1"])

@@ -77,13 +77,16 @@ struct Files: Sendable {
             .init(body: CreateUpload(path: path, size: Int64(size), sha256: sha256, overwrite: overwrite)))
     }
 
-    func write(_ id: String, _ bytes: [UInt8], at offset: Int) async throws -> FileUpload {
-        try await write(id, .bytes(bytes), at: offset)
+    func write(_ id: String, _ bytes: [UInt8], at offset: Int, sha256: String? = nil) async throws -> FileUpload {
+        try await write(id, .bytes(bytes), at: offset, sha256: sha256)
     }
 
-    func write(_ id: String, _ body: HTTPOutgoingBody, at offset: Int) async throws -> FileUpload {
+    func write(_ id: String, _ body: HTTPOutgoingBody, at offset: Int, sha256: String? = nil) async throws -> FileUpload
+    {
+        let checksum = sha256.map { "&sha256=\($0)" } ?? ""
         let answer = try await workspace.send(
-            .put, "/api/v1/files/uploads/\(id)?offset=\(offset)", fields: ["content-type": "application/octet-stream"],
+            .put, "/api/v1/files/uploads/\(id)?offset=\(offset)\(checksum)",
+            fields: ["content-type": "application/octet-stream"],
             body: body)
         return try FileUpload(json: try await Files.checked(answer))
     }

@@ -112,6 +112,37 @@ struct UploadTests {
         }
     }
 
+    /// Goal: what was changed on its way is not kept, and comes again.
+    @Test func aPieceIsKeptOnlyAsItWasSent() async throws {
+        try await Files.run { files in
+            let content = [UInt8](repeating: 7, count: Files.piece) + [1, 2, 3]
+            let first = Array(content[..<Files.piece])
+            let last = Array(content[Files.piece...])
+            let id = try await files.create("/Shared/p.bin", content.count).uploadID
+            let checksum = hexadecimal(Digest.sha256(first))
+            let changed = Array(first.dropLast() + [8])
+            #expect(
+                await errorCode { _ = try await files.write(id, changed, at: 0, sha256: checksum) }
+                    == "CHECKSUM_MISMATCH")
+            #expect(try await files.state(id).offset == 0)
+            #expect(try await files.write(id, first, at: 0, sha256: checksum).offset == Int64(Files.piece))
+            for wrong in ["x", String(repeating: "g", count: 64)] {
+                let code = await errorCode { _ = try await files.write(id, last, at: Files.piece, sha256: wrong) }
+                #expect(code == "INVALID_PARAMETER_VALUE")
+            }
+            _ = try await files.write(id, last, at: Files.piece, sha256: hexadecimal(Digest.sha256(last)))
+            try await files.complete(id)
+            #expect(try await files.isThere("/Shared/p.bin"))
+            // Of several pieces it cannot be said before they are kept.
+            let two = [UInt8](repeating: 0, count: 2 * Files.piece)
+            let other = try await files.create("/Shared/q.bin", two.count).uploadID
+            let both = hexadecimal(Digest.sha256(two))
+            #expect(
+                await errorCode { _ = try await files.write(other, two, at: 0, sha256: both) }
+                    == "INVALID_PARAMETER_VALUE")
+        }
+    }
+
     /// What looks like a notebook and is a file stays one when it is edited.
     @Test func editedFilesStayFiles() async throws {
         try await Files.run { files in

@@ -27,7 +27,7 @@ struct FileHandlers: Sendable {
         router.on(WorkspaceAPI.getUpload) { [uploads] input, _ in try await uploads.get(input.uploadID) }
         router.on(WorkspaceAPI.writeUpload) { [uploads] input, context in
             let upload = try await uploads.write(
-                input.uploadID, at: Int(input.offset), context.request.body)
+                input.uploadID, at: Int(input.offset), context.request.body, sha256: input.sha256)
             return .json(upload.encodedJSON())
         }
         router.on(WorkspaceAPI.abortUpload) { [uploads] input, _ in

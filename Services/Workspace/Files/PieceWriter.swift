@@ -9,11 +9,14 @@ internal import Postgres
 struct PieceWriter {
     let service: UploadService
     private(set) var row: UploadRow
+    /// The SHA-256 that each piece must have; nil where nobody has said.
+    private let wanted: [UInt8]?
     private var bytes: [UInt8] = []
 
-    init(service: UploadService, row: UploadRow) {
+    init(service: UploadService, row: UploadRow, wanted: [UInt8]? = nil) {
         self.service = service
         self.row = row
+        self.wanted = wanted
     }
 
     private var end: Int { row.size ?? service.limit }
@@ -44,6 +47,7 @@ struct PieceWriter {
         let storage = try service.available()
         let piece = ObjectPiece(number: row.stored / UploadService.pieceSize, offset: row.stored, bytes: bytes)
         bytes = []
+        if let wanted { try await PieceWriter.check(piece, wanted) }
         let before = try await service.begun(row, storage)
         let stored = before.stored + piece.bytes.count
         let isAtEnd = isLast || stored == before.size
@@ -63,6 +67,15 @@ struct PieceWriter {
                     digest: digest),
                 lifetime: service.lifetime, in: transaction)
         }
+    }
+
+    private static func check(_ piece: ObjectPiece, _ wanted: [UInt8]) async throws {
+        let digest = try await BlockingPool.shared.run { Digest.sha256(piece.bytes) }
+        guard digest != wanted else { return }
+        throw HarbourError(
+            .checksumMismatch,
+            "The bytes that came have the SHA-256 \(hexadecimal(digest)) and not the one that was announced. Send them again."
+        )
     }
 
     private static func hash(

@@ -74,6 +74,7 @@ struct UploadService: Sendable {
             existing.info, path, .file, WorkspaceTree.ImportWish(overwrites: overwrites, expectedRevisionID: nil))
     }
 
+    /// - Throws: `INVALID_PARAMETER_VALUE` for what is no SHA-256 in hexadecimal.
     private static func digest(_ text: String) throws(HarbourError) -> [UInt8] {
         let bytes = stride(from: 0, to: 64, by: 2).compactMap { index in
             UInt8(text.dropFirst(index).prefix(2), radix: 16)
@@ -91,7 +92,10 @@ struct UploadService: Sendable {
     }
 
     /// Takes bytes from an offset on. Whole pieces, and the end of the file, are kept as they come.
-    func write(_ id: String, at offset: Int, _ body: HTTPBody) async throws -> FileUpload {
+    /// - Parameter sha256: what they must have, where they are no more than a piece.
+    /// - Throws: `CHECKSUM_MISMATCH` when they are others: nothing of them is kept then.
+    func write(_ id: String, at offset: Int, _ body: HTTPBody, sha256: String?) async throws -> FileUpload {
+        let wanted = try sha256.map { text throws(HarbourError) in try UploadService.digest(text) }
         let row = try await store.get(id, on: store.pool)
         guard row.state == "OPEN", let size = row.size else { throw UploadService.ended(id) }
         guard offset == row.stored else { throw UploadService.elsewhere(row.stored) }
@@ -105,7 +109,13 @@ struct UploadService: Sendable {
                 )
             }
         }
-        var writer = PieceWriter(service: self, row: row)
+        if wanted != nil, body.length.map({ $0 > UploadService.pieceSize }) ?? true {
+            body.discard()
+            throw HarbourError(
+                .invalidParameter,
+                "With a checksum, send at most \(UploadService.pieceSize) bytes at a time, and say how many they are.")
+        }
+        var writer = PieceWriter(service: self, row: row, wanted: wanted)
         for try await chunk in body { try await writer.add(chunk[...]) }
         return writer.row.upload(chunkSize: UploadService.pieceSize)
     }

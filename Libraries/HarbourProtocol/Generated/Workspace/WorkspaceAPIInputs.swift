@@ -1312,11 +1312,15 @@ extension WorkspaceAPI {
         public var uploadID: String
         /// Where in the file the bytes begin; must be the upload's offset.
         public var offset: Int64
+        /// SHA-256 of the bytes that are sent, in hexadecimal: nothing of them is kept when it is another. They are one
+        /// chunk then, or the end of the file.
+        public var sha256: String?
 
         /// Makes an input; what is left out is not sent.
-        public init(uploadID: String, offset: Int64) {
+        public init(uploadID: String, offset: Int64, sha256: String? = nil) {
             self.uploadID = uploadID
             self.offset = offset
+            self.sha256 = sha256
         }
 
         /// Writes path, query and body.
@@ -1327,13 +1331,15 @@ extension WorkspaceAPI {
             request.literal("/uploads")
             request.segment(uploadID)
             request.query("offset", offset)
+            request.query("sha256", sha256)
         }
 
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
-            try request.allowQuery(["offset"])
+            try request.allowQuery(["offset", "sha256"])
             uploadID = try request.path("upload_id").string(length: 8...64)
             offset = try request.requiredQuery("offset").int64(in: 0...Int64.max)
+            sha256 = try request.query("sha256")?.string(length: 64...64)
         }
     }
 }

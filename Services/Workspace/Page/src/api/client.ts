@@ -132,7 +132,7 @@ export async function call<K extends CallName>(
 
 /** Sends bytes and tells how many have gone; only XMLHttpRequest says that. */
 export function send<K extends RawName>(
-  name: K, input: Input<K>, body: Blob, onProgress: (sent: number) => void, signal: AbortSignal
+  name: K, input: Input<K>, body: Blob | ArrayBuffer, onProgress: (sent: number) => void, signal: AbortSignal
 ): Promise<Output<K>> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();

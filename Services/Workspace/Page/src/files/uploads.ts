@@ -163,13 +163,15 @@ async function sendBytes(one: Transfer, file: File, signal: AbortSignal): Promis
     const start = upload.offset;
     change(one.id, { state: "sending", sent: start });
     try {
-      upload = await send("writeUpload", { upload_id: id, offset: start }, file.slice(start, start + upload.chunk_size),
+      const piece = await bytesOf(file, start, start + upload.chunk_size);
+      upload = await send("writeUpload", { upload_id: id, offset: start, sha256: await checksumOf(piece) }, piece,
         (sent) => change(one.id, { sent: Math.min(file.size, start + sent) }), signal);
       failures = 0;
     } catch (error) {
-      // A file that cannot be read any more looks like a lost connection.
       failures += 1;
-      const passes = error instanceof ApiError && (error.isPassing || error.status === 504 || error.code === "RESOURCE_CONFLICT");
+      // What came as something else on the way is sent again.
+      const passes = error instanceof ApiError
+        && (error.isPassing || error.status === 504 || error.code === "RESOURCE_CONFLICT" || error.code === "CHECKSUM_MISMATCH");
       if (!passes || failures > 8) throw error;
       change(one.id, { state: "offline", sent: start });
       await connection.whenOnline(signal);
@@ -179,6 +181,19 @@ async function sendBytes(one: Transfer, file: File, signal: AbortSignal): Promis
   }
   change(one.id, { state: "finishing", sent: file.size });
   return [id, discard];
+}
+
+async function bytesOf(file: File, start: number, end: number): Promise<ArrayBuffer> {
+  try { return await file.slice(start, end).arrayBuffer(); } catch {
+    throw new Error(`${file.name} cannot be read any more: it was changed, moved or deleted meanwhile. Choose it again.`);
+  }
+}
+
+/** What the server is to find in the bytes that it keeps. Pages that came over plain HTTP from another machine cannot say it. */
+async function checksumOf(piece: ArrayBuffer): Promise<string | undefined> {
+  if (!(crypto.subtle as SubtleCrypto | undefined)) return undefined;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", piece));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function sendFile(one: Transfer, file: File, signal: AbortSignal): Promise<ObjectInfo> {
