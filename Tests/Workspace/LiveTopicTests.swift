@@ -1,5 +1,6 @@
 import Core
 import HarbourProtocol
+import ServiceClients
 import Synchronization
 import TestSupport
 import Testing
@@ -47,6 +48,39 @@ struct LiveTopicTests {
             let event = try #require(try await client.next())
             #expect(event.type == .event && event.cluster?["state"]?.string == "RUNNING")
             #expect(try await client.next()?.type == .ended)
+        }
+    }
+
+    /// Goal: whether somebody may follow is looked at again when rights change; an answer to that which comes late is not
+    /// about what was asked for since.
+    @Test func aLateRefusalIsNotOfTheNextWish() async throws {
+        try await RunningWorkspace.run(["wait"]) { running in
+            let guest = try await running.workspace.makeUser("guest")
+            let client = try await LiveClient.ready(running.workspace, token: guest.token)
+            let asked = Atomic<Int>(0)
+            let isReleased = Atomic<Bool>(false)
+            running.cluster.beforeLooking("late") {
+                let number = asked.wrappingAdd(1, ordering: .relaxed).newValue
+                guard number <= 2 else { return }
+                try await eventually("the other one, or the end") {
+                    number == 1 ? asked.load(ordering: .relaxed) > 1 : isReleased.load(ordering: .relaxed)
+                }
+                throw HarbourError(.notFound, "There is no cluster late yet.")
+            }
+            client.subscribe("clusters/late")
+            try await eventually("the wish") { asked.load(ordering: .relaxed) == 1 }
+            try await running.workspace.give(.canView, on: "clusters", "other", to: "guest")
+            #expect(try await client.next()?.errorCode == "RESOURCE_DOES_NOT_EXIST")
+            try await running.workspace.give(.canView, on: "clusters", "late", to: "guest")
+            client.subscribe("clusters/late")
+            for type in [LiveMessageType.subscribed, .event, .ended] { #expect(try await client.next()?.type == type) }
+            isReleased.store(true, ordering: .relaxed)
+            // Answered after it.
+            for _ in 0..<3 {
+                _ = try await running.user.call(ClusterAPI.getCluster, .init(clusterID: "other"))
+            }
+            client.subscribe("jobs/none")
+            #expect(try await client.next()?.topic == "jobs/none")
         }
     }
 }

@@ -21,6 +21,7 @@ final class ScriptedCluster: Sendable {
         var made: [String] = []
         var cluster = ClusterState.running
         var asked: [String] = []
+        var looking: [String: @Sendable () async throws -> Void] = [:]
     }
     private let state = Mutex(State())
 
@@ -40,6 +41,11 @@ final class ScriptedCluster: Sendable {
         }
     }
 
+    /// What is done whenever somebody asks for a cluster, before the answer.
+    func beforeLooking(_ clusterID: String, _ body: @escaping @Sendable () async throws -> Void) {
+        state.withLock { $0.looking[clusterID] = body }
+    }
+
     /// Lets a command that waits put something out.
     func say(_ commandID: String, _ lines: [String]) { for line in lines { run(commandID, line) } }
 
@@ -57,7 +63,10 @@ final class ScriptedCluster: Sendable {
     }
 
     private func registerContexts(_ router: ServiceRouter) {
-        router.on(ClusterAPI.getCluster) { [self] input, _ in info(input.clusterID) }
+        router.on(ClusterAPI.getCluster) { [self] input, _ in
+            try await state.withLock { $0.looking[input.clusterID] }?()
+            return info(input.clusterID)
+        }
         router.on(ClusterAPI.watchCluster) { [self] input, _, send in try await send(info(input.clusterID)) }
         router.on(ClusterAPI.createContext) { [self] input, _ in
             let id = input.body.contextID ?? Identifier.make()

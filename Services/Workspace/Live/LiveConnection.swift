@@ -54,11 +54,13 @@ actor LiveConnection {
 
     /// Looks again at whether its user may follow what it follows: what was given can be taken away.
     func recheck() async {
-        for name in subscriptions.keys {
+        for (name, task) in subscriptions {
             do throws(HarbourError) { try await parts.access.follow(caller, name) } catch {
-                // Only a refusal: while the answer cannot be had, what was true is.
-                guard [.permissionDenied, .notFound].contains(error.code) else { continue }
-                subscriptions.removeValue(forKey: name)?.cancel()
+                // Only a refusal: while the answer cannot be had, what was true is. And only of what was asked about:
+                // it may be left, refused already, or asked for anew meanwhile.
+                guard [.permissionDenied, .notFound].contains(error.code), subscriptions[name] == task else { continue }
+                subscriptions[name] = nil
+                task.cancel()
                 await fail(error, name.text)
             }
         }
