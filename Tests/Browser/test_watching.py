@@ -8,20 +8,24 @@ from looks import look
 from playwright.sync_api import expect
 
 #: The log of a cluster comes from the test: `writeLog(count)` adds so many lines.
-LOG = """const real = window.fetch;
-let [number, out] = [0, undefined];
-window.fetch = (input, init) => {
-    if (!String(input.url ?? input).includes("/logs")) return real(input, init);
-    const body = new ReadableStream({ start(controller) { out = controller; } });
+LOG = """const send = WebSocket.prototype.send;
+const topic = "clusters/c-logs/logs";
+let sequence = 0;
+WebSocket.prototype.send = function (text) {
+    const request = JSON.parse(text);
+    if (request.topic !== topic) return send.call(this, text);
+    if (request.type !== "SUBSCRIBE") return undefined;
     window.writeLog = (count) => {
         for (let line = 0; line < count; line += 1) {
-            number += 1;
-            out.enqueue(new TextEncoder().encode(JSON.stringify({
-                sequence: number, timestamp: number, source: "driver", text: `line ${number}` }) + "\\n"));
+            sequence += 1;
+            const log = { sequence, timestamp: sequence, source: "driver", text: `line ${sequence}` };
+            this.onmessage(new MessageEvent("message", { data: JSON.stringify({ type: "EVENT", topic, sequence, log }) }));
         }
     };
-    return Promise.resolve(new Response(body, { status: 200, headers: { "content-type": "application/x-ndjson" } }));
+    return undefined;
 };"""
+#: A browser opens so many connections to one server, for all of its tabs.
+CONNECTIONS = 6
 
 
 def setUpModule():
@@ -115,10 +119,7 @@ class WatchingTests(unittest.TestCase):
 
     def test_a_run_that_has_ended_stays_so(self):
         """Its end can be told of before it is answered that it is being cancelled."""
-        platform.notebook("/Shared/long", ["import time", "time.sleep(3600)"])
-        run = platform.call("POST", "/api/v1/runs/submit", {
-            "run_name": "long", "tasks": [{
-                "task_key": "main", "new_cluster": {"cluster_name": "long"}, "notebook_task": {"notebook_path": "/Shared/long"}}]})["run_id"]
+        run = self.long_run()
         one, held = stage.new_page(page.context), []
         one.route(f"**/api/v1/runs/{run}/cancel", lambda route: held.append((route, route.fetch())))
         one.goto(f"{platform.url}/runs/{run}")
@@ -134,6 +135,34 @@ class WatchingTests(unittest.TestCase):
         one.evaluate("fetch('/api/v1/me').then(() => new Promise((drawn) => setTimeout(drawn)))")
         self.assertEqual(one.locator(".heading .badge").inner_text(), "Canceled")
         one.close()
+
+    def test_many_tabs_watch(self):
+        """What is live takes none of the connections that all tabs share."""
+        run = self.long_run()
+        tabs = [stage.new_page(page.context) for _ in range(CONNECTIONS + 1)]
+        for tab in tabs:
+            tab.goto(f"{platform.url}/runs/{run}")
+            expect(tab.locator("main")).to_contain_text("has begun")
+        cluster = platform.call("GET", f"/api/v1/runs/{run}")["tasks"][0]["attempts"][0]["cluster_id"]
+        tabs[0].goto(f"{platform.url}/clusters/{cluster}?tab=logs")
+        expect(tabs[0].locator(".heading .badge")).to_have_text("Running")
+        expect(tabs[0].get_by_role("log").locator("div").first).to_be_visible()
+        expect(tabs[0].get_by_text("live", exact=True)).to_be_visible()
+        platform.call("POST", f"/api/v1/runs/{run}/cancel")
+        for tab in tabs[1:]:
+            expect(tab.locator(".heading .badge")).to_have_text("Canceled")
+        # Its cluster goes with it, and so the end of its log is known.
+        expect(tabs[0].get_by_text("live", exact=True)).to_have_count(0)
+        expect(tabs[0].locator(".heading .badge")).to_have_text("Terminated")
+        for tab in tabs:
+            tab.close()
+
+    @staticmethod
+    def long_run():
+        platform.notebook("/Shared/long", ["print('it', 'has', 'begun')", "import time", "time.sleep(3600)"])
+        return platform.call("POST", "/api/v1/runs/submit", {
+            "run_name": "long", "tasks": [{
+                "task_key": "main", "new_cluster": {"cluster_name": "long"}, "notebook_task": {"notebook_path": "/Shared/long"}}]})["run_id"]
 
     def test_charts_have_round_times_at_their_places(self):
         """Times are where they are, not evenly spread; and of what is counted there are no parts."""

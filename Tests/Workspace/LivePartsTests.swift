@@ -109,10 +109,13 @@ struct LivePartsTests {
     }
 
     @Test func topicsAreNamed() throws {
-        for text in ["notebooks/12", "runs/5", "clusters/a-b", "runs", "jobs", "clusters"] {
+        for text in ["notebooks/12", "runs/5", "clusters/a-b", "clusters/a-b/logs", "runs", "jobs", "clusters"] {
             #expect(try LiveTopicName(text).text == text)
         }
-        for text in ["", "notebooks", "notebooks/x", "jobs/1", "clusters/"] {
+        let wrong = [
+            "", "notebooks", "notebooks/x", "jobs/1", "runs/5/logs", "clusters/", "clusters//logs", "clusters/a/b",
+        ]
+        for text in wrong {
             #expect(throws: HarbourError.self) { try LiveTopicName(text) }
         }
     }

@@ -83,4 +83,26 @@ struct LiveTopicTests {
             #expect(try await client.next()?.topic == "jobs/none")
         }
     }
+
+    /// Goal: every line once and in order, also for whoever comes back; and only for who may see the cluster.
+    @Test func aLogIsFollowedFromANumberOn() async throws {
+        try await RunningWorkspace.run(["wait"]) { running in
+            let stranger = try await running.workspace.makeUser("eve")
+            let client = try await LiveClient.ready(running.workspace, token: stranger.token)
+            client.subscribe("clusters/lab/logs")
+            #expect(try await client.next()?.errorCode == "PERMISSION_DENIED")
+            try await running.workspace.give(.canView, on: "clusters", "lab", to: "eve")
+            for seen: Int64 in [0, 2, 3] {
+                client.subscribe("clusters/lab/logs", after: seen)
+                let begin = try #require(try await client.next())
+                #expect(begin.type == .subscribed && begin.sequence == seen)
+                for number in seen..<3 {
+                    let event = try #require(try await client.next())
+                    #expect(event.type == .event && event.topic == "clusters/lab/logs")
+                    #expect(event.sequence == number + 1 && event.log?.text == "line \(number + 1)")
+                }
+                #expect(try await client.next()?.type == .ended)
+            }
+        }
+    }
 }

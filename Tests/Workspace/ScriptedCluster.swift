@@ -68,6 +68,11 @@ final class ScriptedCluster: Sendable {
             return info(input.clusterID)
         }
         router.on(ClusterAPI.watchCluster) { [self] input, _, send in try await send(info(input.clusterID)) }
+        router.on(ClusterAPI.streamClusterLogs) { input, _, send in
+            for number: Int64 in 1...3 where number > input.after ?? 0 {
+                try await send(LogLine(sequence: number, timestamp: .now, source: "driver", text: "line \(number)"))
+            }
+        }
         router.on(ClusterAPI.createContext) { [self] input, _ in
             let id = input.body.contextID ?? Identifier.make()
             state.withLock { if $0.contexts.insert(id).inserted { $0.made.append(id) } }

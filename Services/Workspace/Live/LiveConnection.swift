@@ -130,6 +130,7 @@ actor LiveConnection {
                 case .notebook(let id): try await followNotebook(id, after)
                 case .run(let id): try await followRun(id, after, name)
                 case .cluster(let id): try await followCluster(id, name)
+                case .log(let cluster): try await followLog(cluster, after, name)
                 case .list(let list): try await followList(list, name)
                 }
             } catch {
@@ -184,12 +185,26 @@ actor LiveConnection {
     private func followRun(_ id: Int64, _ after: Int64?, _ name: LiveTopicName) async throws {
         let events = try await parts.scheduler.stream(
             SchedulerAPI.streamRunEvents, .init(runID: id, after: after), context: CallContext(user: user))
+        try await tell(events, after, name) { event, message in message.run = try JSONValue(json: event.encodedJSON()) }
+    }
+
+    private func followLog(_ cluster: String, _ after: Int64?, _ name: LiveTopicName) async throws {
+        let lines = try await parts.clusters.stream(
+            ClusterAPI.streamClusterLogs, .init(clusterID: cluster, after: after, follow: true),
+            context: CallContext(user: user))
+        try await tell(lines, after, name) { line, message in message.log = line }
+    }
+
+    /// Tells each element of a stream under its number, and that no more will come.
+    private func tell<Element: SequencedElement>(
+        _ elements: ElementStream<Element>, _ after: Int64?, _ name: LiveTopicName,
+        _ fill: (Element, inout LiveMessage) throws -> Void
+    ) async throws {
         try await send(LiveMessage(type: .subscribed, topic: name.text, sequence: after ?? 0))
-        for try await event in events {
-            try await send(
-                LiveMessage(
-                    type: .event, topic: name.text, sequence: event.sequence,
-                    run: try JSONValue(json: event.encodedJSON())))
+        for try await element in elements {
+            var message = LiveMessage(type: .event, topic: name.text, sequence: element.sequence)
+            try fill(element, &message)
+            try await send(message)
         }
         try await send(LiveMessage(type: .ended, topic: name.text))
     }

@@ -13,7 +13,7 @@ struct NotebookAccess: Sendable {
         switch topic {
         case .notebook(let id): try await gate.require(.view, on: .object(id), principal)
         case .run(let id): try await gate.require(.view, on: .run(id), principal)
-        case .cluster(let id): try await gate.require(.view, on: .cluster(id), principal)
+        case .cluster(let id), .log(let id): try await gate.require(.view, on: .cluster(id), principal)
         // Told of is only what they may see.
         case .list: break
         }

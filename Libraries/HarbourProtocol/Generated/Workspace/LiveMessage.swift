@@ -26,6 +26,12 @@ public struct LiveMessage: JSONCodable, Sendable, Hashable {
     public var run: Optional<JSONValue>
     /// EVENT of clusters/ID: a ClusterInfo.
     public var cluster: Optional<JSONValue>
+    /// EVENT of clusters/ID/logs.
+    public var log: Optional<LogLine> {
+        get { boxedLog.value }
+        set { boxedLog = Boxed(newValue) }
+    }
+    private var boxedLog: Boxed<LogLine>
     /// PRESENCE: everybody who is here.
     public var presence: Optional<[LivePresence]>
     /// PRESENCE: how many more are here who are not named.
@@ -44,6 +50,7 @@ public struct LiveMessage: JSONCodable, Sendable, Hashable {
         notebook: NotebookEvent? = nil,
         run: JSONValue? = nil,
         cluster: JSONValue? = nil,
+        log: LogLine? = nil,
         presence: [LivePresence]? = nil,
         others: Int64? = nil,
         errorCode: String? = nil,
@@ -56,6 +63,7 @@ public struct LiveMessage: JSONCodable, Sendable, Hashable {
         boxedNotebook = Boxed(notebook)
         self.run = run
         self.cluster = cluster
+        boxedLog = Boxed(log)
         self.presence = presence
         self.others = others
         self.errorCode = errorCode
@@ -91,6 +99,10 @@ public struct LiveMessage: JSONCodable, Sendable, Hashable {
             writer.key(quoted: "\"cluster\":")
             cluster.encode(to: &writer)
         }
+        if let log {
+            writer.key(quoted: "\"log\":")
+            log.encode(to: &writer)
+        }
         if let presence {
             writer.key(quoted: "\"presence\":")
             presence.encode(to: &writer)
@@ -119,11 +131,12 @@ public struct LiveMessage: JSONCodable, Sendable, Hashable {
         var notebook = Boxed<NotebookEvent>.none
         var run: JSONValue?
         var cluster: JSONValue?
+        var log = Boxed<LogLine>.none
         var presence: [LivePresence]?
         var others: Int64?
         var errorCode: String?
         var message: String?
-        var fields = JSONFields("\u{7}\"type\":\u{8}\"topic\":\u{c}\"client_id\":\u{b}\"sequence\":\u{b}\"notebook\":\u{6}\"run\":\u{a}\"cluster\":\u{b}\"presence\":\u{9}\"others\":\u{d}\"error_code\":\u{a}\"message\":")
+        var fields = JSONFields("\u{7}\"type\":\u{8}\"topic\":\u{c}\"client_id\":\u{b}\"sequence\":\u{b}\"notebook\":\u{6}\"run\":\u{a}\"cluster\":\u{6}\"log\":\u{b}\"presence\":\u{9}\"others\":\u{d}\"error_code\":\u{a}\"message\":")
         if try reader.beginObject() {
             repeat {
                 switch try reader.field(&fields) {
@@ -134,10 +147,11 @@ public struct LiveMessage: JSONCodable, Sendable, Hashable {
                 case 4: if try !reader.null() { notebook = Boxed(try NotebookEvent(from: &reader)) }
                 case 5: if try !reader.null() { run = try JSONValue(from: &reader) }
                 case 6: if try !reader.null() { cluster = try JSONValue(from: &reader) }
-                case 7: if try !reader.null() { presence = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try LivePresence(from: &reader) } }
-                case 8: if try !reader.null() { others = try reader.int64() }
-                case 9: if try !reader.null() { errorCode = try reader.string() }
-                case 10: if try !reader.null() { message = try reader.string() }
+                case 7: if try !reader.null() { log = Boxed(try LogLine(from: &reader)) }
+                case 8: if try !reader.null() { presence = try reader.array(count: 0...Int.max) { reader throws(JSONError) in try LivePresence(from: &reader) } }
+                case 9: if try !reader.null() { others = try reader.int64() }
+                case 10: if try !reader.null() { errorCode = try reader.string() }
+                case 11: if try !reader.null() { message = try reader.string() }
                 default: try reader.skip()
                 }
             } while try reader.nextKey()
@@ -150,6 +164,7 @@ public struct LiveMessage: JSONCodable, Sendable, Hashable {
         boxedNotebook = consume notebook
         self.run = consume run
         self.cluster = consume cluster
+        boxedLog = consume log
         self.presence = consume presence
         self.others = others
         self.errorCode = consume errorCode

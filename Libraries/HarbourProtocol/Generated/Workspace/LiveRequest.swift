@@ -8,7 +8,7 @@ public import Core
 public struct LiveRequest: JSONCodable, Sendable, Hashable {
     /// What a client wants on /api/v1/live.
     public var type: LiveRequestType
-    /// notebooks/ID, runs/ID, clusters/ID, or the list runs, jobs or clusters. 1 to 160 characters.
+    /// notebooks/ID, runs/ID, clusters/ID, clusters/ID/logs, or the list runs, jobs or clusters. 1 to 160 characters.
     public var topic: String
     /// SUBSCRIBE: the last sequence number already seen; from now on when absent. At least 0.
     public var after: Optional<Int64>

@@ -5,7 +5,6 @@ import { connection } from "./connection";
 type Name = keyof Operations;
 export type CallName = { [K in Name]: Operations[K]["kind"] extends "call" ? K : never }[Name];
 export type RawName = { [K in Name]: Operations[K]["kind"] extends "raw" ? K : never }[Name];
-export type StreamName = { [K in Name]: Operations[K]["kind"] extends "stream" ? K : never }[Name];
 export type Input<K extends Name> = Operations[K]["input"];
 export type Output<K extends Name> = Operations[K]["output"];
 
@@ -160,39 +159,6 @@ export function send<K extends RawName>(
     if (signal.aborted) return stop();
     request.send(body);
   });
-}
-
-/** The elements of a stream until it ends or the signal says stop. */
-export async function* elements<K extends StreamName>(
-  name: K, input: Input<K>, signal: AbortSignal
-): AsyncGenerator<Output<K>> {
-  const response = await answer(name, input as Record<string, unknown>, signal);
-  if (!response.body) return;
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) break;
-      const lines = (rest + value).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        if (!line) continue;
-        const element = JSON.parse(line);
-        // A stream that fails after it has begun says so in its last line.
-        if (element && typeof element.error_code === "string" && element.request_id !== undefined) {
-          throw new ApiError(element.error_code, element.message, 503, element.request_id);
-        }
-        yield element as Output<K>;
-      }
-    }
-  } catch (error) {
-    if (error instanceof ApiError || signal.aborted) throw error;
-    connection.lost();
-    throw new ApiError("UNREACHABLE", "The connection broke.", 0);
-  } finally {
-    reader.cancel().catch(() => undefined);
-  }
 }
 
 /** All pages of a list, up to a limit that no person reads beyond. */

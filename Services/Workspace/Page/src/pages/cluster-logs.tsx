@@ -1,7 +1,7 @@
 // What a cluster writes, live: the end stays in sight until its user scrolls up.
 import { RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import { follow } from "../api/follow";
 import type { ClusterInfo, LogLine } from "../api/generated/contract";
+import { followTopic } from "../api/topics";
 import { setQuery, useAddress } from "../app/router";
 import { save } from "../output/table";
 import { Button, Card, Empty, Note } from "../ui/parts";
@@ -14,7 +14,6 @@ interface Log { lines: LogLine[]; /** How many older lines have come and are not
 function useLog(id: string): Log {
   const [log, setLog] = useState<Log>({ lines: [], leftOut: 0, isOver: false });
   useEffect(() => {
-    const controller = new AbortController();
     let all: LogLine[] = [];
     let count = 0;
     let frame = 0;
@@ -24,13 +23,17 @@ function useLog(id: string): Log {
       setLog((before) => ({ ...before, lines: [...all], leftOut: count - all.length }));
     };
     setLog({ lines: [], leftOut: 0, isOver: false });
-    follow("streamClusterLogs", (after) => ({ cluster_id: id, after, follow: true }), controller.signal, (line) => {
-      all.push(line);
-      count += 1;
-      if (!frame) frame = requestAnimationFrame(show);
-    }).then(() => { if (!controller.signal.aborted) setLog((before) => ({ ...before, isOver: true })); },
-      (error: unknown) => setLog((before) => ({ ...before, problem: error instanceof Error ? error.message : String(error) })));
-    return () => { controller.abort(); cancelAnimationFrame(frame); };
+    const stop = followTopic(`clusters/${id}/logs`, {
+      onEvent: ({ log: line }) => {
+        if (!line) return;
+        all.push(line);
+        count += 1;
+        if (!frame) frame = requestAnimationFrame(show);
+      },
+      onEnd: () => { setLog((before) => ({ ...before, isOver: true })); return false; },
+      onFailure: ({ message }) => setLog((before) => ({ ...before, problem: message })),
+    });
+    return () => { stop(); cancelAnimationFrame(frame); };
   }, [id]);
   return log;
 }

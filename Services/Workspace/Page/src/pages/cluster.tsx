@@ -1,9 +1,9 @@
 // One cluster: how its start goes, what it is, what happened to it, and what it writes.
 import { ReactNode, useEffect } from "react";
 import { call } from "../api/client";
-import { follow } from "../api/follow";
 import type { ClusterInfo } from "../api/generated/contract";
 import { Query, useQuery } from "../api/query";
+import { followTopic } from "../api/topics";
 import { Link, setQuery, useAddress } from "../app/router";
 import { ShareButton } from "../people/share";
 import { Card, ClusterBadge, Empty, Failure, Heading, Loading, Note, TabPanel, Tabs, words } from "../ui/parts";
@@ -25,7 +25,7 @@ export function ClusterPage({ id }: { id: string }) {
   const wanted = query.get("tab");
   const tab: Tab = tabs.find((one) => one.id === wanted)?.id ?? "overview";
   const cluster = useQuery(`cluster/${id}`, (signal) => call("getCluster", { cluster_id: id }, signal), "clusters");
-  useWatch(id, cluster, tab !== "logs");
+  useWatch(id, cluster);
   // Of one that is deleted nothing is shown that was known before.
   if (!cluster.data || cluster.error?.status === 404) {
     return <div className="content"><Heading title="Cluster" crumbs={[{ text: "Clusters", to: "/clusters" }]} />
@@ -56,20 +56,19 @@ export function ClusterPage({ id }: { id: string }) {
   );
 }
 
-/** Follows the cluster while it lives; the logs, which are a stream of their own, are read instead. */
-function useWatch(id: string, cluster: Query<ClusterInfo>, isWanted: boolean): void {
+/** Follows the cluster while it lives. Of one that has ended, the list tells when it is started again. */
+function useWatch(id: string, cluster: Query<ClusterInfo>): void {
   const alive = cluster.data ? isAlive(cluster.data.state) : false;
-  const { set } = cluster;
+  const { set, renew } = cluster;
   useEffect(() => {
-    if (!alive || !isWanted) return undefined;
-    const controller = new AbortController();
-    let isOver = false;
-    follow("watchCluster", () => ({ cluster_id: id }), controller.signal, (info) => {
-      isOver = !isAlive(info.state);
-      set(info);
-    }, () => isOver).catch(() => undefined);
-    return () => controller.abort();
-  }, [id, alive, isWanted, set]);
+    if (!alive) return undefined;
+    return followTopic(`clusters/${id}`, {
+      onEvent: (message) => set(message.cluster as ClusterInfo),
+      onEnd: () => { renew(); return true; },
+      // What is wrong is shown where the cluster is read.
+      onFailure: renew,
+    });
+  }, [id, alive, set, renew]);
 }
 
 function Overview({ cluster }: { cluster: ClusterInfo }) {

@@ -1,9 +1,9 @@
 // One run: its tasks in time, each attempt, and what each notebook put out, live while it runs.
 import { useEffect, useMemo, useState } from "react";
 import { call } from "../api/client";
-import { follow } from "../api/follow";
 import type { CommandEvent, Run, RunEvent, RunTask } from "../api/generated/contract";
 import { useQuery } from "../api/query";
+import { followTopic } from "../api/topics";
 import { newID } from "../app/ids";
 import { Link, setQueries, treeAddress, useAddress } from "../app/router";
 import { Output, withEvent } from "../output/mime";
@@ -104,7 +104,6 @@ function useRunEvents(run: Run | undefined, renew: () => void): Map<string, Live
   const isOpen = run ? isActive(run.state) : false;
   useEffect(() => {
     if (runID === undefined || !isOpen) return undefined;
-    const controller = new AbortController();
     let tasks = new Map<string, LiveTask>();
     let frame = 0;
     const show = () => { frame = 0; setLive(tasks); };
@@ -118,8 +117,13 @@ function useRunEvents(run: Run | undefined, renew: () => void): Map<string, Live
       // What is read then says whether the run is over; of a repaired run, the events tell of earlier ends too.
       renew();
     };
-    follow("streamRunEvents", (after) => ({ run_id: runID, after }), controller.signal, take, () => false).catch(toastError);
-    return () => { controller.abort(); cancelAnimationFrame(frame); };
+    const stop = followTopic(`runs/${runID}`, {
+      onEvent: (message) => take(message.run as RunEvent),
+      // Followed for as long as what is read says that it runs.
+      onEnd: () => { renew(); return true; },
+      onFailure: toastError,
+    });
+    return () => { stop(); cancelAnimationFrame(frame); };
   }, [runID, isOpen, renew]);
   return live;
 }
