@@ -131,7 +131,7 @@ class Platform:
         return "\n".join(parts)
 
 
-def eventually(what, condition, seconds=60):
+def eventually(what, condition, seconds=180):
     """Looks until the condition holds and returns its value."""
     end = time.monotonic() + seconds
     while True:
@@ -220,7 +220,7 @@ class Stage:
         self.expect, self.axe = expect, Axe()
         if cluster:
             address = f"/api/v1/clusters/{self.cluster}"
-            eventually("the cluster runs", lambda: self.platform.call("GET", address)["state"] == "RUNNING", 180)
+            eventually("the cluster runs", lambda: self.platform.call("GET", address)["state"] == "RUNNING")
 
     def leave(self):
         """Closes all pages; the platform has not gone yet."""

@@ -11,6 +11,9 @@ DARK = {**ALL, "runOnly": {"type": "rule", "values": COLOURS}}
 #: Colours are those of the wide page, and take most of the time.
 NARROW = {**ALL, "rules": {one: {"enabled": False} for one in COLOURS}}
 
+#: What listens for a change of size hears of it with the next frame.
+NEXT_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 def violations(page, axe, options):
     """What axe finds in the page, into which it is put once."""
@@ -37,10 +40,10 @@ def look(test, page, axe, picture):
         # Below the window a dialog darkens nothing.
         page.screenshot(path=picture.with_name(f"{name}-{theme}.png"), full_page=page.locator("dialog[open]").count() == 0)
     page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate(NEXT_FRAMES)
     test.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 390, f"{name} on a phone")
     check(test, page, axe, f"{name} on a phone", NARROW)
     page.screenshot(path=picture.with_name(f"{name}-phone.png"))
     page.set_viewport_size({"width": 1360, "height": 850})
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    # What listens for a change of size hears of it with the next frame.
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(NEXT_FRAMES)

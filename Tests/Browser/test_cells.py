@@ -143,10 +143,10 @@ class CellsTests(unittest.TestCase):
         three = ("Shift+ArrowDown", "Shift+ArrowDown")
         before = self.revisions(number)
         self.select(page, 1, *three, "dd")
+        # The notice stays for as long as somebody is at it.
+        page.locator(".toast").hover()
         self.shows(page, [a, e])
         expect(page.locator(".toast")).to_contain_text("3 cells were deleted.")
-        # It stays for as long as somebody is at it.
-        page.locator(".toast").hover()
         self.saved(page)
         eventually("one revision came of it", lambda: self.revisions(number) == before + 1)
         self.press(page, "z")

@@ -143,6 +143,8 @@ class WidgetTests(unittest.TestCase):
         bar.get_by_label("City", exact=True).select_option("Oslo")
         bar.get_by_role("button", name="More for City").click()
         page.get_by_role("menuitem", name="Remove").click()
+        # The notice stays for as long as somebody is at it.
+        page.locator(".toast").hover()
         expect(bar.get_by_label("City", exact=True)).to_have_count(0)
         eventually("it is gone", lambda: "city" not in self.kept(number))
         page.get_by_role("button", name="Undo").click()

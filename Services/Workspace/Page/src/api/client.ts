@@ -116,17 +116,25 @@ async function answer(name: Name, input: Record<string, unknown>, signal?: Abort
   throw error;
 }
 
+/** What was answered; an answer that is cut off is none. */
+async function bodyOf<T>(response: Response, signal?: AbortSignal): Promise<T> {
+  try { return await response.json() as T; } catch (error) {
+    if (signal?.aborted || error instanceof SyntaxError) throw error;
+    connection.lost();
+    throw new ApiError("UNREACHABLE", "The connection broke.", 0);
+  }
+}
+
 /** Calls an operation once, and if it fits also when the page is about to go: then nobody hears the answer. */
 export async function callAtLast<K extends CallName>(name: K, input: Input<K>): Promise<Output<K>> {
-  return await (await answer(name, input as Record<string, unknown>, undefined, true)).json() as Output<K>;
+  return await bodyOf(await answer(name, input as Record<string, unknown>, undefined, true));
 }
 
 /** Calls an operation once. */
 export async function call<K extends CallName>(
   name: K, ...[input, signal]: Record<string, never> extends Input<K> ? [Input<K>?, AbortSignal?] : [Input<K>, AbortSignal?]
 ): Promise<Output<K>> {
-  const response = await answer(name, (input ?? {}) as Record<string, unknown>, signal);
-  return await response.json() as Output<K>;
+  return await bodyOf(await answer(name, (input ?? {}) as Record<string, unknown>, signal), signal);
 }
 
 /** Sends bytes and tells how many have gone; only XMLHttpRequest says that. */
