@@ -161,8 +161,14 @@ def twice(page, key):
 def write(page, number, text):
     """Puts a text in place of what a cell of a notebook has, counted from one."""
     cell = page.locator(".cell").nth(number - 1)
-    if cell.locator(".editor").count() == 0:
-        cell.locator(".cell-source").click()
+
+    def is_edited():
+        # What comes above it may take it from under the pointer.
+        if cell.locator(".editor").count() == 0:
+            cell.locator(".cell-source").click()
+        return cell.locator(".editor").count() > 0
+
+    eventually("the cell is edited", is_edited)
     cell.locator(".monaco-editor textarea").wait_for()
     page.keyboard.press("Control+A")
     paste(page, text)

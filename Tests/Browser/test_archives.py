@@ -46,9 +46,10 @@ class ArchiveTests(unittest.TestCase):
         look(self, page, stage.axe, PICTURES / name)
 
     def bring(self, name, data):
+        # What is done goes by itself, but not while somebody is where it is shown.
+        page.mouse.move(1150, 800)
         page.get_by_label("Archive to import").set_input_files(
             {"name": name, "mimeType": "application/zip", "buffer": data})
-        # What is done goes by itself, but not while somebody is at it.
         page.locator(".uploads").hover()
         return page.locator(".upload").last
 

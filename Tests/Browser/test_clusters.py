@@ -75,7 +75,7 @@ class ClusterTests(unittest.TestCase):
         page.once("dialog", lambda asked: asked.dismiss())
         page.keyboard.press("Escape")
         expect(dialog.get_by_label("Name")).to_have_value("mine")
-        dialog.get_by_role("button", name="Begin again from theirs").click()
+        dialog.get_by_role("button", name="Begin again from theirs").press("Enter")
         expect(dialog.get_by_label("Name")).to_have_value("lab")
         expect(dialog.get_by_label("Workers", exact=True)).to_have_value("1")
         expect(dialog).to_contain_text("It keeps what is not shown here: 1 tag.")

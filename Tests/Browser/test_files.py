@@ -17,6 +17,8 @@ from pdf import pdf
 from playwright.sync_api import expect
 
 SIZE = 100 << 20
+#: Where uploads are shown: what is done goes by itself, but not while somebody points at it.
+PANEL = 1150, 800
 CSV = "city,day,price,sold\n" + "".join(
     f"{('Bonn', 'Köln', 'Aachen', '')[number % 4]},2026-{number % 12 + 1:02}-01,{number / 8},{number % 2 == 0}\n"
     for number in range(2000)
@@ -82,6 +84,7 @@ class FileTests(unittest.TestCase):
                 "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": speed})
 
         line(False)
+        page.mouse.move(*PANEL)
         page.set_input_files("input[type=file]", path)
         self.words(r"^[1-9]\d % of 1")
         line(True)
@@ -104,6 +107,7 @@ class FileTests(unittest.TestCase):
         before = platform.call("GET", "/api/v1/files/uploads")["uploads"]
         self.assertEqual(len(before), 1)
         self.assertGreaterEqual(before[0]["offset"], SIZE * 2 // 10)
+        page.mouse.move(*PANEL)
         page.set_input_files("input[type=file]", path)
         page.locator(".uploads").hover()
         self.words(r"went on at|^Is being checked|^100 MiB in")
@@ -123,6 +127,7 @@ class FileTests(unittest.TestCase):
         session.send("Network.enable")
         session.send("Network.emulateNetworkConditions", {
             "offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 1 << 20})
+        page.mouse.move(*PANEL)
         page.set_input_files("input[type=file]", path)
         self.words(r"^[1-9]\d? % of 1")
         page.get_by_label("Stop the upload of unwanted.bin").click()
@@ -139,6 +144,7 @@ class FileTests(unittest.TestCase):
             route.continue_(post_data=b"9" + content[1:])
 
         page.route("**/files/uploads/*offset=0*", change, times=1)
+        page.mouse.move(*PANEL)
         page.set_input_files("input[type=file]", {"name": "careful.bin", "mimeType": "application/octet-stream", "buffer": content})
         expect(page.locator(".upload.done")).to_have_count(1)
         self.assertIn(f"sha256={hashlib.sha256(content).hexdigest()}", changed[0])
@@ -176,6 +182,7 @@ class FileTests(unittest.TestCase):
         one.context.close()
 
     def test_3_dropped_and_looked_into(self):
+        page.mouse.move(*PANEL)
         page.evaluate(
             """(text) => {
                 const data = new DataTransfer();
@@ -217,6 +224,7 @@ class FileTests(unittest.TestCase):
     def test_4_nothing_uploaded_runs(self):
         """A page that somebody has uploaded is not a page of ours, however it is opened."""
         page.goto(platform.url + "/workspace/Shared")
+        page.mouse.move(*PANEL)
         page.set_input_files("input[type=file]", files=[{
             "name": "evil.html", "mimeType": "text/html",
             "buffer": b"<script>document.title = 'owned'; fetch('/api/v1/me')</script>words"}])
@@ -230,6 +238,7 @@ class FileTests(unittest.TestCase):
 
     def test_5_a_pdf_is_read_page_by_page(self):
         page.goto(platform.url + "/workspace/Shared")
+        page.mouse.move(*PANEL)
         page.set_input_files("input[type=file]", files=[
             {"name": "report.pdf", "mimeType": "application/pdf", "buffer": pdf("Harbour dues", "Tides")},
             {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4 and no more"}])

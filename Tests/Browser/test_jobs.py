@@ -302,11 +302,12 @@ class JobTests(unittest.TestCase):
         self.look("jobs-list")
         row.get_by_role("button", name="Delete daily").click()
         expect(page.get_by_role("status").get_by_text("The job daily was deleted.")).to_be_visible()
+        # A notice stays for as long as somebody is at it.
+        undo.hover()
         expect(row).to_have_count(0)
         expect(page.locator("#content")).to_be_focused()
         with self.assertRaisesRegex(RuntimeError, "404"):
             platform.call("GET", "/api/v1/jobs/1")
-        # A notice stays for as long as somebody is at it.
         undo.focus()
         self.look("job-deleted")
         undo.click()
@@ -320,6 +321,7 @@ class JobTests(unittest.TestCase):
         expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
         self.look("job-menu")
         page.keyboard.press("Enter")
+        undo.hover()
         expect(page).to_have_url(platform.url + "/jobs")
         expect(row).to_have_count(0)
         undo.focus()
@@ -378,7 +380,7 @@ class JobTests(unittest.TestCase):
         # By the keyboard alone: the row goes, and the focus is not lost with it.
         row.get_by_role("button", name="Restore long").focus()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status").get_by_text("The job long is back.")).to_be_visible()
+        page.get_by_role("status").get_by_text("The job long is back.").hover()
         expect(row).to_have_count(0)
         expect(page.locator("#content")).to_be_focused()
         page.get_by_role("status").get_by_role("button", name="Open").click()

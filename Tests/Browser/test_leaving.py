@@ -105,8 +105,16 @@ class LeavingTests(unittest.TestCase):
         self.wait_for_drafts(0)
         # The page goes as a whole, and with it whoever would hear the answer.
         page.go_back()
-        self.write(1, "one = 3")
-        page.goto("about:blank")
+        self.write(1, "one = 2")
+        page.keyboard.press("Control+A")
+        # At once, or a request that does not outlive it might be on its way already.
+        page.evaluate("""(text) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text/plain", text);
+            document.activeElement.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+            location.href = "about:blank";
+        }""", "one = 3")
+        page.wait_for_url("about:blank")
         self.expect_saved("one = 3", "two = 2")
         # What is saved already is not told as something that came back.
         page.goto(platform.url + f"/workspace{self.path}")
@@ -335,6 +343,7 @@ class LeavingTests(unittest.TestCase):
         page.get_by_role("button", name="Save what I typed here").click()
         has = lambda: base64.b64decode(platform.call("GET", f"/api/v1/workspace/export?path={path}")["content"])
         eventually("it is saved", lambda: page.evaluate("true") and has_text(path, has) == b"two\r\nthree\r\n")
+        self.wait_for_drafts(0)
         self.path = f"/Shared/{self._testMethodName}"
         language = {"language_info": {"name": "sql"}}
         self.notebook = platform.notebook(self.path, ["SELECT 1"], metadata=language)
@@ -353,13 +362,14 @@ class LeavingTests(unittest.TestCase):
         stage.sign_in(page, "/sql")
         other = self.tab()
         other.goto(platform.url + "/sql")
-        for one, text in ((page, "SELECT 'first'"), (other, "SELECT 'second'")):
+        for count, (one, text) in enumerate(((page, "SELECT 'first'"), (other, "SELECT 'second'")), 1):
             one.locator(".monaco-editor textarea").focus()
             one.keyboard.press("Control+A")
             paste(one, text)
-        self.wait_for_drafts(2)
+            self.wait_for_drafts(count)
         third = self.tab()
         third.goto(platform.url + "/docs")
+        self.wait_for_tabs(third, 3)
         page.close()
         other.close()
         self.wait_for_tabs(third, 1)

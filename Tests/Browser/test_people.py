@@ -210,7 +210,7 @@ class PeopleTests(unittest.TestCase):
         expect(kinds.filter(has_text="Files of the workspace")).to_contain_text("1.5 MiB")
         expect(kinds.filter(has_text="Older revisions")).to_contain_text("1 object")
         expect(kinds.filter(has_text="In the trash")).to_contain_text("391 KiB")
-        expect(admin.get_by_text("5.0 GiB")).to_be_visible()
+        expect(admin.get_by_text("5.0 GiB", exact=True)).to_be_visible()
         expect(admin.get_by_role("row", name="HARBOUR_WORKSPACE_S3_SECRET_KEY")).to_contain_text("MINIO_SECRET_KEY")
         self.look(admin, "settings-storage")
         (folder / "objects").rename(folder / "elsewhere")

@@ -198,6 +198,7 @@ class SavingTests(unittest.TestCase):
             page.keyboard.press("Control+S")
             self.assertEqual(self.wait_for_held(), 200)
             expect(page.locator(".note.bad")).to_be_visible()
+            page.evaluate("for (const one of ['offline', 'online']) dispatchEvent(new Event(one))")
             write("three\n")
         reading.value.finished()
         page.keyboard.press("Control+S")

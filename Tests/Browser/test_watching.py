@@ -139,11 +139,17 @@ class WatchingTests(unittest.TestCase):
     def test_many_tabs_watch(self):
         """What is live takes none of the connections that all tabs share."""
         run = self.long_run()
+
+        def made():
+            attempts = platform.call("GET", f"/api/v1/runs/{run}")["tasks"][0]["attempts"]
+            return attempts and attempts[-1].get("cluster_id")
+
+        cluster = eventually("it has a cluster", made)
+        eventually("its cluster runs", lambda: platform.call("GET", f"/api/v1/clusters/{cluster}")["state"] == "RUNNING")
         tabs = [stage.new_page(page.context) for _ in range(CONNECTIONS + 1)]
         for tab in tabs:
             tab.goto(f"{platform.url}/runs/{run}")
             expect(tab.locator("main")).to_contain_text("has begun")
-        cluster = platform.call("GET", f"/api/v1/runs/{run}")["tasks"][0]["attempts"][0]["cluster_id"]
         tabs[0].goto(f"{platform.url}/clusters/{cluster}?tab=logs")
         expect(tabs[0].locator(".heading .badge")).to_have_text("Running")
         expect(tabs[0].get_by_role("log").locator("div").first).to_be_visible()

@@ -104,7 +104,8 @@ async function answer(name: Name, input: Record<string, unknown>, signal?: Abort
     response = await request(routes[name], input, signal, isLast);
   } catch (error) {
     if (signal?.aborted) throw error;
-    connection.lost();
+    // One request that broke is no outage: what waits for the end of one would begin again at once.
+    await connection.check();
     throw new ApiError("UNREACHABLE", "DataHarbour cannot be reached right now.", 0);
   }
   connection.reached();

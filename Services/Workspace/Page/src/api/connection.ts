@@ -2,6 +2,9 @@
 
 type Listener = () => void;
 
+/** For how long an answer is waited for, in milliseconds. */
+const mostPatience = 5000;
+
 class Connection {
   isOnline = true;
   private listeners = new Set<Listener>();
@@ -45,10 +48,12 @@ class Connection {
   /** Looks whether the server is there, when something else has reason to doubt it. */
   check = async (): Promise<void> => {
     if (!this.isOnline) return;
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), mostPatience);
     try {
-      const response = await fetch("/healthz", { cache: "no-store" });
+      const response = await fetch("/healthz", { cache: "no-store", signal: controller.signal });
       if (!response.ok) this.lost();
-    } catch { this.lost(); }
+    } catch { this.lost(); } finally { clearTimeout(timer); }
   };
 
   /** Looks now whether the server is back. */

@@ -6,7 +6,7 @@ import { live } from "./live";
 const firstDelay = 250;
 const mostDelay = 5000;
 /** What can be done a moment later. */
-const passing = "TEMPORARILY_UNAVAILABLE";
+const passing = new Set(["TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "BAD_UPSTREAM_RESPONSE", "RESOURCE_EXHAUSTED"]);
 
 interface Topic {
   onEvent: (message: LiveMessage) => void;
@@ -32,7 +32,7 @@ export function followTopic(name: string, { onEvent, onEnd, onFailure }: Topic):
     } else if (message.type === "ENDED") {
       if (onEnd()) again();
       else stop();
-    } else if (message.type === "FAILED" && message.error_code === passing) again();
+    } else if (message.type === "FAILED" && passing.has(message.error_code ?? "")) again();
     else if (message.type === "FAILED") {
       stop();
       onFailure(new ApiError(message.error_code ?? "", message.message ?? "", 400));

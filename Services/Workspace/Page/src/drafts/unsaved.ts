@@ -37,6 +37,8 @@ export async function saveAll(isAsked = false): Promise<Unsaved[]> {
 export class Keeper<T> {
   private readonly key: string;
   private timer: number | undefined;
+  /** When something was typed last. */
+  private typed = Date.now();
   /** Whether what was typed last is kept. */
   isKept = true;
 
@@ -53,13 +55,16 @@ export class Keeper<T> {
   }
 
   /** Something was typed. */
-  soon(): void { this.timer ??= window.setTimeout(this.now, pause); }
+  soon(): void {
+    this.typed = Date.now();
+    this.timer ??= window.setTimeout(this.now, pause);
+  }
 
   now = (): void => {
     clearTimeout(this.timer);
     this.timer = undefined;
     const draft = this.draft();
-    if (draft) this.isKept = shelf.put(this.key, { time: Date.now(), ...draft });
+    if (draft) this.isKept = shelf.put(this.key, { time: this.typed, ...draft });
     else this.drop();
   };
 
