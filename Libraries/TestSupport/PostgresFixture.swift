@@ -196,7 +196,7 @@ public final class PostgresFixture: Sendable {
         synchronous_commit = $commits
         full_page_writes = off
         shared_buffers = 32MB
-        max_connections = 200
+        max_connections = 400
         max_wal_size = 256MB
         autovacuum = off
         shared_preload_libraries = '$libraries'
@@ -207,8 +207,11 @@ public final class PostgresFixture: Sendable {
             kill)
                 main=$(head -n 1 "$folder/data/postmaster.pid")
                 kill -STOP "$main"
-                kill -KILL $(cat "/proc/$main/task/$main/children") "$main"
-                while [ -e "/proc/$main" ]; do sleep 0.01; done;;
+                all=$(cat "/proc/$main/task/$main/children")
+                kill -KILL $all "$main"
+                while [ -e "/proc/$main" ]; do sleep 0.01; done
+                # On a busy machine they hold the shared memory for a moment longer; then they may stay as zombies.
+                for one in $all; do while [ -e "/proc/$one/exe" ]; do sleep 0.01; done; done;;
             start) rm -f "$folder/data/postmaster.pid"; control start;;
             stop) control -m fast stop;;
             esac

@@ -245,22 +245,9 @@ import Testing
     @Test func aStreamWithoutACommandKeepsAClusterAlive() async throws {
         var limits = EngineLimits()
         limits.minute = .milliseconds(100)
-        try await withService(limits: limits) { fixture, client in
-            // It has a stream before it is RUNNING, or a busy machine would find it idle first.
-            fixture.drivers.startSlowly()
-            _ = try await client.call(
-                ClusterAPI.createCluster,
-                .init(
-                    body: CreateCluster(
-                        spec: ClusterSpec(clusterName: "a", autoterminationMinutes: 1), clusterID: "c1")))
-            try await eventually("the driver is there") { fixture.drivers.count == 1 }
-            try await fixture.drivers.get("c1").setStreams(1)
-            try await fixture.drivers.get("c1").set(.running)
-            try await eventually("the driver was asked and said what it does") {
-                try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1")).autoTermination?.busyWith
-                    == ["1 stream"]
-            }
-            try await fixture.drivers.get("c1").setStreams(0)
+        try await withService(limits: limits) { fixture, _ in
+            let driver = try await fixture.clusterInUse("c1")
+            await driver.setStreams(0)
             #expect(try await fixture.wait("c1", for: .terminated).terminationReason?.code == "INACTIVITY")
         }
     }

@@ -23,13 +23,17 @@ import Testing
 
     /// Ends the cluster after the ends of that many commands have been written down.
     private func terminate(_ fixture: ServiceFixture, _ client: ServiceClient, ended: Int) async throws {
+        try await untilWritten(fixture, ended: ended)
+        _ = try await client.call(ClusterAPI.terminateCluster, .init(clusterID: "c1", body: TerminateCluster()))
+        _ = try await fixture.wait("c1", for: .terminated)
+    }
+
+    private func untilWritten(_ fixture: ServiceFixture, ended: Int) async throws {
         let pool = try await fixture.pool()
         try await eventually("the ends are written down") {
             let rows = try await pool.query("SELECT count(*) FROM commands WHERE ended")
             return try rows.first?.decode(Int64.self) == Int64(ended)
         }
-        _ = try await client.call(ClusterAPI.terminateCluster, .init(clusterID: "c1", body: TerminateCluster()))
-        _ = try await fixture.wait("c1", for: .terminated)
     }
 
     /// The codes with which the commands end for one who reads them after the cluster's end.
@@ -199,6 +203,7 @@ import Testing
                 fixture.world.edit { $0.plan(fault, at: .halt) }
             }
             let driver = try fixture.drivers.get("c1")
+            try await untilWritten(fixture, ended: ended.count)
             await driver.freeze()
             try await terminate(fixture, client, ended: ended.count)
             #expect(await driver.unanswered < ended.count)

@@ -204,15 +204,21 @@ import Testing
 
     @Test func whatNobodyUsesEndsAndWhatIsBusyDoesNot() async throws {
         var limits = EngineLimits()
-        // Long enough for a command to come to a cluster that has just begun to run.
-        limits.minute = .seconds(3)
-        try await withService(limits: limits) { fixture, _ in
-            let client = try await fixture.runningCluster("c1", minutes: 1)
+        limits.minute = .milliseconds(500)
+        try await withService(limits: limits) { fixture, client in
+            let driver = try await fixture.clusterInUse("c1")
+            _ = try await client.call(
+                ClusterAPI.createContext,
+                .init(clusterID: "c1", body: ContextSpec(contextID: "ctx", language: "python")))
             _ = try await client.call(
                 ClusterAPI.executeCommand,
                 .init(clusterID: "c1", contextID: "ctx", body: CommandSpec(commandID: "busy", source: "hang")))
-            let busy = try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1"))
-            #expect(busy.autoterminationTime == nil)
+            func cluster() async throws -> ClusterInfo {
+                try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1"))
+            }
+            await driver.setStreams(0)
+            #expect(try await cluster().autoTermination?.busyWith.contains("1 command") == true)
+            #expect(try await cluster().autoterminationTime == nil)
             // Another one, which began later and is not used, has come to the end of the same time.
             _ = try await client.call(
                 ClusterAPI.createCluster,
@@ -220,9 +226,8 @@ import Testing
                     body: CreateCluster(
                         spec: ClusterSpec(clusterName: "idle", autoterminationMinutes: 1), clusterID: "c2")))
             #expect(try await fixture.wait("c2", for: .terminated).terminationReason?.code == "INACTIVITY")
-            let still = try await client.call(ClusterAPI.getCluster, .init(clusterID: "c1"))
-            #expect(still.state == .running)
-            try await fixture.drivers.get("c1").release()
+            #expect(try await cluster().state == .running)
+            await driver.release()
             let ended = try await fixture.wait("c1", for: .terminated)
             #expect(ended.terminationReason?.code == "INACTIVITY")
             let command = try await client.call(

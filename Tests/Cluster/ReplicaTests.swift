@@ -77,7 +77,10 @@ import Testing
             }
             #expect(try await now.call(ClusterAPI.getCluster, .init(clusterID: "c1")).state == .running)
             try await eventually("the first one ends by itself") {
-                (try? await client.call(ClusterAPI.listBackends, .init(), context: .within(.seconds(1)))) == nil
+                do throws(HarbourError) {
+                    _ = try await client.call(ClusterAPI.listBackends, .init(), context: .within(.seconds(60)))
+                    return false
+                } catch { return error.code == .unavailable }
             }
             await expectCode(.superseded) { try await fixture.stop() }
             #expect(fixture.world.clusters.count == 1, "the cluster goes on")

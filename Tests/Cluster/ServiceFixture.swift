@@ -26,6 +26,7 @@ final class Drivers: Sendable {
     func remove(_ id: String) -> TestDriver? { table.withLock { $0.removeValue(forKey: id) } }
     func get(_ id: String) throws -> TestDriver { try #require(table.withLock { $0[id] }) }
     func startSlowly() { quick.withLock { $0 = false } }
+    func startQuickly() { quick.withLock { $0 = true } }
     var count: Int { table.withLock { $0.count } }
 }
 
@@ -176,6 +177,25 @@ final class ServiceFixture: Sendable {
         _ = try await client.call(
             ClusterAPI.createContext, .init(clusterID: id, body: ContextSpec(contextID: "ctx", language: "python")))
         return client
+    }
+
+    /// Starts a cluster that ends when it is not used for a minute, and waits until it runs and is known to have a stream:
+    /// it has one before that, or a busy machine would find it idle at once.
+    /// - Returns: its driver.
+    func clusterInUse(_ id: String) async throws -> TestDriver {
+        let client = try await client()
+        drivers.startSlowly()
+        let spec = ClusterSpec(clusterName: "used", autoterminationMinutes: 1)
+        _ = try await client.call(ClusterAPI.createCluster, .init(body: CreateCluster(spec: spec, clusterID: id)))
+        try await eventually("the driver is there") { self.drivers.count == 1 }
+        let driver = try drivers.get(id)
+        await driver.setStreams(1)
+        await driver.set(.running)
+        try await eventually("the driver was asked and said what it does") {
+            try await client.call(ClusterAPI.getCluster, .init(clusterID: id)).autoTermination?.busyWith == ["1 stream"]
+        }
+        drivers.startQuickly()
+        return driver
     }
 
     /// All events of a command from one on.

@@ -138,7 +138,8 @@ struct DriverProcessTests {
                     phases.append(status.phase)
                     if status.phase == .running { break }
                 }
-                #expect(phases.first == .starting)
+                // On a slow machine it may run before it is asked.
+                #expect(phases.last == .running && phases.dropLast().allSatisfy { $0 == .starting })
                 try await answers(driver)
                 try await readersOverHTTP(driver)
                 // It ends itself when asked, and the open streams do not keep it.

@@ -71,10 +71,9 @@ import Testing
             try await eventually("the stand-in of Spark has its helper") {
                 cluster.processes(of: id).all.count >= 3
             }
-            let begin = MonotonicTime.now
             for pid in cluster.processes(of: id).drivers { kill(pid, SIGKILL) }
             let ended = try await cluster.wait(client, id, for: [.terminated])
-            #expect(MonotonicTime.now - begin < .seconds(15))
+            // One that is only missed would be called unreachable.
             #expect(ended.terminationReason?.code == "DRIVER_LOST")
             #expect(cluster.processes(of: id).all == [])
             #expect(cluster.folders == [])

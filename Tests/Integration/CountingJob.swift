@@ -20,7 +20,7 @@ struct CountingJob: Sendable {
     /// What a task prints when all goes well.
     static let text = (1...cells).map { cell in (1...lines).map { "cell \(cell) line \($0)\n" }.joined() }.joined()
 
-    private static func source(pause: Double) -> String {
+    private static func source(pause: Double, held: Int?) -> String {
         """
         # Databricks notebook source
         import time
@@ -32,6 +32,8 @@ struct CountingJob: Sendable {
             for line in range(1, \(lines) + 1):
                 print(f"cell {cell} line {line}")
                 time.sleep(\(pause))
+            while cell == \(held ?? 0) and not Path(dbutils.widgets.get("file") + "-go").exists():
+                time.sleep(0.02)
 
         dbutils.widgets.text("file", "")
         dbutils.widgets.text("task", "")
@@ -41,9 +43,11 @@ struct CountingJob: Sendable {
     }
 
     /// Imports the notebook and starts a run of it.
-    /// - Parameter pause: seconds after each line: so long must a cell run that is to be met.
+    /// - Parameters:
+    ///   - pause: seconds after each line: so long must a cell run that is to be met.
+    ///   - held: the cell that does not end before `release`.
     static func start(
-        on platform: PlatformUnderTest, retries: Int = 0, pause: Double = 0.04
+        on platform: PlatformUnderTest, retries: Int = 0, pause: Double = 0.04, held: Int? = nil
     ) async throws -> CountingJob {
         let path = "/Shared/counting"
         let api = try platform.api
@@ -51,7 +55,7 @@ struct CountingJob: Sendable {
             WorkspaceAPI.importObject,
             .init(
                 body: ImportObject(
-                    path: path, content: Base64.encode(Array(source(pause: pause).utf8)), overwrite: true)))
+                    path: path, content: Base64.encode(Array(source(pause: pause, held: held).utf8)), overwrite: true)))
         let file = "\(platform.folder)/executions-\(Identifier.make())"
         let specs = tasks.enumerated().map { index, task in
             TaskSpec(
@@ -80,6 +84,13 @@ struct CountingJob: Sendable {
 
     var isOver: Bool {
         get async throws { try await run().state.lifeCycleState == .terminated }
+    }
+
+    /// Lets the cell end that is held, in this attempt and in every other one.
+    func release() {
+        let marker = open("\(file)-go", O_CREAT | O_WRONLY, 0o644)
+        #expect(marker >= 0)
+        close(marker)
     }
 
     /// Waits until a cell has begun.

@@ -31,11 +31,9 @@ extension WholePlatform {
             _ what: String, expecting code: String, _ platform: PlatformUnderTest,
             _ isTarget: @Sendable (ProcessTable.Entry) -> Bool
         ) async throws {
-            let job = try await CountingJob.start(on: platform, retries: 1)
-            // Looking takes its time, and the job is to be under way still.
-            try await job.awaitCell(1)
-            let targets = ProcessTable.running(in: "\(platform.folder)/clusters").filter(isTarget)
+            let job = try await CountingJob.start(on: platform, retries: 1, held: 2)
             try await job.awaitCell(2)
+            let targets = ProcessTable.running(in: "\(platform.folder)/clusters").filter(isTarget)
             #expect(targets.count == 1, "\(ProcessTable.running(in: platform.folder))")
             Glibc.kill(try #require(targets.first).pid, SIGKILL)
             let killed = MonotonicTime.now
@@ -43,6 +41,7 @@ extension WholePlatform {
                 try await job.run().tasks[0].attempts[0].state.lifeCycleState == .terminated
             }
             print("the attempt failed \((MonotonicTime.now - killed).milliseconds) ms after \(what) was killed")
+            job.release()
             let failed = try await job.run().tasks[0].attempts[0]
             #expect(failed.state.resultState == .failed)
             #expect(failed.state.errorCode == code)

@@ -83,7 +83,7 @@ extension PlaceTests.SparkClusterTests {
         #expect(executors(cluster, id).count == 2)
         try await runJob(client, id, tasks: 4)
 
-        try await runJob(client, id, tasks: 100, isCancelled: true) {
+        try await runJob(client, id, tasks: 1000, isCancelled: true) {
             // Asked for while a command runs, or it would first look at what waits after half a minute.
             let wish = ResizeCluster(autoscale: AutoScale(minWorkers: 1, maxWorkers: 3))
             _ = try await client.call(ClusterAPI.resizeCluster, .init(clusterID: id, body: wish))

@@ -175,13 +175,16 @@ import Testing
             hook.webhookTask = WebhookTask(url: "\(fixture.scriptedURL)/hooks/call")
             let spec = JobSpec(name: "many", tasks: [hook], maxConcurrentRuns: 100)
             let jobID = try await fixture.client.call(SchedulerAPI.createJob, .init(body: spec)).jobID
+            let begin = MonotonicTime.now
             var runs: [Int64] = []
             for _ in 0..<60 {
                 runs.append(
                     try await fixture.client.call(SchedulerAPI.runNow, .init(jobID: jobID, body: RunNow())).runID)
             }
             for runID in runs { #expect(try await fixture.finished(runID).run.state.resultState == .success) }
-            #expect(fixture.scripted.checks.count < 20, "\(fixture.scripted.checks.count)")
+            // Each answer holds for two seconds.
+            let wanted = 20 + (MonotonicTime.now - begin).milliseconds / 2000
+            #expect(fixture.scripted.checks.count < wanted, "\(fixture.scripted.checks.count) of \(wanted)")
         }
     }
 }

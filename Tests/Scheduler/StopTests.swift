@@ -28,7 +28,10 @@ import Testing
                 ).runID
                 try await eventually("the claim waits") {
                     let waiting = try await pool.query(
-                        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+                        """
+                        SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                        """)
                     return !waiting.isEmpty
                 }
                 fixture.loop.spawn { try? await fixture.service.stop() }

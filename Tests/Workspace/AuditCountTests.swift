@@ -32,9 +32,16 @@ struct AuditCountTests {
             let now = Timestamp.now
             let minutes = Int(AuditNames.minute(of: now) - AuditNames.minute(of: begin)) + 1
             func events() async throws -> [AuditEvent] {
-                try await workspace.user.call(
-                    WorkspaceAPI.listAuditEvents, .init(pageSize: 1000, action: "resolveSecrets")
-                ).events
+                var all: [AuditEvent] = []
+                var next: String?
+                repeat {
+                    let page = try await workspace.user.call(
+                        WorkspaceAPI.listAuditEvents,
+                        .init(pageSize: 1000, pageToken: next, action: "resolveSecrets"))
+                    all += page.events
+                    next = page.nextPageToken
+                } while next != nil
+                return all
             }
             let told = try await events()
             #expect(told.count <= 2 * minutes, "\(told)")

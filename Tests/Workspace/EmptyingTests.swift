@@ -32,6 +32,11 @@ struct EmptyingTests {
             #expect(await errorCode { try await workspace.restore(deletion) } == "RESOURCE_DOES_NOT_EXIST")
             #expect(await errorCode { try await workspace.purge(deletion) } == "RESOURCE_DOES_NOT_EXIST")
             try await eventually("its bytes are gone") { try files.stored("objects").isEmpty }
+            try await eventually("nothing more is to be thrown away") {
+                try await workspace.withPool { (pool) async throws in
+                    try await EmptyingTests.count("doomed_objects", pool) == 0
+                }
+            }
             let readRevision = { (info: ObjectInfo) in
                 try await workspace.service.client.call(
                     WorkspaceAPI.readRevision, .init(revisionID: try #require(info.revisionID)))
@@ -42,7 +47,7 @@ struct EmptyingTests {
             }
             try await workspace.withPool { (pool) async throws in
                 for (table, count) in [
-                    ("trash", 0), ("stored_objects", 0), ("doomed_objects", 0), ("uploads", 0), ("revisions", 1),
+                    ("trash", 0), ("stored_objects", 0), ("uploads", 0), ("revisions", 1),
                     ("objects WHERE deleted_at IS NOT NULL", 1),
                     // Nothing is searched of what is kept for runs, and nothing of it is still to be read.
                     ("search_passages", 0), ("objects WHERE revision_id IS DISTINCT FROM searched_revision_id", 0),

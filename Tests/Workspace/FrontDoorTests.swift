@@ -61,6 +61,7 @@ struct FrontDoorTests {
 
     @Test func wrongTokensAreWrittenDownAndCannotFillTheLog() async throws {
         try await Workspace.run { workspace in
+            let begin = MonotonicTime.now
             for number in 0..<14 {
                 let fields: HTTPFields = ["authorization": "Bearer guess-\(number)"]
                 #expect(try await workspace.send(.get, "/api/v1/me", fields: fields).status == 401)
@@ -68,7 +69,8 @@ struct FrontDoorTests {
             // Who shows nothing has not signed in yet.
             #expect(try await workspace.send(.get, "/api/v1/me", fields: ["authorization": ""]).status == 401)
             let events = try await workspace.user.call(WorkspaceAPI.listAuditEvents, .init(refusedOnly: true)).events
-            #expect(events.count == 10)
+            let minutes = (MonotonicTime.now - begin).milliseconds / 60_000 + 1
+            #expect(events.count >= 10 && events.count <= 10 * minutes)
             #expect(
                 events.allSatisfy {
                     $0.action == "authenticate" && $0.object == "GET /api/v1/me" && $0.userName == nil
