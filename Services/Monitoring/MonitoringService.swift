@@ -68,6 +68,7 @@ public enum MonitoringService {
                 metricsToken: settings[environment.options.metricsToken]),
             web: try WebClient(loop: loop), clusters: clusters, store: store,
             catalog: SeriesCatalog(store: store, loop: loop, limit: settings[maximumSeries]))
+        SystemMetrics.register(in: environment.metrics)
         MonitoringHandlers(
             monitor: monitor, query: MetricQuery(store: store),
             logs: ServiceLogs(

@@ -72,6 +72,32 @@ import Testing
         }
     }
 
+    /// Goal: the machine has a history as everything has, and it is what one gets who asks for none by name.
+    @Test func theMachineHasAHistory() async throws {
+        try await withEventLoop { loop in
+            let about = ExposedMachine()
+            let router = HTTPRouter()
+            router.get("/metrics") { _, _ throws -> HTTPResponse in .text("other 1\n\(about.text)") }
+            let server = HTTPServer(configuration: .init(), handler: router, loop: loop)
+            let port = try await server.start()
+            try await withService(
+                MonitoringService.definition,
+                arguments: ["--targets", "machine=http://127.0.0.1:\(port)", "--scrape-interval", "200ms"]
+            ) { service in
+                let own = String(decoding: try await get("/metrics", of: service), as: UTF8.self)
+                about.text =
+                    own.split(separator: "\n").filter { $0.hasPrefix("harbour_machine_") }
+                    .joined(separator: "\n") + "\n"
+                try await eventually("all of it is there") {
+                    let series = try await service.client.call(MonitoringAPI.queryMetrics, .init()).series
+                    let sizes = series.filter { $0.name.hasSuffix("_bytes") }.flatMap(\.samples)
+                    return Set(series.map(\.name)) == Set(SystemMetrics.names) && sizes.allSatisfy { $0.value > 0 }
+                }
+            }
+            await server.drain(budget: .seconds(1))
+        }
+    }
+
     /// What comes late is up when it is there, and has never been down meanwhile: not for whom `up` alarms either.
     @Test func whatIsStartingIsNotDown() async throws {
         try await withEventLoop { loop in
@@ -141,12 +167,20 @@ import Testing
     }
 
     private func federate(_ service: ServiceUnderTest, _ query: String) async throws -> [ExposedSample] {
-        let request = HTTPClientRequest(
-            method: .get, origin: try HTTPOrigin(service.baseURL), target: "/federate" + query)
+        try PrometheusText.parse(try await get("/federate" + query, of: service))
+    }
+
+    private func get(_ target: String, of service: ServiceUnderTest) async throws -> [UInt8] {
+        let request = HTTPClientRequest(method: .get, origin: try HTTPOrigin(service.baseURL), target: target)
         let response = try await service.http.send(request, deadline: .now + .seconds(60))
         #expect(response.status == 200)
-        return try PrometheusText.parse(try await response.collect())
+        return try await response.collect()
     }
+}
+
+/// `@unchecked Sendable`: touched on the loop only.
+private final class ExposedMachine: @unchecked Sendable {
+    var text = ""
 }
 
 /// `@unchecked Sendable`: touched on the loop only.

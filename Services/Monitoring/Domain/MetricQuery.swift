@@ -8,9 +8,9 @@ struct MetricQuery: Sendable {
     static let maximumSeries = 500
     static let maximumPoints = 2000
 
-    /// One sample a step for each series of a metric.
+    /// One sample a step for each series of a metric; of all that is measured of the machine, without a name.
     func run(
-        name: String, match: String?, start: Int64?, end: Int64?, step: Int64?, now: Timestamp
+        name: String?, match: String?, start: Int64?, end: Int64?, step: Int64?, now: Timestamp
     ) async throws -> SeriesList {
         let labels = try LabelMatch(match)
         let end = Timestamp(milliseconds: end ?? now.milliseconds)
@@ -26,7 +26,8 @@ struct MetricQuery: Sendable {
                 "That would be more than \(MetricQuery.maximumPoints) samples a series. Use a larger step_milliseconds."
             )
         }
-        let all = try await store.series(named: name).filter { labels.accepts($0.key) }
+        let names = name.map { [$0] } ?? SystemMetrics.names
+        let all = try await store.series(named: names).filter { labels.accepts($0.key) }
         let chosen = Array(all.prefix(MetricQuery.maximumSeries))
         guard !chosen.isEmpty else { return SeriesList(series: []) }
         let targets = Array(Set(chosen.map(\.target))).sorted()
@@ -43,7 +44,7 @@ struct MetricQuery: Sendable {
         }
         return SeriesList(
             series: chosen.indices.filter { !samples[$0].isEmpty }.map { index in
-                Series(name: name, labels: chosen[index].key.labelValues, samples: samples[index])
+                Series(name: chosen[index].key.name, labels: chosen[index].key.labelValues, samples: samples[index])
             }, truncated: all.count > chosen.count ? true : nil)
     }
 }

@@ -49,12 +49,13 @@ struct HistoryStore: Sendable {
     }
 
     /// The series of a metric, with their targets.
-    func series(named name: String) async throws -> [(id: Int64, target: String, key: SeriesKey)] {
-        try await pool.query("SELECT series_id, target, labels FROM series WHERE name = \(name) ORDER BY series_id").map
-        {
+    func series(named names: [String]) async throws -> [(id: Int64, target: String, key: SeriesKey)] {
+        try await pool.query(
+            "SELECT series_id, target, name, labels FROM series WHERE name = ANY(\(names)) ORDER BY series_id"
+        ).map {
             (
                 try $0["series_id", as: Int64.self], try $0["target", as: String.self],
-                SeriesKey(name: name, labelText: try $0["labels", as: String.self])
+                SeriesKey(name: try $0["name", as: String.self], labelText: try $0["labels", as: String.self])
             )
         }
     }

@@ -32,7 +32,7 @@ public enum MonitoringAPI {
             successStatus: 200, isIdempotent: true)
     )
 
-    /// Get the history of a metric. `GET /api/v1/monitoring/metrics/history`.
+    /// Get the history of a metric, or of the machine. `GET /api/v1/monitoring/metrics/history`.
     public static let queryMetrics = Endpoint<QueryMetricsInput, SeriesList>(
         EndpointRoute(
             service: "monitoring", operationID: "queryMetrics",

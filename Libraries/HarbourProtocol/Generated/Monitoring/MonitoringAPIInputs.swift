@@ -85,8 +85,8 @@ extension MonitoringAPI {
 extension MonitoringAPI {
     /// What `queryMetrics` is asked with.
     public struct QueryMetricsInput: EndpointInput, Hashable {
-        /// The metric.
-        public var name: String
+        /// The metric; all that is measured of the machine when absent.
+        public var name: String?
         /// Labels as name=value, separated by commas.
         public var match: String?
         /// From, in milliseconds since 1970 UTC; an hour ago when absent.
@@ -98,7 +98,7 @@ extension MonitoringAPI {
 
         /// Makes an input; what is left out is not sent.
         public init(
-            name: String,
+            name: String? = nil,
             match: String? = nil,
             start: Timestamp? = nil,
             end: Timestamp? = nil,
@@ -128,7 +128,7 @@ extension MonitoringAPI {
         /// Reads path, query and body, and holds them within their limits.
         public init(from request: borrowing RequestParts) throws(HarbourError) {
             try request.allowQuery(["name", "match", "start", "end", "step_milliseconds"])
-            name = try request.requiredQuery("name").string(length: 1...200)
+            name = try request.query("name")?.string(length: 1...200)
             match = try request.query("match")?.string(length: 0...1000)
             start = try request.query("start")?.timestamp()
             end = try request.query("end")?.timestamp()

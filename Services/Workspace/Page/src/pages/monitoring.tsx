@@ -7,6 +7,8 @@ import { ChartCard, Shown, percent, plain, spans } from "./charts";
 import { ServiceList, useClusters, useServices } from "./home";
 
 const charts: Shown[] = [
+  { title: "Load of the machine", name: "harbour_machine_load_average", show: plain },
+  { title: "Memory that is free on the machine", name: "harbour_machine_memory_available_bytes", show: bytes },
   { title: "Memory", name: "process_resident_memory_bytes", show: bytes },
   { title: "Processor, of one core", name: "process_cpu_seconds_total", isRate: true, show: percent },
   { title: "Requests a second", name: "harbour_http_requests_total", isRate: true, show: plain, group: "job" },
