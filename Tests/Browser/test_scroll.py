@@ -218,7 +218,7 @@ class ScrollTests(unittest.TestCase):
             page = self.open(viewport=size)
             first = page.evaluate("document.scrollingElement.scrollHeight")
             last = page.evaluate(TO_THE_END)
-            self.assertLess(abs(last - first) / last, 0.02, f"{first} px at first, {last} px in the end, {size}")
+            self.assertLess(abs(last - first) / last, 0.01, f"{first} px at first, {last} px in the end, {size}")
             if size["width"] == 1360:
                 page.context.close()
 

@@ -11,8 +11,10 @@ import { isFolded } from "./hidden";
 const lineHeight = 19;
 const outputLineHeight = 18.75;
 const letterWidth = 7.53;
-/** The strip where a cell is inserted, the border and the padding of the cell, and its space at the end. */
-const frame = 26 + 8 + 4;
+/** The strip where a cell is inserted. */
+export const stripHeight = 26;
+/** With the border and the padding of the cell, and its space at the end. */
+const frame = stripHeight + 8 + 4;
 const gap = 8;
 const outputGap = 10;
 /** The line that stands for collapsed outputs. */

@@ -68,9 +68,12 @@ function elementsOf(cell: CellView): number {
   }, 25 + Math.min(cell.source.length, 60_000) / 12));
 }
 
-/** Shows its children from the moment they are made; before, the cell's text in their place. */
-export function Near({ cell, index, isNearAtFirst, children }: {
-  cell: CellView; index: number; isNearAtFirst: boolean; children: ReactNode;
+/**
+ * Shows its children from the moment they are made; before, the cell's text in their place. That is as high as they will be: the
+ * browser remembers how high it was for those who scroll by, and nothing moves when they are made in sight.
+ */
+export function Near({ cell, index, height, isNearAtFirst, children }: {
+  cell: CellView; index: number; height: number; isNearAtFirst: boolean; children: ReactNode;
 }) {
   const [isNear, setNear] = useState(isNearAtFirst);
   const element = useRef<HTMLDivElement>(null);
@@ -91,7 +94,7 @@ export function Near({ cell, index, isNearAtFirst, children }: {
   }, [isShown]);
   if (isShown) return <>{children}</>;
   return (
-    <div ref={element} className="cell">
+    <div ref={element} className="cell" style={{ minHeight: height }}>
       <div className="cell-gutter" />
       <div className="cell-main"><pre className="cell-source">{cell.source}</pre></div>
     </div>
