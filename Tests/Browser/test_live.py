@@ -279,7 +279,7 @@ class LiveTests(unittest.TestCase):
     def test_3_two_browsers_on_one_notebook(self):
         go_on = platform.folder / "shared"
         self.addCleanup(go_on.touch)
-        number, address = self.notebook("shared", ["a = 1", "b = 2", until(go_on, "") + "print('done')"])
+        number, address = self.notebook("shared", ["a = 1", "b = 2", until(go_on, "") + "print('done')", "print('meanwhile')"])
         ann, bob = self.open(address), self.open(address)
         expect(ann.get_by_label("Who is here")).to_be_visible()
         expect(bob.get_by_label("Who is here")).to_be_visible()
@@ -312,8 +312,13 @@ class LiveTests(unittest.TestCase):
         dialogs = lambda: [page for page in (ann, bob) if page.get_by_role("dialog").count()]
         page = eventually("one is asked", dialogs)[0]
         expect(page.get_by_role("dialog")).to_contain_text("Somebody else has saved")
+        # What is put out while it is decided stays, though it is not in what was saved.
+        expect(page.get_by_role("dialog").get_by_role("button", name="Save mine on top")).to_be_visible()
+        (bob if page is ann else ann).get_by_label("Run cell 4").click()
+        expect(page.locator(".cell").nth(3).locator(".text-output")).to_have_text("meanwhile")
         page.get_by_role("button", name="Drop mine, take theirs").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.locator(".cell").nth(3).locator(".text-output")).to_have_text("meanwhile")
         for page in (ann, bob):
             expect(page.get_by_text("Saved", exact=True)).to_be_visible()
         # An editor has its blanks as such that lines are not broken at.

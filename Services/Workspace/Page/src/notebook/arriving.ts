@@ -38,6 +38,8 @@ export class Arriving {
   private asked = new Map<string, Asked>();
   /** The event up to which a cell's outputs were answered, as long as none was told after it. */
   private answered = new Map<string, number>();
+  /** What was told last of each cell that is here. */
+  private told = new Map<string, number>();
   /** What was told last of cells that are not here. */
   private strangers = new Map<string, number>();
 
@@ -48,6 +50,7 @@ export class Arriving {
     this.asked.get(cell)?.since.push(told);
     const now = this.changes.get(cell) ?? this.shown(cell);
     if (!now) { this.miss(cell, told.sequence); return; }
+    this.told.set(cell, told.sequence);
     const clears = this.clearing.has(cell);
     this.setClears(cell, clearsAfter(clears, told));
     // An answer had it already.
@@ -96,6 +99,9 @@ export class Arriving {
     this.answered.set(cell, sequence);
     return last > sequence;
   }
+
+  /** Whether something was told of a cell that is here after an event. */
+  isToldAfter(cell: string, sequence: number): boolean { return (this.told.get(cell) ?? -1) > sequence; }
 
   /** All was read anew. */
   reset(): void {

@@ -140,3 +140,13 @@ function withoutTransient(output: Output): Output {
   const { transient: _transient, ...rest } = output;
   return rest;
 }
+
+/** What others have saved, as cells; of those that have put out something since, with what they show here. */
+export function withOutputsHere(theirs: CellView[], here: CellView[], hasPutOut: (id: string) => boolean): CellView[] {
+  const known = new Map(here.map((cell) => [cell.id, cell]));
+  return theirs.map((cell) => {
+    const now = known.get(cell.id);
+    if (now?.type !== cell.type) return cell;
+    return { ...cell, run: now.run, ...hasPutOut(cell.id) && { outputs: now.outputs, count: now.count } };
+  });
+}

@@ -9,17 +9,18 @@ import { Differences } from "./differences";
 import { differences } from "./differing";
 import type { NotebookDocument } from "./document";
 import { fileOfMine } from "./mine";
+import type { Runner } from "./runner";
 import { Saver, base64, shownOutputs } from "./saver";
 import type { NotebookStore } from "./store";
 
 const sides = { left: "Mine", right: "Theirs", onlyLeft: "only mine", onlyRight: "only theirs", there: "in theirs" };
 
-export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver }) {
+export function Conflict({ store, saver, runner }: { store: NotebookStore; saver: Saver; runner: Runner }) {
   const theirs = useQuery(`conflict/${store.notebookID}/${store.state.revisionID}`,
     (signal) => call("getNotebook", { notebook_id: store.notebookID, ...shownOutputs }, signal));
   const [isBusy, setBusy] = useState(false);
   const take = (content: NotebookContent) => {
-    store.replace(content);
+    store.replace(content, runner.hasPutOutSince(content));
     saver.settle();
     toast("Their version is shown. Yours is gone.", "plain");
   };
@@ -34,7 +35,7 @@ export function Conflict({ store, saver }: { store: NotebookStore; saver: Saver 
     fileOfMine(store, content.path).then((mine) => call("importObject", {
       body: { path, content: base64(JSON.stringify(mine, null, 1) + "\n"), format: "JUPYTER" },
     })).then(() => {
-      store.replace(content);
+      store.replace(content, runner.hasPutOutSince(content));
       saver.settle();
       toast(`Yours is kept as ${path}.`);
     }, (error: unknown) => { setBusy(false); toastError(error); });

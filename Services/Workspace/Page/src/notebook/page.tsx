@@ -48,8 +48,14 @@ export function NotebookPage({ notebookID, path }: { notebookID: number; path: s
     });
     return () => controller.abort();
   }, [notebookID, user, attempt]);
-  // What could not be read is read when the server is back.
-  useEffect(() => error && connection.subscribe(() => { if (connection.isOnline) setAttempt((one) => one + 1); }), [error]);
+  // What could not be read is read when the server is back, or after a while where only that request broke.
+  useEffect(() => {
+    if (!error) return undefined;
+    const again = () => { if (connection.isOnline) setAttempt((one) => one + 1); };
+    const timer = error.isPassing ? setTimeout(again, 3000) : undefined;
+    const stop = connection.subscribe(again);
+    return () => { clearTimeout(timer); stop(); };
+  }, [error]);
   const name = path.split("/").pop() ?? path;
   if (!opened) {
     return <div className="content"><Heading title={name} crumbs={crumbsOf(path)} />
@@ -176,7 +182,7 @@ function Dialogs({ asking: { dialog, setDialog, run }, store, runner, saver }: {
       {(dialog === "restart" || dialog === "restart-run") && (
         <Restart isRun={dialog === "restart-run"} runner={runner} onClose={close} onDone={() => { if (dialog === "restart-run") run("ALL"); }} />
       )}
-      {saver.state === "conflict" && <Conflict store={store} saver={saver} />}
+      {saver.state === "conflict" && <Conflict store={store} saver={saver} runner={runner} />}
     </>
   );
 }

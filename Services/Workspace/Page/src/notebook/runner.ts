@@ -278,6 +278,12 @@ export class Runner {
     this.store.show(new Map(this.arriving.taken()));
   }
 
+  /** Whether a cell has put out something since a content was read. */
+  hasPutOutSince(content: NotebookContent): (cell: string) => boolean {
+    this.apply();
+    return (cell) => this.arriving.isToldAfter(cell, content.last_sequence ?? 0);
+  }
+
   /** Reads everything anew, because too much was missed. */
   private async reset(): Promise<number> {
     const content = await call("getNotebook", { notebook_id: this.store.notebookID, ...shownOutputs }, this.controller.signal);

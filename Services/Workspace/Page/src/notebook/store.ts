@@ -1,7 +1,7 @@
 // A notebook that is open: its cells, what is not saved yet, and what can be taken back.
 import { useSyncExternalStore } from "react";
 import type { Json, NotebookContent } from "../api/generated/contract";
-import { type CellView, asHeading, inLanguage, joinedCells, newCell, putBack, rewrittenBy, shifted, viewsOf, withShown, written } from "./cells";
+import { type CellView, asHeading, inLanguage, joinedCells, newCell, putBack, rewrittenBy, shifted, viewsOf, withOutputsHere, withShown, written } from "./cells";
 import { DocumentCell, NotebookDocument, magicOf, notebookLanguage, partsOf } from "./document";
 import { chartsOf, withChart, withCharts, withChartsKept } from "./charted";
 import { type Back, type NotebookDraft, draftOf } from "./draft";
@@ -379,18 +379,18 @@ export class NotebookStore {
     return () => { about(metadata, language, restored); takeBack(); };
   }
 
-  /** Takes what somebody else has saved in place of what is here. */
-  replace(content: NotebookContent): void {
+  /** Takes what somebody else has saved in place of what is here; what cells have put out since it was read stays. */
+  replace(content: NotebookContent, hasPutOut: (id: string) => boolean): void {
     this.document = content.document as unknown as NotebookDocument;
     this.language = notebookLanguage(this.document);
     this.path = content.path;
-    [this.undos, this.redos] = [[], []];
-    this.cleared.clear();
-    this.restored = undefined;
-    [this.base, this.sent] = [cellsOf(this.document), []];
-    const cells = viewsOf(this.document);
+    const cells = withOutputsHere(viewsOf(this.document), this.state.cells, hasPutOut);
+    const come = cells.filter((cell) => !this.cell(cell.id)).map((cell) => cell.id);
+    [this.undos, this.redos, this.cleared] = [[], [], new Set()];
+    [this.base, this.sent, this.restored] = [cellsOf(this.document), [], undefined];
     const version = this.state.version + 1;
     this.set({ cells, ...selectedAmong(this.state, cells), editing: undefined, version, savedVersion: version, revisionID: content.revision_id });
+    if (come.length > 0) this.onCome(come, content.last_sequence ?? 0);
   }
 
   /** Goes on from another revision: what is here will be saved on top of it. */
