@@ -7,7 +7,8 @@ from harbour import PICTURES, Stage, eventually
 from looks import look
 from playwright.sync_api import expect
 
-#: The log of a cluster comes from the test: `writeLog(count)` adds so many lines.
+#: The log of a cluster comes from the test: `writeLog(count)` adds so many lines. To whoever asks again, something of what was asked
+#: for before comes first.
 LOG = """const send = WebSocket.prototype.send;
 const topic = "clusters/c-logs/logs";
 let sequence = 0;
@@ -15,13 +16,18 @@ WebSocket.prototype.send = function (text) {
     const request = JSON.parse(text);
     if (request.topic !== topic) return send.call(this, text);
     if (request.type !== "SUBSCRIBE") return undefined;
-    window.writeLog = (count) => {
-        for (let line = 0; line < count; line += 1) {
-            sequence += 1;
-            const log = { sequence, timestamp: sequence, source: "driver", text: `line ${sequence}` };
-            this.onmessage(new MessageEvent("message", { data: JSON.stringify({ type: "EVENT", topic, sequence, log }) }));
-        }
+    const tell = (message) => this.onmessage(new MessageEvent("message", { data: JSON.stringify({ topic, ...message }) }));
+    const write = () => {
+        sequence += 1;
+        tell({ type: "EVENT", sequence, log: { sequence, timestamp: sequence, source: "driver", text: `line ${sequence}` } });
     };
+    if (sequence > 0) {
+        write();
+        tell({ type: "ENDED" });
+    }
+    sequence = 0;
+    tell({ type: "SUBSCRIBED", sequence });
+    window.writeLog = (count) => { for (let line = 0; line < count; line += 1) write(); };
     return undefined;
 };"""
 #: A browser opens so many connections to one server, for all of its tabs.
@@ -71,12 +77,12 @@ class WatchingTests(unittest.TestCase):
 
     def test_logs_are_followed(self):
         """The end stays in sight until somebody scrolls up; what is not there any more is said, and what is there is saved."""
-        one = stage.new_page(stage.new_context(storage_state=page.context.storage_state()))
+        one = stage.new_page(stage.new_context())
         one.add_init_script(LOG)
         one.route("**/api/v1/clusters/c-logs", lambda route: route.fulfill(json={
             "cluster_id": "c-logs", "spec": {"cluster_name": "quiet"}, "state": "TERMINATED", "backend": "local",
             "creator_user_name": "admin", "start_time": 1}))
-        one.goto(f"{platform.url}/clusters/c-logs?tab=logs")
+        stage.sign_in(one, "/clusters/c-logs?tab=logs")
         log, to_end = one.get_by_role("log"), one.get_by_role("button", name="To the end")
         # How much of the box is below what is seen.
         below = "(box) => box.scrollHeight - box.scrollTop - box.clientHeight"
@@ -115,6 +121,19 @@ class WatchingTests(unittest.TestCase):
         one.get_by_placeholder("Filter").fill("line 3300")
         expect(log.locator("div")).to_have_count(1)
         self.assertIn("lines=line+3300", one.url)
+        one.get_by_placeholder("Filter").fill("")
+        one.get_by_role("tab", name="Overview").click()
+        expect(log).to_have_count(0)
+        one.get_by_role("tab", name="Logs").click()
+        expect(one.get_by_text("live", exact=True)).to_be_visible()
+        write_log(3)
+        expect(log.locator("div")).to_have_text(["line 1", "line 2", "line 3"])
+        # Who is signed out elsewhere is told, though nothing is asked for here.
+        other = stage.new_page(one.context)
+        other.goto(platform.url)
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_label("Sign-in token")).to_be_visible()
+        expect(one.get_by_label("Sign-in token")).to_be_visible()
         one.context.close()
 
     def test_a_run_that_has_ended_stays_so(self):

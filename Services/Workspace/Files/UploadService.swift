@@ -99,6 +99,9 @@ struct UploadService: Sendable {
         let row = try await store.get(id, on: store.pool)
         guard row.state == "OPEN", let size = row.size else { throw UploadService.ended(id) }
         guard offset == row.stored else { throw UploadService.elsewhere(row.stored) }
+        var body = body
+        // A proxy may leave out how many they are; a piece is in memory anyway.
+        if wanted != nil, body.length == nil { body = HTTPBody(try await body.collect(limit: UploadService.pieceSize)) }
         if let length = body.length {
             let isWhole = offset + length == size || length % UploadService.pieceSize == 0
             guard isWhole, offset + length <= size else {
@@ -109,11 +112,10 @@ struct UploadService: Sendable {
                 )
             }
         }
-        if wanted != nil, body.length.map({ $0 > UploadService.pieceSize }) ?? true {
+        if wanted != nil, let length = body.length, length > UploadService.pieceSize {
             body.discard()
             throw HarbourError(
-                .invalidParameter,
-                "With a checksum, send at most \(UploadService.pieceSize) bytes at a time, and say how many they are.")
+                .invalidParameter, "With a checksum, send at most \(UploadService.pieceSize) bytes at a time.")
         }
         var writer = PieceWriter(service: self, row: row, wanted: wanted)
         for try await chunk in body { try await writer.add(chunk[...]) }

@@ -202,6 +202,8 @@ actor LiveConnection {
     ) async throws {
         try await send(LiveMessage(type: .subscribed, topic: name.text, sequence: after ?? 0))
         for try await element in elements {
+            // What is left, or asked for anew, is told no more, however much of it has come already.
+            try Task.checkCancellation()
             var message = LiveMessage(type: .event, topic: name.text, sequence: element.sequence)
             try fill(element, &message)
             try await send(message)

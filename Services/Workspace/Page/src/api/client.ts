@@ -97,16 +97,19 @@ function endSession(): void {
   whenSignedOut();
 }
 
+/** What to say of a request that broke. One is no outage: what waits for the end of one would begin again at once. */
+async function broken(signal: AbortSignal | undefined, error: unknown): Promise<unknown> {
+  if (!signal?.aborted) await connection.check();
+  return signal?.aborted ? error : new ApiError("UNREACHABLE", "DataHarbour cannot be reached right now.", 0);
+}
+
 async function answer(name: Name, input: Record<string, unknown>, signal?: AbortSignal, isLast = false): Promise<Response> {
   const sentWith = csrfToken;
   let response: Response;
   try {
     response = await request(routes[name], input, signal, isLast);
   } catch (error) {
-    if (signal?.aborted) throw error;
-    // One request that broke is no outage: what waits for the end of one would begin again at once.
-    await connection.check();
-    throw new ApiError("UNREACHABLE", "DataHarbour cannot be reached right now.", 0);
+    throw await broken(signal, error);
   }
   connection.reached();
   if (response.ok) return response;
@@ -120,10 +123,17 @@ async function answer(name: Name, input: Record<string, unknown>, signal?: Abort
 /** What was answered; an answer that is cut off is none. */
 async function bodyOf<T>(response: Response, signal?: AbortSignal): Promise<T> {
   try { return await response.json() as T; } catch (error) {
-    if (signal?.aborted || error instanceof SyntaxError) throw error;
-    connection.lost();
-    throw new ApiError("UNREACHABLE", "The connection broke.", 0);
+    if (error instanceof SyntaxError) throw error;
+    throw await broken(signal, error);
   }
+}
+
+/** Asks whether whoever has signed in still is, and says so to the page when not. */
+export async function checkSession(): Promise<void> {
+  const sentWith = csrfToken;
+  await call("getSession").catch((error: unknown) => {
+    if (error instanceof ApiError && error.status === 401 && sentWith !== "" && sentWith === csrfToken) endSession();
+  });
 }
 
 /** Calls an operation once, and if it fits also when the page is about to go: then nobody hears the answer. */
@@ -144,19 +154,19 @@ export function send<K extends RawName>(
 ): Promise<Output<K>> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
+    const aborted = new DOMException("stopped", "AbortError");
+    // Of a request that was not sent, nobody hears that it was aborted.
+    if (signal.aborted) { reject(aborted); return; }
     const stop = () => request.abort();
-    const broken = () => {
-      connection.lost();
-      reject(new ApiError("UNREACHABLE", "DataHarbour cannot be reached right now.", 0));
-    };
+    const fail = () => { void broken(signal, aborted).then(reject); };
     request.open(routes[name].method, address(routes[name], input as Record<string, unknown>));
     const sentWith = csrfToken;
     request.setRequestHeader("x-csrf-token", sentWith);
     request.setRequestHeader("content-type", "application/octet-stream");
     request.upload.onprogress = (event) => onProgress(event.loaded);
-    request.onabort = () => reject(new DOMException("stopped", "AbortError"));
-    request.onerror = broken;
-    request.ontimeout = broken;
+    request.onabort = () => reject(aborted);
+    request.onerror = fail;
+    request.ontimeout = fail;
     request.onload = () => {
       connection.reached();
       if (request.status === 200) return resolve(JSON.parse(request.responseText) as Output<K>);
@@ -165,7 +175,6 @@ export function send<K extends RawName>(
     };
     request.onloadend = () => signal.removeEventListener("abort", stop);
     signal.addEventListener("abort", stop);
-    if (signal.aborted) return stop();
     request.send(body);
   });
 }

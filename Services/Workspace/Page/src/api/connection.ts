@@ -5,6 +5,14 @@ type Listener = () => void;
 /** For how long an answer is waited for, in milliseconds. */
 const mostPatience = 5000;
 
+async function isThere(): Promise<boolean> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), mostPatience);
+  try {
+    return (await fetch("/healthz", { cache: "no-store", signal: controller.signal })).ok;
+  } catch { return false; } finally { clearTimeout(timer); }
+}
+
 class Connection {
   isOnline = true;
   private listeners = new Set<Listener>();
@@ -38,6 +46,7 @@ class Connection {
 
   /** Resolves when the server can be reached. */
   whenOnline(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(new DOMException("stopped", "AbortError"));
     if (this.isOnline) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const stop = this.subscribe(() => { if (this.isOnline) { stop(); resolve(); } });
@@ -48,21 +57,13 @@ class Connection {
   /** Looks whether the server is there, when something else has reason to doubt it. */
   check = async (): Promise<void> => {
     if (!this.isOnline) return;
-    const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), mostPatience);
-    try {
-      const response = await fetch("/healthz", { cache: "no-store", signal: controller.signal });
-      if (!response.ok) this.lost();
-    } catch { this.lost(); } finally { clearTimeout(timer); }
+    if (!await isThere()) this.lost();
   };
 
   /** Looks now whether the server is back. */
   probe = async (): Promise<void> => {
     clearTimeout(this.timer);
-    try {
-      const response = await fetch("/healthz", { cache: "no-store" });
-      if (response.ok) { this.reached(); return; }
-    } catch { /* It is looked for again below. */ }
+    if (await isThere()) { this.reached(); return; }
     this.delay = Math.min(this.delay * 1.7, 15000);
     this.plan();
   };

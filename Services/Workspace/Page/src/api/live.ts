@@ -1,5 +1,6 @@
 // The one WebSocket of a tab: what it follows, resumed after the last number it has seen whenever the connection breaks.
 import { newID } from "../app/ids";
+import { checkSession } from "./client";
 import { connection } from "./connection";
 import type { LiveMessage, LivePresence } from "./generated/contract";
 
@@ -14,14 +15,21 @@ export interface Followed {
 export interface Place { cell_id?: string; is_editing?: boolean }
 
 const firstDelay = 250;
-const signedOut = 4401;
+/** Codes that the server closes with. */
+const [signedOut, tooMany] = [4401, 4429];
 
 class Live {
   /** What the server calls this tab; another name after each connection. */
   clientID: string | undefined;
   isOpen = false;
+  /** What to do when it is refused because there are too many of them. */
+  onTooMany: () => void = () => undefined;
   private socket: WebSocket | undefined;
   private topics = new Map<string, Followed>();
+  /** What was asked for and is not answered yet: what comes of it is of whoever followed it before. */
+  private asked = new Set<string>();
+  /** Whether its user knows that there are too many. */
+  private isTold = false;
   private places = new Map<string, Place>();
   private delay = firstDelay;
   private timer: number | undefined;
@@ -51,9 +59,21 @@ class Live {
       if (this.topics.get(topic) !== followed) return;
       this.topics.delete(topic);
       this.places.delete(topic);
+      this.asked.delete(topic);
       this.send({ type: "UNSUBSCRIBE", topic });
-      if (this.topics.size === 0) { clearTimeout(this.timer); this.timer = undefined; this.socket?.close(); }
+      if (this.topics.size === 0) this.leave();
     };
+  }
+
+  /** Nobody follows anything; whoever does next has a connection of its own, which does not wait for the end of this one. */
+  private leave(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const { socket } = this;
+    this.socket = undefined;
+    this.isOpen = false;
+    socket?.close();
+    this.tell();
   }
 
   /** Says where the user is, to the others who are there. */
@@ -67,7 +87,9 @@ class Live {
 
   private ask(topic: string): void {
     const followed = this.topics.get(topic);
-    if (followed) this.send({ type: "SUBSCRIBE", topic, ...(followed.after === undefined ? {} : { after: followed.after }) });
+    if (!followed) return;
+    this.asked.add(topic);
+    this.send({ type: "SUBSCRIBE", topic, ...(followed.after === undefined ? {} : { after: followed.after }) });
     const place = this.places.get(topic);
     if (place) this.send({ type: "PRESENCE", topic, ...place });
   }
@@ -81,10 +103,13 @@ class Live {
       if (this.socket !== socket) return;
       this.socket = undefined;
       this.isOpen = false;
+      this.asked.clear();
       this.tell();
       if (this.topics.size === 0) return;
-      // Who was signed out is told so by the next request.
-      if (event.code !== signedOut) void connection.check();
+      if (event.code === signedOut) void checkSession();
+      else void connection.check();
+      if (event.code === tooMany && !this.isTold) this.onTooMany();
+      this.isTold ||= event.code === tooMany;
       this.reconnect(this.delay * (0.75 + Math.random() / 2));
       this.delay = Math.min(this.delay * 2, 10000);
     };
@@ -102,6 +127,7 @@ class Live {
     if (message.type === "HELLO") {
       this.clientID = message.client_id;
       this.isOpen = true;
+      this.isTold = false;
       this.delay = firstDelay;
       connection.reached();
       for (const topic of this.topics.keys()) this.ask(topic);
@@ -111,6 +137,8 @@ class Live {
     const topic = message.topic ?? "";
     const followed = this.topics.get(topic);
     if (!followed) return;
+    if (message.type === "SUBSCRIBED" || message.type === "FAILED") this.asked.delete(topic);
+    if ((message.type === "EVENT" || message.type === "ENDED") && this.asked.has(topic)) return;
     if (message.type === "RESET") {
       void followed.onReset?.().then((after) => {
         if (this.topics.get(topic) !== followed) return;

@@ -18,6 +18,8 @@ export interface Query<T> {
 
 const remembered = new Map<string, unknown>();
 const rememberedLimit = 100;
+/** So long after a request broke it is sent again, in milliseconds. */
+const patience = 3000;
 
 /** Forgets everything, as when another user signs in. */
 export function forgetAll(): void { remembered.clear(); }
@@ -84,6 +86,13 @@ export function useQuery<T>(
     else refresh();
   }, [refresh]);
 
+  const { error } = current as { error?: ApiError };
+  useEffect(() => {
+    if (!error?.isPassing) return undefined;
+    const timer = setTimeout(() => { if (!document.hidden && connection.isOnline) renew(); }, patience);
+    return () => clearTimeout(timer);
+  }, [error, renew]);
+
   const interval = typeof when === "function" ? when(current.data) : typeof when === "number" ? when : undefined;
   const lists = interval === undefined ? [(when ?? []) as LiveList | LiveList[]].flat().join(" ") : "";
   useEffect(() => {
@@ -115,5 +124,5 @@ export function useQuery<T>(
     if (isOld.current) refresh();
   }, [key, refresh]);
 
-  return { data: current.data, error: (current as { error?: ApiError }).error, isLoading: current.isLoading, refresh, renew, set };
+  return { data: current.data, error, isLoading: current.isLoading, refresh, renew, set };
 }

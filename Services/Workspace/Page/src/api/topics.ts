@@ -6,7 +6,10 @@ import { live } from "./live";
 const firstDelay = 250;
 const mostDelay = 5000;
 /** What can be done a moment later. */
-const passing = new Set(["TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "BAD_UPSTREAM_RESPONSE", "RESOURCE_EXHAUSTED"]);
+const passing = new Set([
+  "TEMPORARILY_UNAVAILABLE", "DEADLINE_EXCEEDED", "BAD_UPSTREAM_RESPONSE", "RESOURCE_EXHAUSTED", "BACKEND_UNAVAILABLE",
+  "SERVICE_SUPERSEDED", "TLS_CONNECTION_BROKEN", "TLS_HANDSHAKE_FAILED",
+]);
 
 interface Topic {
   onEvent: (message: LiveMessage) => void;

@@ -5,9 +5,10 @@ import { connection } from "../api/connection";
 import { beATab } from "../drafts/tabs";
 import { type Unsaved, saveAll } from "../drafts/unsaved";
 import type { Session } from "../api/generated/contract";
+import { live } from "../api/live";
 import { forgetAll } from "../api/query";
 import { Button, Dialog, Field, Note } from "../ui/parts";
-import { toastError } from "../ui/toast";
+import { toast, toastError } from "../ui/toast";
 import { brandIcon } from "./brand";
 
 /** How long after an answer that was none, in milliseconds, it is asked again who is here. */
@@ -53,6 +54,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
     look();
     beATab();
     onSignedOut(() => { turn.current += 1; setState((before) => typeof before === "object" ? "ended" : "none"); });
+    live.onTooMany = () => toast("Too many pages are open to be live. Close some, and this one goes on.", "bad");
     const stop = connection.subscribe(() => { if (connection.isOnline) look(); });
     return () => { clearTimeout(again); stop(); };
   }, [take]);

@@ -174,6 +174,7 @@ async function sendBytes(one: Transfer, file: File, signal: AbortSignal): Promis
         && (error.isPassing || error.status === 504 || error.code === "RESOURCE_CONFLICT" || error.code === "CHECKSUM_MISMATCH");
       if (!passes || failures > 8) throw error;
       change(one.id, { state: "offline", sent: start });
+      await pause(failures);
       await connection.whenOnline(signal);
       upload = await patiently(() => call("getUpload", { upload_id: id }, signal), signal);
       if (upload.offset > start) failures = 0;
@@ -241,6 +242,11 @@ function forget(one: Transfer, file: File): void {
   call("abortUpload", { upload_id: id }).catch(() => undefined);
 }
 
+/** The longer, the more often something has failed. */
+function pause(failures: number): Promise<void> {
+  return new Promise((resolve) => { setTimeout(resolve, Math.min(250 * 2 ** failures, 5000)); });
+}
+
 /** Asks again whenever the connection is back; everything that is asked so may be asked twice. */
 async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (let count = 0; ; count += 1) {
@@ -248,7 +254,7 @@ async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise
       return await ask();
     } catch (error) {
       if (!(error instanceof ApiError) || !error.isPassing || count > 20) throw error;
-      connection.lost();
+      await pause(count);
       await connection.whenOnline(signal);
     }
   }

@@ -28,6 +28,8 @@ function useLog(id: string): Log {
         if (!line) return;
         all.push(line);
         count += 1;
+        // A tab in the back has no frames.
+        if (all.length >= 2 * logLimit) all = all.slice(-logLimit);
         if (!frame) frame = requestAnimationFrame(show);
       },
       onEnd: () => { setLog((before) => ({ ...before, isOver: true })); return false; },

@@ -26,8 +26,8 @@ export function ClusterPage({ id }: { id: string }) {
   const tab: Tab = tabs.find((one) => one.id === wanted)?.id ?? "overview";
   const cluster = useQuery(`cluster/${id}`, (signal) => call("getCluster", { cluster_id: id }, signal), "clusters");
   useWatch(id, cluster);
-  // Of one that is deleted nothing is shown that was known before.
-  if (!cluster.data || cluster.error?.status === 404) {
+  // Of one that is deleted, or may not be seen any more, nothing is shown that was known before.
+  if (!cluster.data || cluster.error?.status === 404 || cluster.error?.status === 403) {
     return <div className="content"><Heading title="Cluster" crumbs={[{ text: "Clusters", to: "/clusters" }]} />
       {cluster.error ? <Failure error={cluster.error} retry={cluster.refresh} /> : <Card isFlush><Loading lines={6} /></Card>}</div>;
   }

@@ -1,7 +1,8 @@
 // One run: its tasks in time, each attempt, and what each notebook put out, live while it runs.
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { call } from "../api/client";
 import type { CommandEvent, Run, RunEvent, RunTask } from "../api/generated/contract";
+import { live as channel } from "../api/live";
 import { useQuery } from "../api/query";
 import { followTopic } from "../api/topics";
 import { newID } from "../app/ids";
@@ -18,7 +19,10 @@ import { LiveCells, TaskResult } from "./task-output";
 
 export function RunPage({ id }: { id: string }) {
   const runID = Number(id);
-  const run = useQuery(`run/${id}`, (signal) => call("getRun", { run_id: runID }, signal));
+  // Where nothing is told, as behind a proxy without WebSockets, it is looked at now and then.
+  const isLive = useSyncExternalStore(channel.subscribe, () => channel.isOpen);
+  const run = useQuery(`run/${id}`, (signal) => call("getRun", { run_id: runID }, signal),
+    (data) => !isLive && data && isActive(data.state) ? 15000 : 0);
   const live = useRunEvents(run.data, run.renew);
   const { query } = useAddress();
   const [isBusy, setBusy] = useState(false);
@@ -114,14 +118,15 @@ function useRunEvents(run: Run | undefined, renew: () => void): Map<string, Live
         if (!frame) frame = requestAnimationFrame(show);
         return;
       }
-      // What is read then says whether the run is over; of a repaired run, the events tell of earlier ends too.
-      renew();
+      // What is read then says whether the run is over; of a repaired run, the events tell of earlier ends too. A tab that
+      // nobody sees reads it when it is seen again.
+      if (!document.hidden) renew();
     };
     const stop = followTopic(`runs/${runID}`, {
       onEvent: (message) => take(message.run as RunEvent),
       // Followed for as long as what is read says that it runs.
       onEnd: () => { renew(); return true; },
-      onFailure: toastError,
+      onFailure: (error) => { toastError(error); renew(); },
     });
     return () => { stop(); cancelAnimationFrame(frame); };
   }, [runID, isOpen, renew]);

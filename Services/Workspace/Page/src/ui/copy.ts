@@ -13,7 +13,7 @@ async function put(text: string): Promise<void> {
   field.className = "visually-hidden";
   field.value = text;
   // Nothing outside of a dialog can be selected while one is open.
-  (before?.closest("dialog") ?? document.body).append(field);
+  ([...document.querySelectorAll("dialog[open]")].pop() ?? document.body).append(field);
   field.select();
   const isDone = document.execCommand("copy");
   field.remove();
