@@ -94,7 +94,14 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
 
     /// Hands over what the system takes now; the rest follows by itself, and `streamDrained` tells when.
     public func flush() {
-        guard descriptor >= 0 else { return }
+        guard sendWaiting() else { return }
+        // The system may take in the same turn what was too much a moment ago, and then does not say that there is room.
+        loop.later { [self] in if descriptor >= 0 && !waitsForRoom && !isFinishing { handler?.streamDrained() } }
+    }
+
+    /// True when the rest has gone that was waited for.
+    private func sendWaiting() -> Bool {
+        guard descriptor >= 0 else { return false }
         let isDone: Bool
         if secure == nil {
             isDone = send(&output)
@@ -105,9 +112,10 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
             } while !output.isEmpty && secure?.isEstablished == true
             isDone = ciphertext.isEmpty
         }
-        guard descriptor >= 0, isDone == waitsForRoom else { return }
+        guard descriptor >= 0, isDone == waitsForRoom else { return false }
         waitsForRoom = !isDone
         updateInterest()
+        return isDone
     }
 
     /// True when all is sent.
@@ -184,11 +192,8 @@ public final class SocketStream: DescriptorHandler, @unchecked Sendable {
 
     /// What epoll saw.
     public func descriptorReady(_ events: ReadyEvents) {
-        if events.contains(.writable) {
-            flush()
-            if descriptor >= 0 && !waitsForRoom {
-                if isFinishing { shutdown(descriptor, Int32(SHUT_WR)) } else { handler?.streamDrained() }
-            }
+        if events.contains(.writable), sendWaiting() {
+            if isFinishing { shutdown(descriptor, Int32(SHUT_WR)) } else { handler?.streamDrained() }
         }
         guard descriptor >= 0 else { return }
         if !events.isDisjoint(with: [.readable, .peerClosed, .hungUp, .failed]) { read(events) }

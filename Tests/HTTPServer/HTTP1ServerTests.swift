@@ -2,6 +2,7 @@ import Core
 import EventLoop
 import HTTPMessage
 import HTTPServer
+import TestSupport
 import Testing
 
 @Suite struct HTTP1ServerTests {
@@ -127,6 +128,29 @@ import Testing
             while total < 1000 * 100_000, let bytes = try await raw.readBytes() { total += bytes.count }
             #expect(answered.count == 1000)
             raw.close()
+        }
+    }
+}
+
+@Suite struct HTTP1ReadingTests {
+    /// Goal: who asks ahead and reads at the same time, on a processor of its own, is answered to the end. The system may take
+    /// what was too much a moment ago, and says nothing then.
+    @Test(.timeLimit(.minutes(5))) func whoAsksAheadAndReadsIsAnsweredToTheEnd() async throws {
+        let count = isSanitized ? 300 : 1000
+        try await withServer { router, _ in
+            router.get("/") { _, _ in .json([UInt8](repeating: 1, count: 100_000)) }
+        } _: { server in
+            let port = server.port
+            try await withEventLoop { loop in
+                for _ in 0..<(isSanitized ? 3 : 30) {
+                    let raw = try await RawConnection.open(loop, port: port)
+                    raw.send(String(repeating: "GET / HTTP/1.1\r\nhost: a\r\n\r\n", count: count))
+                    var total = 0
+                    while total < count * 100_000, let bytes = try await raw.readBytes() { total += bytes.count }
+                    #expect(total >= count * 100_000)
+                    raw.close()
+                }
+            }
         }
     }
 }
