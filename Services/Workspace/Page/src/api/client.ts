@@ -1,5 +1,5 @@
 // Calls of the contract's operations, each with the types that the OpenAPI documents give it.
-import { Operations, Route, routes } from "./generated/contract";
+import { Operations, Route, Session, routes } from "./generated/contract";
 import { connection } from "./connection";
 
 type Name = keyof Operations;
@@ -27,6 +27,7 @@ export function isRefusal(error: unknown): boolean {
 
 let csrfToken = "";
 let whenSignedOut: () => void = () => undefined;
+let whenSignedIn: (session: Session) => void = () => undefined;
 /** Of what a request may still send when its page goes, browsers take 64 KiB, all requests together. */
 const lastBytes = 60_000;
 
@@ -35,6 +36,9 @@ export function isSignedIn(): boolean { return csrfToken !== ""; }
 
 /** What every change is sent with; kept in memory only. */
 export function setCSRFToken(token: string): void { csrfToken = token; }
+
+/** What to do when it turns out to be another one: somebody has signed in elsewhere in this browser. */
+export function onSignedIn(action: (session: Session) => void): void { whenSignedIn = action; }
 
 /** What to do when the session turns out to have ended. */
 export function onSignedOut(action: () => void): void { whenSignedOut = action; }
@@ -131,8 +135,11 @@ async function bodyOf<T>(response: Response, signal?: AbortSignal): Promise<T> {
 /** Asks whether whoever has signed in still is, and says so to the page when not. */
 export async function checkSession(): Promise<void> {
   const sentWith = csrfToken;
-  await call("getSession").catch((error: unknown) => {
-    if (error instanceof ApiError && error.status === 401 && sentWith !== "" && sentWith === csrfToken) endSession();
+  const isOfThisSession = () => sentWith !== "" && sentWith === csrfToken;
+  await call("getSession").then((session) => {
+    if (isOfThisSession() && session.csrf_token !== sentWith) whenSignedIn(session);
+  }, (error: unknown) => {
+    if (error instanceof ApiError && error.status === 401 && isOfThisSession()) endSession();
   });
 }
 

@@ -16,6 +16,8 @@ async function isThere(): Promise<boolean> {
 class Connection {
   isOnline = true;
   private listeners = new Set<Listener>();
+  /** How often the server has answered. */
+  private answers = 0;
   private timer: number | undefined;
   private delay = 1000;
 
@@ -38,6 +40,7 @@ class Connection {
   }
 
   reached(): void {
+    this.answers += 1;
     if (this.isOnline) return;
     this.isOnline = true;
     clearTimeout(this.timer);
@@ -57,13 +60,17 @@ class Connection {
   /** Looks whether the server is there, when something else has reason to doubt it. */
   check = async (): Promise<void> => {
     if (!this.isOnline) return;
-    if (!await isThere()) this.lost();
+    const { answers } = this;
+    // What was answered meanwhile is newer.
+    if (!await isThere() && this.answers === answers) this.lost();
   };
 
   /** Looks now whether the server is back. */
   probe = async (): Promise<void> => {
     clearTimeout(this.timer);
-    if (await isThere()) { this.reached(); return; }
+    if (await isThere()) this.reached();
+    if (this.isOnline) return;
+    clearTimeout(this.timer);
     this.delay = Math.min(this.delay * 1.7, 15000);
     this.plan();
   };

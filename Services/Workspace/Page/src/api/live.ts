@@ -108,8 +108,11 @@ class Live {
       if (this.topics.size === 0) return;
       if (event.code === signedOut) void checkSession();
       else void connection.check();
-      if (event.code === tooMany && !this.isTold) this.onTooMany();
-      this.isTold ||= event.code === tooMany;
+      // The place of a connection that was left may not be free yet: only what is refused again is told.
+      if (event.code === tooMany && this.delay > firstDelay && !this.isTold) {
+        this.isTold = true;
+        this.onTooMany();
+      }
       this.reconnect(this.delay * (0.75 + Math.random() / 2));
       this.delay = Math.min(this.delay * 2, 10000);
     };
@@ -144,12 +147,13 @@ class Live {
         if (this.topics.get(topic) !== followed) return;
         followed.after = after;
         this.ask(topic);
-      }, () => this.socket?.close());
+      }, () => { if (this.topics.get(topic) === followed) this.socket?.close(); });
       return;
     }
     if (message.sequence !== undefined) {
       if (message.type === "EVENT" && followed.after !== undefined && message.sequence <= followed.after) return;
-      followed.after = message.sequence;
+      // What was answered to an earlier wish is no reason to go back.
+      followed.after = Math.max(message.sequence, followed.after ?? message.sequence);
     }
     followed.onMessage(message);
   }

@@ -18,8 +18,8 @@ export interface Query<T> {
 
 const remembered = new Map<string, unknown>();
 const rememberedLimit = 100;
-/** So long after a request broke it is sent again, in milliseconds. */
-const patience = 3000;
+/** So long after a request broke it is sent again, and at most when it does so again and again, in milliseconds. */
+const [patience, mostPatience] = [3000, 30000];
 
 /** Forgets everything, as when another user signs in. */
 export function forgetAll(): void { remembered.clear(); }
@@ -87,9 +87,13 @@ export function useQuery<T>(
   }, [refresh]);
 
   const { error } = current as { error?: ApiError };
+  const failures = useRef(0);
   useEffect(() => {
-    if (!error?.isPassing) return undefined;
-    const timer = setTimeout(() => { if (!document.hidden && connection.isOnline) renew(); }, patience);
+    if (!error?.isPassing) { failures.current = 0; return undefined; }
+    const timer = setTimeout(() => {
+      failures.current += 1;
+      if (!document.hidden && connection.isOnline) renew();
+    }, Math.min(patience * 2 ** failures.current, mostPatience) * (0.75 + Math.random() / 2));
     return () => clearTimeout(timer);
   }, [error, renew]);
 

@@ -1,6 +1,6 @@
 // Who is signed in. The token is given once and is never kept: the browser has a cookie that no script can read.
 import { FormEvent, ReactNode, createContext, useCallback, useContext, useEffect, useRef, useState } from "react";
-import { ApiError, call, onSignedOut, setCSRFToken } from "../api/client";
+import { ApiError, call, onSignedIn, onSignedOut, setCSRFToken } from "../api/client";
 import { connection } from "../api/connection";
 import { beATab } from "../drafts/tabs";
 import { type Unsaved, saveAll } from "../drafts/unsaved";
@@ -54,6 +54,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
     look();
     beATab();
     onSignedOut(() => { turn.current += 1; setState((before) => typeof before === "object" ? "ended" : "none"); });
+    onSignedIn((session) => { forgetAll(); take(session); });
     live.onTooMany = () => toast("Too many pages are open to be live. Close some, and this one goes on.", "bad");
     const stop = connection.subscribe(() => { if (connection.isOnline) look(); });
     return () => { clearTimeout(again); stop(); };

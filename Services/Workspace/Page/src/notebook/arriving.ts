@@ -38,6 +38,8 @@ export class Arriving {
   private asked = new Map<string, Asked>();
   /** The event up to which a cell's outputs were answered, as long as none was told after it. */
   private answered = new Map<string, number>();
+  /** The event up to which all was read anew. */
+  private readAt = -1;
   /** What was told last of each cell that is here. */
   private told = new Map<string, number>();
   /** What was told last of cells that are not here. */
@@ -100,12 +102,15 @@ export class Arriving {
     return last > sequence;
   }
 
-  /** Whether something was told of a cell that is here after an event. */
-  isToldAfter(cell: string, sequence: number): boolean { return (this.told.get(cell) ?? -1) > sequence; }
+  /** Whether what a cell shows here may have been put out after an event. */
+  isToldAfter(cell: string, sequence: number): boolean {
+    return Math.max(this.readAt, this.told.get(cell) ?? -1, this.answered.get(cell) ?? -1) > sequence;
+  }
 
-  /** All was read anew. */
-  reset(): void {
-    for (const all of [this.changes, this.asked, this.answered, this.strangers, this.clearing]) all.clear();
+  /** All was read anew, as it was at some event. */
+  reset(sequence: number): void {
+    this.readAt = sequence;
+    for (const all of [this.changes, this.asked, this.answered, this.strangers, this.clearing, this.told]) all.clear();
   }
 
   /** What has changed, once. */

@@ -39,11 +39,15 @@ export function NotebookPage({ notebookID, path }: { notebookID: number; path: s
   const [opened, setOpened] = useState<Opened>();
   const [error, setError] = useState<ApiError>();
   const [attempt, setAttempt] = useState(0);
+  useEffect(() => setError(undefined), [notebookID, user]);
   // Nothing that was remembered: only what has just been read is edited.
   useEffect(() => {
     const controller = new AbortController();
-    setError(undefined);
-    openNotebook(notebookID, user, controller.signal).then((found) => { if (!controller.signal.aborted) setOpened(found); }, (failure: unknown) => {
+    openNotebook(notebookID, user, controller.signal).then((found) => {
+      if (controller.signal.aborted) return;
+      setError(undefined);
+      setOpened(found);
+    }, (failure: unknown) => {
       if (!controller.signal.aborted) setError(failure instanceof ApiError ? failure : new ApiError("PAGE_ERROR", String(failure), 500));
     });
     return () => controller.abort();
@@ -51,10 +55,11 @@ export function NotebookPage({ notebookID, path }: { notebookID: number; path: s
   // What could not be read is read when the server is back, or after a while where only that request broke.
   useEffect(() => {
     if (!error) return undefined;
-    const again = () => { if (connection.isOnline) setAttempt((one) => one + 1); };
+    const again = () => { if (connection.isOnline && !document.hidden) setAttempt((one) => one + 1); };
     const timer = error.isPassing ? setTimeout(again, 3000) : undefined;
     const stop = connection.subscribe(again);
-    return () => { clearTimeout(timer); stop(); };
+    document.addEventListener("visibilitychange", again);
+    return () => { clearTimeout(timer); stop(); document.removeEventListener("visibilitychange", again); };
   }, [error]);
   const name = path.split("/").pop() ?? path;
   if (!opened) {

@@ -287,7 +287,7 @@ export class Runner {
   /** Reads everything anew, because too much was missed. */
   private async reset(): Promise<number> {
     const content = await call("getNotebook", { notebook_id: this.store.notebookID, ...shownOutputs }, this.controller.signal);
-    this.arriving.reset();
+    this.arriving.reset(content.last_sequence ?? 0);
     this.store.takeOutputs(content);
     if (!await this.store.mergeInWhenSaved(content)) this.onConflict();
     this.commands.clear();

@@ -1,5 +1,5 @@
 // One run: its tasks in time, each attempt, and what each notebook put out, live while it runs.
-import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { call } from "../api/client";
 import type { CommandEvent, Run, RunEvent, RunTask } from "../api/generated/contract";
 import { live as channel } from "../api/live";
@@ -21,13 +21,16 @@ export function RunPage({ id }: { id: string }) {
   const runID = Number(id);
   // Where nothing is told, as behind a proxy without WebSockets, it is looked at now and then.
   const isLive = useSyncExternalStore(channel.subscribe, () => channel.isOpen);
+  const isGone = useRef(false);
   const run = useQuery(`run/${id}`, (signal) => call("getRun", { run_id: runID }, signal),
-    (data) => !isLive && data && isActive(data.state) ? 15000 : 0);
+    (data) => !isLive && !isGone.current && data && isActive(data.state) ? 15000 : 0);
+  isGone.current = run.error?.status === 403 || run.error?.status === 404;
   const live = useRunEvents(run.data, run.renew);
   const { query } = useAddress();
   const [isBusy, setBusy] = useState(false);
   const [isRepairOpen, setRepairOpen] = useState(false);
-  if (!run.data) {
+  // Of one that may not be seen any more nothing is shown that was known before.
+  if (!run.data || isGone.current) {
     return <div className="content"><Heading title={`Run ${id}`} crumbs={[{ text: "Runs", to: "/runs" }]} />
       {run.error ? <Failure error={run.error} retry={run.refresh} /> : <Card isFlush><Loading lines={6} /></Card>}</div>;
   }
