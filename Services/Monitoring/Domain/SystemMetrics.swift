@@ -15,12 +15,12 @@ extension SystemMetrics {
     }
 
     /// What the service says of the machine at `/metrics`, so that it has a history as everything has.
-    private static let measures: [(name: String, help: String, read: @Sendable (SystemMetrics) -> Double)] = [
-        ("harbour_machine_load_average", "Programs that run or want to, over a minute.", { $0.loadAverage }),
-        ("harbour_machine_memory_bytes", "Memory of the machine.", { Double($0.memoryTotalBytes) }),
-        ("harbour_machine_memory_available_bytes", "Memory that is free.", { Double($0.memoryAvailableBytes) }),
-        ("harbour_machine_disk_bytes", "Size of the disk that the platform is on.", { Double($0.diskTotalBytes) }),
-        ("harbour_machine_disk_available_bytes", "Space that is free on it.", { Double($0.diskAvailableBytes) }),
+    private static let measures: [(name: String, help: String, read: @Sendable () -> Double)] = [
+        ("harbour_machine_load_average", "Programs that run or want to, over a minute.", { load() }),
+        ("harbour_machine_memory_bytes", "Memory of the machine.", { Double(memory().total) }),
+        ("harbour_machine_memory_available_bytes", "Memory that is free.", { Double(memory().available) }),
+        ("harbour_machine_disk_bytes", "Size of the disk that the platform is on.", { Double(disk().total) }),
+        ("harbour_machine_disk_available_bytes", "Space that is free on it.", { Double(disk().available) }),
     ]
 
     /// The names of what is measured of the machine.
@@ -28,7 +28,7 @@ extension SystemMetrics {
 
     static func register(in registry: MetricsRegistry) {
         for (name, help, read) in measures {
-            registry.computedGauge(name, help: help) { [MetricSample(value: read(SystemMetrics.now()))] }
+            registry.computedGauge(name, help: help) { [MetricSample(value: read())] }
         }
     }
 

@@ -3,6 +3,7 @@
 import { ApiError, call, send } from "../api/client";
 import { connection } from "../api/connection";
 import type { FileUpload, ImportedFolder, ObjectInfo } from "../api/generated/contract";
+import { hexadecimal } from "../app/ids";
 import { atFreePath, importNotebook, isNotebook } from "./notebooks";
 
 export interface Transfer {
@@ -193,8 +194,7 @@ async function bytesOf(file: File, start: number, end: number): Promise<ArrayBuf
 /** What the server is to find in the bytes that it keeps. Pages that came over plain HTTP from another machine cannot say it. */
 async function checksumOf(piece: ArrayBuffer): Promise<string | undefined> {
   if (!(crypto.subtle as SubtleCrypto | undefined)) return undefined;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", piece));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexadecimal(new Uint8Array(await crypto.subtle.digest("SHA-256", piece)));
 }
 
 async function sendFile(one: Transfer, file: File, signal: AbortSignal): Promise<ObjectInfo> {
